@@ -1,0 +1,1 @@
+//! Keys, sealed objects, signatures and slots. Nothing invented: every construction is a published one.
