@@ -16,7 +16,7 @@ mod sizes;
 mod slots;
 mod stretch;
 #[cfg(test)]
-mod vectors;
+mod tests;
 
 pub use code::RecoveryCode;
 pub use device::{DeviceSecret, PublicKey, Signature, device_id, verify};
