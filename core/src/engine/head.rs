@@ -1,7 +1,7 @@
 //! The engine's own durable state, one row a part: small, loaded whole, written only where it changed.
 
 use super::api::Meter;
-use crate::crypto::{DeviceSecret, KeyRing, RecoveryCode};
+use crate::crypto::{DeviceSecret, KeyRing, private_space_id};
 use crate::local::{ByteRange, LocalError, LocalStore, Table, Write};
 use crate::replica::{
     Collection, Damaged, Dot, Index, ObjectRef, Point, RowKey, SegmentRef, Sighting, SnapshotRef, Stamp, Vector, decode,
@@ -11,6 +11,8 @@ use crate::{DeviceId, Error, ErrorKind, Hash, SpaceId, Tag, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::io;
+use zeroize::Zeroizing;
 
 /// How many own manifest hashes are kept, to tell an old one of mine from a foreign one.
 const HASHES_KEPT: usize = 64;
@@ -30,7 +32,7 @@ pub(super) struct Head {
 }
 
 /// Who this device is. Holds the secrets.
-#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Identity {
     pub(super) vault: VaultId,
     pub(super) space: SpaceId,
@@ -40,9 +42,39 @@ pub(super) struct Identity {
     /// BLAKE3 of the header object.
     pub(super) header: Hash,
     /// The code to show once, until `Create` ended.
-    pub(super) recovery: Option<RecoveryCode>,
+    pub(super) recovery: Option<Zeroizing<String>>,
     /// Whether create or join is through.
     pub(super) member: bool,
+}
+
+impl BorshSerialize for Identity {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        self.vault.serialize(writer)?;
+        self.secret.to_bytes().serialize(writer)?;
+        self.keys.to_bytes().serialize(writer)?;
+        self.header.serialize(writer)?;
+        self.recovery.as_ref().map(|code| code.as_str()).serialize(writer)?;
+        self.member.serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Identity {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let vault = VaultId::deserialize_reader(reader)?;
+        let secret = DeviceSecret::from_bytes(<[u8; 32]>::deserialize_reader(reader)?);
+        let keys = Zeroizing::new(Vec::<u8>::deserialize_reader(reader)?);
+        let keys = KeyRing::from_bytes(&keys).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a ring of keys"))?;
+        Ok(Self {
+            vault,
+            space: private_space_id(vault),
+            device: secret.device_id(),
+            secret,
+            keys,
+            header: Hash::deserialize_reader(reader)?,
+            recovery: Option::<String>::deserialize_reader(reader)?.map(Zeroizing::new),
+            member: bool::deserialize_reader(reader)?,
+        })
+    }
 }
 
 /// What every write moves.

@@ -51,7 +51,7 @@ pub(super) async fn push(cx: &Shared, polled: &mut Polled, with_vector: bool, re
         let target = *goal.get_or_insert_with(|| cx.read(|state| state.head.clock.n));
         let pending = cx.read(|state| state.head.published.n < target);
         let first = cx.read(|state| state.head.published.sequence == 0);
-        let vector_moved = with_vector && cx.read(|state| stated_vector(&state.head) != state.head.published.vector);
+        let vector_moved = with_vector && cx.read(|state| state.head.vector() != state.head.published.vector);
         let damage_moved = cx.read(|state| damage(&state.head) != state.head.published.damaged);
         let snapshot_due = snapshot::is_due(cx);
         if !(pending || first || vector_moved || damage_moved || snapshot_due) {
@@ -68,10 +68,14 @@ pub(super) async fn push(cx: &Shared, polled: &mut Polled, with_vector: bool, re
     })
 }
 
-/// The vector that the next manifest states: only flushed state is.
-fn stated_vector(head: &Head) -> crate::replica::Vector {
-    head.vector()
+/// Publishes the manifest of a device that joins, before it reads any state: its vector is empty, its beacon entry waits.
+pub(super) async fn publish_manifest(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+    if cx.read(|state| state.head.published.sequence == 0 && state.head.frozen.is_none()) {
+        prepare(cx, identity, false, report).await?;
+    }
+    publish_frozen(cx, identity, report).await
 }
+
 
 fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
     let mut damaged: Vec<_> = head.peers.values().flat_map(|peer| peer.damaged.iter().copied()).collect();
@@ -327,7 +331,7 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
         return Err(internal("the log of own ops has a hole"));
     }
     let end = tail.end();
-    let mut vector = stated_vector(tx.head);
+    let mut vector = tx.head.vector();
     if end.n > 0 {
         // Own ops written since are not in this manifest, and not in the vector that it states.
         vector = vector.iter().filter(|(device, _)| *device != identity.device).chain([(identity.device, end)]).collect();
