@@ -72,9 +72,7 @@ fn tool(name: &str) -> Outcome<Tool> {
 }
 
 fn start_one(name: &str, program: &Path) -> Outcome<Running> {
-    let folder = TempDir::with_prefix(format!("tidelock-{name}-"))
-        .and_then(|folder| std::fs::create_dir_all(folder.path().join("data").join(BUCKET)).map(|()| folder))
-        .map_err(|error| format!("no folder for {name}: {error}"))?;
+    let folder = fresh_folder(name).map_err(|error| format!("no folder for {name}: {error}"))?;
     let address = free_address().map_err(|error| format!("no port for {name}: {error}"))?;
     let mut command = if name == "minio" {
         minio(program, address, folder.path())
@@ -100,13 +98,20 @@ fn start_one(name: &str, program: &Path) -> Outcome<Running> {
     Ok(running)
 }
 
+/// A folder with what servers expect to find: a folder each for accounts and buckets, and in the latter the bucket.
+fn fresh_folder(name: &str) -> std::io::Result<TempDir> {
+    let folder = TempDir::with_prefix(format!("tidelock-{name}-"))?;
+    std::fs::create_dir_all(folder.path().join("data").join(BUCKET))?;
+    std::fs::create_dir(folder.path().join("iam"))?;
+    Ok(folder)
+}
+
 /// A bucket is a folder under `data`, so the one made beforehand is there from the start. `--keep-alive`, because
 /// without it every request would pay for a new connection.
 fn versitygw(program: &Path, address: SocketAddr, folder: &Path) -> Command {
-    let iam = folder.join("iam");
     let mut command = Command::new(program);
     command.args(["--port", &address.to_string(), "--region", REGION, "--quiet", "--keep-alive", "--iam-dir"]);
-    command.arg(iam).arg("posix").arg(folder.join("data"));
+    command.arg(folder.join("iam")).arg("posix").arg(folder.join("data"));
     command.env("ROOT_ACCESS_KEY_ID", ACCESS_KEY).env("ROOT_SECRET_ACCESS_KEY", SECRET_KEY);
     command
 }
@@ -163,7 +168,8 @@ fn status_of_listing(address: SocketAddr) -> std::io::Result<String> {
     let limit = Duration::from_secs(1);
     let mut stream = TcpStream::connect_timeout(&address, limit)?;
     stream.set_read_timeout(Some(limit))?;
-    write!(stream, "GET /{BUCKET}?list-type=2 HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET /{BUCKET}?list-type=2 HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut head = [0; "HTTP/1.1 403".len()];
     stream.read_exact(&mut head)?;
     Ok(String::from_utf8_lossy(&head["HTTP/1.1 ".len()..]).into_owned())
@@ -172,6 +178,7 @@ fn status_of_listing(address: SocketAddr) -> std::io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead, BufReader};
 
     /// A server for one connection, answering with these bytes.
     fn answers_to(answer: &'static str) -> bool {
@@ -179,9 +186,9 @@ mod tests {
         let address = listener.local_addr().expect("it is bound");
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("the probe connects");
-            let mut request = [0; 512];
-            let read = stream.read(&mut request).expect("the probe writes");
-            assert!(request[..read].starts_with(b"GET /tidelock?list-type=2 HTTP/1.1\r\n"));
+            let head = BufReader::new(&stream).lines().map(|line| line.expect("the probe writes lines"));
+            let head: Vec<_> = head.take_while(|line| !line.is_empty()).collect();
+            assert_eq!(head[0], "GET /tidelock?list-type=2 HTTP/1.1");
             stream.write_all(answer.as_bytes()).expect("the probe reads");
         });
         let verdict = answers(address);
