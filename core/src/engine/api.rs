@@ -378,6 +378,21 @@ impl Meter {
         self.bytes_sent += body_bytes;
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            get: self.get + other.get,
+            put: self.put + other.put,
+            delete: self.delete + other.delete,
+            list: self.list + other.list,
+            head: self.head + other.head,
+            post: self.post + other.post,
+            bytes_sent: self.bytes_sent + other.bytes_sent,
+            bytes_received: self.bytes_received + other.bytes_received,
+        }
+    }
+
     /// All requests.
     pub fn requests(&self) -> u64 {
         self.get + self.put + self.delete + self.list + self.head + self.post

@@ -4,8 +4,8 @@ use super::head::{Head, Island, Partial};
 use super::state::Tx;
 use crate::local::Table;
 use crate::replica::{
-    Action, Collection, Context, Dot, Kind, Logged, Op, Point, Row, RowKey, Run, SUSPICIOUS_AHEAD_MS, Slot, Standing, Vector,
-    deletion_digest,
+    Action, Collection, Context, Dot, Kind, Logged, Op, Point, Row, RowKey, Run, SUSPICIOUS_AHEAD_MS, Slot, Standing,
+    Vector, deletion_digest,
 };
 use crate::{DeviceId, Error, ErrorKind, Tag};
 
@@ -26,7 +26,13 @@ pub(super) enum Applied {
 }
 
 /// Applies a run of `device` from op index `start` on, skipping what is applied. `counted` gives the ops that were new.
-pub(super) fn apply_run(tx: &mut Tx<'_>, device: DeviceId, run: &Run, start: usize, counted: &mut u64) -> Result<Applied, Error> {
+pub(super) fn apply_run(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    run: &Run,
+    start: usize,
+    counted: &mut u64,
+) -> Result<Applied, Error> {
     let mut vector = run.base.clone();
     let mut tag = run.before;
     for logged in &run.ops[..start] {
@@ -80,7 +86,10 @@ pub(super) fn apply_run(tx: &mut Tx<'_>, device: DeviceId, run: &Run, start: usi
 fn contradicts(head: &Head, device: DeviceId, n: u64, tag: Tag) -> bool {
     let Some(peer) = head.peers.get(&device) else { return false };
     (n == peer.n && n > 0 && tag != peer.tag)
-        || peer.islands.iter().any(|island| (island.to == n && island.tag != tag) || (island.from - 1 == n && island.before != tag))
+        || peer
+            .islands
+            .iter()
+            .any(|island| (island.to == n && island.tag != tag) || (island.from - 1 == n && island.before != tag))
 }
 
 /// Whether a vector names no more than the devices' newest verified manifests publish.
@@ -226,7 +235,8 @@ pub(super) fn merge_rows(
 ) -> Result<(), Error> {
     let number = tx.collection(collection);
     let prefix = tx.head.vector();
-    let mut theirs: std::collections::BTreeMap<String, Slot> = rows.into_iter().map(|row| (row.key, row.slot)).collect();
+    let mut theirs: std::collections::BTreeMap<String, Slot> =
+        rows.into_iter().map(|row| (row.key, row.slot)).collect();
     for key in local_rows {
         theirs.entry(key).or_default();
     }

@@ -81,7 +81,9 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
     }
     let path = manifest_path(identity.space, identity.device);
     let found = match cx.get_sealed(identity, &path, ObjectKind::Manifest).await? {
-        Opened::Plain { plaintext, etag } => verify_manifest(identity, identity.device, &plaintext).map(|read| Some((read, etag))),
+        Opened::Plain { plaintext, etag } => {
+            verify_manifest(identity, identity.device, &plaintext).map(|read| Some((read, etag)))
+        }
         Opened::Missing => Ok(None),
         Opened::Bad(error) => Err(error),
     };

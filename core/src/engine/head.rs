@@ -4,14 +4,14 @@ use super::api::Meter;
 use crate::crypto::{DeviceSecret, KeyRing, private_space_id};
 use crate::local::{ByteRange, LocalError, LocalStore, Table, Write};
 use crate::replica::{
-    Collection, Damaged, Dot, Index, ObjectRef, Point, RowKey, SegmentRef, Sighting, SnapshotRef, Stamp, Vector, decode,
-    encode,
+    Collection, Damaged, Dot, Index, ObjectRef, Point, RowKey, SegmentRef, Sighting, SnapshotRef, Stamp, Vector,
+    decode, encode,
 };
 use crate::{DeviceId, Error, ErrorKind, Hash, SpaceId, Tag, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::io;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// How many own manifest hashes are kept, to tell an old one of mine from a foreign one.
@@ -63,7 +63,8 @@ impl BorshDeserialize for Identity {
         let vault = VaultId::deserialize_reader(reader)?;
         let secret = DeviceSecret::from_bytes(<[u8; 32]>::deserialize_reader(reader)?);
         let keys = Zeroizing::new(Vec::<u8>::deserialize_reader(reader)?);
-        let keys = KeyRing::from_bytes(&keys).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a ring of keys"))?;
+        let keys =
+            KeyRing::from_bytes(&keys).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a ring of keys"))?;
         Ok(Self {
             vault,
             space: private_space_id(vault),
@@ -198,8 +199,10 @@ pub(super) enum Stopped {
 impl Stopped {
     pub(super) fn error(&self) -> Error {
         match self {
-            Self::RolledBack => Error::new(ErrorKind::RolledBack, "the bucket shows an older state of this device, again")
-                .next_step("find out who restored the bucket; then `republish` puts this device's state back"),
+            Self::RolledBack => {
+                Error::new(ErrorKind::RolledBack, "the bucket shows an older state of this device, again")
+                    .next_step("find out who restored the bucket; then `republish` puts this device's state back")
+            }
             Self::Forked => Error::new(ErrorKind::Forked, "a copy of this device's store writes to the vault")
                 .next_step("keep one of the two copies; on the other, `export`, `reset` and `join` again"),
             Self::Wiped => Error::new(ErrorKind::Wiped, "the vault's objects are gone from the bucket")
@@ -309,14 +312,19 @@ impl Head {
     /// The identity of a device that created or joined a vault.
     pub(super) fn identity(&self) -> Result<&Arc<Identity>, Error> {
         self.identity.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "no vault was created or joined here").next_step("run `init` or `join` first")
+            Error::new(ErrorKind::NotFound, "no vault was created or joined here")
+                .next_step("run `init` or `join` first")
         })
     }
 
     /// The own vector: own ops and everybody's prefix.
     pub(super) fn vector(&self) -> Vector {
-        let mut vector: Vector =
-            self.peers.iter().filter(|(_, peer)| peer.n > 0).map(|(id, peer)| (*id, Point { n: peer.n, tag: peer.tag })).collect();
+        let mut vector: Vector = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.n > 0)
+            .map(|(id, peer)| (*id, Point { n: peer.n, tag: peer.tag }))
+            .collect();
         if let (Some(identity), true) = (&self.identity, self.clock.n > 0) {
             vector.raise(identity.device, Point { n: self.clock.n, tag: self.clock.tag });
         }
@@ -355,7 +363,8 @@ impl Head {
             }
         }
         for (key, value) in all(local, Table::Collections)? {
-            head.collections.insert(damaged(decode(&key, "a collection"))?, damaged(decode(&value, "a collection's number"))?);
+            head.collections
+                .insert(damaged(decode(&key, "a collection"))?, damaged(decode(&value, "a collection's number"))?);
         }
         Ok(head)
     }

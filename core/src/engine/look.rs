@@ -23,7 +23,8 @@ pub(super) fn from_beacon(
         }
         // What a debt already waits for has its own turn.
         head.peers.get(id).is_none_or(|peer| {
-            (said.sequence, said.hash) > (peer.sequence, peer.hash.short()) && peer.wanted.is_none_or(|wanted| wanted < **said)
+            (said.sequence, said.hash) > (peer.sequence, peer.hash.short())
+                && peer.wanted.is_none_or(|wanted| wanted < **said)
         })
     });
     let due = head.peers.iter().filter(|(_, peer)| peer.debt.is_some_and(|debt| debt.is_due(poll, unix_ms)));
@@ -42,7 +43,11 @@ pub(super) async fn list(cx: &Shared, identity: &Identity) -> Result<BTreeMap<De
 
 /// Devices whose listed ETag is not the one read, or that are known and not listed: one stale listing is no alarm, but
 /// worth a look.
-pub(super) fn from_list(head: &Head, identity: &Identity, listed: &BTreeMap<DeviceId, ListEntry>) -> BTreeSet<DeviceId> {
+pub(super) fn from_list(
+    head: &Head,
+    identity: &Identity,
+    listed: &BTreeMap<DeviceId, ListEntry>,
+) -> BTreeSet<DeviceId> {
     let same = |id: &DeviceId, entry: &ListEntry| {
         let read = head.peers.get(id).and_then(|peer| peer.etag.clone()).and_then(ETag::new);
         matches!((&entry.etag, read), (Some(listed), Some(read)) if listed.matches(&read))

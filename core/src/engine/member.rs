@@ -2,16 +2,17 @@
 
 use super::api::{Outcome, Secret, SyncReport};
 use super::evidence::{HEADER_BYTES_MAX, header_bytes, vault_in_header};
-use super::head::{Identity, damaged};
+use super::head::{Identity, damaged, local_error};
 use super::objects::{Found, HEADER};
 use super::shared::Shared;
-use super::state::internal;
+use super::state::{internal, record_key};
 use super::{publish, pull, write};
 use crate::crypto::{
-    DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotPayload, SlotRecord, StretchRequest, Stretching,
-    StretchParams, keys_path, open_keys, open_slot, private_space_id, seal_slot, stretching_of,
+    DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotPayload, SlotRecord, StretchParams,
+    StretchRequest, Stretching, keys_path, open_keys, open_slot, private_space_id, seal_slot, stretching_of,
 };
-use crate::replica::{Action, Collection, encode};
+use crate::local::{ByteRange, Table};
+use crate::replica::{Action, Collection, Slot, decode, encode};
 use crate::s3::{Condition, Enforcement, Probe};
 use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, VaultId};
 use bytes::Bytes;
@@ -23,6 +24,8 @@ const SLOT_BYTES_MAX: u64 = 64 << 10;
 const KEYS_BYTES_MAX: u64 = 1 << 20;
 /// A new header is read back after this long: of two `init` at once, one wins.
 const READ_BACK_MS: u64 = 2_000;
+/// More slots than any person has devices.
+const SLOTS_MAX: u32 = 1_000;
 /// The most bytes of a device's name.
 const NAME_BYTES_MAX: usize = 256;
 
@@ -274,10 +277,16 @@ fn introduce(cx: &Shared, identity: &Identity, name: &str, records: &[SlotRecord
             return Ok(()); // a crashed create or join did it
         }
         let root = Collection::root();
-        let record = DeviceRecord { public_key: identity.secret.public_key(), name: name.to_owned(), since_ms: tx.now.unix_ms };
+        let record =
+            DeviceRecord { public_key: identity.secret.public_key(), name: name.to_owned(), since_ms: tx.now.unix_ms };
         write::put_or_delete(tx, &root, &format!("{DEVICE_RECORD}{}", identity.device), Action::Put(encode(&record)))?;
         for record in records {
-            write::put_or_delete(tx, &root, &format!("{SLOT_RECORD}{}", slot_key(record)), Action::Put(encode(record)))?;
+            write::put_or_delete(
+                tx,
+                &root,
+                &format!("{SLOT_RECORD}{}", slot_key(record)),
+                Action::Put(encode(record)),
+            )?;
         }
         Ok(())
     })
@@ -299,9 +308,30 @@ pub(super) struct DeviceRecord {
 pub(super) fn names(state: &super::state::State, device: DeviceId) -> Result<Option<String>, Error> {
     let slot = state.slot(&Collection::root(), &format!("{DEVICE_RECORD}{device}"))?;
     match slot.winner().and_then(|winner| winner.action.value()) {
-        Some(value) => Ok(damaged(crate::replica::decode::<DeviceRecord>(value, "a device's record")).ok().map(|record| record.name)),
+        Some(value) => Ok(damaged(decode::<DeviceRecord>(value, "a device's record")).ok().map(|record| record.name)),
         None => Ok(None),
     }
+}
+
+/// Every slot whose record is here, sealed and PUT again.
+pub(super) async fn put_slots(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    let records: Vec<SlotRecord> = cx.read(|state| {
+        let Some(number) = state.head.collections.get(&Collection::root()) else { return Ok(Vec::new()) };
+        let range = ByteRange::prefix(&record_key(*number, SLOT_RECORD));
+        let rows = state.local.list(Table::Records, &range, SLOTS_MAX).map_err(local_error)?;
+        let mut records = Vec::new();
+        for (_, row) in rows {
+            let slot: Slot = damaged(decode(&row, "a record"))?;
+            if let Some(value) = slot.winner().and_then(|winner| winner.action.value()) {
+                records.extend(decode::<SlotRecord>(value, "a slot's record"));
+            }
+        }
+        Ok::<_, Error>(records)
+    })?;
+    for record in &records {
+        put_slot(cx, identity, record).await?;
+    }
+    Ok(())
 }
 
 async fn put_slot(cx: &Shared, identity: &Identity, record: &SlotRecord) -> Result<(), Error> {

@@ -8,7 +8,9 @@ use super::shared::Shared;
 use super::state::{key_of, record_key};
 use crate::crypto::{ObjectKind, unpad_padme};
 use crate::local::{ByteRange, Table};
-use crate::replica::{ChunkRef, Collection, Index, Kind, ObjectRef, Row, RowKey, Slot, SnapshotRef, decode, decode_chunk};
+use crate::replica::{
+    ChunkRef, Collection, Index, Kind, ObjectRef, Row, RowKey, Slot, SnapshotRef, decode, decode_chunk,
+};
 use crate::{DeviceId, Error, ErrorKind, ObjectId};
 use futures::stream::{self, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +29,8 @@ fn least() -> RowKey {
 pub(super) fn wants_snapshot(head: &Head, unreadable: &BTreeSet<(DeviceId, u64, u64)>) -> bool {
     let gap = head.peers.iter().any(|(id, peer)| {
         let behind = peer.n < peer.end.n && !peer.forked;
-        behind && (peer.log_from() > peer.n + 1 || unreadable.iter().any(|(device, _, to)| device == id && *to > peer.n))
+        behind
+            && (peer.log_from() > peer.n + 1 || unreadable.iter().any(|(device, _, to)| device == id && *to > peer.n))
     });
     let new_here = head.peers.values().all(|peer| peer.n == 0);
     (gap || new_here) && best(head, &BTreeSet::new()).is_some()
@@ -69,7 +72,11 @@ pub(super) async fn take_snapshot(
 
 /// A crash in the middle of a merge: it is taken up where it stood. If the snapshot is gone, its rows stay as they are,
 /// and ops that its vector covers are held against them (see `apply`).
-pub(super) async fn finish_partial(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+pub(super) async fn finish_partial(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    report: &mut SyncReport,
+) -> Result<(), Error> {
     for partial in cx.read(|state| state.head.bucket.partial.clone()) {
         if let Err(error) = take(cx, identity, &partial.index, None, &partial.up_to).await? {
             report.reports.push(error);
@@ -92,7 +99,9 @@ async fn take(
             Ok(index) => index,
             Err(error) => return Ok(Err(bad(&path, &error))),
         },
-        Opened::Missing => return Ok(Err(Error::new(ErrorKind::NotFound, "a snapshot is not there yet, or gone").on(path))),
+        Opened::Missing => {
+            return Ok(Err(Error::new(ErrorKind::NotFound, "a snapshot is not there yet, or gone").on(path)));
+        }
         Opened::Bad(error) => return Ok(Err(error)),
     };
     for deletions in &index.deletions {
@@ -107,15 +116,12 @@ async fn take(
     let total = index.chunks.len() as u64;
     let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
     let ends = index.chunks.iter().skip(1).map(|chunk| Some(chunk.first.clone())).chain([None]);
-    let wanted: Vec<(ChunkRef, Option<RowKey>)> = index
-        .chunks
-        .iter()
-        .cloned()
-        .zip(ends)
-        .filter(|(_, end)| end.as_ref().is_none_or(|end| from < end))
-        .collect();
+    let wanted: Vec<(ChunkRef, Option<RowKey>)> =
+        index.chunks.iter().cloned().zip(ends).filter(|(_, end)| end.as_ref().is_none_or(|end| from < end)).collect();
     // A chunk may be 8 MiB: a few are fetched ahead, no more, and they are merged in the order of their keys.
-    let mut chunks = stream::iter(wanted).map(|(chunk, end)| async move { (fetch(cx, identity, &chunk.object).await, end) }).buffered(width.min(4));
+    let mut chunks = stream::iter(wanted)
+        .map(|(chunk, end)| async move { (fetch(cx, identity, &chunk.object).await, end) })
+        .buffered(width.min(4));
     let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
     let mut done = 0;
     while let Some((fetched, end)) = chunks.next().await {
@@ -126,7 +132,8 @@ async fn take(
             },
             Err(error) => return Ok(Err(error)),
         };
-        let rows = rows.into_iter().flat_map(|(collection, rows)| rows.into_iter().map(move |row| (collection.clone(), row)));
+        let rows =
+            rows.into_iter().flat_map(|(collection, rows)| rows.into_iter().map(move |row| (collection.clone(), row)));
         merge_range(cx, &mut merging, rows.collect(), end.as_ref()).await?;
         done += 1;
         cx.progress(Phase::Pulling, done, total);
@@ -134,7 +141,12 @@ async fn take(
     if index.chunks.is_empty() {
         merge_range(cx, &mut merging, Vec::new(), None).await?;
     }
-    let bytes = index.chunks.iter().map(|chunk| chunk.object.len).chain(index.deletions.iter().map(|deletions| deletions.object.len)).sum();
+    let bytes = index
+        .chunks
+        .iter()
+        .map(|chunk| chunk.object.len)
+        .chain(index.deletions.iter().map(|deletions| deletions.object.len))
+        .sum();
     cx.step(|tx| {
         let named = SnapshotRef { index: *object, bytes, vector: index.vector.clone() };
         tx.head.bucket.partial.retain(|partial| partial.index.id != object.id);
@@ -148,7 +160,9 @@ async fn take(
 }
 
 fn bad(path: &str, error: &Error) -> Error {
-    Error::new(ErrorKind::Corrupt, error.message()).on(path).next_step("none: another device's snapshot or log is taken instead")
+    Error::new(ErrorKind::Corrupt, error.message())
+        .on(path)
+        .next_step("none: another device's snapshot or log is taken instead")
 }
 
 fn read_index(identity: &Identity, named: Option<&SnapshotRef>, plaintext: &[u8]) -> Result<Index, Error> {
@@ -164,8 +178,12 @@ fn read_index(identity: &Identity, named: Option<&SnapshotRef>, plaintext: &[u8]
 async fn fetch(cx: &Shared, identity: &Identity, object: &ObjectRef) -> Result<Result<Vec<u8>, Error>, Error> {
     let path = snapshot_path(identity.space, object.id);
     Ok(match cx.get_named(identity, &path, ObjectKind::SnapshotChunk, object).await? {
-        Opened::Plain { plaintext, .. } => unpad_padme(&plaintext).map(<[u8]>::to_vec).map_err(|error| bad(&path, &error)),
-        Opened::Missing => Err(Error::new(ErrorKind::NotFound, "a snapshot's chunk is not there yet, or gone").on(path)),
+        Opened::Plain { plaintext, .. } => {
+            unpad_padme(&plaintext).map(<[u8]>::to_vec).map_err(|error| bad(&path, &error))
+        }
+        Opened::Missing => {
+            Err(Error::new(ErrorKind::NotFound, "a snapshot's chunk is not there yet, or gone").on(path))
+        }
         Opened::Bad(error) => Err(error),
     })
 }
@@ -209,8 +227,12 @@ async fn merge_range(
             while let Some((first, _)) = rest.first() {
                 let here = rest.iter().take_while(|(place, _)| place.collection == first.collection).count();
                 let (part, after) = rest.split_at(here);
-                let rows = part.iter().filter_map(|(place, slot)| Some(Row { key: place.key.clone(), slot: slot.clone()? })).collect();
-                let local = part.iter().filter(|(_, slot)| slot.is_none()).map(|(place, _)| place.key.clone()).collect();
+                let rows = part
+                    .iter()
+                    .filter_map(|(place, slot)| Some(Row { key: place.key.clone(), slot: slot.clone()? }))
+                    .collect();
+                let local =
+                    part.iter().filter(|(_, slot)| slot.is_none()).map(|(place, _)| place.key.clone()).collect();
                 merge_rows(tx, &before, &first.collection, rows, local)?;
                 rest = after;
             }
@@ -236,7 +258,8 @@ fn local_rows(cx: &Shared, from: &RowKey, end: Option<&RowKey>) -> Result<Vec<Ro
             continue;
         }
         let start = if *collection == from.collection { from.key.as_str() } else { "" };
-        let mut range = ByteRange { start: record_key(*number, start), end: ByteRange::prefix(&number.to_be_bytes()).end };
+        let mut range =
+            ByteRange { start: record_key(*number, start), end: ByteRange::prefix(&number.to_be_bytes()).end };
         if let Some(end) = end.filter(|end| end.collection == *collection) {
             range.end = Some(record_key(*number, &end.key));
         }
@@ -256,4 +279,17 @@ fn local_rows(cx: &Shared, from: &RowKey, end: Option<&RowKey>) -> Result<Vec<Ro
         }
     }
     Ok(places)
+}
+
+/// An index that some manifest names; `None` if it cannot be had or is bad.
+pub(super) async fn read_named_index(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    object: &ObjectRef,
+) -> Result<Option<Index>, Error> {
+    let path = snapshot_path(identity.space, object.id);
+    match cx.get_named(identity, &path, ObjectKind::SnapshotIndex, object).await? {
+        Opened::Plain { plaintext, .. } => Ok(read_index(identity, None, &plaintext).ok()),
+        Opened::Missing | Opened::Bad(_) => Ok(None),
+    }
 }

@@ -60,10 +60,12 @@ impl Shared {
     /// Reads and opens an object that may be overwritten: a manifest or beacon.
     pub(super) async fn get_sealed(&self, identity: &Identity, path: &str, kind: ObjectKind) -> Result<Opened, Error> {
         match self.get(path, None, MANIFEST_SEALED_BYTES_MAX).await {
-            Ok(Found::Bytes { bytes, etag }) => Ok(match open(identity, path, kind, &bytes, MANIFEST_SEALED_BYTES_MAX) {
-                Ok(plaintext) => Opened::Plain { plaintext, etag },
-                Err(error) => Opened::Bad(error),
-            }),
+            Ok(Found::Bytes { bytes, etag }) => {
+                Ok(match open(identity, path, kind, &bytes, MANIFEST_SEALED_BYTES_MAX) {
+                    Ok(plaintext) => Opened::Plain { plaintext, etag },
+                    Err(error) => Opened::Bad(error),
+                })
+            }
             Ok(Found::Unchanged | Found::Nothing) => Ok(Opened::Missing),
             Err(failure) if is_bad_data(&failure.error) => Ok(Opened::Bad(failure.error)),
             Err(failure) => Err(failure.error),
@@ -79,7 +81,9 @@ impl Shared {
         named: &ObjectRef,
     ) -> Result<Opened, Error> {
         if named.len > OBJECT_BYTES_MAX {
-            return Ok(Opened::Bad(Error::new(ErrorKind::Corrupt, "an object is named with an impossible length").on(path)));
+            return Ok(Opened::Bad(
+                Error::new(ErrorKind::Corrupt, "an object is named with an impossible length").on(path),
+            ));
         }
         match self.get(path, None, named.len).await {
             Ok(Found::Bytes { bytes, etag }) => {
@@ -99,10 +103,19 @@ impl Shared {
     }
 
     /// Seals a plaintext for its place.
-    pub(super) fn seal(&self, identity: &Identity, path: &str, kind: ObjectKind, plaintext: &[u8]) -> Result<Bytes, Error> {
+    pub(super) fn seal(
+        &self,
+        identity: &Identity,
+        path: &str,
+        kind: ObjectKind,
+        plaintext: &[u8],
+    ) -> Result<Bytes, Error> {
         let epoch = identity.keys.newest();
         let place = Place { vault: identity.vault, kind, epoch, path };
-        let key = identity.keys.content_key(epoch, identity.space).ok_or_else(|| super::state::internal("no key for its own epoch"))?;
+        let key = identity
+            .keys
+            .content_key(epoch, identity.space)
+            .ok_or_else(|| super::state::internal("no key for its own epoch"))?;
         let mut state = self.lock();
         let salt = identity.secret.salt(&mut *state.entropy, &place, plaintext);
         Ok(Bytes::from(crypto::seal(&key, &place, &salt, plaintext)))
@@ -114,7 +127,9 @@ impl Shared {
     }
 
     pub(super) async fn put(&self, path: &str, sealed: Bytes, condition: Condition) -> Result<Answer, Error> {
-        self.call(&Call::PutObject { key: path.to_owned(), body: sealed, condition }).await.map_err(|failure| failure.error)
+        self.call(&Call::PutObject { key: path.to_owned(), body: sealed, condition })
+            .await
+            .map_err(|failure| failure.error)
     }
 
     /// All entries of a listing.
@@ -122,7 +137,8 @@ impl Shared {
         let mut all = Vec::new();
         let mut continuation = None;
         for _ in 0..LIST_PAGES_MAX {
-            let call = Call::ListObjectsV2 { prefix: prefix.to_owned(), continuation, start_after: None, max_keys: 1000 };
+            let call =
+                Call::ListObjectsV2 { prefix: prefix.to_owned(), continuation, start_after: None, max_keys: 1000 };
             let Answer::Listed { entries, next } = self.call(&call).await.map_err(|failure| failure.error)? else {
                 return Err(super::state::internal("a listing was answered with something else"));
             };
@@ -132,7 +148,9 @@ impl Shared {
                 return Ok(all);
             }
         }
-        Err(Error::new(ErrorKind::Corrupt, "a listing has no end").on(prefix).next_step("check the store: this is no valid answer"))
+        Err(Error::new(ErrorKind::Corrupt, "a listing has no end")
+            .on(prefix)
+            .next_step("check the store: this is no valid answer"))
     }
 }
 
@@ -140,8 +158,16 @@ impl Shared {
 const LIST_PAGES_MAX: u32 = 1_000;
 
 /// Opens sealed bytes found at a path.
-pub(super) fn open(identity: &Identity, path: &str, kind: ObjectKind, sealed: &[u8], max: u64) -> Result<Vec<u8>, Error> {
-    let bad = || Error::new(ErrorKind::Corrupt, "an object does not open: damaged, tampered with, or of another vault").on(path);
+pub(super) fn open(
+    identity: &Identity,
+    path: &str,
+    kind: ObjectKind,
+    sealed: &[u8],
+    max: u64,
+) -> Result<Vec<u8>, Error> {
+    let bad = || {
+        Error::new(ErrorKind::Corrupt, "an object does not open: damaged, tampered with, or of another vault").on(path)
+    };
     let epoch = crypto::epoch_of(sealed).map_err(|_| bad())?;
     let key = identity.keys.content_key(epoch, identity.space).ok_or_else(bad)?;
     crypto::open(&key, &Place { vault: identity.vault, kind, epoch, path }, sealed, max).map_err(|_| bad())

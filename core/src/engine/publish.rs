@@ -12,7 +12,7 @@ use super::state::{Tx, internal};
 use crate::crypto::{ObjectKind, pad_padme, pad_to_power_of_two};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
-    Beacon, Home, Line, Logged, Manifest, ObjectRef, Point, Run, SEGMENTS_MAX, SegmentRef, Sighting, SnapshotRef,
+    Beacon, Home, Line, Logged, Manifest, ObjectRef, Run, SEGMENTS_MAX, SegmentRef, Sighting, SnapshotRef,
     TAIL_BYTES_MAX, decode, encode_segment, encode_tail, first_tag,
 };
 use crate::s3::{Answer, Condition, ETag};
@@ -37,7 +37,12 @@ const REREAD_MS: u64 = 20 * 60 * 1000;
 const ROUNDS_MAX: u32 = 64;
 
 /// Publishes what is pending. `with_vector`: also a vector that moved, though no op is pending.
-pub(super) async fn push(cx: &Shared, polled: &mut Polled, with_vector: bool, report: &mut SyncReport) -> Result<(), Error> {
+pub(super) async fn push(
+    cx: &Shared,
+    polled: &mut Polled,
+    with_vector: bool,
+    report: &mut SyncReport,
+) -> Result<(), Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
     if let Some(stopped) = cx.read(|state| state.head.bucket.stopped.clone()) {
         return Err(stopped.error());
@@ -69,13 +74,16 @@ pub(super) async fn push(cx: &Shared, polled: &mut Polled, with_vector: bool, re
 }
 
 /// Publishes the manifest of a device that joins, before it reads any state: its vector is empty, its beacon entry waits.
-pub(super) async fn publish_manifest(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+pub(super) async fn publish_manifest(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    report: &mut SyncReport,
+) -> Result<(), Error> {
     if cx.read(|state| state.head.published.sequence == 0 && state.head.frozen.is_none()) {
         prepare(cx, identity, false, report).await?;
     }
     publish_frozen(cx, identity, report).await
 }
-
 
 fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
     let mut damaged: Vec<_> = head.peers.values().flat_map(|peer| peer.damaged.iter().copied()).collect();
@@ -92,7 +100,12 @@ struct NextLine {
 }
 
 /// PUTs what the next manifest names, then freezes it.
-async fn prepare(cx: &Shared, identity: &Arc<Identity>, mut snapshot_due: bool, report: &mut SyncReport) -> Result<(), Error> {
+async fn prepare(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    mut snapshot_due: bool,
+    report: &mut SyncReport,
+) -> Result<(), Error> {
     // From here on these ops may be in the bucket: none of them turns into a void any more.
     let goal = cx.step(|tx| {
         let goal = tx.head.clock.n;
@@ -160,7 +173,14 @@ fn adopt_named(head: &Head, line: &mut NextLine) {
 fn trim(cx: &Shared, identity: &Identity, line: &mut NextLine) -> Result<(), Error> {
     let Some(covered) = line.snapshot.as_ref().map(|named| named.vector.n(identity.device)) else { return Ok(()) };
     let seen = cx.read(|state| {
-        state.head.peers.values().filter(|peer| peer.sequence > 0).map(|peer| peer.stated.n(identity.device)).min().unwrap_or(covered)
+        state
+            .head
+            .peers
+            .values()
+            .filter(|peer| peer.sequence > 0)
+            .map(|peer| peer.stated.n(identity.device))
+            .min()
+            .unwrap_or(covered)
     });
     let up_to = if line.segments.len() >= SEGMENTS_MAX { covered } else { covered.min(seen) };
     drop_log_below(cx, identity, line, up_to)
@@ -218,7 +238,8 @@ fn pending_bytes(cx: &Shared, start: &Start) -> Result<u64, Error> {
     let mut bytes = 0;
     loop {
         let range = ByteRange { start: from.to_be_bytes().to_vec(), end: None };
-        let rows = cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(super::head::local_error)?;
+        let rows =
+            cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(super::head::local_error)?;
         if rows.is_empty() {
             return Ok(bytes);
         }
@@ -247,7 +268,8 @@ async fn write_segments(
         for gone in [&left, &right] {
             line.superseded.push(segment_path(identity.space, identity.device, gone.named.object.id));
         }
-        let run = read_ops(cx, &left.start, right.named.end.n, usize::MAX)?.ok_or_else(|| internal("two segments have no ops"))?;
+        let run = read_ops(cx, &left.start, right.named.end.n, usize::MAX)?
+            .ok_or_else(|| internal("two segments have no ops"))?;
         let merged = put_segment(cx, identity, &run, left.start.clone()).await?;
         line.segments.insert(at, merged);
     }
@@ -319,10 +341,8 @@ pub(super) fn new_id(cx: &Shared, identity: &Identity) -> ObjectId {
 fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> Result<(), Error> {
     let published = tx.head.published.clone();
     let rows = {
-        let range = ByteRange {
-            start: line.tail.from.to_be_bytes().to_vec(),
-            end: Some((goal + 1).to_be_bytes().to_vec()),
-        };
+        let range =
+            ByteRange { start: line.tail.from.to_be_bytes().to_vec(), end: Some((goal + 1).to_be_bytes().to_vec()) };
         tx.list(Table::Ops, &range, u32::MAX)?
     };
     let ops = rows.iter().map(|(_, op)| damaged(decode(op, "an own op"))).collect::<Result<Vec<Logged>, Error>>()?;
@@ -334,7 +354,8 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
     let mut vector = tx.head.vector();
     if end.n > 0 {
         // Own ops written since are not in this manifest, and not in the vector that it states.
-        vector = vector.iter().filter(|(device, _)| *device != identity.device).chain([(identity.device, end)]).collect();
+        vector =
+            vector.iter().filter(|(device, _)| *device != identity.device).chain([(identity.device, end)]).collect();
     }
     let damaged = damage(tx.head);
     let manifest = Manifest {
@@ -364,7 +385,8 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
     next.remember(hash);
     Arc::make_mut(&mut tx.head.published).remember(hash);
     tx.head.bucket.beacon_dirty = true;
-    tx.head.frozen = Some(Arc::new(Frozen { signed, frozen_ms: tx.now.unix_ms, next, superseded: line.superseded.clone() }));
+    tx.head.frozen =
+        Some(Arc::new(Frozen { signed, frozen_ms: tx.now.unix_ms, next, superseded: line.superseded.clone() }));
     Ok(())
 }
 
@@ -486,7 +508,8 @@ fn abandon_frozen(cx: &Shared) -> Result<(), Error> {
 
 /// Rolled back once: the newest manifest is PUT again, as signed.
 pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
-    let Some(signed) = cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)? else {
+    let Some(signed) = cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)?
+    else {
         return Ok(());
     };
     if cx.read(|state| state.head.frozen.is_some()) {
@@ -498,6 +521,24 @@ pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(
         Answer::Stored { etag } => confirm(cx, etag),
         _ => Ok(()),
     }
+}
+
+/// Everything this device holds, as a new snapshot under a new sequence, whatever the bucket shows.
+pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+    if cx.read(|state| state.head.frozen.is_some()) {
+        abandon_frozen(cx)?;
+    }
+    prepare(cx, identity, true, report).await?;
+    let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(()) };
+    cx.flush().await?;
+    let path = manifest_path(identity.space, identity.device);
+    let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(&frozen.signed))?;
+    match cx.put(&path, sealed, Condition::Always).await? {
+        Answer::Stored { etag } => confirm(cx, etag),
+        _ => Err(internal("an unconditional PUT was refused")),
+    }?;
+    let mut polled = Polled { repair: true, beacon: BTreeMap::new(), beacon_etag: None };
+    put_beacon(cx, identity, &mut polled).await
 }
 
 /// PUTs the beacon because the bucket's lacks something: once a poll; one that does not show waits like a debt.
@@ -525,9 +566,12 @@ async fn put_beacon(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) 
     let said = Beacon { devices: polled.beacon.clone(), ..beacon.clone() };
     let conditional = cx.read(|state| {
         let head = &state.head;
-        beacon.devices.extend(head.peers.iter().filter(|(_, peer)| peer.sequence > 0).map(|(id, peer)| {
-            (*id, Sighting { sequence: peer.sequence, hash: peer.hash.short() })
-        }));
+        beacon.devices.extend(
+            head.peers
+                .iter()
+                .filter(|(_, peer)| peer.sequence > 0)
+                .map(|(id, peer)| (*id, Sighting { sequence: peer.sequence, hash: peer.hash.short() })),
+        );
         beacon.merge(&said);
         let own = Sighting { sequence: head.published.sequence, hash: head.published.hash.short() };
         if own.sequence > 0 {
@@ -560,4 +604,3 @@ async fn put_beacon(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) 
         }
     }
 }
-

@@ -36,12 +36,13 @@ pub(super) struct Polled {
 pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled, Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
     cx.progress(Phase::Looking, 0, 1);
-    let (known, known_beacon) = cx.read(|state| (state.head.bucket.beacon_etag.clone(), state.head.bucket.beacon.clone()));
+    let (known, known_beacon) =
+        cx.read(|state| (state.head.bucket.beacon_etag.clone(), state.head.bucket.beacon.clone()));
     let known = known.filter(|_| !full).and_then(ETag::new);
     let path = beacon_path(identity.space);
     let found = cx.get(&path, known.clone(), MANIFEST_SEALED_BYTES_MAX).await;
     let (beacon, etag, unchanged) = match found {
-        Ok(Found::Unchanged) => (known_beacon, known, true),
+        Ok(Found::Unchanged) => (known_beacon.clone(), known, true),
         Ok(Found::Bytes { bytes, etag }) => match read_beacon(&identity, &path, &bytes) {
             Ok(beacon) => (beacon.devices, etag, false),
             Err(error) => {
@@ -114,8 +115,8 @@ fn read_beacon(identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon,
 /// Whether the beacon lacks something that this device has verified, or says something else of this device.
 fn lacks(head: &Head, identity: &Identity, beacon: &BTreeMap<DeviceId, Sighting>) -> bool {
     let own = head.published.sequence;
-    let own_wrong = own > 0
-        && beacon.get(&identity.device) != Some(&Sighting { sequence: own, hash: head.published.hash.short() });
+    let own_wrong =
+        own > 0 && beacon.get(&identity.device) != Some(&Sighting { sequence: own, hash: head.published.hash.short() });
     own_wrong
         || head.peers.iter().any(|(id, peer)| {
             let verified = Sighting { sequence: peer.sequence, hash: peer.hash.short() };
@@ -136,7 +137,8 @@ fn report_debts(cx: &Shared, report: &mut SyncReport) {
         let witness = peers.iter().find(|(other, third)| *other != id && third.stated.n(*id) > peer.end.n);
         let lasted = peer.behind_ms.is_some_and(|since| unix_ms >= since + BEHIND_MS_MAX);
         if peer.behind_ms.is_some() && (lasted || witness.is_some()) {
-            let witness = witness.map_or(String::new(), |(third, _)| format!(" (device {third} has signed to have seen more)"));
+            let witness =
+                witness.map_or(String::new(), |(third, _)| format!(" (device {third} has signed to have seen more)"));
             report.reports.push(
                 Error::new(ErrorKind::RolledBack, format!("the bucket shows an older state of a device{witness}"))
                     .on(id.to_string())
@@ -180,7 +182,9 @@ async fn read_manifest(cx: &Shared, identity: &Identity, device: DeviceId) -> (D
     let read = match cx.get_sealed(identity, &path, ObjectKind::Manifest).await {
         Ok(Opened::Plain { plaintext, etag }) => Ok(verify_manifest(identity, device, &plaintext)
             .map(|(manifest, hash, signed)| Some((manifest, hash, etag, signed)))
-            .map_err(|error| error.on(&*path).next_step("none: it is read again later; valid data of others is not held up"))),
+            .map_err(|error| {
+                error.on(&*path).next_step("none: it is read again later; valid data of others is not held up")
+            })),
         Ok(Opened::Missing) => Ok(Ok(None)),
         Ok(Opened::Bad(error)) => {
             Ok(Err(error.next_step("none: it is read again later; valid data of others is not held up")))
@@ -213,8 +217,10 @@ fn settle_manifests(
 ) -> Result<(), Error> {
     let own = tx.head.identity()?.device;
     for (device, said) in beacon.iter().filter(|(device, _)| **device != own) {
-        let known = tx.head.peers.get(device).map_or((0, Default::default()), |peer| (peer.sequence, peer.hash.short()));
-        if (said.sequence, said.hash) > known && tx.head.peers.get(device).is_none_or(|peer| peer.wanted < Some(*said)) {
+        let known =
+            tx.head.peers.get(device).map_or((0, Default::default()), |peer| (peer.sequence, peer.hash.short()));
+        if (said.sequence, said.hash) > known && tx.head.peers.get(device).is_none_or(|peer| peer.wanted < Some(*said))
+        {
             tx.head.peer_mut(*device).wanted = Some(*said);
         }
     }
@@ -285,7 +291,8 @@ fn manifest_row(device: DeviceId) -> Vec<u8> {
 
 /// The tail of a device's newest verified manifest.
 fn stored_tail(cx: &Shared, device: DeviceId) -> Result<Option<Run>, Error> {
-    let stored = cx.read(|state| state.local.get(Table::Devices, &manifest_row(device))).map_err(super::head::local_error)?;
+    let stored =
+        cx.read(|state| state.local.get(Table::Devices, &manifest_row(device))).map_err(super::head::local_error)?;
     match stored {
         Some(signed) => Ok(Some(damaged(Manifest::verify(&signed))?.0.line.tail)),
         None => Ok(None),
@@ -322,8 +329,11 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         for id in ids {
             let peer = &tx.head.peers[&id];
             let owed = !peer.is_current() || peer.behind_ms.is_some() || peer.forked;
-            let lost: Vec<Damaged> =
-                unreadable.iter().filter(|(device, _, to)| *device == id && *to > peer.n).map(|(device, from, to)| Damaged { device: *device, from: *from, to: *to }).collect();
+            let lost: Vec<Damaged> = unreadable
+                .iter()
+                .filter(|(device, _, to)| *device == id && *to > peer.n)
+                .map(|(device, from, to)| Damaged { device: *device, from: *from, to: *to })
+                .collect();
             let due = peer.debt.is_none_or(|debt| debt.is_due(polls, unix_ms));
             if !owed && peer.debt.is_some() {
                 tx.head.peer_mut(id).debt = None;
@@ -386,7 +396,12 @@ async fn take_segments(
 
 type Fetched = Result<Result<Run, Error>, Error>;
 
-async fn fetch_segment(cx: &Shared, identity: &Identity, device: DeviceId, segment: SegmentRef) -> (DeviceId, SegmentRef, Fetched) {
+async fn fetch_segment(
+    cx: &Shared,
+    identity: &Identity,
+    device: DeviceId,
+    segment: SegmentRef,
+) -> (DeviceId, SegmentRef, Fetched) {
     let path = segment_path(identity.space, device, segment.object.id);
     let step = "none: it is tried again, its author mends it, or a snapshot covers it";
     let fetched = match cx.get_named(identity, &path, ObjectKind::Segment, &segment.object).await {
@@ -395,11 +410,15 @@ async fn fetch_segment(cx: &Shared, identity: &Identity, device: DeviceId, segme
             let run = unpad_padme(&plaintext).and_then(|bytes| decode_segment(home, bytes));
             Ok(match run {
                 Ok(run) if run.from == segment.from && run.end() == segment.end => Ok(run),
-                Ok(_) => Err(Error::new(ErrorKind::Corrupt, "a segment is not what its manifest says").on(path).next_step(step)),
+                Ok(_) => Err(Error::new(ErrorKind::Corrupt, "a segment is not what its manifest says")
+                    .on(path)
+                    .next_step(step)),
                 Err(error) => Err(error.on(path).next_step(step)),
             })
         }
-        Ok(Opened::Missing) => Ok(Err(Error::new(ErrorKind::NotFound, "a segment is not there yet, or lost").on(path).next_step(step))),
+        Ok(Opened::Missing) => {
+            Ok(Err(Error::new(ErrorKind::NotFound, "a segment is not there yet, or lost").on(path).next_step(step)))
+        }
         Ok(Opened::Bad(error)) => Ok(Err(error.next_step(step))),
         Err(error) => Err(error),
     };
@@ -410,9 +429,12 @@ async fn fetch_segment(cx: &Shared, identity: &Identity, device: DeviceId, segme
 async fn apply_whole(cx: &Shared, device: DeviceId, run: &Run, report: &mut SyncReport) -> Result<bool, Error> {
     if let Some(ms) = suspicious_stamp(run, cx.read(|state| state.now.unix_ms)) {
         report.reports.push(
-            Error::new(ErrorKind::ClockSkew, format!("a device writes with a clock more than 24 h ahead (at {ms} ms since 1970)"))
-                .on(device.to_string())
-                .next_step("set that device's clock; until then its writes win over concurrent ones"),
+            Error::new(
+                ErrorKind::ClockSkew,
+                format!("a device writes with a clock more than 24 h ahead (at {ms} ms since 1970)"),
+            )
+            .on(device.to_string())
+            .next_step("set that device's clock; until then its writes win over concurrent ones"),
         );
     }
     let mut start = 0;

@@ -3,7 +3,7 @@
 use super::api::{Event, Output, Phase, Progress, Request, RequestId, StretchId, TransportFailure};
 use super::state::{State, Tx};
 use crate::crypto::{StretchRequest, StretchedKey};
-use crate::s3::{Answer, Backoff, Call, Credentials, EtagQuoting, Failure, Retry, RetryBudget, StoreUri};
+use crate::s3::{Answer, Backoff, Call, Credentials, EtagQuoting, Failure, Retry, StoreUri};
 use crate::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -87,21 +87,22 @@ impl Shared {
     /// Makes one S3 call: signs, sends, waits, tries again within the budget. Each try is a new request.
     pub(super) async fn call(&self, call: &Call) -> Result<Answer, Failure> {
         let (store, retries) = self.read(|state| (state.config.store.clone(), state.config.retries));
-        let mut quoting = EtagQuoting::Exact;
+        let mut quoting = EtagQuoting::Quoted;
+        let mut backoff = Backoff::default();
         let mut attempt = 0;
         let mut corrected = false;
         let mut redirected = false;
         loop {
             let store = self.store(&store);
             let response = match self.send(&store, call, quoting).await {
-                Ok(response) => response,
+                Ok(response) => Ok(response),
                 Err(Sent::Never(error)) => return Err(Failure { error, retry: Retry::Never }),
                 Err(Sent::Perhaps(failure)) => Err(failure),
             };
             let failure = match response {
                 Ok(response) => match call.interpret(&store, &response) {
                     Ok(answer) => {
-                        self.lock().retry_budget_earned();
+                        self.lock().budget.answered(attempt > 0);
                         return Ok(answer);
                     }
                     Err(failure) => failure,
@@ -110,11 +111,11 @@ impl Shared {
             };
             let wait_ms = match &failure.retry {
                 Retry::Backoff { retry_after_ms } if attempt < retries => {
-                    let random = self.lock().random();
-                    if !self.lock().retry_budget_spend() {
+                    let mut state = self.lock();
+                    if !state.budget.take() {
                         return Err(failure);
                     }
-                    Backoff { attempt }.delay_ms(random, *retry_after_ms)
+                    backoff.next_wait_ms(state.random(), *retry_after_ms)
                 }
                 Retry::Clock { server_unix_ms } if !corrected => {
                     corrected = true;
@@ -133,7 +134,7 @@ impl Shared {
                     .map_err(|error| Failure { error, retry: Retry::Never })?;
                     0
                 }
-                Retry::Unquoted if quoting == EtagQuoting::Exact => {
+                Retry::Unquoted if quoting == EtagQuoting::Quoted => {
                     quoting = EtagQuoting::Unquoted;
                     0
                 }
@@ -149,8 +150,10 @@ impl Shared {
         match (store, self.read(|state| state.head.bucket.region.clone())) {
             (StoreUri::S3(s3), Some(region)) => {
                 let mut s3 = s3.clone();
-                s3.region = region;
-                StoreUri::S3(s3)
+                match s3.set_region(&region) {
+                    Ok(()) => StoreUri::S3(s3),
+                    Err(_) => store.clone(), // no region's name: the server keeps refusing, and says so
+                }
             }
             _ => store.clone(),
         }
@@ -196,9 +199,12 @@ impl Shared {
             let http = call.request(store, credentials.as_ref(), signed_ms, quoting).map_err(Sent::Never)?;
             let id = RequestId(state.waits.next_id());
             let bytes = http.body.len() as u64 + http.max_response_bytes;
-            let deadline_ms =
-                state.now.monotonic_ms.saturating_add(state.config.timeout_ms).saturating_add(bytes / DEADLINE_BYTES_PER_MS);
-            state.count_request(call.billing_kind(), http.body.len() as u64);
+            let deadline_ms = state
+                .now
+                .monotonic_ms
+                .saturating_add(state.config.timeout_ms)
+                .saturating_add(bytes / DEADLINE_BYTES_PER_MS);
+            state.count_sent(call.billing_kind(), http.body.len() as u64);
             let answer = state.waits.expect_answer(id, deadline_ms);
             state.waits.push(Output::Send(Request {
                 id,
@@ -247,15 +253,24 @@ impl Drop for Abandon<'_> {
 fn transport_failure(store: &StoreUri, failure: &TransportFailure) -> Failure {
     let again = Retry::Backoff { retry_after_ms: None };
     let (kind, message, step, retry) = match failure {
-        TransportFailure::Timeout => {
-            (ErrorKind::Timeout, "the store did not answer in time".to_owned(), "check the network, or raise the timeout", again)
-        }
-        TransportFailure::Connect(why) => {
-            (ErrorKind::Network, format!("the store cannot be reached: {why}"), "check the endpoint and the network", again)
-        }
-        TransportFailure::Tls(why) => {
-            (ErrorKind::Network, format!("TLS failed: {why}"), "check the endpoint's certificate and the device's clock", Retry::Never)
-        }
+        TransportFailure::Timeout => (
+            ErrorKind::Timeout,
+            "the store did not answer in time".to_owned(),
+            "check the network, or raise the timeout",
+            again,
+        ),
+        TransportFailure::Connect(why) => (
+            ErrorKind::Network,
+            format!("the store cannot be reached: {why}"),
+            "check the endpoint and the network",
+            again,
+        ),
+        TransportFailure::Tls(why) => (
+            ErrorKind::Network,
+            format!("TLS failed: {why}"),
+            "check the endpoint's certificate and the device's clock",
+            Retry::Never,
+        ),
         TransportFailure::Reset(why) => {
             (ErrorKind::Network, format!("the connection broke: {why}"), "check the network, then try again", again)
         }
@@ -283,6 +298,3 @@ fn transport_failure(store: &StoreUri, failure: &TransportFailure) -> Failure {
 pub(super) fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "cancelled by the caller")
 }
-
-/// Kept in the state: all calls share one budget of retries.
-pub(super) type Budget = RetryBudget;

@@ -10,7 +10,8 @@ use super::state::{key_of, record_key};
 use crate::crypto::{ObjectKind, pad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
-    ChunkPart, ChunkRef, Collection, DeletionsRef, Index, ObjectRef, Point, Row, RowKey, SnapshotRef, Vector, decode, encode, encode_chunk,
+    ChunkPart, ChunkRef, Collection, DeletionsRef, Index, ObjectRef, Point, Row, RowKey, SnapshotRef, Vector, decode,
+    encode, encode_chunk,
 };
 use crate::{Error, Hash};
 use std::collections::BTreeSet;
@@ -35,7 +36,9 @@ const OTHERS_WAIT_MS: u64 = 60_000;
 
 /// Whether this device may write one: it has no islands, so that one vector says all it has applied.
 pub(super) fn may_write(cx: &Shared) -> bool {
-    cx.read(|state| state.head.peers.values().all(|peer| peer.islands.is_empty()) && state.head.bucket.partial.is_empty())
+    cx.read(|state| {
+        state.head.peers.values().all(|peer| peer.islands.is_empty()) && state.head.bucket.partial.is_empty()
+    })
 }
 
 /// Whether others' segments, or the own published ones, are too many outside the last snapshot, and whoever crossed the
@@ -80,10 +83,14 @@ fn crosses(head: &Head, own: &[OwnSegment]) -> bool {
     };
     let mine = own.iter().map(|segment| (identity.device, &segment.named));
     let theirs = head.peers.iter().flat_map(|(id, peer)| peer.segments.iter().map(move |segment| (*id, segment)));
-    let outside: Vec<u64> =
-        mine.chain(theirs).filter(|(id, segment)| segment.end.n > covered.n(*id)).map(|(_, segment)| segment.object.len).collect();
+    let outside: Vec<u64> = mine
+        .chain(theirs)
+        .filter(|(id, segment)| segment.end.n > covered.n(*id))
+        .map(|(_, segment)| segment.object.len)
+        .collect();
     let outside_bytes: u64 = outside.iter().sum();
-    outside.len() >= OUTSIDE_SEGMENTS_MAX || (outside_bytes > OUTSIDE_BYTES_MIN && outside_bytes > bytes / OUTSIDE_SHARE)
+    outside.len() >= OUTSIDE_SEGMENTS_MAX
+        || (outside_bytes > OUTSIDE_BYTES_MIN && outside_bytes > bytes / OUTSIDE_SHARE)
 }
 
 /// The named snapshot that covers most.
@@ -103,11 +110,26 @@ pub(super) async fn write(
     let old = cx.read(|state| state.head.snapshot.clone());
     let mut vector = cx.read(|state| state.head.vector());
     if let Some(tag) = own_tag(cx, goal)? {
-        vector = vector.iter().filter(|(id, _)| *id != identity.device).chain([(identity.device, Point { n: goal, tag })]).collect();
+        vector = vector
+            .iter()
+            .filter(|(id, _)| *id != identity.device)
+            .chain([(identity.device, Point { n: goal, tag })])
+            .collect();
     }
-    let mut writer = Writer { cx, identity, old: old.clone(), chunks: Vec::new(), rows: Vec::new(), parts: Vec::new(), bytes: 0, first: None, chunk_bytes: 0 };
-    let mut collections: Vec<(Collection, u32)> =
-        cx.read(|state| state.head.collections.iter().map(|(collection, number)| (collection.clone(), *number)).collect());
+    let mut writer = Writer {
+        cx,
+        identity,
+        old: old.clone(),
+        chunks: Vec::new(),
+        rows: Vec::new(),
+        parts: Vec::new(),
+        bytes: 0,
+        first: None,
+        chunk_bytes: 0,
+    };
+    let mut collections: Vec<(Collection, u32)> = cx.read(|state| {
+        state.head.collections.iter().map(|(collection, number)| (collection.clone(), *number)).collect()
+    });
     collections.sort();
     for (collection, number) in &collections {
         writer.collection(collection, *number).await?;
@@ -115,8 +137,17 @@ pub(super) async fn write(
     writer.end_chunk().await?;
     let chunks = writer.chunks;
     let deletions = write_deletions(cx, identity, old.as_deref()).await?;
-    let bytes = chunks.iter().map(|chunk| chunk.object.len).chain(deletions.iter().map(|deletions| deletions.object.len)).sum();
-    let index = Index { vault: identity.vault, space: identity.space, device: identity.device, vector: vector.clone(), tags: Vec::new(), chunks, deletions };
+    let bytes =
+        chunks.iter().map(|chunk| chunk.object.len).chain(deletions.iter().map(|deletions| deletions.object.len)).sum();
+    let index = Index {
+        vault: identity.vault,
+        space: identity.space,
+        device: identity.device,
+        vector: vector.clone(),
+        tags: Vec::new(),
+        chunks,
+        deletions,
+    };
     let object = put(cx, identity, ObjectKind::SnapshotIndex, &encode(&index)).await?;
     let named = SnapshotRef { index: object, bytes, vector };
     let superseded = old.as_deref().map(|old| no_longer_named(identity, old, &index)).unwrap_or_default();
@@ -186,7 +217,8 @@ impl Writer<'_> {
     async fn collection(&mut self, collection: &Collection, number: u32) -> Result<(), Error> {
         let mut range = ByteRange { start: record_key(number, ""), end: ByteRange::prefix(&number.to_be_bytes()).end };
         loop {
-            let page = self.cx.read(|state| state.local.list(Table::Records, &range, ROWS_PER_PAGE)).map_err(local_error)?;
+            let page =
+                self.cx.read(|state| state.local.list(Table::Records, &range, ROWS_PER_PAGE)).map_err(local_error)?;
             let Some((last, _)) = page.last() else { break };
             range.start.clone_from(last);
             range.start.push(0);
@@ -249,7 +281,11 @@ impl Writer<'_> {
     }
 }
 
-async fn write_deletions(cx: &Shared, identity: &Arc<Identity>, old: Option<&Known>) -> Result<Vec<DeletionsRef>, Error> {
+async fn write_deletions(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    old: Option<&Known>,
+) -> Result<Vec<DeletionsRef>, Error> {
     let mut range = ByteRange::default();
     let mut objects = Vec::new();
     let mut digests: Vec<[u8; 16]> = Vec::new();

@@ -1,11 +1,12 @@
 //! One place for all that changes, and the only way to change it: a step, a synchronous closure with one commit.
 
-use super::api::{CommitId, Config, Event, Now, Output};
+use super::api::{CommitId, Config, Event, Meter, Now, Output};
 use super::head::{Head, damaged, local_error};
 use super::wait::Waits;
 use crate::crypto::Entropy;
 use crate::local::{Batch, ByteRange, LocalError, LocalStore, Revision, Table, Write};
 use crate::replica::{Collection, Slot, decode, encode};
+use crate::s3::{Credentials, RequestKind, RetryBudget};
 use crate::{Error, ErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +26,11 @@ pub(super) struct State {
     pub(super) persisted: CommitId,
     /// Set when the platform could not store pages: nothing may be written any more.
     pub(super) broken: Option<Error>,
+    /// All calls share one budget of retries.
+    pub(super) budget: RetryBudget,
+    pub(super) credentials: Option<Credentials>,
+    /// Requests made since the last commit: the next one stores them.
+    uncounted: Meter,
 }
 
 /// A row's changes within a step, over what the store holds.
@@ -41,6 +47,53 @@ pub(super) struct Tx<'a> {
 }
 
 impl State {
+    pub(super) fn new(
+        config: Config,
+        now: Now,
+        entropy: Box<dyn Entropy + Send>,
+        local: Box<dyn LocalStore>,
+        revision: Revision,
+        head: Head,
+    ) -> Self {
+        Self {
+            config,
+            now,
+            entropy,
+            local,
+            revision,
+            head,
+            waits: Waits::default(),
+            committed: CommitId::default(),
+            persisted: CommitId::default(),
+            broken: None,
+            budget: RetryBudget::default(),
+            credentials: None,
+            uncounted: Meter::default(),
+        }
+    }
+
+    /// Counts a request and its body.
+    pub(super) fn count_sent(&mut self, kind: RequestKind, body_bytes: u64) {
+        self.uncounted.count(kind, body_bytes);
+    }
+
+    /// Counts an answer's body.
+    pub(super) fn count_received(&mut self, body_bytes: u64) {
+        self.uncounted.bytes_received += body_bytes;
+    }
+
+    /// All requests since the store was made.
+    pub(super) fn meter(&self) -> Meter {
+        self.head.meter.plus(&self.uncounted)
+    }
+
+    /// Random bits.
+    pub(super) fn random(&mut self) -> u64 {
+        let mut out = [0; 8];
+        self.entropy.fill(&mut out);
+        u64::from_le_bytes(out)
+    }
+
     /// Runs a step: all of it is committed, or nothing. When another process committed first, the head is loaded again
     /// and the closure run again.
     pub(super) fn step<R>(&mut self, mut step: impl FnMut(&mut Tx<'_>) -> Result<R, Error>) -> Result<R, Error> {
@@ -49,6 +102,7 @@ impl State {
         }
         for _ in 0..STALE_RETRIES_MAX {
             let before = self.head.clone();
+            self.head.meter = self.meter();
             let mut tx = Tx {
                 head: &mut self.head,
                 now: self.now,
@@ -62,19 +116,21 @@ impl State {
             let result = match result {
                 Ok(result) => result,
                 Err(error) => {
-                    self.head = before;
+                    self.head = before; // with the meter as stored: what is uncounted stays so
                     return Err(error);
                 }
             };
             let mut writes = self.head.changes(&before);
             writes.extend(overlay.into_iter().map(|((table, key), value)| Write { table, key, value }));
             if writes.is_empty() {
+                self.head = before;
                 return Ok(result);
             }
             match self.local.commit(&Batch { writes }, self.revision) {
                 Ok(revision) => {
                     self.revision = revision;
                     self.committed.0 += 1;
+                    self.uncounted = Meter::default();
                     match self.local.take_dirty_pages() {
                         Some(pages) => self.waits.push(Output::Persist(self.committed, pages)),
                         None => self.persisted = self.committed,

@@ -49,10 +49,6 @@ impl Waits {
         receiver
     }
 
-    pub(super) fn in_flight(&self) -> usize {
-        self.in_flight.len()
-    }
-
     /// Hands an answer to whoever waits; late and unknown ids are nobody's.
     pub(super) fn answer(&mut self, id: RequestId, answer: Answer) -> bool {
         self.in_flight.remove(&id).is_some_and(|waiting| waiting.answer.send(answer).is_ok())
@@ -127,8 +123,12 @@ impl Waits {
 
     /// Wakes sleepers and ends requests whose time has come.
     pub(super) fn time_is(&mut self, monotonic_ms: u64) {
-        let late: Vec<RequestId> =
-            self.in_flight.iter().filter(|(_, waiting)| waiting.deadline_ms <= monotonic_ms).map(|(id, _)| *id).collect();
+        let late: Vec<RequestId> = self
+            .in_flight
+            .iter()
+            .filter(|(_, waiting)| waiting.deadline_ms <= monotonic_ms)
+            .map(|(id, _)| *id)
+            .collect();
         for id in late {
             self.withdraw_or_abort(id);
             self.answer(id, Err(TransportFailure::Timeout));

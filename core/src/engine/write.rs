@@ -1,12 +1,12 @@
 //! Local writes: numbered, stamped, tagged and applied in one transaction.
 
 use super::api::Change;
-use super::head::{damaged, local_error};
-use super::state::{Tx, internal, record_key};
+use super::head::damaged;
+use super::state::{Tx, internal};
 use crate::local::Table;
 use crate::replica::{
-    Action, Collection, Context, Dot, Kind, Logged, Op, Point, Slot, Standing, append_key, check_key, check_value, decode,
-    deletion_digest, encode, import_key,
+    Action, Collection, Context, Dot, Kind, Logged, Op, Point, Slot, Standing, append_key, check_key, check_value,
+    decode, deletion_digest, encode, import_key,
 };
 use crate::{Error, ErrorKind};
 
@@ -16,8 +16,11 @@ pub(super) const CHANGES_MAX: usize = 5_000;
 /// Applies changes in order; gives each one's key.
 pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change]) -> Result<Vec<String>, Error> {
     if changes.len() > CHANGES_MAX {
-        return Err(Error::new(ErrorKind::Invalid, format!("a write takes at most 5,000 changes, this one has {}", changes.len()))
-            .next_step("write in several calls"));
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("a write takes at most 5,000 changes, this one has {}", changes.len()),
+        )
+        .next_step("write in several calls"));
     }
     changes.iter().map(|change| write_one(tx, change)).collect()
 }
@@ -194,4 +197,3 @@ fn void(tx: &mut Tx<'_>, dot: Dot) -> Result<(), Error> {
     tx.set(Table::Ops, key, Some(encode(&empty)));
     Ok(())
 }
-

@@ -15,7 +15,10 @@ const LEVEL: i32 = 1;
 pub(super) enum Frame {
     Stored(Vec<u8>) = 0,
     /// One zstd frame and the length it inflates to.
-    Zstd { inflated: u32, bytes: Vec<u8> } = 1,
+    Zstd {
+        inflated: u32,
+        bytes: Vec<u8>,
+    } = 1,
 }
 
 impl Frame {

@@ -2,7 +2,7 @@
 
 use super::wire::{ObjectRef, decode, decode_tail, encode, encode_tail};
 use super::{Point, Run, Vector};
-use crate::crypto::{DeviceSecret, pad_to_power_of_two, unpad_power_of_two, verify};
+use crate::crypto::{DeviceSecret, pad_to_power_of_two, unpad_to_power_of_two, verify};
 use crate::{DeviceId, Error, ErrorKind, Hash, SpaceId, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
@@ -103,11 +103,6 @@ struct LineWire {
 }
 
 impl Manifest {
-    /// The last published op.
-    pub(crate) fn end(&self) -> Point {
-        self.line.tail.end()
-    }
-
     /// Body and signature, and the body's hash. What is signed is frozen: every retry sends these bytes.
     pub(crate) fn sign(&self, secret: &DeviceSecret) -> (Vec<u8>, Hash) {
         let mut signed = encode(&ManifestWire {
@@ -203,7 +198,7 @@ impl Beacon {
 
     /// Reads what `encode` made.
     pub(crate) fn decode(plaintext: &[u8]) -> Result<Self, Error> {
-        decode(unpad_power_of_two(plaintext)?, "a beacon")
+        decode(unpad_to_power_of_two(plaintext)?, "a beacon")
     }
 
     /// Takes the greater sighting of each device.

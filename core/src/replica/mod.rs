@@ -19,10 +19,10 @@ pub(crate) use manifest::{
     TAIL_BYTES_MAX,
 };
 pub use op::{Logged, Op, Run, first_tag};
-pub use stamp::Stamp;
 pub(crate) use stamp::SUSPICIOUS_AHEAD_MS;
+pub use stamp::Stamp;
 pub use vector::{Context, Dot, Point, Vector};
 pub(crate) use wire::{
-    ChunkPart, ChunkRef, DeletionsRef, Home, Index, ObjectRef, Row, RowKey, decode, decode_chunk, decode_segment, encode, encode_chunk,
-    encode_segment, encode_tail,
+    ChunkPart, ChunkRef, DeletionsRef, Home, Index, ObjectRef, Row, RowKey, decode, decode_chunk, decode_segment,
+    encode, encode_chunk, encode_segment, encode_tail,
 };

@@ -125,11 +125,12 @@ impl Run {
             columns.heads.push(match logged {
                 Logged::Void { seen, tag } => Head::Void { seen: seen.clone(), tag: *tag },
                 Logged::Op(op) => {
-                    let at = columns.collections.iter().position(|known| *known == op.collection).unwrap_or_else(|| {
-                        columns.collections.push(op.collection.clone());
-                        columns.payloads.push(Vec::new());
-                        columns.collections.len() - 1
-                    });
+                    let at =
+                        columns.collections.iter().position(|known| *known == op.collection).unwrap_or_else(|| {
+                            columns.collections.push(op.collection.clone());
+                            columns.payloads.push(Vec::new());
+                            columns.collections.len() - 1
+                        });
                     columns.payloads[at].push(Payload { key: op.key.clone(), action: op.action.clone() });
                     let collection = u16::try_from(at).unwrap_or(u16::MAX); // a run is cut long before: see `cut`
                     Head::Op { seen: op.seen.clone(), stamp: op.stamp, collection, context: op.context.clone() }
@@ -196,7 +197,8 @@ impl Columns {
                         return Err(bad("names collections out of order"));
                     }
                     collections_used = collections_used.max(at + 1);
-                    let payload = payloads.get_mut(at).and_then(Iterator::next).ok_or_else(|| bad("lacks a payload"))?;
+                    let payload =
+                        payloads.get_mut(at).and_then(Iterator::next).ok_or_else(|| bad("lacks a payload"))?;
                     check_key(&payload.key)?;
                     check_value(&payload.key, payload.action.value().unwrap_or_default())?;
                     let collection = self.collections[at].clone();

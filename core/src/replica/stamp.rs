@@ -8,9 +8,7 @@ const FOREIGN_AHEAD_MS_MAX: u64 = 5 * 60 * 1000;
 pub(crate) const SUSPICIOUS_AHEAD_MS: u64 = 24 * 3600 * 1000;
 
 /// Milliseconds since 1970 by the writer's clock, then a counter.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Stamp {
     /// Milliseconds since 1970.
     pub ms: u64,
