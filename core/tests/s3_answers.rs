@@ -1,5 +1,6 @@
 //! Answers as servers write them: AWS's documentation, MinIO (2026-02-12) and versitygw 1.8.0 as recorded, shortened by
 //! ids that mean nothing; and answers that no server should give.
+#![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
 use tidelock_core::ErrorKind;

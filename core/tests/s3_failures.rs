@@ -1,4 +1,5 @@
 //! What each way of failing means: the error's kind, its words, and what to try.
+#![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
 use tidelock_core::ErrorKind;

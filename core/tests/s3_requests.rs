@@ -1,5 +1,6 @@
 //! Requests byte for byte: URLs, headers, bodies and signatures. The expected signatures were computed by botocore
 //! 1.44.5 (`S3SigV4Auth`) for the same requests.
+#![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
 use tidelock_core::ErrorKind;
@@ -36,130 +37,152 @@ fn unsigned(store: &str, call: &Call, quoting: EtagQuoting) -> HttpRequest {
     call.request(&store.parse().unwrap(), None, UNIX_MS, quoting).unwrap()
 }
 
-fn check(
-    store: &str,
-    token: Option<&str>,
-    call: &Call,
-    url: &str,
-    own: &[(&str, &str)],
-    sha256: &str,
-    signed: &str,
-    signature: &str,
-) {
-    let store: StoreUri = store.parse().unwrap();
-    let request = call.request(&store, Some(&keys(token)), UNIX_MS, EtagQuoting::Quoted).unwrap();
-    assert_eq!(request.method, call.method());
-    assert_eq!(request.url, url);
-    let authorization = format!(
-        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240229/eu-west-1/s3/aws4_request, SignedHeaders={signed}, Signature={signature}"
-    );
-    let mut expected: Vec<(String, String)> = own
-        .iter()
-        .copied()
-        .chain([
+struct Golden {
+    store: &'static str,
+    token: Option<&'static str>,
+    call: Call,
+    url: &'static str,
+    /// Headers beside those that every signature brings.
+    headers: &'static [(&'static str, &'static str)],
+    sha256: &'static str,
+    signed_headers: &'static str,
+    signature: &'static str,
+}
+
+impl Golden {
+    fn check(&self) {
+        let store: StoreUri = self.store.parse().unwrap();
+        let request = self.call.request(&store, Some(&keys(self.token)), UNIX_MS, EtagQuoting::Quoted).unwrap();
+        assert_eq!(request.method, self.call.method());
+        assert_eq!(request.url, self.url);
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240229/eu-west-1/s3/aws4_request, SignedHeaders={}, Signature={}",
+            self.signed_headers, self.signature
+        );
+        let always = [
             ("x-amz-date", "20240229T235959Z"),
             ("authorization", &authorization),
-            ("x-amz-content-sha256", sha256),
-        ])
-        .chain(token.map(|token| ("x-amz-security-token", token)))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let mut headers = request.headers;
-    headers.sort();
-    expected.sort();
-    assert_eq!(headers, expected, "{url}");
+            ("x-amz-content-sha256", self.sha256),
+        ];
+        let mut expected: Vec<(String, String)> = (self.headers.iter().copied().chain(always))
+            .chain(self.token.map(|token| ("x-amz-security-token", token)))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let mut headers = request.headers;
+        headers.sort();
+        expected.sort();
+        assert_eq!(headers, expected, "{}", self.url);
+    }
+}
+
+const PLAIN: &str = "host;x-amz-content-sha256;x-amz-date";
+
+#[test]
+fn golden_puts() {
+    Golden {
+        store: LOCAL,
+        token: None,
+        call: put("tidelock", "header", Condition::IfAbsent),
+        url: "http://127.0.0.1:9000/my-bucket/a%20vault/tidelock",
+        headers: &[("if-none-match", "*")],
+        sha256: "1e0584a25d9f43bf5cbd0aec01eb1af2220ed085b4e7f1837b0d89958cae353a",
+        signed_headers: "host;if-none-match;x-amz-content-sha256;x-amz-date",
+        signature: "e78ec05b9a455fc81e61d8ea431d72557e7871e63582995938328e4736689ec0",
+    }
+    .check();
+    Golden {
+        store: AWS,
+        token: Some("TOKEN/+="),
+        call: put("beacon", "beacon", Condition::IfMatch(etag("\"abc-1\""))),
+        url: "https://my-bucket.s3.eu-west-1.amazonaws.com/a%20vault/beacon",
+        headers: &[("if-match", "\"abc-1\"")],
+        sha256: "8a62e967fcd6dfa5d75308c37808b4668a7faf1cdb06e09ac0a7161827603887",
+        signed_headers: "host;if-match;x-amz-content-sha256;x-amz-date;x-amz-security-token",
+        signature: "974bd7aaf8be6118c5b84d65ca7b513c3f6d83828940c6de11391482ce87e65a",
+    }
+    .check();
 }
 
 #[test]
-fn golden_requests() {
-    let plain = "host;x-amz-content-sha256;x-amz-date";
-    check(
-        LOCAL,
-        None,
-        &put("tidelock", "header", Condition::IfAbsent),
-        "http://127.0.0.1:9000/my-bucket/a%20vault/tidelock",
-        &[("if-none-match", "*")],
-        "1e0584a25d9f43bf5cbd0aec01eb1af2220ed085b4e7f1837b0d89958cae353a",
-        "host;if-none-match;x-amz-content-sha256;x-amz-date",
-        "e78ec05b9a455fc81e61d8ea431d72557e7871e63582995938328e4736689ec0",
-    );
-    check(
-        AWS,
-        Some("TOKEN/+="),
-        &put("beacon", "beacon", Condition::IfMatch(etag("\"abc-1\""))),
-        "https://my-bucket.s3.eu-west-1.amazonaws.com/a%20vault/beacon",
-        &[("if-match", "\"abc-1\"")],
-        "8a62e967fcd6dfa5d75308c37808b4668a7faf1cdb06e09ac0a7161827603887",
-        "host;if-match;x-amz-content-sha256;x-amz-date;x-amz-security-token",
-        "974bd7aaf8be6118c5b84d65ca7b513c3f6d83828940c6de11391482ce87e65a",
-    );
-    check(
-        AWS,
-        None,
-        &Call::GetObject { key: "beacon".into(), if_none_match: Some(etag("\"abc-1\"")), range: None, body_max: 10 },
-        "https://my-bucket.s3.eu-west-1.amazonaws.com/a%20vault/beacon",
-        &[("if-none-match", "\"abc-1\"")],
-        EMPTY,
-        "host;if-none-match;x-amz-content-sha256;x-amz-date",
-        "a97198d44defff7bb6a9788f2e72a5cec4d0231c179bafadabb6ae8a77d96ee9",
-    );
-    check(
-        LOCAL,
-        None,
-        &Call::HeadObject { key: "beacon".into() },
-        "http://127.0.0.1:9000/my-bucket/a%20vault/beacon",
-        &[],
-        EMPTY,
-        plain,
-        "81ab9a9db131437291eeefdae8387313f93a567024addde243322d26ddae696d",
-    );
-    check(
-        LOCAL,
-        None,
-        &Call::DeleteObject { key: "beacon".into() },
-        "http://127.0.0.1:9000/my-bucket/a%20vault/beacon",
-        &[],
-        EMPTY,
-        plain,
-        "207c2ddda4a572dba4c8083582e26101a604679956da6c79eb3f9d184929a138",
-    );
-    check(
-        LOCAL,
-        None,
-        &Call::HeadBucket,
-        "http://127.0.0.1:9000/my-bucket/",
-        &[],
-        EMPTY,
-        plain,
-        "b448682cd6f5f5f982c50232adb0f04492556968f83a845f579aad3a68c87571",
-    );
-    check(
-        LOCAL,
-        None,
-        &Call::ListObjectsV2 {
-            prefix: "spaces/".into(),
-            continuation: Some("t/+=& ".into()),
-            start_after: Some("spaces/00".into()),
-            max_keys: 1000,
+fn golden_reads() {
+    Golden {
+        store: AWS,
+        token: None,
+        call: Call::GetObject {
+            key: "beacon".into(),
+            if_none_match: Some(etag("\"abc-1\"")),
+            range: None,
+            body_max: 10,
         },
-        "http://127.0.0.1:9000/my-bucket/?continuation-token=t%2F%2B%3D%26%20&encoding-type=url&list-type=2\
-         &max-keys=1000&prefix=a%20vault%2Fspaces%2F&start-after=a%20vault%2Fspaces%2F00",
-        &[],
-        EMPTY,
-        plain,
-        "ad5c818260f23c372420fe8f1886d071417d6ad14dce8ad994c2efb1b6aa4709",
-    );
-    let delete = Call::DeleteObjects { keys: vec!["x".into(), "<&>".into()] };
-    check(
-        LOCAL,
-        None,
-        &delete,
-        "http://127.0.0.1:9000/my-bucket/?delete=",
-        &[("content-type", "application/xml"), ("content-md5", "TPZunJ9iV6Uzb5s9eU2VUQ==")],
-        "d2d42d038ab21025ac85f4b77ee397cec2763c2e2aab07ac09b6c303e8bf6f36",
-        "content-md5;content-type;host;x-amz-content-sha256;x-amz-date",
-        "2316f8e13eb86d5160798bc5f2016ee4387f8d0a0cfcd1ec87e34f7371ca34cc",
-    );
+        url: "https://my-bucket.s3.eu-west-1.amazonaws.com/a%20vault/beacon",
+        headers: &[("if-none-match", "\"abc-1\"")],
+        sha256: EMPTY,
+        signed_headers: "host;if-none-match;x-amz-content-sha256;x-amz-date",
+        signature: "a97198d44defff7bb6a9788f2e72a5cec4d0231c179bafadabb6ae8a77d96ee9",
+    }
+    .check();
+    let list = Call::ListObjectsV2 {
+        prefix: "spaces/".into(),
+        continuation: Some("t/+=& ".into()),
+        start_after: Some("spaces/00".into()),
+        max_keys: 1000,
+    };
+    for (call, url, signature) in [
+        (
+            Call::HeadObject { key: "beacon".into() },
+            "http://127.0.0.1:9000/my-bucket/a%20vault/beacon",
+            "81ab9a9db131437291eeefdae8387313f93a567024addde243322d26ddae696d",
+        ),
+        (
+            Call::HeadBucket,
+            "http://127.0.0.1:9000/my-bucket/",
+            "b448682cd6f5f5f982c50232adb0f04492556968f83a845f579aad3a68c87571",
+        ),
+        (
+            list,
+            "http://127.0.0.1:9000/my-bucket/?continuation-token=t%2F%2B%3D%26%20&encoding-type=url&list-type=2\
+             &max-keys=1000&prefix=a%20vault%2Fspaces%2F&start-after=a%20vault%2Fspaces%2F00",
+            "ad5c818260f23c372420fe8f1886d071417d6ad14dce8ad994c2efb1b6aa4709",
+        ),
+    ] {
+        let golden = Golden {
+            store: LOCAL,
+            token: None,
+            call,
+            url,
+            headers: &[],
+            sha256: EMPTY,
+            signed_headers: PLAIN,
+            signature,
+        };
+        golden.check();
+    }
+}
+
+#[test]
+fn golden_deletes() {
+    Golden {
+        store: LOCAL,
+        token: None,
+        call: Call::DeleteObject { key: "beacon".into() },
+        url: "http://127.0.0.1:9000/my-bucket/a%20vault/beacon",
+        headers: &[],
+        sha256: EMPTY,
+        signed_headers: PLAIN,
+        signature: "207c2ddda4a572dba4c8083582e26101a604679956da6c79eb3f9d184929a138",
+    }
+    .check();
+    Golden {
+        store: LOCAL,
+        token: None,
+        call: Call::DeleteObjects { keys: vec!["x".into(), "<&>".into()] },
+        url: "http://127.0.0.1:9000/my-bucket/?delete=",
+        headers: &[("content-type", "application/xml"), ("content-md5", "TPZunJ9iV6Uzb5s9eU2VUQ==")],
+        sha256: "d2d42d038ab21025ac85f4b77ee397cec2763c2e2aab07ac09b6c303e8bf6f36",
+        signed_headers: "content-md5;content-type;host;x-amz-content-sha256;x-amz-date",
+        signature: "2316f8e13eb86d5160798bc5f2016ee4387f8d0a0cfcd1ec87e34f7371ca34cc",
+    }
+    .check();
 }
 
 #[test]

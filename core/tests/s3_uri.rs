@@ -1,4 +1,5 @@
 //! Store URIs: what is read, what is refused and how, and that each has one written form.
+#![allow(clippy::unwrap_used)]
 
 use tidelock_core::ErrorKind;
 use tidelock_core::s3::{Call, Credentials, EtagQuoting, StoreUri};
