@@ -1,0 +1,265 @@
+//! Maps and logs: two types, so that a call that makes no sense for one does not compile.
+
+use crate::{Change, Collection, Entry, Error, Event, Events, KeyRange, Record, Vault};
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// Entries fetched at once by [`Entries`].
+const PAGE_ENTRIES: u32 = 256;
+/// Changes of one write, well below the engine's bound.
+const WRITE_CHANGES_MAX: usize = 1000;
+
+/// A map of a vault: keys (1 to 512 bytes) with values (≤ 256 KiB).
+///
+/// Puts that had not seen each other stand side by side: reads give the newest, and the others are kept as a conflict
+/// ([`Vault::conflicts`]) until a later put or [`resolve`](Self::resolve) replaces them.
+#[derive(Clone, Debug)]
+pub struct Map {
+    vault: Vault,
+    collection: Collection,
+}
+
+impl Map {
+    pub(crate) fn new(vault: Vault, name: String) -> Self {
+        Self { vault, collection: Collection::map(name) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.collection.name
+    }
+
+    /// What stands at a key.
+    ///
+    /// # Errors
+    /// What the local store says.
+    pub async fn get(&self, key: impl Into<String>) -> Result<Option<Record>, Error> {
+        self.vault.record(self.collection.clone(), key.into()).await
+    }
+
+    /// Sets a record. Durable on return.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a key or value outside the limits; else what the local store says.
+    pub async fn put(&self, key: impl Into<String>, value: impl Into<Bytes>) -> Result<(), Error> {
+        let change = Change::Put { collection: self.collection.clone(), key: key.into(), value: value.into() };
+        self.vault.write(vec![change]).await.map(drop)
+    }
+
+    /// Removes a record; one that is not there is no error.
+    ///
+    /// # Errors
+    /// What the local store says.
+    pub async fn delete(&self, key: impl Into<String>) -> Result<(), Error> {
+        let change = Change::Delete { collection: self.collection.clone(), key: key.into() };
+        self.vault.write(vec![change]).await.map(drop)
+    }
+
+    /// Ends a conflict with the value to keep, or with none.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) where no conflict stands; else what the local store says.
+    pub async fn resolve(&self, key: impl Into<String>, value: Option<Bytes>) -> Result<(), Error> {
+        let change = Change::Resolve { collection: self.collection.clone(), key: key.into(), value };
+        self.vault.write(vec![change]).await.map(drop)
+    }
+
+    /// The records of a range, by ascending key.
+    pub fn list(&self, range: KeyRange) -> Entries {
+        Entries::new(self.vault.clone(), self.collection.clone(), range)
+    }
+
+    /// Wakes whenever a sync or this vault changed it.
+    pub fn changes(&self) -> Changes {
+        Changes { events: self.vault.events(), collection: self.collection.clone() }
+    }
+}
+
+/// A log of a vault: entries (≤ 256 KiB) in the order of their time. A deleted entry never comes back.
+#[derive(Clone, Debug)]
+pub struct Log {
+    vault: Vault,
+    collection: Collection,
+}
+
+impl Log {
+    pub(crate) fn new(vault: Vault, name: String) -> Self {
+        Self { vault, collection: Collection::log(name) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.collection.name
+    }
+
+    /// Adds an entry; its key is the result. Durable on return.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a value outside the limits; else what the local store says.
+    pub async fn append(&self, value: impl Into<Bytes>) -> Result<String, Error> {
+        let change = Change::Append { collection: self.collection.clone(), value: value.into() };
+        let written = self.vault.write(vec![change]).await?;
+        Ok(written.keys.into_iter().next().unwrap_or_default())
+    }
+
+    /// Adds entries that were made elsewhere, such as the lines of a file; importing twice, or a file that lost lines,
+    /// changes nothing. Durable on return; an error keeps the batches of 1,000 before it.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a value outside the limits; else what the local store says.
+    pub async fn import(
+        &self,
+        source: impl Into<String>,
+        entries: impl IntoIterator<Item = Imported>,
+    ) -> Result<(), Error> {
+        let mut importer = Importer::new(self.collection.clone(), source.into());
+        let changes: Vec<Change> = entries.into_iter().map(|entry| importer.change(entry)).collect();
+        for batch in changes.chunks(WRITE_CHANGES_MAX) {
+            self.vault.write(batch.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// An entry by its key.
+    ///
+    /// # Errors
+    /// What the local store says.
+    pub async fn get(&self, key: impl Into<String>) -> Result<Option<Record>, Error> {
+        self.vault.record(self.collection.clone(), key.into()).await
+    }
+
+    /// Removes an entry for ever, from every device; one that is not there is no error.
+    ///
+    /// # Errors
+    /// What the local store says.
+    pub async fn delete(&self, key: impl Into<String>) -> Result<(), Error> {
+        let change = Change::Delete { collection: self.collection.clone(), key: key.into() };
+        self.vault.write(vec![change]).await.map(drop)
+    }
+
+    /// The entries of a range of keys, oldest first.
+    pub fn list(&self, range: KeyRange) -> Entries {
+        Entries::new(self.vault.clone(), self.collection.clone(), range)
+    }
+
+    /// Wakes whenever a sync or this vault changed it.
+    pub fn changes(&self) -> Changes {
+        Changes { events: self.vault.events(), collection: self.collection.clone() }
+    }
+}
+
+/// An entry of a log that was made elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Imported {
+    /// When it was made; 0 if unknown, for that must be the same at each import.
+    pub unix_ms: u64,
+    /// ≤ 256 KiB.
+    pub value: Bytes,
+}
+
+/// Turns the entries of one source into changes, in order: it counts equal ones.
+#[derive(Debug)]
+pub struct Importer {
+    collection: Collection,
+    source: String,
+    seen: std::collections::BTreeMap<Imported, u32>,
+}
+
+impl Importer {
+    /// For entries from `source`, e.g. a file's name, into a log.
+    pub fn new(log: Collection, source: String) -> Self {
+        Self { collection: log, source, seen: Default::default() }
+    }
+
+    /// The next entry's change.
+    pub fn change(&mut self, entry: Imported) -> Change {
+        let repeat = self.seen.entry(entry.clone()).and_modify(|count| *count += 1).or_default();
+        Change::Import {
+            collection: self.collection.clone(),
+            source: self.source.clone(),
+            unix_ms: entry.unix_ms,
+            repeat: *repeat,
+            value: entry.value,
+        }
+    }
+}
+
+/// The entries of a collection, fetched page by page: what is written meanwhile may or may not be among them.
+///
+/// ```no_run
+/// # async fn example(vault: tidelock::Vault) -> Result<(), tidelock::Error> {
+/// let mut entries = vault.map("todo").list(Default::default());
+/// while let Some(entry) = entries.next().await? {
+///     println!("{} has {} bytes", entry.key, entry.record.value.len());
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Entries {
+    vault: Vault,
+    collection: Collection,
+    /// What was not fetched yet; `None` when all was.
+    rest: Option<KeyRange>,
+    page: VecDeque<Entry>,
+}
+
+impl Entries {
+    fn new(vault: Vault, collection: Collection, range: KeyRange) -> Self {
+        Self { vault, collection, rest: Some(range), page: VecDeque::new() }
+    }
+
+    /// The next entry, by ascending key. Dropping the future loses none.
+    ///
+    /// # Errors
+    /// What the local store says; the next call tries again.
+    pub async fn next(&mut self) -> Result<Option<Entry>, Error> {
+        if self.page.is_empty()
+            && let Some(range) = self.rest.clone()
+        {
+            let page = self.vault.page(self.collection.clone(), range.clone(), PAGE_ENTRIES).await?;
+            self.rest = after_page(&page, range, PAGE_ENTRIES);
+            self.page = page.into();
+        }
+        Ok(self.page.pop_front())
+    }
+
+    /// All that follow, in memory.
+    ///
+    /// # Errors
+    /// What the local store says.
+    pub async fn collect(mut self) -> Result<Vec<Entry>, Error> {
+        let mut all = Vec::new();
+        while let Some(entry) = self.next().await? {
+            all.push(entry);
+        }
+        Ok(all)
+    }
+}
+
+/// What follows a page that was asked for with `limit`.
+pub(crate) fn after_page(page: &[Entry], range: KeyRange, limit: u32) -> Option<KeyRange> {
+    let last = page.last().filter(|_| page.len() >= limit as usize)?;
+    // The key followed by NUL is the least key above it.
+    Some(KeyRange { start: format!("{}\0", last.key), end: range.end })
+}
+
+/// Tells when a collection changed.
+#[derive(Debug)]
+pub struct Changes {
+    events: Events,
+    collection: Collection,
+}
+
+impl Changes {
+    /// Waits for the next change; several at once wake it once or more. `None` when the vault is closed.
+    pub async fn next(&mut self) -> Option<()> {
+        loop {
+            match self.events.next().await? {
+                Event::Changed(collection) if collection == self.collection => return Some(()),
+                // Among the lost may be one of this collection.
+                Event::Missed(_) => return Some(()),
+                _ => {}
+            }
+        }
+    }
+}
