@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Tidelock for native programs: transports for buckets and folders.
+
+pub mod folder;
