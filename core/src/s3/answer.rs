@@ -1,0 +1,210 @@
+//! What a store answered, read with bounds: one meaning for each call, whatever the server.
+
+use super::call::{Call, Condition};
+use super::date::http_date_unix_ms;
+use super::delete;
+use super::etag::ETag;
+use super::failure::{self, Failure, Retry, not_s3};
+use super::list::{self, ListEntry};
+use super::uri::StoreUri;
+use crate::{Error, ErrorKind};
+use bytes::Bytes;
+
+/// A whole HTTP response, as any transport brings it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Its headers; names in any case.
+    pub headers: Vec<(String, String)>,
+    /// Its body, at most the request's `max_response_bytes`.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// The first header of a name, given in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The answer to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// GetObject: the object, or the range of it.
+    Object {
+        /// The content.
+        body: Bytes,
+        /// Its ETag, where the server gives one and (in browsers) exposes it.
+        etag: Option<ETag>,
+        /// The server's clock, in ms since 1970.
+        date_unix_ms: Option<u64>,
+    },
+    /// GetObject with `if_none_match`: it still has that ETag.
+    NotModified,
+    /// GetObject and HeadObject: there is no such object.
+    Missing,
+    /// HeadObject.
+    Head {
+        /// Length in bytes.
+        len: u64,
+        /// Its ETag.
+        etag: Option<ETag>,
+        /// As the server wrote it.
+        last_modified: Option<String>,
+    },
+    /// PutObject: written.
+    Stored {
+        /// The new content's ETag.
+        etag: Option<ETag>,
+    },
+    /// PutObject: its condition was not met, and nothing was written (by this request: a retry may meet its own first try).
+    Refused,
+    /// PutObject: another write was under way; whether this one was carried out is open.
+    Conflict,
+    /// DeleteObject: gone, or never there.
+    Deleted,
+    /// DeleteObjects.
+    DeletedMany {
+        /// Keys that are still there, each with S3's code for why.
+        failed: Vec<(String, String)>,
+    },
+    /// ListObjectsV2: a page.
+    Listed {
+        /// The objects, in the server's order.
+        entries: Vec<ListEntry>,
+        /// The `continuation` of the next page, if there is one.
+        next: Option<String>,
+    },
+    /// HeadBucket: it is there, and open to these keys.
+    Bucket,
+}
+
+impl Call {
+    /// Reads the response to this call's request.
+    ///
+    /// # Errors
+    /// A [`Failure`] for every response that is no answer: refusals, and what no S3 server would say.
+    pub fn interpret(&self, store: &StoreUri, response: &Response) -> Result<Answer, Failure> {
+        match (self, response.status) {
+            (Self::GetObject { range, body_max, .. }, 200 | 206) => object(self, *range, *body_max, response),
+            (Self::GetObject { if_none_match: Some(_), .. }, 304) => Ok(Answer::NotModified),
+            (Self::GetObject { .. }, 404) if is_no_such_key(response) => Ok(Answer::Missing),
+
+            (Self::HeadObject { .. }, 200) => head(self, response),
+            (Self::HeadObject { .. }, 404) => Ok(Answer::Missing),
+
+            (Self::PutObject { .. }, 200 | 201 | 204) => stored(self, response),
+            (Self::PutObject { condition: Condition::IfAbsent | Condition::IfMatch(_), .. }, 412) => {
+                Ok(Answer::Refused)
+            }
+            // The object to match is absent: some servers say so, some 412.
+            (Self::PutObject { condition: Condition::IfMatch(_), .. }, 404) if is_no_such_key(response) => {
+                Ok(Answer::Refused)
+            }
+            (Self::PutObject { .. }, 409) => Ok(Answer::Conflict),
+
+            (Self::DeleteObject { .. }, 200 | 204) => no_html(self, response).map(|()| Answer::Deleted),
+            (Self::DeleteObject { .. }, 404) if is_no_such_key(response) => Ok(Answer::Deleted),
+
+            (Self::DeleteObjects { keys }, 200) => match delete::failed(store, keys, &response.body) {
+                Ok(failed) => Ok(Answer::DeletedMany { failed }),
+                Err(refusal) => Err(not_s3(self, refusal)),
+            },
+
+            (Self::ListObjectsV2 { prefix, continuation, .. }, 200) => {
+                match list::page(store, prefix, continuation.as_deref(), &response.body) {
+                    Ok(page) => Ok(Answer::Listed { entries: page.entries, next: page.next }),
+                    Err(refusal) => Err(not_s3(self, refusal)),
+                }
+            }
+
+            (Self::HeadBucket, 200 | 204) => Ok(Answer::Bucket),
+
+            (_, ..=299 | 304 | 600..) => Err(not_s3(self, "has a status that no such call ends in")),
+            _ => Err(failure::failure(self, store, response)),
+        }
+    }
+}
+
+fn object(call: &Call, range: Option<(u64, u64)>, body_max: u64, response: &Response) -> Result<Answer, Failure> {
+    no_html(call, response)?;
+    let body = match (range, response.status) {
+        (None, 200) => response.body.clone(),
+        (Some((first, last)), 206) => {
+            if response.header("content-range").is_some_and(|range| !is_range(range, first, response.body.len())) {
+                return Err(not_s3(call, "has another range than the one asked for"));
+            }
+            if response.body.len() as u64 > (last - first).saturating_add(1) {
+                return Err(not_s3(call, "has more bytes than the range asked for"));
+            }
+            response.body.clone()
+        }
+        // A server may ignore the range and send the whole object.
+        (Some((first, last)), _) => {
+            let len = response.body.len();
+            let Some(first) = usize::try_from(first).ok().filter(|first| *first < len) else {
+                return Err(corrupt(call, "object is shorter than the range asked for"));
+            };
+            let end = usize::try_from(last).map_or(len, |last| len.min(last.saturating_add(1)));
+            response.body.slice(first..end)
+        }
+        (None, _) => return Err(not_s3(call, "has a range, and none was asked for")),
+    };
+    if body.len() as u64 > body_max {
+        return Err(corrupt(call, "object is larger than it may be"));
+    }
+    Ok(Answer::Object { body, etag: etag(response), date_unix_ms: response.header("date").and_then(http_date_unix_ms) })
+}
+
+fn head(call: &Call, response: &Response) -> Result<Answer, Failure> {
+    let Some(len) = response.header("content-length").and_then(|len| len.trim().parse().ok()) else {
+        return Err(not_s3(call, "has no length"));
+    };
+    let last_modified = response.header("last-modified").filter(|time| time.len() <= 64).map(str::to_owned);
+    Ok(Answer::Head { len, etag: etag(response), last_modified })
+}
+
+fn stored(call: &Call, response: &Response) -> Result<Answer, Failure> {
+    no_html(call, response)?;
+    Ok(Answer::Stored { etag: etag(response) })
+}
+
+/// Login pages and web servers answer anything with 200 and a page. No object of ours is HTML, and S3 gives an ETag.
+fn no_html(call: &Call, response: &Response) -> Result<(), Failure> {
+    let is_html = response
+        .header("content-type")
+        .is_some_and(|kind| kind.trim_start().get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case("text/html")));
+    match is_html && !response.body.is_empty() && response.header("etag").is_none() {
+        true => Err(not_s3(call, "is a web page")),
+        false => Ok(()),
+    }
+}
+
+/// `bytes FIRST-LAST/LENGTH`, of which the body is the whole.
+fn is_range(text: &str, first: u64, len: usize) -> bool {
+    let parse = || {
+        let (range, _length) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?))
+    };
+    parse().is_some_and(|(from, to)| from == first && to.checked_sub(from) == (len as u64).checked_sub(1))
+}
+
+/// A bare 404 may come from any web server: only S3's own word makes an object missing.
+fn is_no_such_key(response: &Response) -> bool {
+    failure::code(&response.body).is_some_and(|code| matches!(code.trim(), "NoSuchKey" | "NotFound"))
+}
+
+fn etag(response: &Response) -> Option<ETag> {
+    ETag::new(response.header("etag")?.trim())
+}
+
+fn corrupt(call: &Call, message: &str) -> Failure {
+    let error = Error::new(ErrorKind::Corrupt, message);
+    let error = match call.object() {
+        Some(object) => error.on(object),
+        None => error,
+    };
+    Failure { error, retry: Retry::Never }
+}

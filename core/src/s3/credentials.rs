@@ -1,0 +1,76 @@
+//! The keys requests are signed with.
+
+use crate::{Error, ErrorKind};
+use std::fmt;
+use zeroize::Zeroizing;
+
+const KEY_BYTES_MAX: usize = 256;
+/// AWS warns that tokens grow; this is what its services accept in a header.
+const TOKEN_BYTES_MAX: usize = 16 << 10;
+
+/// An access key with its secret, wiped when dropped and never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    access_key: Zeroizing<String>,
+    secret_key: Zeroizing<String>,
+    session_token: Option<Zeroizing<String>>,
+}
+
+impl Credentials {
+    /// Keys as a provider hands them out; a session token belongs to temporary ones.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if one is empty, too long (256 bytes; a token 16 KiB) or has a character other than
+    /// visible ASCII, such as the line break of a file it was read from.
+    pub fn new(
+        access_key: impl Into<String>,
+        secret_key: impl Into<String>,
+        session_token: Option<String>,
+    ) -> Result<Self, Error> {
+        let access_key = checked(access_key.into(), "access key", KEY_BYTES_MAX)?;
+        if access_key.contains(['/', ',', '=']) {
+            // They separate the parts of the header that an access key is sent in.
+            return Err(refused("access key", "has a `/`, `,` or `=`"));
+        }
+        let secret_key = checked(secret_key.into(), "secret key", KEY_BYTES_MAX)?;
+        let session_token = session_token.map(|token| checked(token, "session token", TOKEN_BYTES_MAX)).transpose()?;
+        Ok(Self { access_key, secret_key, session_token })
+    }
+
+    pub(super) fn access_key(&self) -> &str {
+        &self.access_key
+    }
+
+    pub(super) fn secret_key(&self) -> &str {
+        &self.secret_key
+    }
+
+    pub(super) fn session_token(&self) -> Option<&str> {
+        self.session_token.as_deref().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(redacted)")
+    }
+}
+
+fn checked(text: String, what: &str, bytes_max: usize) -> Result<Zeroizing<String>, Error> {
+    let text = Zeroizing::new(text);
+    if text.is_empty() {
+        return Err(refused(what, "is empty"));
+    }
+    if text.len() > bytes_max {
+        return Err(refused(what, "is too long"));
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(refused(what, "has a space, a line break or another character that is not visible ASCII"));
+    }
+    Ok(text)
+}
+
+fn refused(what: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Invalid, format!("the store's {what} {why}"))
+        .next_step("copy the keys again from your provider")
+}

@@ -1,0 +1,133 @@
+//! ListObjectsV2: one page of keys, read with bounds.
+
+use super::call::LIST_BODY_BYTES_MAX;
+use super::etag::ETag;
+use super::uri::{KEY_BYTES_MAX, StoreUri};
+use super::xml::{self, Refusal};
+use percent_encoding::percent_decode_str;
+
+/// More than any server puts in a page (S3: 1,000).
+const ENTRIES_MAX: usize = 10_000;
+/// Continuation tokens come back as a URL parameter.
+const TOKEN_BYTES_MAX: usize = 8 << 10;
+/// A date and time with room to spare.
+const LAST_MODIFIED_BYTES_MAX: usize = 64;
+
+/// An object in a listing. Whoever may write to the bucket chose its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListEntry {
+    /// The key, relative to the store's prefix: 1 to 1,024 bytes.
+    pub key: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// Some servers leave it out, or its quotes.
+    pub etag: Option<ETag>,
+    /// As the server wrote it, in whole seconds or finer: only good for comparing with an earlier listing's.
+    pub last_modified: Option<String>,
+}
+
+/// One page.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) entries: Vec<ListEntry>,
+    pub(super) next: Option<String>,
+}
+
+#[derive(Default)]
+struct Contents {
+    key: Option<String>,
+    size: Option<String>,
+    etag: Option<String>,
+    last_modified: Option<String>,
+}
+
+/// Reads the page that answers a listing of `prefix`, asked for with the token `continuation`.
+pub(super) fn page(store: &StoreUri, prefix: &str, continuation: Option<&str>, body: &[u8]) -> Result<Page, Refusal> {
+    if body.len() as u64 > LIST_BODY_BYTES_MAX {
+        return Err("is larger than any listing");
+    }
+    let mut all: Vec<Contents> = Vec::new();
+    let mut current = Contents::default();
+    let (mut encoding, mut truncated, mut next) = (None, None, None);
+    xml::read(body, |path, text| match path {
+        "ListBucketResult/Contents/Key" => xml::set(&mut current.key, text),
+        "ListBucketResult/Contents/Size" => xml::set(&mut current.size, text),
+        "ListBucketResult/Contents/ETag" => xml::set(&mut current.etag, text),
+        "ListBucketResult/Contents/LastModified" => xml::set(&mut current.last_modified, text),
+        "ListBucketResult/Contents" if all.len() == ENTRIES_MAX => Err("lists more than 10,000 keys"),
+        "ListBucketResult/Contents" => {
+            all.push(std::mem::take(&mut current));
+            Ok(())
+        }
+        "ListBucketResult/EncodingType" => xml::set(&mut encoding, text),
+        "ListBucketResult/IsTruncated" => xml::set(&mut truncated, text),
+        "ListBucketResult/NextContinuationToken" => xml::set(&mut next, text),
+        "ListBucketResult" => Ok(()),
+        path if path.starts_with("ListBucketResult/") => Ok(()),
+        _ => Err("is no ListBucketResult"),
+    })?;
+
+    // It may come after the keys, so they are decoded only now.
+    let url_encoded = match encoding.as_deref() {
+        None | Some("") => false,
+        Some("url") => true,
+        Some(_) => return Err("has an unknown encoding type"),
+    };
+    let mut entries = Vec::with_capacity(all.len());
+    for contents in all {
+        entries.extend(entry(store, prefix, url_encoded, contents)?);
+    }
+    Ok(Page { entries, next: next_token(continuation, truncated.as_deref(), next)? })
+}
+
+fn entry(store: &StoreUri, prefix: &str, url_encoded: bool, contents: Contents) -> Result<Option<ListEntry>, Refusal> {
+    let key = contents.key.ok_or("lacks a key")?;
+    let key = if url_encoded { url_decoded(&key)? } else { key };
+    if key.len() > KEY_BYTES_MAX {
+        return Err("has a key longer than 1,024 bytes");
+    }
+    let key = store.relative_key(&key).filter(|key| key.starts_with(prefix)).ok_or("names a foreign key")?;
+    if key.is_empty() {
+        // Consoles mark a folder by an empty object named `prefix/`.
+        return Ok(None);
+    }
+    let size = contents.size.ok_or("lacks a size")?.parse().map_err(|_| "has a malformed size")?;
+    let last_modified = contents.last_modified.filter(|time| !time.is_empty() && time.len() <= LAST_MODIFIED_BYTES_MAX);
+    Ok(Some(ListEntry { key: key.to_owned(), size, etag: contents.etag.and_then(ETag::new), last_modified }))
+}
+
+/// `None` after the last page. Some servers leave `IsTruncated` out where nothing follows.
+fn next_token(
+    continuation: Option<&str>,
+    truncated: Option<&str>,
+    token: Option<String>,
+) -> Result<Option<String>, Refusal> {
+    let token = token.filter(|token| !token.is_empty());
+    match (truncated, token) {
+        (Some("false"), _) | (None, None) => Ok(None),
+        (Some("true"), None) => Err("goes on without a token"),
+        (Some("true") | None, Some(token)) => {
+            if token.len() > TOKEN_BYTES_MAX {
+                return Err("has a token longer than 8 KiB");
+            }
+            if continuation == Some(token.as_str()) {
+                return Err("goes on with the same page again");
+            }
+            Ok(Some(token))
+        }
+        (Some(_), _) => Err("says neither `true` nor `false` for IsTruncated"),
+    }
+}
+
+/// The form encoding of `encoding-type=url`: `+` is a space.
+fn url_decoded(text: &str) -> Result<String, Refusal> {
+    let escapes_are_whole = text
+        .split('%')
+        .skip(1)
+        .all(|rest| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)));
+    if !escapes_are_whole {
+        return Err("has a key with a malformed escape");
+    }
+    let spaced = text.replace('+', " ");
+    Ok(percent_decode_str(&spaced).decode_utf8().map_err(|_| "has a key that is not UTF-8")?.into_owned())
+}
