@@ -1,1 +1,63 @@
-fn main() {}
+//! `cargo xtask …`: the project's own tasks, with everything they need installed on the way.
+
+mod process;
+mod servers;
+mod suites;
+mod test;
+mod tools;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// What every task returns: nothing, or one sentence for the person at the terminal.
+type Outcome<T> = Result<T, String>;
+
+/// Tidelock's own tasks.
+///
+/// Tools and servers are installed, at pinned versions, into ~/.cache/tidelock or $TIDELOCK_CACHE.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run test suites, all of them unless some are named, and install what they need
+    Test {
+        /// Print each suite's name and what it proves, and run nothing
+        #[arg(long)]
+        list: bool,
+        /// The suites to run
+        suite: Vec<String>,
+    },
+    /// Run real S3 servers on loopback, each with an empty bucket `tidelock`, while a command runs or until ctrl-c
+    Servers {
+        /// The servers to run
+        #[arg(required = true, value_parser = servers::NAMES)]
+        name: Vec<String>,
+        /// The command that gets the servers' addresses and keys in its environment
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    process::watch_for_interrupts();
+    let outcome = match Arguments::parse().task {
+        Task::Test { list: true, .. } => {
+            test::list();
+            Ok(())
+        }
+        Task::Test { suite, .. } => test::run(&suite),
+        Task::Servers { name, command } => servers::run(&name, &command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

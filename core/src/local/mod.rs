@@ -26,32 +26,29 @@ pub enum Table {
     Collections = 2,
     /// n → an own op as written.
     Ops = 3,
-    /// device number ‖ n → tag.
-    Tags = 4,
+    /// collection number ‖ record key, where nothing but tombstones stands → nothing.
+    Tombstones = 4,
     /// device number → what is known and verified of a device.
     Devices = 5,
     /// digest of a deleted log entry → nothing.
     Deletions = 6,
     /// collection number ‖ record key → why it is listed: siblings or a log clash.
     Conflicts = 7,
-    /// what was named and could not be had yet.
-    Debts = 8,
     /// objects that an earlier sweep found unnamed.
-    Unnamed = 9,
+    Unnamed = 8,
 }
 
 impl Table {
     /// Every table, in the order of the numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::Head,
         Self::Records,
         Self::Collections,
         Self::Ops,
-        Self::Tags,
+        Self::Tombstones,
         Self::Devices,
         Self::Deletions,
         Self::Conflicts,
-        Self::Debts,
         Self::Unnamed,
     ];
 }

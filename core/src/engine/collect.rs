@@ -1,0 +1,219 @@
+//! What goes away: tombstones that nobody needs, superseded objects after their grace, and objects that nothing names.
+
+use super::api::SyncReport;
+use super::head::{Head, Identity};
+use super::merge;
+use super::objects::{segment_path, snapshot_path};
+use super::shared::Shared;
+use super::snapshot::objects;
+use super::state::{Tx, key_of};
+use crate::local::{ByteRange, Table};
+use crate::replica::Slot;
+use crate::s3::{Answer, Call, KEYS_PER_DELETE_MAX, Retry};
+use crate::{Error, ObjectId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Tombstones looked at in one step.
+const TOMBSTONES_PER_STEP: u32 = 2_000;
+/// A sweep this long after the last one.
+pub(super) const SWEEP_MS: u64 = 7 * 24 * 3600 * 1000;
+
+/// Drops tombstones that nothing else stands beside and that every device has stated to have seen. At a full check, by a
+/// device that is a member.
+pub(super) async fn tombstones(cx: &Shared) -> Result<(), Error> {
+    let ready = cx
+        .read(|state| state.head.peers.values().all(|peer| peer.sequence == 0 || (peer.is_current() && !peer.forked)));
+    if !ready {
+        return Ok(());
+    }
+    let mut range = ByteRange::default();
+    loop {
+        let next = cx.step(|tx| {
+            let page = tx.list(Table::Tombstones, &range, TOMBSTONES_PER_STEP)?;
+            for (row, _) in &page {
+                drop_if_seen(tx, row)?;
+            }
+            Ok(page.last().map(|(last, _)| last.clone()))
+        })?;
+        let Some(last) = next else { return Ok(()) };
+        range.start = last;
+        range.start.push(0);
+        cx.yield_now().await;
+    }
+}
+
+fn drop_if_seen(tx: &mut Tx<'_>, row: &[u8]) -> Result<(), Error> {
+    let Some(number) = row.first_chunk::<4>().map(|number| u32::from_be_bytes(*number)) else { return Ok(()) };
+    let key = key_of(row)?;
+    let slot = tx.slot(number, &key)?;
+    let everywhere = slot.standing.iter().all(|tombstone| {
+        let seen =
+            tx.head.peers.values().filter(|peer| peer.sequence > 0).all(|peer| peer.stated.covers(&tombstone.dot));
+        seen && tx.head.published.vector.covers(&tombstone.dot) && tx.head.vector().covers(&tombstone.dot)
+    });
+    if slot.is_bare_tombstone() && everywhere {
+        tx.set_slot(number, &key, &Slot::default(), &slot);
+    }
+    Ok(())
+}
+
+/// Deletes superseded objects whose grace is over and that no snapshot named by a current manifest names.
+pub(super) async fn garbage(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+    let due: Vec<String> = cx.read(|state| {
+        let bucket = &state.head.bucket;
+        bucket
+            .garbage
+            .iter()
+            .filter(|(_, after_ms)| state.now.unix_ms >= *after_ms)
+            .map(|(path, _)| path.clone())
+            .collect()
+    });
+    if due.is_empty() {
+        return Ok(());
+    }
+    let Some(named) = named_objects(cx, identity, report).await? else { return Ok(()) };
+    let (kept, due): (Vec<String>, Vec<String>) = due.into_iter().partition(|path| named.contains(path));
+    for paths in due.chunks(KEYS_PER_DELETE_MAX) {
+        delete(cx, paths).await?;
+        cx.step(|tx| {
+            tx.head.bucket.garbage.retain(|(path, _)| !paths.contains(path) && !kept.contains(path));
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Deletes many objects in one request where the server takes that, else one by one. Deleting what is gone is no error.
+async fn delete(cx: &Shared, paths: &[String]) -> Result<(), Error> {
+    if let [path] = paths {
+        return delete_one(cx, path).await;
+    }
+    match cx.call(&Call::DeleteObjects { keys: paths.to_vec() }).await {
+        Ok(Answer::DeletedMany { failed }) if failed.is_empty() => Ok(()),
+        Ok(_) => Ok(()), // what is left is found by the next sweep
+        Err(failure) if matches!(failure.retry, Retry::SingleDeletes) => {
+            for path in paths {
+                delete_one(cx, path).await?;
+            }
+            Ok(())
+        }
+        Err(failure) => Err(failure.error),
+    }
+}
+
+async fn delete_one(cx: &Shared, path: &str) -> Result<(), Error> {
+    cx.call(&Call::DeleteObject { key: path.to_owned() }).await.map(|_| ()).map_err(|failure| failure.error)
+}
+
+/// Everything that a current manifest names, through the indexes of its snapshots; `None` if one cannot be read.
+async fn named_objects(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    report: &mut SyncReport,
+) -> Result<Option<BTreeSet<String>>, Error> {
+    let (head_snapshot, mut named, indexes) = cx.read(|state| {
+        let head: &Head = &state.head;
+        let own = head
+            .published
+            .segments
+            .iter()
+            .map(|own| segment_path(identity.space, identity.device, own.named.object.id));
+        let theirs = head.peers.iter().flat_map(|(id, peer)| {
+            peer.segments
+                .iter()
+                .filter(|segment| !is_covered(head, *id, segment.end.n))
+                .map(|segment| segment_path(identity.space, *id, segment.object.id))
+        });
+        let snapshots = head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).chain(&head.published.snapshot);
+        let indexes: BTreeSet<_> =
+            snapshots.map(|named| (named.index, named.vector.clone())).map(|(index, _)| index).collect();
+        (head.snapshot.clone(), own.chain(theirs).collect::<BTreeSet<_>>(), indexes)
+    });
+    let path = |id: ObjectId| snapshot_path(identity.space, id);
+    for index in indexes {
+        named.insert(path(index.id));
+        match &head_snapshot {
+            Some(known) if known.named.index.id == index.id => {
+                named.extend(objects(&known.index).map(|object| path(object.id)));
+            }
+            known => match merge::read_named_index(cx, identity, &index).await? {
+                Some(other) => named.extend(objects(&other).map(|object| path(object.id))),
+                // A snapshot that the own one covers may be gone already: nobody needs it any more.
+                None if known.is_some() => {}
+                None => {
+                    let _ = report;
+                    return Ok(None);
+                }
+            },
+        }
+    }
+    Ok(Some(named))
+}
+
+/// Whether this device holds a snapshot, named by its own manifest, that covers an op.
+fn is_covered(head: &Head, device: crate::DeviceId, n: u64) -> bool {
+    head.published.snapshot.as_ref().is_some_and(|named| {
+        head.snapshot.as_ref().is_some_and(|known| known.named.index.id == named.index.id)
+            && named.vector.n(device) >= n
+    })
+}
+
+/// Others' segments wholly below the snapshot that the own manifest names: a dead device's log is compacted by whoever
+/// wrote the snapshot.
+pub(super) fn covered_segments(tx: &mut Tx<'_>, identity: &Identity, grace_ms: u64) {
+    let after_ms = tx.now.unix_ms + grace_ms;
+    let head = &*tx.head;
+    let due: BTreeSet<String> = head.bucket.garbage.iter().map(|(path, _)| path.clone()).collect();
+    let covered: Vec<String> = head
+        .peers
+        .iter()
+        .flat_map(|(id, peer)| peer.segments.iter().map(move |segment| (*id, segment)))
+        .filter(|(id, segment)| is_covered(head, *id, segment.end.n))
+        .map(|(id, segment)| segment_path(identity.space, id, segment.object.id))
+        .filter(|path| !due.contains(path))
+        .collect();
+    tx.head.bucket.garbage.extend(covered.into_iter().map(|path| (path, after_ms)));
+}
+
+/// Weekly: what no manifest names, and what an earlier sweep at least a week before also found unnamed, goes.
+pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+    let unread =
+        cx.read(|state| state.head.peers.values().any(|peer| peer.wanted.is_some() || peer.behind_ms.is_some()));
+    if unread {
+        return Ok(());
+    }
+    let mut listed = Vec::new();
+    for kind in ["segments", "snapshots"] {
+        listed.extend(
+            cx.list_all(&format!("spaces/{}/{kind}/", identity.space)).await?.into_iter().map(|entry| entry.key),
+        );
+    }
+    let Some(named) = named_objects(cx, identity, report).await? else { return Ok(()) };
+    let unnamed: BTreeSet<String> = listed.into_iter().filter(|path| !named.contains(path)).collect();
+    let doomed = cx.step(|tx| {
+        let unix_ms = tx.now.unix_ms;
+        let mut doomed = Vec::new();
+        for (row, since) in tx.list(Table::Unnamed, &ByteRange::default(), u32::MAX)? {
+            let path = String::from_utf8_lossy(&row).into_owned();
+            let since = since.first_chunk::<8>().map_or(unix_ms, |ms| u64::from_be_bytes(*ms));
+            if !unnamed.contains(&path) {
+                tx.set(Table::Unnamed, row, None);
+            } else if unix_ms >= since.saturating_add(SWEEP_MS) {
+                doomed.push(path);
+            }
+        }
+        for path in &unnamed {
+            let row = path.as_bytes().to_vec();
+            if tx.get(Table::Unnamed, &row)?.is_none() {
+                tx.set(Table::Unnamed, row, Some(unix_ms.to_be_bytes().to_vec()));
+            }
+        }
+        tx.head.bucket.swept_ms = unix_ms;
+        Ok(doomed)
+    })?;
+    for paths in doomed.chunks(KEYS_PER_DELETE_MAX) {
+        delete(cx, paths).await?;
+    }
+    Ok(())
+}

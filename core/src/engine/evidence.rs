@@ -1,0 +1,145 @@
+//! Evidence: refusing to lose. Absence never means deletion; one stale read is never an alarm.
+
+use super::api::SyncReport;
+use super::head::{Head, Identity, Stopped};
+use super::look;
+use super::objects::{Found, HEADER, Opened, manifest_path};
+use super::publish;
+use super::pull::verify_manifest;
+use super::shared::Shared;
+use crate::crypto::ObjectKind;
+use crate::{Error, ErrorKind, Hash, VaultId};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// How many times in a day the own manifest may be found rolled back before publishing stops.
+const ROLLBACKS_MAX: usize = 3;
+const DAY_MS: u64 = 24 * 3600 * 1000;
+/// The header is small; anything longer is not one.
+pub(super) const HEADER_BYTES_MAX: u64 = 4096;
+
+/// Whether the own manifest is to be read now.
+pub(super) fn own_is_due(head: &Head, unix_ms: u64) -> bool {
+    head.published.sequence > 0
+        && (head.bucket.reread_own || head.bucket.reread_own_ms.is_some_and(|due| unix_ms >= due))
+}
+
+/// No beacon: of a vault that stands it is only lost, and the next repair writes it. With header and manifests gone too,
+/// the vault was wiped, and nothing is PUT any more.
+pub(super) async fn beacon_missing(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    if cx.read(|state| state.head.published.sequence) == 0 {
+        return Ok(());
+    }
+    check_header(cx, identity).await
+}
+
+/// Reads the header. Another vault's is refused; header and manifests both gone: wiped; the header alone gone: a slip, and
+/// it is PUT again.
+pub(super) async fn check_header(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    match cx.get(HEADER, None, HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
+        Found::Bytes { bytes, .. } if Hash::of(&bytes) == identity.header => Ok(()),
+        Found::Bytes { .. } => Err(Error::new(ErrorKind::AlreadyExists, "another vault stands at this store")
+            .on(HEADER)
+            .next_step("check the store's address; `export` keeps this device's data, `reset` forgets its vault")),
+        Found::Unchanged | Found::Nothing => {
+            if look::list(cx, identity).await?.is_empty() {
+                cx.step(|tx| {
+                    tx.head.bucket.stopped = Some(Stopped::Wiped);
+                    Ok(())
+                })?;
+                return Err(Stopped::Wiped.error());
+            }
+            cx.put_new(HEADER, header_bytes(identity.vault)).await
+        }
+    }
+}
+
+/// The header: what this is, its format, and which vault.
+pub(super) fn header_bytes(vault: VaultId) -> Bytes {
+    Bytes::from(format!("tidelock 1\nvault {vault}\n"))
+}
+
+/// The vault in a header, if it is one that this version reads.
+pub(super) fn vault_in_header(header: &[u8]) -> Result<VaultId, Error> {
+    let text = std::str::from_utf8(header).ok();
+    let vault = text
+        .and_then(|text| text.strip_prefix("tidelock 1\nvault ")?.strip_suffix('\n'))
+        .and_then(VaultId::from_hex)
+        .filter(|vault| header_bytes(*vault) == header);
+    vault.ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "this is no vault, or one of a newer format")
+            .on(HEADER)
+            .next_step("check the store's address, or update this program")
+    })
+}
+
+/// Reads the own manifest and says what it proves.
+pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+    let (published, frozen) = cx.read(|state| (state.head.published.clone(), state.head.frozen.clone()));
+    if published.sequence == 0 && frozen.is_none() {
+        return Ok(());
+    }
+    let path = manifest_path(identity.space, identity.device);
+    let found = match cx.get_sealed(identity, &path, ObjectKind::Manifest).await? {
+        Opened::Plain { plaintext, etag } => {
+            verify_manifest(identity, identity.device, &plaintext).map(|read| Some((read, etag)))
+        }
+        Opened::Missing => Ok(None),
+        Opened::Bad(error) => Err(error),
+    };
+    let older = match found {
+        Ok(Some(((_, hash, _), etag))) => {
+            if frozen.as_ref().is_some_and(|frozen| frozen.next.hash == hash) {
+                return publish::confirm(cx, etag);
+            }
+            if hash == published.hash {
+                return cx.step(|tx| {
+                    let etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
+                    if tx.head.published.etag != etag {
+                        Arc::make_mut(&mut tx.head.published).etag = etag;
+                    }
+                    let due = tx.head.bucket.reread_own_ms.is_some_and(|due| tx.now.unix_ms >= due);
+                    tx.head.bucket.reread_own = false;
+                    if due {
+                        tx.head.bucket.reread_own_ms = None;
+                    }
+                    Ok(())
+                });
+            }
+            if !published.hashes.contains(&hash) {
+                return stop(cx, Stopped::Forked);
+            }
+            true
+        }
+        Ok(None) => {
+            check_header(cx, identity).await?;
+            published.sequence > 0
+        }
+        Err(error) => {
+            report.reports.push(error.next_step("none: this device publishes its manifest again"));
+            true
+        }
+    };
+    if !older {
+        return Ok(());
+    }
+    let times = cx.step(|tx| {
+        let unix_ms = tx.now.unix_ms;
+        let times = &mut tx.head.bucket.rollbacks_ms;
+        times.retain(|at| unix_ms < at.saturating_add(DAY_MS));
+        times.push(unix_ms);
+        Ok(times.len())
+    })?;
+    if times >= ROLLBACKS_MAX {
+        return stop(cx, Stopped::RolledBack);
+    }
+    publish::put_again(cx, identity).await
+}
+
+fn stop(cx: &Shared, why: Stopped) -> Result<(), Error> {
+    cx.step(|tx| {
+        tx.head.bucket.stopped = Some(why.clone());
+        Ok(())
+    })?;
+    Err(why.error())
+}

@@ -1,0 +1,434 @@
+//! The engine's own durable state, one row a part: small, loaded whole, written only where it changed.
+
+use super::api::Meter;
+use crate::crypto::{DeviceSecret, KeyRing, private_space_id};
+use crate::local::{ByteRange, LocalError, LocalStore, Table, Write};
+use crate::replica::{
+    Collection, Damaged, Dot, Index, ObjectRef, Point, RowKey, SegmentRef, Sighting, SnapshotRef, Stamp, Vector,
+    decode, encode,
+};
+use crate::{DeviceId, Error, ErrorKind, Hash, SpaceId, Tag, VaultId};
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// How many own manifest hashes are kept, to tell an old one of mine from a foreign one.
+const HASHES_KEPT: usize = 64;
+
+/// Everything the engine knows beside records and logs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Head {
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) clock: Clock,
+    pub(super) published: Arc<Published>,
+    pub(super) frozen: Option<Arc<Frozen>>,
+    pub(super) bucket: Bucket,
+    pub(super) peers: BTreeMap<DeviceId, Arc<Peer>>,
+    pub(super) collections: BTreeMap<Collection, u32>,
+    pub(super) snapshot: Option<Arc<Known>>,
+    pub(super) meter: Meter,
+}
+
+/// Who this device is. Holds the secrets.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Identity {
+    pub(super) vault: VaultId,
+    pub(super) space: SpaceId,
+    pub(super) device: DeviceId,
+    pub(super) secret: DeviceSecret,
+    pub(super) keys: KeyRing,
+    /// BLAKE3 of the header object.
+    pub(super) header: Hash,
+    /// The code to show once, until `Create` ended.
+    pub(super) recovery: Option<Zeroizing<String>>,
+    /// Whether create or join is through.
+    pub(super) member: bool,
+}
+
+impl BorshSerialize for Identity {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        self.vault.serialize(writer)?;
+        self.secret.to_bytes().serialize(writer)?;
+        self.keys.to_bytes().serialize(writer)?;
+        self.header.serialize(writer)?;
+        self.recovery.as_ref().map(|code| code.as_str()).serialize(writer)?;
+        self.member.serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Identity {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let vault = VaultId::deserialize_reader(reader)?;
+        let secret = DeviceSecret::from_bytes(<[u8; 32]>::deserialize_reader(reader)?);
+        let keys = Zeroizing::new(Vec::<u8>::deserialize_reader(reader)?);
+        let keys =
+            KeyRing::from_bytes(&keys).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a ring of keys"))?;
+        Ok(Self {
+            vault,
+            space: private_space_id(vault),
+            device: secret.device_id(),
+            secret,
+            keys,
+            header: Hash::deserialize_reader(reader)?,
+            recovery: Option::<String>::deserialize_reader(reader)?.map(Zeroizing::new),
+            member: bool::deserialize_reader(reader)?,
+        })
+    }
+}
+
+/// What every write moves.
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Clock {
+    /// The last stamp seen or given.
+    pub(super) stamp: Stamp,
+    /// The last own op; n = 0 before the first.
+    pub(super) n: u64,
+    pub(super) tag: Tag,
+    /// The vector that the last own op had seen.
+    pub(super) seen: Vector,
+}
+
+/// The newest own manifest that is in the bucket.
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Published {
+    /// 0 before the first.
+    pub(super) sequence: u64,
+    pub(super) hash: Hash,
+    /// The newest own hashes, frozen ones included, newest last.
+    pub(super) hashes: Vec<Hash>,
+    pub(super) etag: Option<String>,
+    /// The last op that a frozen manifest or a snapshot holds: from here on, replaced ops become voids.
+    pub(super) held: u64,
+    /// The last op in the published manifest.
+    pub(super) n: u64,
+    pub(super) segments: Vec<OwnSegment>,
+    /// Where the tail begins: number, and tag and vector before it.
+    pub(super) tail: Start,
+    pub(super) snapshot: Option<SnapshotRef>,
+    pub(super) vector: Vector,
+    pub(super) damaged: Vec<Damaged>,
+}
+
+impl Published {
+    /// Remembers a hash that was frozen here.
+    pub(super) fn remember(&mut self, hash: Hash) {
+        self.hashes.push(hash);
+        let excess = self.hashes.len().saturating_sub(HASHES_KEPT);
+        self.hashes.drain(..excess);
+    }
+}
+
+/// Where a run of own ops begins.
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Start {
+    /// 0: the log's very beginning, not yet set.
+    pub(super) from: u64,
+    pub(super) before: Tag,
+    pub(super) base: Vector,
+}
+
+/// An own segment and where it begins.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct OwnSegment {
+    pub(super) named: SegmentRef,
+    pub(super) start: Start,
+}
+
+/// A manifest whose signed body is durable before its first PUT; every retry sends this body.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Frozen {
+    pub(super) signed: Vec<u8>,
+    pub(super) frozen_ms: u64,
+    /// What becomes `published` once it is there.
+    pub(super) next: Published,
+    /// Objects that nothing names once it is there.
+    pub(super) superseded: Vec<String>,
+}
+
+/// How things stand with the bucket.
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Bucket {
+    /// The exact ETag of the beacon whose names were all taken.
+    pub(super) beacon_etag: Option<String>,
+    /// What that beacon said.
+    pub(super) beacon: BTreeMap<DeviceId, Sighting>,
+    /// Set from the freeze of a manifest until a poll showed it in the beacon.
+    pub(super) beacon_dirty: bool,
+    /// Repairs that the next poll did not show; they wait like a debt.
+    pub(super) repairs: u32,
+    pub(super) repair_due_poll: u64,
+    /// Whether the store enforces conditional writes.
+    pub(super) conditional: Option<bool>,
+    /// Polls so far.
+    pub(super) polls: u64,
+    pub(super) checked_ms: u64,
+    pub(super) check_soon: bool,
+    pub(super) swept_ms: u64,
+    pub(super) last_push_ms: Option<u64>,
+    pub(super) last_pull_ms: Option<u64>,
+    pub(super) last_error: Option<String>,
+    /// Kind and message of what stopped publishing.
+    pub(super) stopped: Option<Stopped>,
+    /// When the own manifest was found to be an older one of mine, within the last day.
+    pub(super) rollbacks_ms: Vec<u64>,
+    /// The own manifest is to be read at the next poll, or from this time on.
+    pub(super) reread_own: bool,
+    pub(super) reread_own_ms: Option<u64>,
+    /// Others write a snapshot from this time on, if none came.
+    pub(super) snapshot_due_ms: Option<u64>,
+    /// Objects that may be deleted, and from when on.
+    pub(super) garbage: Vec<(String, u64)>,
+    /// Snapshots merged in part.
+    pub(super) partial: Vec<Partial>,
+    /// The server's clock less ours, in ms, after a skew refusal; signing alone uses it.
+    pub(super) skew_ms: i64,
+    /// The region that the server told.
+    pub(super) region: Option<String>,
+}
+
+/// Why nothing may be published.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) enum Stopped {
+    RolledBack,
+    Forked,
+    Wiped,
+}
+
+impl Stopped {
+    pub(super) fn error(&self) -> Error {
+        match self {
+            Self::RolledBack => {
+                Error::new(ErrorKind::RolledBack, "the bucket shows an older state of this device, again")
+                    .next_step("find out who restored the bucket; then `republish` puts this device's state back")
+            }
+            Self::Forked => Error::new(ErrorKind::Forked, "a copy of this device's store writes to the vault")
+                .next_step("keep one of the two copies; on the other, `export`, `reset` and `join` again"),
+            Self::Wiped => Error::new(ErrorKind::Wiped, "the vault's objects are gone from the bucket")
+                .next_step("`republish` puts this device's data back; `reset` forgets the vault here"),
+        }
+    }
+}
+
+/// A snapshot whose rows below `up_to` are merged, and whose vector is not adopted yet.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Partial {
+    pub(super) index: ObjectRef,
+    pub(super) vector: Vector,
+    pub(super) up_to: RowKey,
+}
+
+/// The newest snapshot this device has written or merged whole.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Known {
+    pub(super) named: SnapshotRef,
+    pub(super) index: Index,
+}
+
+/// Another device.
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Peer {
+    /// Its ops applied without a gap; n = 0: none.
+    pub(super) n: u64,
+    pub(super) tag: Tag,
+    /// Ops applied beyond a gap.
+    pub(super) islands: Vec<Island>,
+    /// Its newest verified manifest: 0 before the first.
+    pub(super) sequence: u64,
+    pub(super) hash: Hash,
+    pub(super) etag: Option<String>,
+    /// What its manifest says, less the tail, which is its own row.
+    pub(super) stated: Vector,
+    pub(super) end: Point2,
+    pub(super) segments: Vec<SegmentRef>,
+    pub(super) tail_from: u64,
+    pub(super) snapshot: Option<SnapshotRef>,
+    /// The newest sighting in a beacon, while no manifest as new was read.
+    pub(super) wanted: Option<Sighting>,
+    pub(super) debt: Option<Debt>,
+    /// Its manifest was read lower than verified, from this time on.
+    pub(super) behind_ms: Option<u64>,
+    pub(super) forked: bool,
+    pub(super) seen_ms: Option<u64>,
+    /// Its ops that no object here could give.
+    pub(super) damaged: Vec<Damaged>,
+}
+
+/// A point that may be before the first op.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Point2 {
+    pub(super) n: u64,
+    pub(super) tag: Tag,
+}
+
+impl Peer {
+    /// The log's first number.
+    pub(super) fn log_from(&self) -> u64 {
+        self.segments.first().map_or(self.tail_from, |segment| segment.from)
+    }
+
+    /// Whether an op of it is applied here.
+    pub(super) fn has(&self, n: u64) -> bool {
+        n <= self.n || self.islands.iter().any(|island| island.from <= n && n <= island.to)
+    }
+
+    /// Whether all that its manifest publishes is applied here, without a gap.
+    pub(super) fn is_current(&self) -> bool {
+        self.n >= self.end.n && self.islands.is_empty() && self.wanted.is_none()
+    }
+}
+
+/// Ops applied beyond a gap, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Island {
+    pub(super) from: u64,
+    pub(super) before: Tag,
+    pub(super) to: u64,
+    pub(super) tag: Tag,
+}
+
+/// Something named that could not be had yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Debt {
+    pub(super) tries: u32,
+    pub(super) due_poll: u64,
+    pub(super) due_ms: u64,
+}
+
+impl Debt {
+    /// The debt after one more try: 1, 2, 4… polls later, an hour at most.
+    pub(super) fn after(before: Option<Self>, polls: u64, unix_ms: u64) -> Self {
+        let tries = before.map_or(0, |debt| debt.tries).saturating_add(1);
+        Self { tries, due_poll: polls + (1 << (tries - 1).min(12)), due_ms: unix_ms + 3_600_000 }
+    }
+
+    pub(super) fn is_due(&self, polls: u64, unix_ms: u64) -> bool {
+        polls >= self.due_poll || unix_ms >= self.due_ms
+    }
+}
+
+impl Head {
+    /// The identity of a device that created or joined a vault.
+    pub(super) fn identity(&self) -> Result<&Arc<Identity>, Error> {
+        self.identity.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "no vault was created or joined here")
+                .next_step("run `init` or `join` first")
+        })
+    }
+
+    /// The own vector: own ops and everybody's prefix.
+    pub(super) fn vector(&self) -> Vector {
+        let mut vector: Vector = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.n > 0)
+            .map(|(id, peer)| (*id, Point { n: peer.n, tag: peer.tag }))
+            .collect();
+        if let (Some(identity), true) = (&self.identity, self.clock.n > 0) {
+            vector.raise(identity.device, Point { n: self.clock.n, tag: self.clock.tag });
+        }
+        vector
+    }
+
+    /// Whether an op is applied here.
+    pub(super) fn has(&self, dot: &Dot) -> bool {
+        if self.identity.as_ref().is_some_and(|identity| identity.device == dot.device) {
+            return dot.n <= self.clock.n;
+        }
+        self.peers.get(&dot.device).is_some_and(|peer| peer.has(dot.n))
+    }
+
+    /// A peer to change; made on first sight.
+    pub(super) fn peer_mut(&mut self, id: DeviceId) -> &mut Peer {
+        Arc::make_mut(self.peers.entry(id).or_default())
+    }
+
+    /// Loads everything.
+    pub(super) fn load(local: &dyn LocalStore) -> Result<Self, Error> {
+        let mut head = Self {
+            identity: row::<Identity>(local, "identity")?.map(Arc::new),
+            clock: row(local, "clock")?.unwrap_or_default(),
+            published: Arc::new(row(local, "published")?.unwrap_or_default()),
+            frozen: row::<Frozen>(local, "frozen")?.map(Arc::new),
+            bucket: row(local, "bucket")?.unwrap_or_default(),
+            snapshot: row::<Known>(local, "snapshot")?.map(Arc::new),
+            meter: row(local, "meter")?.unwrap_or_default(),
+            ..Self::default()
+        };
+        for (key, value) in all(local, Table::Devices)? {
+            // A device's manifest lies beside its row, under its id and one more byte.
+            if let Ok(id) = <[u8; DeviceId::BYTES]>::try_from(key.as_slice()) {
+                head.peers.insert(DeviceId(id), Arc::new(damaged(decode(&value, "a device's row"))?));
+            }
+        }
+        for (key, value) in all(local, Table::Collections)? {
+            head.collections
+                .insert(damaged(decode(&key, "a collection"))?, damaged(decode(&value, "a collection's number"))?);
+        }
+        Ok(head)
+    }
+
+    /// What has changed since `before`, as writes.
+    pub(super) fn changes(&self, before: &Self) -> Vec<Write> {
+        let mut writes = Vec::new();
+        changed(&mut writes, "identity", self.identity.as_deref(), before.identity.as_deref());
+        changed(&mut writes, "clock", Some(&self.clock), Some(&before.clock));
+        changed(&mut writes, "published", Some(&*self.published), Some(&*before.published));
+        changed(&mut writes, "frozen", self.frozen.as_deref(), before.frozen.as_deref());
+        changed(&mut writes, "bucket", Some(&self.bucket), Some(&before.bucket));
+        changed(&mut writes, "snapshot", self.snapshot.as_deref(), before.snapshot.as_deref());
+        changed(&mut writes, "meter", Some(&self.meter), Some(&before.meter));
+        for (id, peer) in &self.peers {
+            if before.peers.get(id).is_none_or(|old| !Arc::ptr_eq(old, peer) && old != peer) {
+                writes.push(Write { table: Table::Devices, key: id.0.to_vec(), value: Some(encode(&**peer)) });
+            }
+        }
+        for (collection, number) in &self.collections {
+            if !before.collections.contains_key(collection) {
+                writes.push(Write { table: Table::Collections, key: encode(collection), value: Some(encode(number)) });
+            }
+        }
+        writes
+    }
+}
+
+fn changed<T: BorshSerialize + PartialEq>(writes: &mut Vec<Write>, name: &str, now: Option<&T>, before: Option<&T>) {
+    let same = match (now, before) {
+        (Some(now), Some(before)) => std::ptr::eq(now, before) || now == before,
+        (None, None) => true,
+        _ => false,
+    };
+    if !same {
+        writes.push(Write { table: Table::Head, key: name.as_bytes().to_vec(), value: now.map(encode) });
+    }
+}
+
+fn row<T: BorshDeserialize>(local: &dyn LocalStore, name: &str) -> Result<Option<T>, Error> {
+    match local.get(Table::Head, name.as_bytes()).map_err(local_error)? {
+        Some(bytes) => damaged(decode(&bytes, name)).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn all(local: &dyn LocalStore, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    local.list(table, &ByteRange::default(), u32::MAX).map_err(local_error)
+}
+
+/// A row of the own store that does not decode is the store's damage, not the bucket's.
+pub(super) fn damaged<T>(result: Result<T, Error>) -> Result<T, Error> {
+    result.map_err(|error| local_error(LocalError::Corrupt(error.message().to_owned())))
+}
+
+/// A local store's refusal, with what a person does next.
+pub(super) fn local_error(error: LocalError) -> Error {
+    let step = match &error {
+        LocalError::Full => "free some space; nothing acknowledged is lost",
+        LocalError::ReadOnly => "make the store's folder writable, or name another with --local",
+        LocalError::Busy | LocalError::Stale => "try again; another process is at work on this store",
+        LocalError::Corrupt(_) => "keep a copy of the store, `reset` and `join` again: what was published comes back",
+        LocalError::Other(_) => "check the store's folder and disk",
+    };
+    let failed = Error::new(ErrorKind::LocalStore, format!("the local store failed: {error}")).next_step(step);
+    if matches!(error, LocalError::Busy | LocalError::Stale) { failed.retryable() } else { failed }
+}

@@ -1,0 +1,381 @@
+//! Becoming a device of a vault: create one, or join one. Both resume after a crash at any step.
+
+use super::api::{Outcome, Secret, SyncReport};
+use super::evidence::{HEADER_BYTES_MAX, header_bytes, vault_in_header};
+use super::head::{Identity, damaged, local_error};
+use super::objects::{Found, HEADER};
+use super::shared::Shared;
+use super::state::{internal, record_key};
+use super::{publish, pull, write};
+use crate::crypto::{
+    DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotPayload, SlotRecord, StretchParams,
+    StretchRequest, Stretching, keys_path, open_keys, open_slot, private_space_id, seal_slot, stretching_of,
+};
+use crate::local::{ByteRange, Table};
+use crate::replica::{Action, Collection, Slot, decode, encode};
+use crate::s3::{Condition, Enforcement, Probe};
+use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, VaultId};
+use bytes::Bytes;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The most bytes of a slot or keys object: a header, a key, a small payload; every earlier key for the latter.
+const SLOT_BYTES_MAX: u64 = 64 << 10;
+const KEYS_BYTES_MAX: u64 = 1 << 20;
+/// A new header is read back after this long: of two `init` at once, one wins.
+const READ_BACK_MS: u64 = 2_000;
+/// More slots than any person has devices.
+const SLOTS_MAX: u32 = 1_000;
+/// The most bytes of a device's name.
+const NAME_BYTES_MAX: usize = 256;
+
+/// Where root records of devices lie.
+pub(super) const DEVICE_RECORD: &str = "devices/";
+/// Where root records of slots lie.
+const SLOT_RECORD: &str = "slots/";
+
+/// Makes a vault: keys are stored locally, then PUT slots, manifest, beacon, and last the header.
+pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -> Result<Outcome, Error> {
+    let name = device_name(cx)?;
+    let identity = match cx.read(|state| state.head.identity.clone()) {
+        Some(identity) if identity.member => return Err(already_here(&identity)),
+        Some(identity) if identity.recovery.is_some() => identity, // a crashed one, resumed
+        _ => {
+            if let Some(vault) = read_header(cx).await? {
+                return Err(other_vault(vault.0));
+            }
+            new_identity(cx)?
+        }
+    };
+    let code = identity.recovery.clone().ok_or_else(|| internal("a vault being created has no recovery code"))?;
+    let code = RecoveryCode::parse(&code)?;
+    // A crashed create that got as far as its header is through but for saying so.
+    let header_there = match read_header(cx).await? {
+        Some((_, hash)) if hash == identity.header => true,
+        Some((vault, _)) => return forget(cx, vault),
+        None => false,
+    };
+    let mut openers = vec![Opener::recovery(&code), Opener::device(&identity.secret)];
+    if let Some(passphrase) = passphrase {
+        openers.push(passphrase_opener(cx, &identity, passphrase).await?);
+    }
+    probe(cx, &identity).await?;
+    let records: Vec<SlotRecord> = openers.iter().map(Opener::record).collect();
+    for record in &records {
+        put_slot(cx, &identity, record).await?;
+    }
+    introduce(cx, &identity, &name, &records)?;
+    let mut report = SyncReport::default();
+    let mut polled = pull::Polled { repair: true, beacon: Default::default(), beacon_etag: None };
+    publish::push(cx, &mut polled, false, &mut report).await?;
+    if !header_there {
+        let condition = match cx.read(|state| state.head.bucket.conditional) {
+            Some(true) => Condition::IfAbsent,
+            _ => Condition::Always,
+        };
+        cx.put(HEADER, header_bytes(identity.vault), condition).await?;
+        cx.sleep(READ_BACK_MS).await;
+    }
+    match read_header(cx).await? {
+        Some((_, hash)) if hash == identity.header => {}
+        Some((vault, _)) => return forget(cx, vault),
+        None => {
+            return Err(Error::new(ErrorKind::Network, "the vault's header was written and cannot be read back")
+                .on(HEADER)
+                .next_step("run `init` again: it goes on where it stopped")
+                .retryable());
+        }
+    }
+    cx.step(|tx| {
+        let mut member = (**tx.head.identity()?).clone();
+        member.member = true;
+        member.recovery = None;
+        tx.head.identity = Some(Arc::new(member));
+        tx.head.bucket.checked_ms = tx.now.unix_ms;
+        tx.head.bucket.swept_ms = tx.now.unix_ms;
+        Ok(())
+    })?;
+    cx.flush().await?;
+    Ok(Outcome::Created { recovery_code: code })
+}
+
+/// Adds this device to the vault at the store.
+pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> {
+    let name = device_name(cx)?;
+    if let Some(identity) = cx.read(|state| state.head.identity.clone()).filter(|identity| identity.member) {
+        return Err(already_here(&identity));
+    }
+    let Some((vault, header)) = read_header(cx).await? else {
+        return Err(Error::new(ErrorKind::NotFound, "no vault stands at this store")
+            .on(HEADER)
+            .next_step("check the store's address, or make a vault there with `init`"));
+    };
+    let opener = match secret {
+        Secret::Recovery(code) => Opener::recovery(&code),
+        Secret::Passphrase(passphrase) => {
+            let Some(sealed) = get_slot(cx, SlotName::PASSPHRASE_PATH).await? else {
+                return Err(Error::new(ErrorKind::WrongKey, "this vault has no passphrase")
+                    .on(SlotName::PASSPHRASE_PATH)
+                    .next_step("join with the recovery code"));
+            };
+            let stretching = stretching_of(&sealed)?;
+            stretched(cx, stretching, passphrase).await?
+        }
+    };
+    let path = opener.name().path();
+    let Some(sealed) = get_slot(cx, &path).await? else {
+        return Err(Error::new(ErrorKind::WrongKey, "this secret opens no slot of the vault")
+            .on(path)
+            .next_step("check the recovery code and the store's address"));
+    };
+    let payload = open_slot(&opener, vault, header, &sealed)?;
+    let keys = key_ring(cx, vault, payload.epoch, payload.root_secret).await?;
+    let identity = joining(cx, vault, header, keys)?;
+    probe(cx, &identity).await?;
+
+    // An empty vector is stated before any state is read, so that nobody drops tombstones that this device needs.
+    let record = Opener::device(&identity.secret).record();
+    introduce(cx, &identity, &name, std::slice::from_ref(&record))?;
+    let mut report = SyncReport::default();
+    publish::publish_manifest(cx, &identity, &mut report).await?;
+    let mut polled = pull::pull(cx, true, &mut report).await?;
+    put_slot(cx, &identity, &record).await?;
+    polled.repair = true;
+    publish::push(cx, &mut polled, true, &mut report).await?;
+    cx.step(|tx| {
+        let mut member = (**tx.head.identity()?).clone();
+        member.member = true;
+        tx.head.identity = Some(Arc::new(member));
+        tx.head.bucket.swept_ms = tx.now.unix_ms;
+        Ok(())
+    })?;
+    cx.flush().await?;
+    Ok(Outcome::Joined)
+}
+
+fn device_name(cx: &Shared) -> Result<String, Error> {
+    let name = cx.read(|state| state.config.device_name.clone());
+    if (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control) {
+        return Ok(name);
+    }
+    Err(Error::new(ErrorKind::Invalid, "a device's name has 1 to 256 bytes and no control characters")
+        .next_step("choose another name"))
+}
+
+fn already_here(identity: &Identity) -> Error {
+    Error::new(ErrorKind::AlreadyExists, "this local store is a device of a vault already")
+        .on(identity.vault.to_string())
+        .next_step("name another local store, or `reset` this one")
+}
+
+fn other_vault(vault: VaultId) -> Error {
+    Error::new(ErrorKind::AlreadyExists, "a vault stands at this store already")
+        .on(vault.to_string())
+        .next_step("`join` it, or choose another prefix")
+}
+
+/// Two `init` at once, and the other's header won: the local data stays, its keys are of no use.
+fn forget(cx: &Shared, vault: VaultId) -> Result<Outcome, Error> {
+    cx.step(|tx| {
+        tx.head.identity = None;
+        tx.head.frozen = None;
+        tx.head.published = Default::default();
+        tx.head.bucket = Default::default();
+        Ok(())
+    })?;
+    Err(other_vault(vault))
+}
+
+/// The header's vault and hash.
+async fn read_header(cx: &Shared) -> Result<Option<(VaultId, Hash)>, Error> {
+    match cx.get(HEADER, None, HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
+        Found::Bytes { bytes, .. } => Ok(Some((vault_in_header(&bytes)?, Hash::of(&bytes)))),
+        Found::Unchanged | Found::Nothing => Ok(None),
+    }
+}
+
+async fn get_slot(cx: &Shared, path: &str) -> Result<Option<Bytes>, Error> {
+    match cx.get(path, None, SLOT_BYTES_MAX).await.map_err(|failure| failure.error)? {
+        Found::Bytes { bytes, .. } => Ok(Some(bytes)),
+        Found::Unchanged | Found::Nothing => Ok(None),
+    }
+}
+
+/// The newest epoch's secret gives, through its `keys/` object, all that came before.
+async fn key_ring(cx: &Shared, vault: VaultId, epoch: EpochId, secret: RootSecret) -> Result<KeyRing, Error> {
+    if epoch.number == 1 {
+        return KeyRing::first(vault, epoch, secret);
+    }
+    let path = keys_path(epoch);
+    match cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error)? {
+        Found::Bytes { bytes, .. } => open_keys(vault, epoch, secret, &bytes),
+        Found::Unchanged | Found::Nothing => Err(Error::new(ErrorKind::Corrupt, "the vault's earlier keys are gone")
+            .on(path)
+            .next_step("sync any device of the vault: it puts them back")),
+    }
+}
+
+/// Keys of a new vault, durable before the first PUT.
+fn new_identity(cx: &Shared) -> Result<Arc<Identity>, Error> {
+    let unix_ms = cx.read(|state| state.now.unix_ms).to_le_bytes();
+    let mut state = cx.lock();
+    let entropy = &mut *state.entropy;
+    let secret = DeviceSecret::generate(entropy, &unix_ms);
+    let vault = VaultId(secret.fresh("vault id", entropy, &[&unix_ms]));
+    let epoch = EpochId { number: 1, id: secret.fresh("epoch id", entropy, &[&vault.0]) };
+    let root = RootSecret::generate(&secret, entropy, &vault.0);
+    let recovery = RecoveryCode::generate(&secret, entropy, &vault.0);
+    let identity = Arc::new(Identity {
+        vault,
+        space: private_space_id(vault),
+        device: secret.device_id(),
+        keys: KeyRing::first(vault, epoch, root)?,
+        header: Hash::of(&header_bytes(vault)),
+        recovery: Some(recovery.reveal()),
+        member: false,
+        secret,
+    });
+    drop(state);
+    store_identity(cx, &identity)?;
+    Ok(identity)
+}
+
+/// This device's keys for a vault it joins; a crashed join of the same vault goes on with the ones it had.
+fn joining(cx: &Shared, vault: VaultId, header: Hash, keys: KeyRing) -> Result<Arc<Identity>, Error> {
+    if let Some(started) = cx.read(|state| state.head.identity.clone()).filter(|started| started.vault == vault) {
+        return Ok(started);
+    }
+    let secret = {
+        let mut state = cx.lock();
+        DeviceSecret::generate(&mut *state.entropy, &vault.0)
+    };
+    let identity = Arc::new(Identity {
+        vault,
+        space: private_space_id(vault),
+        device: secret.device_id(),
+        keys,
+        header,
+        recovery: None,
+        member: false,
+        secret,
+    });
+    store_identity(cx, &identity)?;
+    Ok(identity)
+}
+
+fn store_identity(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
+    cx.step(|tx| {
+        tx.head.identity = Some(identity.clone());
+        Ok(())
+    })
+}
+
+/// The device lists itself by the first op of its own manifest; its slots' records follow.
+fn introduce(cx: &Shared, identity: &Identity, name: &str, records: &[SlotRecord]) -> Result<(), Error> {
+    cx.step(|tx| {
+        if tx.head.clock.n > 0 {
+            return Ok(()); // a crashed create or join did it
+        }
+        let root = Collection::root();
+        let record =
+            DeviceRecord { public_key: identity.secret.public_key(), name: name.to_owned(), since_ms: tx.now.unix_ms };
+        write::put_or_delete(tx, &root, &format!("{DEVICE_RECORD}{}", identity.device), Action::Put(encode(&record)))?;
+        for record in records {
+            write::put_or_delete(
+                tx,
+                &root,
+                &format!("{SLOT_RECORD}{}", slot_key(record)),
+                Action::Put(encode(record)),
+            )?;
+        }
+        Ok(())
+    })
+}
+
+fn slot_key(record: &SlotRecord) -> String {
+    record.name.path().trim_start_matches(SLOT_RECORD).to_owned()
+}
+
+/// A device's root record.
+#[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
+pub(super) struct DeviceRecord {
+    pub(super) public_key: [u8; 32],
+    pub(super) name: String,
+    pub(super) since_ms: u64,
+}
+
+/// The names of devices, as far as their records are here.
+pub(super) fn names(state: &super::state::State, device: DeviceId) -> Result<Option<String>, Error> {
+    let slot = state.slot(&Collection::root(), &format!("{DEVICE_RECORD}{device}"))?;
+    match slot.winner().and_then(|winner| winner.action.value()) {
+        Some(value) => Ok(damaged(decode::<DeviceRecord>(value, "a device's record")).ok().map(|record| record.name)),
+        None => Ok(None),
+    }
+}
+
+/// Every slot whose record is here, sealed and PUT again.
+pub(super) async fn put_slots(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    let records: Vec<SlotRecord> = cx.read(|state| {
+        let Some(number) = state.head.collections.get(&Collection::root()) else { return Ok(Vec::new()) };
+        let range = ByteRange::prefix(&record_key(*number, SLOT_RECORD));
+        let rows = state.local.list(Table::Records, &range, SLOTS_MAX).map_err(local_error)?;
+        let mut records = Vec::new();
+        for (_, row) in rows {
+            let slot: Slot = damaged(decode(&row, "a record"))?;
+            if let Some(value) = slot.winner().and_then(|winner| winner.action.value()) {
+                records.extend(decode::<SlotRecord>(value, "a slot's record"));
+            }
+        }
+        Ok::<_, Error>(records)
+    })?;
+    for record in &records {
+        put_slot(cx, identity, record).await?;
+    }
+    Ok(())
+}
+
+async fn put_slot(cx: &Shared, identity: &Identity, record: &SlotRecord) -> Result<(), Error> {
+    let epoch = identity.keys.newest();
+    let root_secret = identity.keys.root_secret(epoch).ok_or_else(|| internal("no secret for its own epoch"))?.clone();
+    let payload = SlotPayload { epoch, root_secret, vault: identity.vault, header_hash: identity.header };
+    let sealed = {
+        let mut state = cx.lock();
+        seal_slot(record, &payload, &identity.secret, &mut *state.entropy)?
+    };
+    cx.flush().await?;
+    cx.put_new(&record.name.path(), Bytes::from(sealed)).await
+}
+
+async fn passphrase_opener(cx: &Shared, identity: &Identity, passphrase: Zeroizing<String>) -> Result<Opener, Error> {
+    let salt = {
+        let mut state = cx.lock();
+        identity.secret.fresh("passphrase salt", &mut *state.entropy, &[&identity.vault.0])
+    };
+    stretched(cx, Stretching { salt, params: StretchParams::default() }, passphrase).await
+}
+
+async fn stretched(cx: &Shared, stretching: Stretching, passphrase: Zeroizing<String>) -> Result<Opener, Error> {
+    if passphrase.is_empty() {
+        return Err(Error::new(ErrorKind::Invalid, "the passphrase is empty").next_step("choose a longer one"));
+    }
+    let request = StretchRequest { stretching, passphrase: Zeroizing::new(passphrase.as_bytes().to_vec()) };
+    let key = cx.stretch(request).await?;
+    Ok(Opener::passphrase(stretching, &key))
+}
+
+/// Three requests that find whether the store enforces conditional writes.
+async fn probe(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    if cx.read(|state| state.head.bucket.conditional.is_some()) {
+        return Ok(());
+    }
+    let mut probe = Probe::new(format!("probes/{}", publish::new_id(cx, identity)));
+    while let Some(call) = probe.next_call() {
+        let outcome = cx.call(&call).await;
+        probe.handle(outcome).map_err(|failure| failure.error)?;
+    }
+    let enforced = probe.enforcement() == Some(Enforcement::Enforced);
+    cx.step(|tx| {
+        tx.head.bucket.conditional = Some(enforced);
+        Ok(())
+    })
+}

@@ -1,0 +1,295 @@
+//! Taking snapshots: when one is needed, which, and how its rows come in chunk by chunk.
+
+use super::api::{Phase, SyncReport};
+use super::apply::{OPS_PER_STEP_MAX, adopt, is_published, merge_rows, past};
+use super::head::{Head, Identity, Known, Partial, local_error};
+use super::objects::{Opened, snapshot_path};
+use super::shared::Shared;
+use super::state::{key_of, record_key};
+use crate::crypto::{ObjectKind, unpad_padme};
+use crate::local::{ByteRange, Table};
+use crate::replica::{
+    ChunkRef, Collection, Index, Kind, ObjectRef, Row, RowKey, Slot, SnapshotRef, decode, decode_chunk,
+};
+use crate::{DeviceId, Error, ErrorKind, ObjectId};
+use futures::stream::{self, StreamExt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Local rows read at once while a chunk is merged.
+const ROWS_PER_PAGE: u32 = 2_000;
+
+/// The place before every row.
+fn least() -> RowKey {
+    RowKey { collection: Collection { kind: Kind::Root, name: String::new() }, key: String::new() }
+}
+
+/// Whether some device's log does not reach back to what is applied here, or a segment of it cannot be had, or this
+/// device holds nothing yet, while a snapshot that would help is named.
+pub(super) fn wants_snapshot(head: &Head, unreadable: &BTreeSet<(DeviceId, u64, u64)>) -> bool {
+    let gap = head.peers.iter().any(|(id, peer)| {
+        let behind = peer.n < peer.end.n && !peer.forked;
+        behind
+            && (peer.log_from() > peer.n + 1 || unreadable.iter().any(|(device, _, to)| device == id && *to > peer.n))
+    });
+    let new_here = head.peers.values().all(|peer| peer.n == 0);
+    (gap || new_here) && best(head, &BTreeSet::new()).is_some()
+}
+
+/// The named snapshot that brings most beyond what is applied here.
+fn best(head: &Head, refused: &BTreeSet<ObjectId>) -> Option<SnapshotRef> {
+    let own = head.vector();
+    head.peers
+        .values()
+        .filter_map(|peer| peer.snapshot.as_ref())
+        .filter(|named| !refused.contains(&named.index.id) && !own.covers_all(&named.vector))
+        .filter(|named| is_published(head, &named.vector))
+        .max_by_key(|named| {
+            let gain: u64 = named.vector.iter().map(|(id, point)| point.n.saturating_sub(own.n(id))).sum();
+            (gain, std::cmp::Reverse(named.index.id))
+        })
+        .cloned()
+}
+
+/// Takes the best snapshot; true if one came in whole. One that cannot be had or is bad is not tried again this time.
+pub(super) async fn take_snapshot(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    refused: &mut BTreeSet<ObjectId>,
+    report: &mut SyncReport,
+) -> Result<bool, Error> {
+    while let Some(named) = cx.read(|state| best(&state.head, refused)) {
+        match take(cx, identity, &named.index, Some(&named), &least()).await? {
+            Ok(()) => return Ok(true),
+            Err(error) => {
+                report.reports.push(error);
+                refused.insert(named.index.id);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// A crash in the middle of a merge: it is taken up where it stood. If the snapshot is gone, its rows stay as they are,
+/// and ops that its vector covers are held against them (see `apply`).
+pub(super) async fn finish_partial(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    report: &mut SyncReport,
+) -> Result<(), Error> {
+    for partial in cx.read(|state| state.head.bucket.partial.clone()) {
+        if let Err(error) = take(cx, identity, &partial.index, None, &partial.up_to).await? {
+            report.reports.push(error);
+        }
+    }
+    Ok(())
+}
+
+/// Fetches an index and merges its rows from `from` on.
+async fn take(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    object: &ObjectRef,
+    named: Option<&SnapshotRef>,
+    from: &RowKey,
+) -> Result<Result<(), Error>, Error> {
+    let path = snapshot_path(identity.space, object.id);
+    let index = match cx.get_named(identity, &path, ObjectKind::SnapshotIndex, object).await? {
+        Opened::Plain { plaintext, .. } => match read_index(identity, named, &plaintext) {
+            Ok(index) => index,
+            Err(error) => return Ok(Err(bad(&path, &error))),
+        },
+        Opened::Missing => {
+            return Ok(Err(Error::new(ErrorKind::NotFound, "a snapshot is not there yet, or gone").on(path)));
+        }
+        Opened::Bad(error) => return Ok(Err(error)),
+    };
+    for deletions in &index.deletions {
+        match fetch(cx, identity, &deletions.object).await? {
+            Ok(plaintext) => match decode::<Vec<[u8; 16]>>(&plaintext, "a snapshot's deletions") {
+                Ok(digests) => take_deletions(cx, &digests).await?,
+                Err(error) => return Ok(Err(bad(&path, &error))),
+            },
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    let total = index.chunks.len() as u64;
+    let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
+    let ends = index.chunks.iter().skip(1).map(|chunk| Some(chunk.first.clone())).chain([None]);
+    let wanted: Vec<(ChunkRef, Option<RowKey>)> =
+        index.chunks.iter().cloned().zip(ends).filter(|(_, end)| end.as_ref().is_none_or(|end| from < end)).collect();
+    // A chunk may be 8 MiB: a few are fetched ahead, no more, and they are merged in the order of their keys.
+    let mut chunks = stream::iter(wanted)
+        .map(|(chunk, end)| async move { (fetch(cx, identity, &chunk.object).await, end) })
+        .buffered(width.min(4));
+    let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
+    let mut done = 0;
+    while let Some((fetched, end)) = chunks.next().await {
+        let rows = match fetched? {
+            Ok(plaintext) => match decode_chunk(&plaintext) {
+                Ok(rows) => rows,
+                Err(error) => return Ok(Err(bad(&path, &error))),
+            },
+            Err(error) => return Ok(Err(error)),
+        };
+        let rows =
+            rows.into_iter().flat_map(|(collection, rows)| rows.into_iter().map(move |row| (collection.clone(), row)));
+        merge_range(cx, &mut merging, rows.collect(), end.as_ref()).await?;
+        done += 1;
+        cx.progress(Phase::Pulling, done, total);
+    }
+    if index.chunks.is_empty() {
+        merge_range(cx, &mut merging, Vec::new(), None).await?;
+    }
+    let bytes = index
+        .chunks
+        .iter()
+        .map(|chunk| chunk.object.len)
+        .chain(index.deletions.iter().map(|deletions| deletions.object.len))
+        .sum();
+    cx.step(|tx| {
+        let named = SnapshotRef { index: *object, bytes, vector: index.vector.clone() };
+        tx.head.bucket.partial.retain(|partial| partial.index.id != object.id);
+        adopt(tx, &index.vector)?;
+        if tx.head.snapshot.as_ref().is_none_or(|known| index.vector.covers_all(&known.named.vector)) {
+            tx.head.snapshot = Some(Arc::new(Known { named, index: index.clone() }));
+        }
+        Ok(())
+    })?;
+    Ok(Ok(()))
+}
+
+fn bad(path: &str, error: &Error) -> Error {
+    Error::new(ErrorKind::Corrupt, error.message())
+        .on(path)
+        .next_step("none: another device's snapshot or log is taken instead")
+}
+
+fn read_index(identity: &Identity, named: Option<&SnapshotRef>, plaintext: &[u8]) -> Result<Index, Error> {
+    let index: Index = decode(unpad_padme(plaintext)?, "a snapshot's index")?;
+    let rises = index.chunks.windows(2).all(|pair| pair[0].first < pair[1].first);
+    let here = (index.vault, index.space) == (identity.vault, identity.space);
+    if !rises || !here || named.is_some_and(|named| named.vector != index.vector) {
+        return Err(Error::new(ErrorKind::Corrupt, "a snapshot's index is not what its manifest says"));
+    }
+    Ok(index)
+}
+
+async fn fetch(cx: &Shared, identity: &Identity, object: &ObjectRef) -> Result<Result<Vec<u8>, Error>, Error> {
+    let path = snapshot_path(identity.space, object.id);
+    Ok(match cx.get_named(identity, &path, ObjectKind::SnapshotChunk, object).await? {
+        Opened::Plain { plaintext, .. } => {
+            unpad_padme(&plaintext).map(<[u8]>::to_vec).map_err(|error| bad(&path, &error))
+        }
+        Opened::Missing => {
+            Err(Error::new(ErrorKind::NotFound, "a snapshot's chunk is not there yet, or gone").on(path))
+        }
+        Opened::Bad(error) => Err(error),
+    })
+}
+
+async fn take_deletions(cx: &Shared, digests: &[[u8; 16]]) -> Result<(), Error> {
+    for slice in digests.chunks(OPS_PER_STEP_MAX) {
+        cx.step(|tx| {
+            for digest in slice {
+                tx.set(Table::Deletions, digest.to_vec(), Some(Vec::new()));
+            }
+            Ok(())
+        })?;
+        cx.yield_now().await;
+    }
+    Ok(())
+}
+
+/// Merges the rows of one chunk with the local rows of its key range, in steps.
+async fn merge_range(
+    cx: &Shared,
+    merging: &mut Partial,
+    rows: Vec<(Collection, Row)>,
+    end: Option<&RowKey>,
+) -> Result<(), Error> {
+    let mut all: BTreeMap<RowKey, Option<Slot>> = rows
+        .into_iter()
+        .map(|(collection, row)| (RowKey { collection, key: row.key }, Some(row.slot)))
+        .filter(|(place, _)| *place >= merging.up_to)
+        .collect();
+    for place in local_rows(cx, &merging.up_to, end)? {
+        all.entry(place).or_insert(None);
+    }
+    let mut all = all.into_iter().peekable();
+    while all.peek().is_some() {
+        let slice: Vec<(RowKey, Option<Slot>)> = all.by_ref().take(OPS_PER_STEP_MAX).collect();
+        let Some((last, _)) = slice.last() else { break };
+        let up_to = past(&last.collection, &last.key);
+        let before = merging.clone();
+        cx.step(|tx| {
+            let mut rest = slice.as_slice();
+            while let Some((first, _)) = rest.first() {
+                let here = rest.iter().take_while(|(place, _)| place.collection == first.collection).count();
+                let (part, after) = rest.split_at(here);
+                let rows = part
+                    .iter()
+                    .filter_map(|(place, slot)| Some(Row { key: place.key.clone(), slot: slot.clone()? }))
+                    .collect();
+                let local =
+                    part.iter().filter(|(_, slot)| slot.is_none()).map(|(place, _)| place.key.clone()).collect();
+                merge_rows(tx, &before, &first.collection, rows, local)?;
+                rest = after;
+            }
+            tx.head.bucket.partial.retain(|partial| partial.index.id != before.index.id);
+            tx.head.bucket.partial.push(Partial { up_to: up_to.clone(), ..before.clone() });
+            Ok(())
+        })?;
+        merging.up_to = up_to;
+        cx.yield_now().await;
+    }
+    if let Some(end) = end {
+        merging.up_to = end.clone();
+    }
+    Ok(())
+}
+
+/// The places of local rows from `from` to `end`.
+fn local_rows(cx: &Shared, from: &RowKey, end: Option<&RowKey>) -> Result<Vec<RowKey>, Error> {
+    let state = cx.lock();
+    let mut places = Vec::new();
+    for (collection, number) in &state.head.collections {
+        if *collection < from.collection || end.is_some_and(|end| *collection > end.collection) {
+            continue;
+        }
+        let start = if *collection == from.collection { from.key.as_str() } else { "" };
+        let mut range =
+            ByteRange { start: record_key(*number, start), end: ByteRange::prefix(&number.to_be_bytes()).end };
+        if let Some(end) = end.filter(|end| end.collection == *collection) {
+            range.end = Some(record_key(*number, &end.key));
+        }
+        loop {
+            let page = state.local.list(Table::Records, &range, ROWS_PER_PAGE).map_err(local_error)?;
+            let full = page.len() == ROWS_PER_PAGE as usize;
+            for (row, _) in &page {
+                places.push(RowKey { collection: collection.clone(), key: key_of(row)? });
+            }
+            match page.last() {
+                Some((last, _)) if full => {
+                    range.start.clone_from(last);
+                    range.start.push(0);
+                }
+                _ => break,
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// An index that some manifest names; `None` if it cannot be had or is bad.
+pub(super) async fn read_named_index(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    object: &ObjectRef,
+) -> Result<Option<Index>, Error> {
+    let path = snapshot_path(identity.space, object.id);
+    match cx.get_named(identity, &path, ObjectKind::SnapshotIndex, object).await? {
+        Opened::Plain { plaintext, .. } => Ok(read_index(identity, None, &plaintext).ok()),
+        Opened::Missing | Opened::Bad(_) => Ok(None),
+    }
+}

@@ -1,0 +1,179 @@
+//! Sealed objects by their place: names, sealing, and reads that refuse all bad data alike.
+
+use super::head::Identity;
+use super::shared::Shared;
+use crate::crypto::{self, ObjectKind, Place};
+use crate::replica::{MANIFEST_SEALED_BYTES_MAX, ObjectRef};
+use crate::s3::{Answer, Call, Condition, ETag, Failure};
+use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId, SpaceId};
+use bytes::Bytes;
+
+/// The header's place: format and vault id, in clear, written once.
+pub(super) const HEADER: &str = "tidelock";
+/// The most bytes of a sealed segment or chunk that a reader takes.
+pub(super) const OBJECT_BYTES_MAX: u64 = 16 << 20;
+
+pub(super) fn beacon_path(space: SpaceId) -> String {
+    format!("spaces/{space}/beacon")
+}
+
+pub(super) fn manifests_prefix(space: SpaceId) -> String {
+    format!("spaces/{space}/manifests/")
+}
+
+pub(super) fn manifest_path(space: SpaceId, device: DeviceId) -> String {
+    format!("spaces/{space}/manifests/{device}")
+}
+
+pub(super) fn segment_path(space: SpaceId, device: DeviceId, id: ObjectId) -> String {
+    format!("spaces/{space}/segments/{device}/{id}")
+}
+
+pub(super) fn snapshot_path(space: SpaceId, id: ObjectId) -> String {
+    format!("spaces/{space}/snapshots/{id}")
+}
+
+/// What a GET found.
+pub(super) enum Found {
+    Unchanged,
+    Nothing,
+    Bytes { bytes: Bytes, etag: Option<ETag> },
+}
+
+/// An object that was read and opened, or why it does not count. The two last are one to whoever waits for it.
+pub(super) enum Opened {
+    Plain { plaintext: Vec<u8>, etag: Option<ETag> },
+    Missing,
+    Bad(Error),
+}
+
+impl Shared {
+    pub(super) async fn get(&self, path: &str, known: Option<ETag>, body_max: u64) -> Result<Found, Failure> {
+        let call = Call::GetObject { key: path.to_owned(), if_none_match: known, range: None, body_max };
+        match self.call(&call).await? {
+            Answer::NotModified => Ok(Found::Unchanged),
+            Answer::Object { body, etag, .. } => Ok(Found::Bytes { bytes: body, etag }),
+            _ => Ok(Found::Nothing),
+        }
+    }
+
+    /// Reads and opens an object that may be overwritten: a manifest or beacon.
+    pub(super) async fn get_sealed(&self, identity: &Identity, path: &str, kind: ObjectKind) -> Result<Opened, Error> {
+        match self.get(path, None, MANIFEST_SEALED_BYTES_MAX).await {
+            Ok(Found::Bytes { bytes, etag }) => {
+                Ok(match open(identity, path, kind, &bytes, MANIFEST_SEALED_BYTES_MAX) {
+                    Ok(plaintext) => Opened::Plain { plaintext, etag },
+                    Err(error) => Opened::Bad(error),
+                })
+            }
+            Ok(Found::Unchanged | Found::Nothing) => Ok(Opened::Missing),
+            Err(failure) if is_bad_data(&failure.error) => Ok(Opened::Bad(failure.error)),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    /// Reads and opens an immutable object: its sealed bytes must have the named hash.
+    pub(super) async fn get_named(
+        &self,
+        identity: &Identity,
+        path: &str,
+        kind: ObjectKind,
+        named: &ObjectRef,
+    ) -> Result<Opened, Error> {
+        if named.len > OBJECT_BYTES_MAX {
+            return Ok(Opened::Bad(
+                Error::new(ErrorKind::Corrupt, "an object is named with an impossible length").on(path),
+            ));
+        }
+        match self.get(path, None, named.len).await {
+            Ok(Found::Bytes { bytes, etag }) => {
+                if bytes.len() as u64 != named.len || Hash::of(&bytes) != named.hash {
+                    let error = Error::new(ErrorKind::HashMismatch, "an object is not the one that was named").on(path);
+                    return Ok(Opened::Bad(error));
+                }
+                Ok(match open(identity, path, kind, &bytes, OBJECT_BYTES_MAX) {
+                    Ok(plaintext) => Opened::Plain { plaintext, etag },
+                    Err(error) => Opened::Bad(error),
+                })
+            }
+            Ok(Found::Unchanged | Found::Nothing) => Ok(Opened::Missing),
+            Err(failure) if is_bad_data(&failure.error) => Ok(Opened::Bad(failure.error)),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    /// Seals a plaintext for its place.
+    pub(super) fn seal(
+        &self,
+        identity: &Identity,
+        path: &str,
+        kind: ObjectKind,
+        plaintext: &[u8],
+    ) -> Result<Bytes, Error> {
+        let epoch = identity.keys.newest();
+        let place = Place { vault: identity.vault, kind, epoch, path };
+        let key = identity
+            .keys
+            .content_key(epoch, identity.space)
+            .ok_or_else(|| super::state::internal("no key for its own epoch"))?;
+        let mut state = self.lock();
+        let salt = identity.secret.salt(&mut *state.entropy, &place, plaintext);
+        Ok(Bytes::from(crypto::seal(&key, &place, &salt, plaintext)))
+    }
+
+    /// PUTs an object whose name is new: nobody else writes there, and a retry writes the same bytes.
+    pub(super) async fn put_new(&self, path: &str, sealed: Bytes) -> Result<(), Error> {
+        self.put(path, sealed, Condition::Always).await.map(|_| ())
+    }
+
+    pub(super) async fn put(&self, path: &str, sealed: Bytes, condition: Condition) -> Result<Answer, Error> {
+        self.call(&Call::PutObject { key: path.to_owned(), body: sealed, condition })
+            .await
+            .map_err(|failure| failure.error)
+    }
+
+    /// All entries of a listing.
+    pub(super) async fn list_all(&self, prefix: &str) -> Result<Vec<crate::s3::ListEntry>, Error> {
+        let mut all = Vec::new();
+        let mut continuation = None;
+        for _ in 0..LIST_PAGES_MAX {
+            let call =
+                Call::ListObjectsV2 { prefix: prefix.to_owned(), continuation, start_after: None, max_keys: 1000 };
+            let Answer::Listed { entries, next } = self.call(&call).await.map_err(|failure| failure.error)? else {
+                return Err(super::state::internal("a listing was answered with something else"));
+            };
+            all.extend(entries);
+            continuation = next;
+            if continuation.is_none() {
+                return Ok(all);
+            }
+        }
+        Err(Error::new(ErrorKind::Corrupt, "a listing has no end")
+            .on(prefix)
+            .next_step("check the store: this is no valid answer"))
+    }
+}
+
+/// A listing of a million keys is a broken server's.
+const LIST_PAGES_MAX: u32 = 1_000;
+
+/// Opens sealed bytes found at a path.
+pub(super) fn open(
+    identity: &Identity,
+    path: &str,
+    kind: ObjectKind,
+    sealed: &[u8],
+    max: u64,
+) -> Result<Vec<u8>, Error> {
+    let bad = || {
+        Error::new(ErrorKind::Corrupt, "an object does not open: damaged, tampered with, or of another vault").on(path)
+    };
+    let epoch = crypto::epoch_of(sealed).map_err(|_| bad())?;
+    let key = identity.keys.content_key(epoch, identity.space).ok_or_else(bad)?;
+    crypto::open(&key, &Place { vault: identity.vault, kind, epoch, path }, sealed, max).map_err(|_| bad())
+}
+
+/// An answer that is too long is bad data like any other; what the network did is not.
+fn is_bad_data(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::HashMismatch)
+}

@@ -1,0 +1,606 @@
+//! Push: PUT a segment only when the tail overflows → freeze → PUT manifest → PUT beacon. Nothing is ever sealed twice
+//! with another body under one sequence.
+
+use super::api::{Phase, SyncReport};
+use super::evidence;
+use super::head::{Frozen, Head, Identity, OwnSegment, Published, Start, damaged};
+use super::objects::{Opened, beacon_path, manifest_path, segment_path};
+use super::pull::{Polled, verify_manifest};
+use super::shared::Shared;
+use super::snapshot;
+use super::state::{Tx, internal};
+use crate::crypto::{ObjectKind, pad_padme, pad_to_power_of_two};
+use crate::local::{ByteRange, Table};
+use crate::replica::{
+    Beacon, Home, Line, Logged, Manifest, ObjectRef, Run, SEGMENTS_MAX, SegmentRef, Sighting, SnapshotRef,
+    TAIL_BYTES_MAX, decode, encode_segment, encode_tail, first_tag,
+};
+use crate::s3::{Answer, Condition, ETag};
+use crate::{Error, ErrorKind, Hash, ObjectId};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A segment's plaintext is cut here, so that no step seals or compresses more.
+const SEGMENT_PLAIN_BYTES_MAX: usize = 1 << 20;
+/// A last segment shorter than this is merged with the overflowing tail, under a new name.
+const SEGMENT_GROWS_BYTES: u64 = 256 << 10;
+/// Own ops read at once.
+const OPS_PER_PAGE: u32 = 5_000;
+/// The grace before superseded objects go: an hour after the manifest that dropped them was confirmed.
+const GRACE_MS: u64 = 3_600_000;
+/// A frozen sequence older than this that the bucket does not show is never PUT again.
+const FROZEN_MS_MAX: u64 = 24 * 3600 * 1000;
+/// The own manifest is read once more this long after an ambiguous PUT: a late duplicate may land.
+const REREAD_MS: u64 = 20 * 60 * 1000;
+/// Manifests published by one push: more only while other processes keep writing.
+const ROUNDS_MAX: u32 = 64;
+
+/// Publishes what is pending. `with_vector`: also a vector that moved, though no op is pending.
+pub(super) async fn push(
+    cx: &Shared,
+    polled: &mut Polled,
+    with_vector: bool,
+    report: &mut SyncReport,
+) -> Result<(), Error> {
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    if let Some(stopped) = cx.read(|state| state.head.bucket.stopped.clone()) {
+        return Err(stopped.error());
+    }
+    let mut goal = None;
+    for _ in 0..ROUNDS_MAX {
+        if cx.read(|state| state.head.frozen.is_some()) {
+            publish_frozen(cx, &identity, report).await?;
+            put_beacon(cx, &identity, polled).await?;
+        }
+        let target = *goal.get_or_insert_with(|| cx.read(|state| state.head.clock.n));
+        let pending = cx.read(|state| state.head.published.n < target);
+        let first = cx.read(|state| state.head.published.sequence == 0);
+        let vector_moved = with_vector && cx.read(|state| state.head.vector() != state.head.published.vector);
+        let damage_moved = cx.read(|state| damage(&state.head) != state.head.published.damaged);
+        let snapshot_due = snapshot::is_due(cx);
+        if !(pending || first || vector_moved || damage_moved || snapshot_due) {
+            break;
+        }
+        prepare(cx, &identity, snapshot_due, report).await?;
+    }
+    if cx.read(|state| state.head.bucket.beacon_dirty) || polled.repair {
+        repair(cx, &identity, polled).await?;
+    }
+    cx.step(|tx| {
+        tx.head.bucket.last_push_ms = Some(tx.now.unix_ms);
+        Ok(())
+    })
+}
+
+/// Publishes the manifest of a device that joins, before it reads any state: its vector is empty, its beacon entry waits.
+pub(super) async fn publish_manifest(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    report: &mut SyncReport,
+) -> Result<(), Error> {
+    if cx.read(|state| state.head.published.sequence == 0 && state.head.frozen.is_none()) {
+        prepare(cx, identity, false, report).await?;
+    }
+    publish_frozen(cx, identity, report).await
+}
+
+fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
+    let mut damaged: Vec<_> = head.peers.values().flat_map(|peer| peer.damaged.iter().copied()).collect();
+    damaged.sort_unstable();
+    damaged
+}
+
+/// What the next manifest's log will be.
+struct NextLine {
+    segments: Vec<OwnSegment>,
+    tail: Start,
+    superseded: Vec<String>,
+    snapshot: Option<SnapshotRef>,
+}
+
+/// PUTs what the next manifest names, then freezes it.
+async fn prepare(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    mut snapshot_due: bool,
+    report: &mut SyncReport,
+) -> Result<(), Error> {
+    // From here on these ops may be in the bucket: none of them turns into a void any more.
+    let goal = cx.step(|tx| {
+        let goal = tx.head.clock.n;
+        if tx.head.published.held < goal {
+            Arc::make_mut(&mut tx.head.published).held = goal;
+        }
+        Ok(goal)
+    })?;
+    let published = cx.read(|state| state.head.published.clone());
+    let mut line = NextLine {
+        segments: published.segments.clone(),
+        tail: start_of_tail(&published, identity),
+        superseded: Vec::new(),
+        snapshot: published.snapshot.clone(),
+    };
+    cx.read(|state| adopt_named(&state.head, &mut line));
+    trim(cx, identity, &mut line)?;
+    let overflow = read_ops(cx, &line.tail, goal, TAIL_BYTES_MAX)?;
+    if overflow.is_none() {
+        let pending_bytes = pending_bytes(cx, &line.tail)?;
+        let segments_needed = pending_bytes / SEGMENT_PLAIN_BYTES_MAX as u64 + 1 + line.segments.len() as u64;
+        snapshot_due |= segments_needed > SEGMENTS_MAX as u64 && snapshot::may_write(cx);
+        if !(snapshot_due && segments_needed > SEGMENTS_MAX as u64) {
+            write_segments(cx, identity, &mut line, goal, report).await?;
+            snapshot_due |= snapshot::is_crossed(cx, &line.segments);
+        }
+    }
+    if snapshot_due && snapshot::may_write(cx) {
+        let (named, superseded) = snapshot::write(cx, identity, goal, report).await?;
+        line.snapshot = Some(named);
+        line.superseded.extend(superseded);
+        trim(cx, identity, &mut line)?;
+        if read_ops(cx, &line.tail, goal, TAIL_BYTES_MAX)?.is_none() {
+            // The snapshot holds them: the log begins above it.
+            drop_log_below(cx, identity, &mut line, goal)?;
+        }
+    }
+    cx.step(|tx| freeze(tx, identity, &line, goal))?;
+    Ok(())
+}
+
+fn start_of_tail(published: &Published, identity: &Identity) -> Start {
+    if published.tail.from > 0 {
+        return published.tail.clone();
+    }
+    Start { from: 1, before: first_tag(identity.device), base: Default::default() }
+}
+
+/// Names the newest snapshot whose V covers that of the one named so far, and which is covered here.
+fn adopt_named(head: &Head, line: &mut NextLine) {
+    let vector = head.vector();
+    for named in head.peers.values().filter_map(|peer| peer.snapshot.as_ref()) {
+        let newer = line.snapshot.as_ref().is_none_or(|old| {
+            named.vector.covers_all(&old.vector) && (named.vector != old.vector || named.index.id < old.index.id)
+        });
+        let held = head.snapshot.as_ref().is_some_and(|known| known.named.index.id == named.index.id);
+        if newer && held && vector.covers_all(&named.vector) {
+            line.snapshot = Some(named.clone());
+        }
+    }
+}
+
+/// Drops from the log what the named snapshot covers, once every device has stated to have seen it, or when the log
+/// has grown too long.
+fn trim(cx: &Shared, identity: &Identity, line: &mut NextLine) -> Result<(), Error> {
+    let Some(covered) = line.snapshot.as_ref().map(|named| named.vector.n(identity.device)) else { return Ok(()) };
+    let seen = cx.read(|state| {
+        state
+            .head
+            .peers
+            .values()
+            .filter(|peer| peer.sequence > 0)
+            .map(|peer| peer.stated.n(identity.device))
+            .min()
+            .unwrap_or(covered)
+    });
+    let up_to = if line.segments.len() >= SEGMENTS_MAX { covered } else { covered.min(seen) };
+    drop_log_below(cx, identity, line, up_to)
+}
+
+/// Lets the log begin above op `up_to`, as far as whole segments and the tail allow.
+fn drop_log_below(cx: &Shared, identity: &Identity, line: &mut NextLine, up_to: u64) -> Result<(), Error> {
+    while line.segments.first().is_some_and(|first| first.named.end.n <= up_to) {
+        let gone = line.segments.remove(0);
+        line.superseded.push(segment_path(identity.space, identity.device, gone.named.object.id));
+    }
+    if line.segments.is_empty() && line.tail.from <= up_to {
+        let mut tail = line.tail.clone();
+        loop {
+            let page = read_page(cx, tail.from, up_to)?;
+            if page.is_empty() {
+                break;
+            }
+            for logged in &page {
+                tail.before = logged.tag(tail.before);
+                tail.base.join(logged.seen());
+                tail.from += 1;
+            }
+        }
+        line.tail = tail;
+    }
+    Ok(())
+}
+
+/// Own ops from a number on.
+fn read_page(cx: &Shared, from: u64, to: u64) -> Result<Vec<Logged>, Error> {
+    let range = ByteRange { start: from.to_be_bytes().to_vec(), end: Some((to + 1).to_be_bytes().to_vec()) };
+    let rows = cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(super::head::local_error)?;
+    rows.iter().map(|(_, op)| damaged(decode(op, "an own op"))).collect()
+}
+
+/// The run from `start` to op `to`, or `None` if it takes more than `bytes_max`.
+fn read_ops(cx: &Shared, start: &Start, to: u64, bytes_max: usize) -> Result<Option<Run>, Error> {
+    let mut run = Run { from: start.from, before: start.before, base: start.base.clone(), ops: Vec::new() };
+    while run.to() < to {
+        let page = read_page(cx, run.to() + 1, to)?;
+        if page.is_empty() {
+            return Err(internal("the log of own ops has a hole"));
+        }
+        run.ops.extend(page);
+        if run.ops.len() * 16 > bytes_max {
+            return Ok(None); // no op takes less
+        }
+    }
+    Ok((encode_tail(&run).len() <= bytes_max).then_some(run))
+}
+
+fn pending_bytes(cx: &Shared, start: &Start) -> Result<u64, Error> {
+    let mut from = start.from;
+    let mut bytes = 0;
+    loop {
+        let range = ByteRange { start: from.to_be_bytes().to_vec(), end: None };
+        let rows =
+            cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(super::head::local_error)?;
+        if rows.is_empty() {
+            return Ok(bytes);
+        }
+        bytes += rows.iter().map(|(_, op)| op.len() as u64).sum::<u64>();
+        from += rows.len() as u64;
+    }
+}
+
+/// The overflowing tail becomes segments, the last one merged into the first of them while it is small.
+async fn write_segments(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    line: &mut NextLine,
+    goal: u64,
+    report: &mut SyncReport,
+) -> Result<(), Error> {
+    if line.segments.last().is_some_and(|last| last.named.object.len < SEGMENT_GROWS_BYTES) {
+        grow_from(identity, line, line.segments.len() - 1);
+    }
+    write_log(cx, identity, line, goal, report).await?;
+    while line.segments.len() > SEGMENTS_MAX {
+        // No snapshot may be written here: the two smallest neighbours become one, whatever their size.
+        let sizes: Vec<u64> = line.segments.iter().map(|segment| segment.named.object.len).collect();
+        let at = (0..sizes.len() - 1).min_by_key(|at| sizes[*at] + sizes[at + 1]).unwrap_or(0);
+        let (left, right) = (line.segments.remove(at), line.segments.remove(at));
+        for gone in [&left, &right] {
+            line.superseded.push(segment_path(identity.space, identity.device, gone.named.object.id));
+        }
+        let run = read_ops(cx, &left.start, right.named.end.n, usize::MAX)?
+            .ok_or_else(|| internal("two segments have no ops"))?;
+        let merged = put_segment(cx, identity, &run, left.start.clone()).await?;
+        line.segments.insert(at, merged);
+    }
+    Ok(())
+}
+
+/// Takes the segments from `at` on back into the tail; their objects are superseded.
+fn grow_from(identity: &Identity, line: &mut NextLine, at: usize) {
+    for gone in line.segments.drain(at..).rev() {
+        line.superseded.push(segment_path(identity.space, identity.device, gone.named.object.id));
+        line.tail = gone.start;
+    }
+}
+
+/// Writes everything from the tail's start to op `goal` as segments.
+async fn write_log(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    line: &mut NextLine,
+    goal: u64,
+    report: &mut SyncReport,
+) -> Result<(), Error> {
+    let total = goal + 1 - line.tail.from;
+    while line.tail.from <= goal {
+        let start = line.tail.clone();
+        let mut run = Run { from: start.from, before: start.before, base: start.base.clone(), ops: Vec::new() };
+        let mut bytes = 0;
+        'fill: while run.to() < goal {
+            for logged in read_page(cx, run.to() + 1, goal)? {
+                bytes += crate::replica::encode(&logged).len();
+                if bytes > SEGMENT_PLAIN_BYTES_MAX && !run.ops.is_empty() {
+                    break 'fill;
+                }
+                run.ops.push(logged);
+            }
+        }
+        let segment = put_segment(cx, identity, &run, start).await?;
+        line.tail = Start { from: run.to() + 1, before: segment.named.end.tag, base: run.vector() };
+        line.segments.push(segment);
+        cx.progress(Phase::Pushing, total - (goal + 1 - line.tail.from), total);
+    }
+    let _ = report;
+    Ok(())
+}
+
+async fn put_segment(cx: &Shared, identity: &Arc<Identity>, run: &Run, start: Start) -> Result<OwnSegment, Error> {
+    let home = Home { vault: identity.vault, space: identity.space, device: identity.device };
+    let compression = cx.read(|state| state.config.compression);
+    let id = new_id(cx, identity);
+    let path = segment_path(identity.space, identity.device, id);
+    let sealed = cx.seal(identity, &path, ObjectKind::Segment, &pad_padme(&encode_segment(home, run, compression)))?;
+    let object = ObjectRef { id, hash: Hash::of(&sealed), len: sealed.len() as u64 };
+    cx.flush().await?;
+    cx.put_new(&path, sealed).await?;
+    Ok(OwnSegment { named: SegmentRef { object, from: run.from, end: run.end() }, start })
+}
+
+/// A name nobody else gives, even where entropy is frozen or cloned: hedged like a salt.
+pub(super) fn new_id(cx: &Shared, identity: &Identity) -> ObjectId {
+    let mut state = cx.lock();
+    let context = state.waits.next_id().to_le_bytes();
+    let n = state.head.clock.n.to_le_bytes();
+    let sequence = state.head.published.sequence.to_le_bytes();
+    let unix_ms = state.now.unix_ms.to_le_bytes();
+    ObjectId(identity.secret.fresh("object id", &mut *state.entropy, &[&context, &n, &sequence, &unix_ms]))
+}
+
+/// One step: signs the next manifest and stores it before anything of it is PUT.
+fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> Result<(), Error> {
+    let published = tx.head.published.clone();
+    let rows = {
+        let range =
+            ByteRange { start: line.tail.from.to_be_bytes().to_vec(), end: Some((goal + 1).to_be_bytes().to_vec()) };
+        tx.list(Table::Ops, &range, u32::MAX)?
+    };
+    let ops = rows.iter().map(|(_, op)| damaged(decode(op, "an own op"))).collect::<Result<Vec<Logged>, Error>>()?;
+    let tail = Run { from: line.tail.from, before: line.tail.before, base: line.tail.base.clone(), ops };
+    if tail.to() != goal {
+        return Err(internal("the log of own ops has a hole"));
+    }
+    let end = tail.end();
+    let mut vector = tx.head.vector();
+    if end.n > 0 {
+        // Own ops written since are not in this manifest, and not in the vector that it states.
+        vector =
+            vector.iter().filter(|(device, _)| *device != identity.device).chain([(identity.device, end)]).collect();
+    }
+    let damaged = damage(tx.head);
+    let manifest = Manifest {
+        vault: identity.vault,
+        space: identity.space,
+        device: identity.device,
+        public_key: identity.secret.public_key(),
+        sequence: published.sequence + 1,
+        previous: published.hash,
+        vector: vector.clone(),
+        line: Line { device: identity.device, segments: line.segments.iter().map(|own| own.named).collect(), tail },
+        snapshot: line.snapshot.clone(),
+        damaged: damaged.clone(),
+    };
+    let (signed, hash) = manifest.sign(&identity.secret);
+    let mut next = Published {
+        sequence: manifest.sequence,
+        hash,
+        n: end.n,
+        segments: line.segments.clone(),
+        tail: line.tail.clone(),
+        snapshot: line.snapshot.clone(),
+        vector,
+        damaged,
+        ..(*published).clone()
+    };
+    next.remember(hash);
+    Arc::make_mut(&mut tx.head.published).remember(hash);
+    tx.head.bucket.beacon_dirty = true;
+    tx.head.frozen =
+        Some(Arc::new(Frozen { signed, frozen_ms: tx.now.unix_ms, next, superseded: line.superseded.clone() }));
+    Ok(())
+}
+
+/// PUTs the frozen manifest until it is there, or found to be.
+async fn publish_frozen(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+    let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(()) };
+    let unix_ms = cx.read(|state| state.now.unix_ms);
+    if unix_ms >= frozen.frozen_ms.saturating_add(FROZEN_MS_MAX) {
+        evidence::check_own(cx, identity, report).await?;
+        if cx.read(|state| state.head.frozen.is_some()) {
+            return abandon_frozen(cx);
+        }
+        return Ok(());
+    }
+    cx.progress(Phase::Pushing, 0, 1);
+    let before = cx.read(|state| state.head.published.n);
+    put_manifest(cx, identity, &frozen.signed, frozen.next.hash).await?;
+    report.ops_published += frozen.next.n.saturating_sub(before);
+    Ok(())
+}
+
+/// Seals a signed body once more and PUTs it. An ambiguous answer is settled by reading back, never by deleting.
+async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash: Hash) -> Result<(), Error> {
+    cx.flush().await?;
+    let path = manifest_path(identity.space, identity.device);
+    let (conditional, published) = cx.read(|state| (state.head.bucket.conditional, state.head.published.clone()));
+    let condition = match (conditional, published.etag.clone().and_then(ETag::new)) {
+        (Some(true), Some(etag)) => Condition::IfMatch(etag),
+        (Some(true), None) if published.sequence == 0 => Condition::IfAbsent,
+        _ => Condition::Always,
+    };
+    let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(signed))?;
+    match cx.put(&path, sealed.clone(), condition).await {
+        Ok(Answer::Stored { etag }) => return confirm(cx, etag),
+        Ok(_) => {} // refused or in conflict: by an earlier try of this very body, by a late one, or by a twin
+        Err(error) => {
+            cx.step(|tx| {
+                tx.head.bucket.reread_own = true;
+                tx.head.bucket.reread_own_ms = Some(tx.now.unix_ms + REREAD_MS);
+                Ok(())
+            })?;
+            return Err(error);
+        }
+    }
+    cx.step(|tx| {
+        tx.head.bucket.reread_own_ms = Some(tx.now.unix_ms + REREAD_MS);
+        Ok(())
+    })?;
+    match cx.get_sealed(identity, &path, ObjectKind::Manifest).await? {
+        Opened::Plain { plaintext, etag } => match verify_manifest(identity, identity.device, &plaintext) {
+            Ok((_, found, _)) if found == hash => confirm(cx, etag),
+            Ok((_, found, _)) if !published.hashes.contains(&found) => {
+                cx.step(|tx| {
+                    tx.head.bucket.stopped = Some(super::head::Stopped::Forked);
+                    Ok(())
+                })?;
+                Err(super::head::Stopped::Forked.error())
+            }
+            _ => overwrite(cx, &path, sealed, etag).await,
+        },
+        Opened::Missing => overwrite(cx, &path, sealed, None).await,
+        Opened::Bad(_) => overwrite(cx, &path, sealed, None).await,
+    }
+}
+
+/// An older one of mine stands there, or nothing: PUT over exactly that.
+async fn overwrite(cx: &Shared, path: &str, sealed: Bytes, over: Option<ETag>) -> Result<(), Error> {
+    let condition = over.map_or(Condition::Always, Condition::IfMatch);
+    match cx.put(path, sealed, condition).await? {
+        Answer::Stored { etag } => confirm(cx, etag),
+        _ => Err(Error::new(ErrorKind::Busy, "another write to this device's manifest is under way")
+            .on(path)
+            .next_step("try again in a minute")
+            .retryable()),
+    }
+}
+
+/// Commits *published*: the frozen manifest is in the bucket.
+pub(super) fn confirm(cx: &Shared, etag: Option<ETag>) -> Result<(), Error> {
+    cx.step(|tx| {
+        let etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
+        let Some(frozen) = tx.head.frozen.take() else {
+            Arc::make_mut(&mut tx.head.published).etag = etag;
+            return Ok(());
+        };
+        let before = tx.head.published.clone();
+        let mut next = frozen.next.clone();
+        next.etag = etag;
+        next.held = next.held.max(before.held);
+        let after_ms = tx.now.unix_ms + GRACE_MS;
+        tx.head.bucket.garbage.extend(frozen.superseded.iter().map(|path| (path.clone(), after_ms)));
+        let log_from = next.segments.first().map_or(next.tail.from, |first| first.start.from);
+        let was_from = before.segments.first().map_or(before.tail.from, |first| first.start.from).max(1);
+        for n in was_from..log_from {
+            tx.set(Table::Ops, n.to_be_bytes().to_vec(), None);
+        }
+        tx.head.published = Arc::new(next);
+        tx.set(Table::Head, b"manifest".to_vec(), Some(frozen.signed.clone()));
+        Ok(())
+    })
+}
+
+/// s was frozen a day ago and the bucket does not show it: s + 1 is frozen instead, and its objects get new names.
+fn abandon_frozen(cx: &Shared) -> Result<(), Error> {
+    cx.step(|tx| {
+        let Some(frozen) = tx.head.frozen.take() else { return Ok(()) };
+        let published = Arc::make_mut(&mut tx.head.published);
+        published.sequence = frozen.next.sequence;
+        published.hash = frozen.next.hash;
+        // What the bucket shows of this device may be older still: whoever wants its segments finds them by the new names.
+        published.n = 0;
+        if let Some(first) = published.segments.first() {
+            published.tail = first.start.clone();
+        }
+        published.segments.clear();
+        Ok(())
+    })
+}
+
+/// Rolled back once: the newest manifest is PUT again, as signed.
+pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
+    let Some(signed) = cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)?
+    else {
+        return Ok(());
+    };
+    if cx.read(|state| state.head.frozen.is_some()) {
+        return Ok(()); // the next push brings a newer one
+    }
+    let path = manifest_path(identity.space, identity.device);
+    let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(&signed))?;
+    match cx.put(&path, sealed, Condition::Always).await? {
+        Answer::Stored { etag } => confirm(cx, etag),
+        _ => Ok(()),
+    }
+}
+
+/// Everything this device holds, as a new snapshot under a new sequence, whatever the bucket shows.
+pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+    if cx.read(|state| state.head.frozen.is_some()) {
+        abandon_frozen(cx)?;
+    }
+    prepare(cx, identity, true, report).await?;
+    let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(()) };
+    cx.flush().await?;
+    let path = manifest_path(identity.space, identity.device);
+    let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(&frozen.signed))?;
+    match cx.put(&path, sealed, Condition::Always).await? {
+        Answer::Stored { etag } => confirm(cx, etag),
+        _ => Err(internal("an unconditional PUT was refused")),
+    }?;
+    let mut polled = Polled { repair: true, beacon: BTreeMap::new(), beacon_etag: None };
+    put_beacon(cx, identity, &mut polled).await
+}
+
+/// PUTs the beacon because the bucket's lacks something: once a poll; one that does not show waits like a debt.
+pub(super) async fn repair(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) -> Result<(), Error> {
+    let (due, dirty) = cx.read(|state| {
+        let bucket = &state.head.bucket;
+        (bucket.polls >= bucket.repair_due_poll, bucket.beacon_dirty)
+    });
+    if !due && !dirty {
+        return Ok(());
+    }
+    put_beacon(cx, identity, polled).await?;
+    cx.step(|tx| {
+        let bucket = &mut tx.head.bucket;
+        bucket.repairs = bucket.repairs.saturating_add(1);
+        bucket.repair_due_poll = bucket.polls + (1 << bucket.repairs.min(7)) / 2;
+        Ok(())
+    })
+}
+
+/// PUTs the merge of what the bucket's beacon said and what is verified here; the own entry is always set.
+async fn put_beacon(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) -> Result<(), Error> {
+    cx.flush().await?;
+    let mut beacon = Beacon { vault: identity.vault, space: identity.space, devices: BTreeMap::new() };
+    let said = Beacon { devices: polled.beacon.clone(), ..beacon.clone() };
+    let conditional = cx.read(|state| {
+        let head = &state.head;
+        beacon.devices.extend(
+            head.peers
+                .iter()
+                .filter(|(_, peer)| peer.sequence > 0)
+                .map(|(id, peer)| (*id, Sighting { sequence: peer.sequence, hash: peer.hash.short() })),
+        );
+        beacon.merge(&said);
+        let own = Sighting { sequence: head.published.sequence, hash: head.published.hash.short() };
+        if own.sequence > 0 {
+            beacon.devices.insert(identity.device, own);
+        }
+        head.bucket.conditional == Some(true)
+    });
+    let path = beacon_path(identity.space);
+    let sealed = cx.seal(identity, &path, ObjectKind::Beacon, &beacon.encode())?;
+    let condition = match polled.beacon_etag.clone() {
+        Some(etag) if conditional => Condition::IfMatch(etag),
+        _ => Condition::Always,
+    };
+    match cx.put(&path, sealed, condition).await? {
+        Answer::Stored { etag } => {
+            polled.repair = false;
+            polled.beacon.clone_from(&beacon.devices);
+            polled.beacon_etag.clone_from(&etag);
+            cx.step(|tx| {
+                // The next poll confirms the own entry; a beacon that nobody overwrote in between answers 304 there.
+                tx.head.bucket.beacon_etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
+                tx.head.bucket.beacon.clone_from(&beacon.devices);
+                Ok(())
+            })
+        }
+        // Another device was quicker: what it wrote is merged at the next poll, which finds this entry missing.
+        _ => {
+            polled.beacon_etag = None;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! Pull: beacon → the manifests that moved → the segments and snapshots with ops not yet applied. No LIST.
+
+use super::api::{Phase, SyncReport};
+use super::apply::{Applied, apply_run, forked, suspicious_stamp};
+use super::evidence;
+use super::head::{Debt, Head, Identity, Peer, Point2, damaged};
+use super::objects::{Found, Opened, beacon_path, manifest_path, open, segment_path};
+use super::shared::Shared;
+use super::state::Tx;
+use super::{look, merge};
+use crate::crypto::{ObjectKind, unpad_padme, unpad_to_power_of_two};
+use crate::local::Table;
+use crate::replica::{
+    Beacon, Damaged, Home, MANIFEST_SEALED_BYTES_MAX, Manifest, Run, SegmentRef, Sighting, decode_segment,
+};
+use crate::s3::ETag;
+use crate::{DeviceId, Error, ErrorKind};
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A reading lower than verified is reported as a rollback once it has lasted this long.
+const BEHIND_MS_MAX: u64 = 3_600_000;
+
+/// What a poll found.
+pub(super) struct Polled {
+    /// The beacon lacks something verified, or its own entry is wrong.
+    pub(super) repair: bool,
+    /// The beacon in the bucket, as far as it could be read.
+    pub(super) beacon: BTreeMap<DeviceId, Sighting>,
+    /// Its ETag, for a conditional repair.
+    pub(super) beacon_etag: Option<ETag>,
+}
+
+/// Polls, and takes everything that is new. `full`: nothing is taken from hints.
+pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled, Error> {
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    cx.progress(Phase::Looking, 0, 1);
+    let (known, known_beacon) =
+        cx.read(|state| (state.head.bucket.beacon_etag.clone(), state.head.bucket.beacon.clone()));
+    let known = known.filter(|_| !full).and_then(ETag::new);
+    let path = beacon_path(identity.space);
+    let found = cx.get(&path, known.clone(), MANIFEST_SEALED_BYTES_MAX).await;
+    let (beacon, etag, unchanged) = match found {
+        Ok(Found::Unchanged) => (known_beacon.clone(), known, true),
+        Ok(Found::Bytes { bytes, etag }) => match read_beacon(&identity, &path, &bytes) {
+            Ok(beacon) => (beacon.devices, etag, false),
+            Err(error) => {
+                report.reports.push(error.next_step("none: the next push writes a new one"));
+                (BTreeMap::new(), etag, false)
+            }
+        },
+        Ok(Found::Nothing) => {
+            evidence::beacon_missing(cx, &identity).await?;
+            (BTreeMap::new(), None, false)
+        }
+        Err(failure) if failure.error.kind() == ErrorKind::Corrupt => (BTreeMap::new(), None, false),
+        Err(failure) => return Err(failure.error),
+    };
+
+    let polls = cx.read(|state| state.head.bucket.polls + 1);
+    let mut to_read = cx.read(|state| look::from_beacon(&state.head, &identity, &beacon, polls, state.now.unix_ms));
+    let mut own = cx.read(|state| evidence::own_is_due(&state.head, state.now.unix_ms)) || full;
+    if to_read.remove(&identity.device) {
+        own = true;
+    }
+    if full {
+        let listed = look::list(cx, &identity).await?;
+        to_read.extend(cx.read(|state| look::from_list(&state.head, &identity, &listed)));
+    }
+    if own {
+        evidence::check_own(cx, &identity, report).await?;
+    }
+    let read = read_manifests(cx, &identity, &to_read, report).await?;
+    let shown = beacon.clone();
+    cx.step(|tx| settle_manifests(tx, &shown, &to_read, &read))?;
+
+    take_ops(cx, &identity, report).await?;
+
+    let repair = cx.step(|tx| {
+        let unix_ms = tx.now.unix_ms;
+        let bucket = &mut tx.head.bucket;
+        bucket.polls = polls;
+        bucket.last_pull_ms = Some(unix_ms);
+        bucket.beacon_etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
+        bucket.beacon.clone_from(&beacon);
+        if full {
+            bucket.checked_ms = unix_ms;
+            bucket.check_soon = false;
+        }
+        let backwards = !unchanged && known_beacon.iter().any(|(device, was)| beacon.get(device) < Some(was));
+        bucket.check_soon |= backwards;
+        let own = Sighting { sequence: tx.head.published.sequence, hash: tx.head.published.hash.short() };
+        if own.sequence > 0 && beacon.get(&identity.device) == Some(&own) {
+            tx.head.bucket.beacon_dirty = false;
+        }
+        Ok(lacks(tx.head, &identity, &beacon))
+    })?;
+    report.debts = cx.read(|state| debts(&state.head));
+    if report.debts > 0 {
+        report_debts(cx, report);
+    }
+    Ok(Polled { repair, beacon, beacon_etag: etag })
+}
+
+fn read_beacon(identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
+    let plaintext = open(identity, path, ObjectKind::Beacon, sealed, MANIFEST_SEALED_BYTES_MAX)?;
+    let beacon = Beacon::decode(&plaintext)?;
+    if (beacon.vault, beacon.space) == (identity.vault, identity.space) {
+        return Ok(beacon);
+    }
+    Err(Error::new(ErrorKind::Corrupt, "a beacon belongs elsewhere").on(path))
+}
+
+/// Whether the beacon lacks something that this device has verified, or says something else of this device.
+fn lacks(head: &Head, identity: &Identity, beacon: &BTreeMap<DeviceId, Sighting>) -> bool {
+    let own = head.published.sequence;
+    let own_wrong =
+        own > 0 && beacon.get(&identity.device) != Some(&Sighting { sequence: own, hash: head.published.hash.short() });
+    own_wrong
+        || head.peers.iter().any(|(id, peer)| {
+            let verified = Sighting { sequence: peer.sequence, hash: peer.hash.short() };
+            peer.sequence > 0 && !peer.forked && beacon.get(id).is_none_or(|said| *said < verified)
+        })
+}
+
+pub(super) fn debts(head: &Head) -> u64 {
+    head.peers.values().filter(|peer| peer.debt.is_some()).count() as u64
+}
+
+fn report_debts(cx: &Shared, report: &mut SyncReport) {
+    let (peers, unix_ms) = cx.read(|state| (state.head.peers.clone(), state.now.unix_ms));
+    for (id, peer) in &peers {
+        if peer.forked {
+            report.reports.push(forked(*id));
+        }
+        let witness = peers.iter().find(|(other, third)| *other != id && third.stated.n(*id) > peer.end.n);
+        let lasted = peer.behind_ms.is_some_and(|since| unix_ms >= since + BEHIND_MS_MAX);
+        if peer.behind_ms.is_some() && (lasted || witness.is_some()) {
+            let witness =
+                witness.map_or(String::new(), |(third, _)| format!(" (device {third} has signed to have seen more)"));
+            report.reports.push(
+                Error::new(ErrorKind::RolledBack, format!("the bucket shows an older state of a device{witness}"))
+                    .on(id.to_string())
+                    .next_step("nothing is lost here; find out who restored the bucket"),
+            );
+        }
+    }
+}
+
+/// Manifests as read: accepted ones, and those that could not be had.
+pub(super) type Read = BTreeMap<DeviceId, (Manifest, crate::Hash, Option<ETag>, Vec<u8>)>;
+
+/// Reads manifests, several at a time. What cannot be had or does not verify is simply not among them.
+pub(super) async fn read_manifests(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    devices: &BTreeSet<DeviceId>,
+    report: &mut SyncReport,
+) -> Result<Read, Error> {
+    let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
+    let mut waiting = devices.iter().copied();
+    let mut running = FuturesUnordered::new();
+    running.extend(waiting.by_ref().take(width).map(|device| read_manifest(cx, identity, device)));
+    let mut read = Read::new();
+    while let Some((device, result)) = running.next().await {
+        match result? {
+            Ok(found) => {
+                read.extend(found.map(|found| (device, found)));
+            }
+            Err(bad) => report.reports.push(bad),
+        }
+        running.extend(waiting.next().map(|device| read_manifest(cx, identity, device)));
+    }
+    Ok(read)
+}
+
+type OneRead = Result<Result<Option<(Manifest, crate::Hash, Option<ETag>, Vec<u8>)>, Error>, Error>;
+
+async fn read_manifest(cx: &Shared, identity: &Identity, device: DeviceId) -> (DeviceId, OneRead) {
+    let path = manifest_path(identity.space, device);
+    let read = match cx.get_sealed(identity, &path, ObjectKind::Manifest).await {
+        Ok(Opened::Plain { plaintext, etag }) => Ok(verify_manifest(identity, device, &plaintext)
+            .map(|(manifest, hash, signed)| Some((manifest, hash, etag, signed)))
+            .map_err(|error| {
+                error.on(&*path).next_step("none: it is read again later; valid data of others is not held up")
+            })),
+        Ok(Opened::Missing) => Ok(Ok(None)),
+        Ok(Opened::Bad(error)) => {
+            Ok(Err(error.next_step("none: it is read again later; valid data of others is not held up")))
+        }
+        Err(error) => Err(error),
+    };
+    (device, read)
+}
+
+/// Opens a manifest's plaintext: its place, its signature, its bounds.
+pub(super) fn verify_manifest(
+    identity: &Identity,
+    device: DeviceId,
+    plaintext: &[u8],
+) -> Result<(Manifest, crate::Hash, Vec<u8>), Error> {
+    let signed = unpad_to_power_of_two(plaintext)?;
+    let (manifest, hash) = Manifest::verify(signed)?;
+    if (manifest.vault, manifest.space, manifest.device) != (identity.vault, identity.space, device) {
+        return Err(Error::new(ErrorKind::Corrupt, "a manifest belongs elsewhere"));
+    }
+    Ok((manifest, hash, signed.to_vec()))
+}
+
+/// One step: what was read counts, what is still missing becomes a debt.
+fn settle_manifests(
+    tx: &mut Tx<'_>,
+    beacon: &BTreeMap<DeviceId, Sighting>,
+    wanted: &BTreeSet<DeviceId>,
+    read: &Read,
+) -> Result<(), Error> {
+    let own = tx.head.identity()?.device;
+    for (device, said) in beacon.iter().filter(|(device, _)| **device != own) {
+        let known =
+            tx.head.peers.get(device).map_or((0, Default::default()), |peer| (peer.sequence, peer.hash.short()));
+        if (said.sequence, said.hash) > known && tx.head.peers.get(device).is_none_or(|peer| peer.wanted < Some(*said))
+        {
+            tx.head.peer_mut(*device).wanted = Some(*said);
+        }
+    }
+    for (device, (manifest, hash, etag, signed)) in read {
+        accept(tx, *device, manifest, *hash, etag.as_ref(), signed);
+    }
+    let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
+    for device in wanted {
+        let missing = !read.contains_key(device);
+        let peer = tx.head.peer_mut(*device);
+        if missing && peer.sequence > 0 && peer.behind_ms.is_none() && peer.wanted.is_none() {
+            peer.behind_ms = Some(unix_ms);
+        }
+        if missing || peer.wanted.is_some() || peer.behind_ms.is_some() {
+            peer.debt = Some(Debt::after(peer.debt, polls, unix_ms));
+        }
+    }
+    Ok(())
+}
+
+fn accept(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    manifest: &Manifest,
+    hash: crate::Hash,
+    etag: Option<&ETag>,
+    signed: &[u8],
+) {
+    let unix_ms = tx.now.unix_ms;
+    let peer = tx.head.peer_mut(device);
+    if manifest.sequence < peer.sequence {
+        peer.behind_ms.get_or_insert(unix_ms);
+        return;
+    }
+    let second_line = (manifest.sequence == peer.sequence && hash != peer.hash)
+        || (peer.sequence > 0 && manifest.sequence == peer.sequence + 1 && manifest.previous != peer.hash);
+    if second_line {
+        peer.forked = true;
+        return;
+    }
+    peer.etag = etag.map(|etag| etag.as_str().to_owned());
+    peer.behind_ms = None;
+    if peer.wanted.is_some_and(|wanted| wanted.sequence <= manifest.sequence) {
+        peer.wanted = None;
+    }
+    if manifest.sequence == peer.sequence {
+        return;
+    }
+    peer.debt = None; // news: nothing of it waits for its turn
+    peer.sequence = manifest.sequence;
+    peer.hash = hash;
+    peer.seen_ms = Some(unix_ms);
+    peer.stated = manifest.vector.clone();
+    let end = manifest.line.tail.end();
+    peer.end = Point2 { n: end.n, tag: end.tag };
+    peer.segments.clone_from(&manifest.line.segments);
+    peer.tail_from = manifest.line.tail.from;
+    peer.snapshot.clone_from(&manifest.snapshot);
+    tx.set(Table::Devices, manifest_row(device), Some(signed.to_vec()));
+}
+
+/// Where a device's newest verified manifest lies, as signed.
+fn manifest_row(device: DeviceId) -> Vec<u8> {
+    let mut key = device.0.to_vec();
+    key.push(1);
+    key
+}
+
+/// The tail of a device's newest verified manifest.
+fn stored_tail(cx: &Shared, device: DeviceId) -> Result<Option<Run>, Error> {
+    let stored =
+        cx.read(|state| state.local.get(Table::Devices, &manifest_row(device))).map_err(super::head::local_error)?;
+    match stored {
+        Some(signed) => Ok(Some(damaged(Manifest::verify(&signed))?.0.line.tail)),
+        None => Ok(None),
+    }
+}
+
+/// Applies everything that the verified manifests publish and that can be had. What cannot becomes a debt.
+async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+    merge::finish_partial(cx, identity, report).await?;
+    let mut refused = BTreeSet::new();
+    let mut unreadable = BTreeSet::new();
+    loop {
+        let mut moved = false;
+        if cx.read(|state| merge::wants_snapshot(&state.head, &unreadable)) {
+            moved |= merge::take_snapshot(cx, identity, &mut refused, report).await?;
+        }
+        let behind: Vec<DeviceId> = cx.read(|state| {
+            let peers = state.head.peers.iter();
+            peers.filter(|(_, peer)| !peer.forked && peer.n < peer.end.n).map(|(id, _)| *id).collect()
+        });
+        moved |= take_segments(cx, identity, &behind, &mut unreadable, report).await?;
+        for device in behind {
+            if let Some(tail) = stored_tail(cx, device)? {
+                moved |= apply_whole(cx, device, &tail, report).await?;
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    cx.step(|tx| {
+        let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
+        let ids: Vec<DeviceId> = tx.head.peers.keys().copied().collect();
+        for id in ids {
+            let peer = &tx.head.peers[&id];
+            let owed = !peer.is_current() || peer.behind_ms.is_some() || peer.forked;
+            let lost: Vec<Damaged> = unreadable
+                .iter()
+                .filter(|(device, _, to)| *device == id && *to > peer.n)
+                .map(|(device, from, to)| Damaged { device: *device, from: *from, to: *to })
+                .collect();
+            let due = peer.debt.is_none_or(|debt| debt.is_due(polls, unix_ms));
+            if !owed && peer.debt.is_some() {
+                tx.head.peer_mut(id).debt = None;
+            } else if owed && due {
+                let debt = Debt::after(tx.head.peers[&id].debt, polls, unix_ms);
+                tx.head.peer_mut(id).debt = Some(debt);
+            }
+            if tx.head.peers[&id].damaged != lost && (due || lost.is_empty()) {
+                tx.head.peer_mut(id).damaged = lost;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Segments of the devices behind, with ops not yet applied: fetched several at a time, applied as they come.
+async fn take_segments(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    devices: &[DeviceId],
+    unreadable: &mut BTreeSet<(DeviceId, u64, u64)>,
+    report: &mut SyncReport,
+) -> Result<bool, Error> {
+    let wanted: Vec<(DeviceId, SegmentRef)> = cx.read(|state| {
+        let missing = |id: &DeviceId| {
+            let peer: &Peer = &state.head.peers[id];
+            let due = peer.debt.is_none_or(|debt| debt.is_due(state.head.bucket.polls + 1, state.now.unix_ms));
+            let segments = if due { peer.segments.as_slice() } else { &[] };
+            segments
+                .iter()
+                .filter(|segment| (segment.from..=segment.end.n).any(|n| n > peer.n && !peer.has(n)))
+                .filter(|segment| !unreadable.contains(&(*id, segment.from, segment.end.n)))
+                .map(|segment| (*id, *segment))
+                .collect::<Vec<_>>()
+        };
+        devices.iter().flat_map(missing).collect()
+    });
+    let total = wanted.len() as u64;
+    let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
+    let mut waiting = wanted.into_iter();
+    let mut running = FuturesUnordered::new();
+    running.extend(waiting.by_ref().take(width).map(|(device, segment)| fetch_segment(cx, identity, device, segment)));
+    let (mut moved, mut done) = (false, 0);
+    // Segments are applied in the order of their numbers where they come so; out of order they make islands that join.
+    while let Some((device, segment, fetched)) = running.next().await {
+        running.extend(waiting.next().map(|(device, segment)| fetch_segment(cx, identity, device, segment)));
+        done += 1;
+        cx.progress(Phase::Pulling, done, total);
+        match fetched? {
+            Ok(run) => moved |= apply_whole(cx, device, &run, report).await?,
+            Err(error) => {
+                unreadable.insert((device, segment.from, segment.end.n));
+                report.reports.push(error);
+                moved = true; // a snapshot may cover it: plan again
+            }
+        }
+    }
+    Ok(moved)
+}
+
+type Fetched = Result<Result<Run, Error>, Error>;
+
+async fn fetch_segment(
+    cx: &Shared,
+    identity: &Identity,
+    device: DeviceId,
+    segment: SegmentRef,
+) -> (DeviceId, SegmentRef, Fetched) {
+    let path = segment_path(identity.space, device, segment.object.id);
+    let step = "none: it is tried again, its author mends it, or a snapshot covers it";
+    let fetched = match cx.get_named(identity, &path, ObjectKind::Segment, &segment.object).await {
+        Ok(Opened::Plain { plaintext, .. }) => {
+            let home = Home { vault: identity.vault, space: identity.space, device };
+            let run = unpad_padme(&plaintext).and_then(|bytes| decode_segment(home, bytes));
+            Ok(match run {
+                Ok(run) if run.from == segment.from && run.end() == segment.end => Ok(run),
+                Ok(_) => Err(Error::new(ErrorKind::Corrupt, "a segment is not what its manifest says")
+                    .on(path)
+                    .next_step(step)),
+                Err(error) => Err(error.on(path).next_step(step)),
+            })
+        }
+        Ok(Opened::Missing) => {
+            Ok(Err(Error::new(ErrorKind::NotFound, "a segment is not there yet, or lost").on(path).next_step(step)))
+        }
+        Ok(Opened::Bad(error)) => Ok(Err(error.next_step(step))),
+        Err(error) => Err(error),
+    };
+    (device, segment, fetched)
+}
+
+/// Applies a run in steps; true if anything of it was new.
+async fn apply_whole(cx: &Shared, device: DeviceId, run: &Run, report: &mut SyncReport) -> Result<bool, Error> {
+    if let Some(ms) = suspicious_stamp(run, cx.read(|state| state.now.unix_ms)) {
+        report.reports.push(
+            Error::new(
+                ErrorKind::ClockSkew,
+                format!("a device writes with a clock more than 24 h ahead (at {ms} ms since 1970)"),
+            )
+            .on(device.to_string())
+            .next_step("set that device's clock; until then its writes win over concurrent ones"),
+        );
+    }
+    let mut start = 0;
+    let mut moved = false;
+    loop {
+        let (applied, new) = cx.step(|tx| {
+            let mut new = 0;
+            let before = tx.head.peers.get(&device).map(|peer| (peer.n, peer.islands.clone()));
+            let applied = apply_run(tx, device, run, start, &mut new)?;
+            let after = tx.head.peers.get(&device).map(|peer| (peer.n, peer.islands.clone()));
+            Ok((applied, (new, before != after)))
+        })?;
+        report.ops_applied += new.0;
+        moved |= new.1;
+        match applied {
+            Applied::More(next) => {
+                start = next;
+                cx.yield_now().await;
+            }
+            Applied::Forked => {
+                cx.step(|tx| {
+                    tx.head.peer_mut(device).forked = true;
+                    Ok(())
+                })?;
+                return Ok(moved);
+            }
+            Applied::Whole | Applied::Waits => return Ok(moved),
+        }
+    }
+}

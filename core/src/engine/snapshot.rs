@@ -1,0 +1,326 @@
+//! Writing snapshots: when one is due, and how the state of the space becomes chunks. A chunk that did not change is
+//! named again, not written again.
+
+use super::api::{Phase, SyncReport};
+use super::head::{Head, Identity, Known, OwnSegment, damaged, local_error};
+use super::objects::snapshot_path;
+use super::publish::new_id;
+use super::shared::Shared;
+use super::state::{key_of, record_key};
+use crate::crypto::{ObjectKind, pad_padme};
+use crate::local::{ByteRange, Table};
+use crate::replica::{
+    ChunkPart, ChunkRef, Collection, DeletionsRef, Index, ObjectRef, Point, Row, RowKey, SnapshotRef, Vector, decode,
+    encode, encode_chunk,
+};
+use crate::{Error, Hash};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// No snapshot is written for less than this outside the last one.
+const OUTSIDE_BYTES_MIN: u64 = 64 << 10;
+/// One is due when what is outside passes this share of it.
+const OUTSIDE_SHARE: u64 = 5;
+/// And at this many segments in the space above it.
+const OUTSIDE_SEGMENTS_MAX: usize = 16;
+/// Rows packed into one frame have about this many bytes before compression: one slice of work.
+const PART_BYTES: usize = 1 << 20;
+/// A chunk takes frames up to about this many bytes before compression.
+const CHUNK_BYTES: usize = 4 << 20;
+/// Rows read at once.
+const ROWS_PER_PAGE: u32 = 2_000;
+/// Digests in one object of deletions: 1 MiB.
+const DELETIONS_PER_OBJECT: usize = 65_536;
+/// Who did not cross the line waits this long for whoever did, and up to ten times as long.
+const OTHERS_WAIT_MS: u64 = 60_000;
+
+/// Whether this device may write one: it has no islands, so that one vector says all it has applied.
+pub(super) fn may_write(cx: &Shared) -> bool {
+    cx.read(|state| {
+        state.head.peers.values().all(|peer| peer.islands.is_empty()) && state.head.bucket.partial.is_empty()
+    })
+}
+
+/// Whether others' segments, or the own published ones, are too many outside the last snapshot, and whoever crossed the
+/// line has not written one in its time.
+pub(super) fn is_due(cx: &Shared) -> bool {
+    let crossed = cx.read(|state| crosses(&state.head, &state.head.published.segments));
+    let due_ms = cx.read(|state| state.head.bucket.snapshot_due_ms);
+    let (unix_ms, wait_ms) = {
+        let mut state = cx.lock();
+        let mut random = [0; 2];
+        state.entropy.fill(&mut random);
+        (state.now.unix_ms, OTHERS_WAIT_MS + u64::from(u16::from_le_bytes(random)) * 9 * OTHERS_WAIT_MS / 65_536)
+    };
+    let next = match (crossed, due_ms) {
+        (false, _) => None,
+        (true, None) => Some(unix_ms + wait_ms),
+        (true, due) => due,
+    };
+    if next != due_ms {
+        let stored = cx.step(|tx| {
+            tx.head.bucket.snapshot_due_ms = next;
+            Ok(())
+        });
+        if stored.is_err() {
+            return false; // the store is broken: the push finds out by itself
+        }
+    }
+    due_ms.is_some_and(|due_ms| crossed && unix_ms >= due_ms) && may_write(cx)
+}
+
+/// Whether the log that this push makes crosses the line.
+pub(super) fn is_crossed(cx: &Shared, own: &[OwnSegment]) -> bool {
+    cx.read(|state| crosses(&state.head, own))
+}
+
+fn crosses(head: &Head, own: &[OwnSegment]) -> bool {
+    let Some(identity) = &head.identity else { return false };
+    let none = Vector::default();
+    let (covered, bytes) = match newest(head) {
+        Some(named) => (&named.vector, named.bytes),
+        None => (&none, 0),
+    };
+    let mine = own.iter().map(|segment| (identity.device, &segment.named));
+    let theirs = head.peers.iter().flat_map(|(id, peer)| peer.segments.iter().map(move |segment| (*id, segment)));
+    let outside: Vec<u64> = mine
+        .chain(theirs)
+        .filter(|(id, segment)| segment.end.n > covered.n(*id))
+        .map(|(_, segment)| segment.object.len)
+        .collect();
+    let outside_bytes: u64 = outside.iter().sum();
+    outside.len() >= OUTSIDE_SEGMENTS_MAX
+        || (outside_bytes > OUTSIDE_BYTES_MIN && outside_bytes > bytes / OUTSIDE_SHARE)
+}
+
+/// The named snapshot that covers most.
+fn newest(head: &Head) -> Option<&SnapshotRef> {
+    let own = head.published.snapshot.as_ref().into_iter();
+    own.chain(head.peers.values().filter_map(|peer| peer.snapshot.as_ref()))
+        .max_by_key(|named| named.vector.iter().map(|(_, point)| point.n).sum::<u64>())
+}
+
+/// Writes the state of the space, own ops up to `goal`, and gives its name and what it supersedes.
+pub(super) async fn write(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    goal: u64,
+    report: &mut SyncReport,
+) -> Result<(SnapshotRef, Vec<String>), Error> {
+    let old = cx.read(|state| state.head.snapshot.clone());
+    let mut vector = cx.read(|state| state.head.vector());
+    if let Some(tag) = own_tag(cx, goal)? {
+        vector = vector
+            .iter()
+            .filter(|(id, _)| *id != identity.device)
+            .chain([(identity.device, Point { n: goal, tag })])
+            .collect();
+    }
+    let mut writer = Writer {
+        cx,
+        identity,
+        old: old.clone(),
+        chunks: Vec::new(),
+        rows: Vec::new(),
+        parts: Vec::new(),
+        bytes: 0,
+        first: None,
+        chunk_bytes: 0,
+    };
+    let mut collections: Vec<(Collection, u32)> = cx.read(|state| {
+        state.head.collections.iter().map(|(collection, number)| (collection.clone(), *number)).collect()
+    });
+    collections.sort();
+    for (collection, number) in &collections {
+        writer.collection(collection, *number).await?;
+    }
+    writer.end_chunk().await?;
+    let chunks = writer.chunks;
+    let deletions = write_deletions(cx, identity, old.as_deref()).await?;
+    let bytes =
+        chunks.iter().map(|chunk| chunk.object.len).chain(deletions.iter().map(|deletions| deletions.object.len)).sum();
+    let index = Index {
+        vault: identity.vault,
+        space: identity.space,
+        device: identity.device,
+        vector: vector.clone(),
+        tags: Vec::new(),
+        chunks,
+        deletions,
+    };
+    let object = put(cx, identity, ObjectKind::SnapshotIndex, &encode(&index)).await?;
+    let named = SnapshotRef { index: object, bytes, vector };
+    let superseded = old.as_deref().map(|old| no_longer_named(identity, old, &index)).unwrap_or_default();
+    cx.step(|tx| {
+        tx.head.snapshot = Some(Arc::new(Known { named: named.clone(), index: index.clone() }));
+        tx.head.bucket.snapshot_due_ms = None;
+        Ok(())
+    })?;
+    let _ = report;
+    Ok((named, superseded))
+}
+
+/// The tag of own op `goal`: the clock's, unless a write came since.
+fn own_tag(cx: &Shared, goal: u64) -> Result<Option<crate::Tag>, Error> {
+    let state = cx.lock();
+    if goal == 0 {
+        return Ok(None);
+    }
+    if state.head.clock.n == goal {
+        return Ok(Some(state.head.clock.tag));
+    }
+    // Walk back from the published log's end: every later op chains over it.
+    let published = &state.head.published;
+    let (mut n, mut tag) = match published.tail.from {
+        0 => (1, crate::replica::first_tag(state.head.identity()?.device)),
+        from => (from, published.tail.before),
+    };
+    while n <= goal {
+        let row = state.local.get(Table::Ops, &n.to_be_bytes()).map_err(local_error)?;
+        let op: crate::replica::Logged = damaged(decode(&row.unwrap_or_default(), "an own op"))?;
+        tag = op.tag(tag);
+        n += 1;
+    }
+    Ok(Some(tag))
+}
+
+fn no_longer_named(identity: &Identity, old: &Known, new: &Index) -> Vec<String> {
+    let kept: BTreeSet<_> = objects(new).map(|object| object.id).collect();
+    objects(&old.index)
+        .chain([old.named.index])
+        .filter(|object| !kept.contains(&object.id))
+        .map(|object| snapshot_path(identity.space, object.id))
+        .collect()
+}
+
+/// Everything an index names.
+pub(super) fn objects(index: &Index) -> impl Iterator<Item = ObjectRef> + '_ {
+    index.chunks.iter().map(|chunk| chunk.object).chain(index.deletions.iter().map(|deletions| deletions.object))
+}
+
+/// Rows on their way into chunks.
+struct Writer<'a> {
+    cx: &'a Shared,
+    identity: &'a Arc<Identity>,
+    old: Option<Arc<Known>>,
+    chunks: Vec<ChunkRef>,
+    /// Rows of the frame being filled, and their bytes.
+    rows: Vec<Row>,
+    bytes: usize,
+    /// Frames of the chunk being filled, their bytes before compression, and its first row.
+    parts: Vec<ChunkPart>,
+    chunk_bytes: usize,
+    first: Option<RowKey>,
+}
+
+impl Writer<'_> {
+    async fn collection(&mut self, collection: &Collection, number: u32) -> Result<(), Error> {
+        let mut range = ByteRange { start: record_key(number, ""), end: ByteRange::prefix(&number.to_be_bytes()).end };
+        loop {
+            let page =
+                self.cx.read(|state| state.local.list(Table::Records, &range, ROWS_PER_PAGE)).map_err(local_error)?;
+            let Some((last, _)) = page.last() else { break };
+            range.start.clone_from(last);
+            range.start.push(0);
+            for (row, value) in page {
+                let key = key_of(&row)?;
+                if self.begins_old_chunk(collection, &key) {
+                    // Chunks keep their bounds, so that one without changes comes out as it was.
+                    self.end_part(collection);
+                    self.end_chunk().await?;
+                }
+                self.first.get_or_insert_with(|| RowKey { collection: collection.clone(), key: key.clone() });
+                self.bytes += value.len() + key.len();
+                self.rows.push(Row { key, slot: damaged(decode(&value, "a record"))? });
+                if self.bytes >= PART_BYTES {
+                    self.end_part(collection);
+                    self.cx.yield_now().await;
+                    if self.chunk_bytes >= CHUNK_BYTES {
+                        self.end_chunk().await?;
+                    }
+                }
+            }
+        }
+        self.end_part(collection);
+        Ok(())
+    }
+
+    fn begins_old_chunk(&self, collection: &Collection, key: &str) -> bool {
+        let Some(old) = &self.old else { return false };
+        // A small chunk is not kept apart: what follows grows it.
+        self.chunk_bytes + self.bytes >= CHUNK_BYTES / 2
+            && old
+                .index
+                .chunks
+                .binary_search_by(|chunk| (&chunk.first.collection, chunk.first.key.as_str()).cmp(&(collection, key)))
+                .is_ok()
+    }
+
+    fn end_part(&mut self, collection: &Collection) {
+        if self.rows.is_empty() {
+            return;
+        }
+        let compression = self.cx.read(|state| state.config.compression);
+        self.parts.push(ChunkPart::pack(collection.clone(), &std::mem::take(&mut self.rows), compression));
+        self.chunk_bytes += std::mem::take(&mut self.bytes);
+    }
+
+    async fn end_chunk(&mut self) -> Result<(), Error> {
+        self.chunk_bytes = 0;
+        let Some(first) = self.first.take() else { return Ok(()) };
+        let plaintext = encode_chunk(std::mem::take(&mut self.parts));
+        let content = Hash::of(&plaintext);
+        let same = self.old.as_ref().and_then(|old| old.index.chunks.iter().find(|chunk| chunk.content == content));
+        let object = match same {
+            Some(same) => same.object,
+            None => put(self.cx, self.identity, ObjectKind::SnapshotChunk, &plaintext).await?,
+        };
+        self.chunks.push(ChunkRef { object, first, content });
+        self.cx.progress(Phase::Pushing, self.chunks.len() as u64, self.chunks.len() as u64 + 1);
+        Ok(())
+    }
+}
+
+async fn write_deletions(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    old: Option<&Known>,
+) -> Result<Vec<DeletionsRef>, Error> {
+    let mut range = ByteRange::default();
+    let mut objects = Vec::new();
+    let mut digests: Vec<[u8; 16]> = Vec::new();
+    loop {
+        let page = cx.read(|state| state.local.list(Table::Deletions, &range, ROWS_PER_PAGE)).map_err(local_error)?;
+        if let Some((last, _)) = page.last() {
+            range.start.clone_from(last);
+            range.start.push(0);
+        }
+        let last_page = page.is_empty();
+        digests.extend(page.into_iter().filter_map(|(digest, _)| <[u8; 16]>::try_from(digest).ok()));
+        while digests.len() >= DELETIONS_PER_OBJECT || (last_page && !digests.is_empty()) {
+            let here: Vec<[u8; 16]> = digests.drain(..digests.len().min(DELETIONS_PER_OBJECT)).collect();
+            let plaintext = encode(&here);
+            let content = Hash::of(&plaintext);
+            let same = old.and_then(|old| old.index.deletions.iter().find(|known| known.content == content));
+            let object = match same {
+                Some(same) => same.object,
+                None => put(cx, identity, ObjectKind::SnapshotChunk, &plaintext).await?,
+            };
+            objects.push(DeletionsRef { object, content });
+        }
+        if last_page {
+            return Ok(objects);
+        }
+    }
+}
+
+/// Seals an object of a snapshot under a new name and PUTs it.
+async fn put(cx: &Shared, identity: &Arc<Identity>, kind: ObjectKind, plaintext: &[u8]) -> Result<ObjectRef, Error> {
+    let id = new_id(cx, identity);
+    let path = snapshot_path(identity.space, id);
+    let sealed = cx.seal(identity, &path, kind, &pad_padme(plaintext))?;
+    let object = ObjectRef { id, hash: Hash::of(&sealed), len: sealed.len() as u64 };
+    cx.flush().await?;
+    cx.put_new(&path, sealed).await?;
+    Ok(object)
+}

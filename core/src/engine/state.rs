@@ -1,0 +1,248 @@
+//! One place for all that changes, and the only way to change it: a step, a synchronous closure with one commit.
+
+use super::api::{CommitId, Config, Event, Meter, Now, Output};
+use super::head::{Head, damaged, local_error};
+use super::wait::Waits;
+use crate::crypto::Entropy;
+use crate::local::{Batch, ByteRange, LocalError, LocalStore, Revision, Table, Write};
+use crate::replica::{Collection, Slot, decode, encode};
+use crate::s3::{Credentials, RequestKind, RetryBudget};
+use crate::{Error, ErrorKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often a step is run again when other processes commit first.
+const STALE_RETRIES_MAX: u32 = 10_000;
+
+/// Everything mutable.
+pub(super) struct State {
+    pub(super) config: Config,
+    pub(super) now: Now,
+    pub(super) entropy: Box<dyn Entropy + Send>,
+    pub(super) local: Box<dyn LocalStore>,
+    pub(super) revision: Revision,
+    pub(super) head: Head,
+    pub(super) waits: Waits,
+    pub(super) committed: CommitId,
+    pub(super) persisted: CommitId,
+    /// Set when the platform could not store pages: nothing may be written any more.
+    pub(super) broken: Option<Error>,
+    /// All calls share one budget of retries.
+    pub(super) budget: RetryBudget,
+    pub(super) credentials: Option<Credentials>,
+    /// Requests made since the last commit: the next one stores them.
+    uncounted: Meter,
+}
+
+/// A row's changes within a step, over what the store holds.
+type Overlay = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
+
+/// A step's view: the head to change, and rows read through what the step has written.
+pub(super) struct Tx<'a> {
+    pub(super) head: &'a mut Head,
+    pub(super) now: Now,
+    pub(super) entropy: &'a mut (dyn Entropy + Send),
+    pub(super) changed: BTreeSet<Collection>,
+    local: &'a dyn LocalStore,
+    overlay: Overlay,
+}
+
+impl State {
+    pub(super) fn new(
+        config: Config,
+        now: Now,
+        entropy: Box<dyn Entropy + Send>,
+        local: Box<dyn LocalStore>,
+        revision: Revision,
+        head: Head,
+    ) -> Self {
+        Self {
+            config,
+            now,
+            entropy,
+            local,
+            revision,
+            head,
+            waits: Waits::default(),
+            committed: CommitId::default(),
+            persisted: CommitId::default(),
+            broken: None,
+            budget: RetryBudget::default(),
+            credentials: None,
+            uncounted: Meter::default(),
+        }
+    }
+
+    /// Counts a request and its body.
+    pub(super) fn count_sent(&mut self, kind: RequestKind, body_bytes: u64) {
+        self.uncounted.count(kind, body_bytes);
+    }
+
+    /// Counts an answer's body.
+    pub(super) fn count_received(&mut self, body_bytes: u64) {
+        self.uncounted.bytes_received += body_bytes;
+    }
+
+    /// All requests since the store was made.
+    pub(super) fn meter(&self) -> Meter {
+        self.head.meter.plus(&self.uncounted)
+    }
+
+    /// Random bits.
+    pub(super) fn random(&mut self) -> u64 {
+        let mut out = [0; 8];
+        self.entropy.fill(&mut out);
+        u64::from_le_bytes(out)
+    }
+
+    /// Runs a step: all of it is committed, or nothing. When another process committed first, the head is loaded again
+    /// and the closure run again.
+    pub(super) fn step<R>(&mut self, mut step: impl FnMut(&mut Tx<'_>) -> Result<R, Error>) -> Result<R, Error> {
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone());
+        }
+        for _ in 0..STALE_RETRIES_MAX {
+            let before = self.head.clone();
+            self.head.meter = self.meter();
+            let mut tx = Tx {
+                head: &mut self.head,
+                now: self.now,
+                entropy: &mut *self.entropy,
+                changed: BTreeSet::new(),
+                local: &*self.local,
+                overlay: Overlay::new(),
+            };
+            let result = step(&mut tx);
+            let (overlay, changed) = (tx.overlay, tx.changed);
+            let result = match result {
+                Ok(result) => result,
+                Err(error) => {
+                    self.head = before; // with the meter as stored: what is uncounted stays so
+                    return Err(error);
+                }
+            };
+            let mut writes = self.head.changes(&before);
+            writes.extend(overlay.into_iter().map(|((table, key), value)| Write { table, key, value }));
+            if writes.is_empty() {
+                self.head = before;
+                return Ok(result);
+            }
+            match self.local.commit(&Batch { writes }, self.revision) {
+                Ok(revision) => {
+                    self.revision = revision;
+                    self.committed.0 += 1;
+                    self.uncounted = Meter::default();
+                    match self.local.take_dirty_pages() {
+                        Some(pages) => self.waits.push(Output::Persist(self.committed, pages)),
+                        None => self.persisted = self.committed,
+                    }
+                    for collection in changed {
+                        self.waits.push(Output::Event(Event::Changed(collection)));
+                    }
+                    return Ok(result);
+                }
+                Err(error) => {
+                    self.head = before;
+                    if error != LocalError::Stale {
+                        return Err(local_error(error));
+                    }
+                    self.refresh()?;
+                }
+            }
+        }
+        Err(local_error(LocalError::Busy))
+    }
+
+    /// Loads the head again if another process committed.
+    pub(super) fn refresh(&mut self) -> Result<(), Error> {
+        let revision = self.local.revision().map_err(local_error)?;
+        if revision != self.revision {
+            // The revision is read first: a commit in between shows as stale at the next step.
+            self.head = Head::load(&*self.local)?;
+            self.revision = revision;
+        }
+        Ok(())
+    }
+
+    /// What stands at a key.
+    pub(super) fn slot(&self, collection: &Collection, key: &str) -> Result<Slot, Error> {
+        let Some(number) = self.head.collections.get(collection) else { return Ok(Slot::default()) };
+        match self.local.get(Table::Records, &record_key(*number, key)).map_err(local_error)? {
+            Some(bytes) => damaged(decode(&bytes, "a record")),
+            None => Ok(Slot::default()),
+        }
+    }
+}
+
+impl Tx<'_> {
+    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match self.overlay.get(&(table, key.to_vec())) {
+            Some(value) => Ok(value.clone()),
+            None => self.local.get(table, key).map_err(local_error),
+        }
+    }
+
+    pub(super) fn set(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.overlay.insert((table, key), value);
+    }
+
+    /// Rows as the store had them when the step began: for ranges that the step itself does not write before reading.
+    pub(super) fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        self.local.list(table, range, limit).map_err(local_error)
+    }
+
+    /// The number of a collection, given at its first record.
+    pub(super) fn collection(&mut self, collection: &Collection) -> u32 {
+        if let Some(number) = self.head.collections.get(collection) {
+            return *number;
+        }
+        let number = self.head.collections.values().max().map_or(0, |last| last + 1);
+        self.head.collections.insert(collection.clone(), number);
+        number
+    }
+
+    pub(super) fn slot(&self, number: u32, key: &str) -> Result<Slot, Error> {
+        match self.get(Table::Records, &record_key(number, key))? {
+            Some(bytes) => damaged(decode(&bytes, "a record")),
+            None => Ok(Slot::default()),
+        }
+    }
+
+    /// Stores what stands at a key, and keeps the lists of conflicts and tombstones with it.
+    pub(super) fn set_slot(&mut self, number: u32, key: &str, slot: &Slot, before: &Slot) {
+        let row = record_key(number, key);
+        let (conflict, tombstone) = (slot.siblings() > 0, slot.is_bare_tombstone());
+        if conflict != (before.siblings() > 0) {
+            self.set(Table::Conflicts, row.clone(), conflict.then(Vec::new));
+        }
+        if tombstone != before.is_bare_tombstone() {
+            self.set(Table::Tombstones, row.clone(), tombstone.then(Vec::new));
+        }
+        self.set(Table::Records, row, (!slot.standing.is_empty()).then(|| encode(slot)));
+    }
+
+    /// Random bytes.
+    pub(super) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut out = [0; N];
+        self.entropy.fill(&mut out);
+        out
+    }
+}
+
+/// A record's place in the table: its collection's number, then its key.
+pub(super) fn record_key(number: u32, key: &str) -> Vec<u8> {
+    let mut row = number.to_be_bytes().to_vec();
+    row.extend_from_slice(key.as_bytes());
+    row
+}
+
+/// The key in a record's place.
+pub(super) fn key_of(row: &[u8]) -> Result<String, Error> {
+    row.get(4..)
+        .and_then(|key| String::from_utf8(key.to_vec()).ok())
+        .ok_or_else(|| local_error(LocalError::Corrupt("a record's key is not text".to_owned())))
+}
+
+/// A defect of the engine, found by itself.
+pub(super) fn internal(what: &str) -> Error {
+    Error::new(ErrorKind::Internal, what.to_owned()).next_step("please report this; nothing was changed")
+}

@@ -1,0 +1,117 @@
+//! The long-running operations, as a caller knows them.
+
+use super::api::{Operation, Outcome, SyncReport};
+use super::head::Stopped;
+use super::shared::Shared;
+use super::{collect, evidence, member, publish, pull};
+use crate::s3::Condition;
+use crate::{Error, ErrorKind};
+use std::sync::Arc;
+
+/// A full check this long after the last one, give or take 20 %.
+const CHECK_MS: u64 = 3_600_000;
+/// Superseded objects go this long after the manifest that dropped them was confirmed.
+const GRACE_MS: u64 = 3_600_000;
+
+/// Runs one operation to its end and keeps what `status` tells of it.
+pub(super) async fn run(cx: Shared, operation: Operation) -> Result<Outcome, Error> {
+    let result = match operation {
+        Operation::Create { passphrase } => member::create(&cx, passphrase).await,
+        Operation::Join { secret } => member::join(&cx, secret).await,
+        Operation::Pull => sync(&cx, Scope { push: false, full: false }).await,
+        Operation::Push | Operation::Sync => sync(&cx, Scope { push: true, full: false }).await,
+        Operation::Check => sync(&cx, Scope { push: true, full: true }).await,
+        Operation::Republish => republish(&cx).await,
+    };
+    let last_error = result.as_ref().err().map(ToString::to_string);
+    let stored = cx.step(|tx| {
+        tx.head.bucket.last_error.clone_from(&last_error);
+        Ok(())
+    });
+    cx.flush().await?;
+    result.and_then(|outcome| stored.map(|()| outcome))
+}
+
+#[derive(Clone, Copy)]
+struct Scope {
+    push: bool,
+    full: bool,
+}
+
+async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    if !identity.member {
+        return Err(Error::new(ErrorKind::NotFound, "creating or joining the vault was interrupted")
+            .next_step("run `init` or `join` again: it goes on where it stopped"));
+    }
+    if let Some(stopped) = cx.read(|state| state.head.bucket.stopped.clone()) {
+        return Err(stopped.error());
+    }
+    let full = scope.full || check_is_due(cx);
+    let mut report = SyncReport::default();
+    let mut polled = pull::pull(cx, full, &mut report).await?;
+    if full {
+        collect::tombstones(cx).await?;
+    }
+    if scope.push {
+        publish::push(cx, &mut polled, full, &mut report).await?;
+        cx.step(|tx| {
+            collect::covered_segments(tx, &identity, GRACE_MS);
+            Ok(())
+        })?;
+        collect::garbage(cx, &identity, &mut report).await?;
+        let sweep_due =
+            cx.read(|state| state.now.unix_ms >= state.head.bucket.swept_ms.saturating_add(collect::SWEEP_MS));
+        if full && sweep_due {
+            evidence::check_header(cx, &identity).await?;
+            collect::sweep(cx, &identity, &mut report).await?;
+        }
+    } else if polled.repair {
+        publish::repair(cx, &identity, &mut polled).await?;
+    }
+    Ok(Outcome::Synced(report))
+}
+
+/// Hourly, give or take 20 %; soon after a beacon entry went backwards; at start, if the last is older than an hour.
+fn check_is_due(cx: &Shared) -> bool {
+    let mut state = cx.lock();
+    let mut random = [0; 2];
+    state.entropy.fill(&mut random);
+    let jitter_ms = u64::from(u16::from_le_bytes(random)) * (CHECK_MS * 2 / 5) / 65_536;
+    let due_ms = state.head.bucket.checked_ms.saturating_add(CHECK_MS * 4 / 5 + jitter_ms);
+    state.head.bucket.check_soon || state.now.unix_ms >= due_ms
+}
+
+/// After a rollback or a wipe: this device's state goes to the bucket again, as a new sequence and a snapshot.
+async fn republish(cx: &Shared) -> Result<Outcome, Error> {
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    if cx.read(|state| state.head.bucket.stopped == Some(Stopped::Forked)) {
+        return Err(Stopped::Forked.error());
+    }
+    let mut report = SyncReport::default();
+    match cx.get(super::objects::HEADER, None, evidence::HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
+        super::objects::Found::Bytes { bytes, .. } if crate::Hash::of(&bytes) != identity.header => {
+            evidence::check_header(cx, &identity).await?;
+        }
+        super::objects::Found::Bytes { .. } => {}
+        super::objects::Found::Nothing | super::objects::Found::Unchanged => {
+            cx.put(super::objects::HEADER, evidence::header_bytes(identity.vault), Condition::Always).await?;
+        }
+    }
+    cx.step(|tx| {
+        let bucket = &mut tx.head.bucket;
+        bucket.stopped = None;
+        bucket.rollbacks_ms.clear();
+        bucket.beacon_etag = None;
+        bucket.beacon.clear();
+        bucket.beacon_dirty = true;
+        tx.head.snapshot = None; // every chunk is written anew
+        let published = Arc::make_mut(&mut tx.head.published);
+        published.snapshot = None;
+        published.etag = None;
+        Ok(())
+    })?;
+    member::put_slots(cx, &identity).await?;
+    publish::republish(cx, &identity, &mut report).await?;
+    sync(cx, Scope { push: true, full: true }).await
+}

@@ -1,0 +1,199 @@
+//! Local writes: numbered, stamped, tagged and applied in one transaction.
+
+use super::api::Change;
+use super::head::damaged;
+use super::state::{Tx, internal};
+use crate::local::Table;
+use crate::replica::{
+    Action, Collection, Context, Dot, Kind, Logged, Op, Point, Slot, Standing, append_key, check_key, check_value,
+    decode, deletion_digest, encode, import_key,
+};
+use crate::{Error, ErrorKind};
+
+/// The most changes of one write.
+pub(super) const CHANGES_MAX: usize = 5_000;
+
+/// Applies changes in order; gives each one's key.
+pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change]) -> Result<Vec<String>, Error> {
+    if changes.len() > CHANGES_MAX {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("a write takes at most 5,000 changes, this one has {}", changes.len()),
+        )
+        .next_step("write in several calls"));
+    }
+    changes.iter().map(|change| write_one(tx, change)).collect()
+}
+
+fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
+    match change {
+        Change::Put { collection, key, value } => {
+            check(collection, Kind::Map, key)?;
+            check_value(key, value)?;
+            put_or_delete(tx, collection, key, Action::Put(value.to_vec()))?;
+            Ok(key.clone())
+        }
+        Change::Delete { collection, key } => {
+            collection.check()?;
+            check_key(key)?;
+            match collection.kind {
+                Kind::Log => delete_entry(tx, collection, key)?,
+                Kind::Map => delete(tx, collection, key)?,
+                Kind::Root => return Err(foreign_kind(collection)),
+            }
+            Ok(key.clone())
+        }
+        Change::Append { collection, value } => {
+            let key = append_key(tx.now.unix_ms, tx.random());
+            append(tx, collection, key, value)
+        }
+        Change::Import { collection, source, unix_ms, repeat, value } => {
+            let import = tx.head.identity()?.keys.import_key();
+            let key = import_key(&import, collection, source, *unix_ms, value, *repeat);
+            append(tx, collection, key, value)
+        }
+        Change::Resolve { collection, key, value } => {
+            check(collection, Kind::Map, key)?;
+            let number = tx.collection(collection);
+            if tx.slot(number, key)?.siblings() == 0 {
+                return Err(Error::new(ErrorKind::NotFound, "no conflict stands at this key")
+                    .on(key)
+                    .next_step("`conflicts` lists those there are; to set a value anyway, use `put`"));
+            }
+            match value {
+                Some(value) => {
+                    check_value(key, value)?;
+                    put_or_delete(tx, collection, key, Action::Put(value.to_vec()))?;
+                }
+                None => put_or_delete(tx, collection, key, Action::Delete)?,
+            }
+            Ok(key.clone())
+        }
+    }
+}
+
+fn check(collection: &Collection, kind: Kind, key: &str) -> Result<(), Error> {
+    collection.check()?;
+    if collection.kind != kind {
+        return Err(foreign_kind(collection));
+    }
+    check_key(key)
+}
+
+fn foreign_kind(collection: &Collection) -> Error {
+    Error::new(ErrorKind::Invalid, "this change does not fit the collection's kind")
+        .on(collection.to_string())
+        .next_step("maps take put, delete and resolve; logs take append, import and delete")
+}
+
+/// A delete of a key where nothing stands is no op: there is nothing that it has seen.
+fn delete(tx: &mut Tx<'_>, collection: &Collection, key: &str) -> Result<(), Error> {
+    let Some(number) = tx.head.collections.get(collection).copied() else { return Ok(()) };
+    if tx.slot(number, key)?.winner().is_none() {
+        return Ok(());
+    }
+    put_or_delete(tx, collection, key, Action::Delete)
+}
+
+/// Writes to a map: the new op replaces all that stands at the key.
+pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str, action: Action) -> Result<(), Error> {
+    let number = tx.collection(collection);
+    let before = tx.slot(number, key)?;
+    let prefix = tx.head.vector();
+    let mut context = Context::default();
+    for replaced in &before.standing {
+        context.dots.insert(replaced.dot);
+        context.join(&replaced.context);
+    }
+    context.shrink(&prefix);
+    let (dot, op) = allocate(tx, collection, key, action, context)?;
+    for replaced in &before.standing {
+        void(tx, replaced.dot)?;
+    }
+    let standing = Standing { dot, stamp: op.stamp, action: op.action, context: op.context };
+    tx.set_slot(number, key, &Slot { standing: vec![standing] }, &before);
+    tx.changed.insert(collection.clone());
+    Ok(())
+}
+
+fn append(tx: &mut Tx<'_>, collection: &Collection, key: String, value: &[u8]) -> Result<String, Error> {
+    check(collection, Kind::Log, &key)?;
+    check_value(&key, value)?;
+    let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, &key);
+    if tx.get(Table::Deletions, &digest)?.is_some() {
+        return Ok(key); // deleted once is deleted for ever: an import again changes nothing
+    }
+    let number = tx.collection(collection);
+    let before = tx.slot(number, &key)?;
+    if !before.standing.is_empty() {
+        return Ok(key); // the same entry, imported again
+    }
+    let (dot, op) = allocate(tx, collection, &key, Action::Put(value.to_vec()), Context::default())?;
+    let standing = Standing { dot, stamp: op.stamp, action: op.action, context: Context::default() };
+    tx.set_slot(number, &key, &Slot { standing: vec![standing] }, &before);
+    tx.changed.insert(collection.clone());
+    Ok(key)
+}
+
+fn delete_entry(tx: &mut Tx<'_>, collection: &Collection, key: &str) -> Result<(), Error> {
+    let Some(number) = tx.head.collections.get(collection).copied() else { return Ok(()) };
+    let before = tx.slot(number, key)?;
+    if before.standing.is_empty() {
+        return Ok(());
+    }
+    let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, key);
+    allocate(tx, collection, key, Action::Delete, Context::default())?;
+    for replaced in &before.standing {
+        void(tx, replaced.dot)?;
+    }
+    tx.set(Table::Deletions, digest.to_vec(), Some(Vec::new()));
+    tx.set_slot(number, key, &Slot::default(), &before);
+    tx.changed.insert(collection.clone());
+    Ok(())
+}
+
+/// Gives the next op its number, stamp and tag, in the transaction that stores it.
+fn allocate(
+    tx: &mut Tx<'_>,
+    collection: &Collection,
+    key: &str,
+    action: Action,
+    context: Context,
+) -> Result<(Dot, Op), Error> {
+    let device = tx.head.identity()?.device;
+    let vector = tx.head.vector();
+    let clock = &mut tx.head.clock;
+    let own = Point { n: clock.n, tag: clock.tag };
+    let mut seen = clock.seen.clone();
+    if clock.n > 0 {
+        seen.raise(device, own); // an op has seen its device's earlier ones: that is never spelt out
+    }
+    let op = Op {
+        seen: vector.beyond(&seen),
+        stamp: clock.stamp.next(tx.now.unix_ms),
+        collection: collection.clone(),
+        key: key.to_owned(),
+        action,
+        context,
+    };
+    clock.n += 1;
+    clock.tag = op.tag(clock.tag);
+    clock.stamp = op.stamp;
+    clock.seen.join(&op.seen);
+    let dot = Dot { device, n: clock.n, tag: clock.tag };
+    tx.set(Table::Ops, dot.n.to_be_bytes().to_vec(), Some(encode(&Logged::Op(op.clone()))));
+    Ok((dot, op))
+}
+
+/// An own op that is replaced before anything published held it goes out as a void.
+fn void(tx: &mut Tx<'_>, dot: Dot) -> Result<(), Error> {
+    if dot.device != tx.head.identity()?.device || dot.n <= tx.head.published.held {
+        return Ok(());
+    }
+    let key = dot.n.to_be_bytes().to_vec();
+    let Some(bytes) = tx.get(Table::Ops, &key)? else { return Err(internal("an own op is not in the log")) };
+    let op: Logged = damaged(decode(&bytes, "an own op"))?;
+    let empty = Logged::Void { seen: op.seen().clone(), tag: dot.tag };
+    tx.set(Table::Ops, key, Some(encode(&empty)));
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! What stands at a key, and the one place where writes meet: exact causality, no guess from clocks.
+
+use super::{Context, Dot, Stamp, Vector};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// What a write did.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum Action {
+    /// Set the value.
+    Put(Vec<u8>) = 1,
+    /// Removed what it had seen.
+    Delete = 2,
+}
+
+impl Action {
+    /// The value, if it set one.
+    pub fn value(&self) -> Option<&[u8]> {
+        match self {
+            Self::Put(value) => Some(value),
+            Self::Delete => None,
+        }
+    }
+}
+
+/// A write that stands at a key: nothing known here has seen it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Standing {
+    /// Its name.
+    pub dot: Dot,
+    /// Orders it among concurrent ones.
+    pub stamp: Stamp,
+    /// Put or delete (a tombstone).
+    pub action: Action,
+    /// What it had seen beyond the holder's prefix.
+    pub context: Context,
+}
+
+/// All that stands at a key, sorted by dot; empty where nothing does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Slot {
+    /// The writes.
+    pub standing: Vec<Standing>,
+}
+
+impl Slot {
+    /// The put that counts: the greatest (stamp, dot).
+    pub fn winner(&self) -> Option<&Standing> {
+        self.puts().max_by_key(|write| (write.stamp, write.dot))
+    }
+
+    /// All puts.
+    pub fn puts(&self) -> impl Iterator<Item = &Standing> {
+        self.standing.iter().filter(|write| write.action != Action::Delete)
+    }
+
+    /// Puts beside the winner whose values differ from it. Equal values are no conflict.
+    pub fn siblings(&self) -> usize {
+        let Some(winner) = self.winner() else { return 0 };
+        self.puts().filter(|write| write.action != winner.action).count()
+    }
+
+    /// Whether nothing but tombstones without contexts stands here: the state from which they may be collected.
+    pub fn is_bare_tombstone(&self) -> bool {
+        !self.standing.is_empty()
+            && self.standing.iter().all(|write| write.action == Action::Delete && write.context.is_empty())
+    }
+
+    /// Applies one write. `vector` is what its author had applied, `prefix` what the holder has.
+    ///
+    /// Everything the write has seen goes, even if the write is itself already replaced; their contexts join its own.
+    /// If anything here has seen the write, it is not kept and what it had seen joins theirs.
+    pub fn apply(&mut self, mut write: Standing, vector: &Vector, prefix: &Vector) {
+        let mut replaced = Vec::new();
+        self.standing.retain_mut(|old| {
+            let seen = vector.covers(&old.dot) || write.context.covers(&old.dot);
+            if seen {
+                replaced.push(std::mem::take(&mut old.context));
+            }
+            !seen
+        });
+        replaced.iter().for_each(|context| write.context.join(context));
+        write.context.vector.join(&vector.beyond(prefix));
+        write.context.shrink(prefix);
+        let mut already_replaced = false;
+        for other in &mut self.standing {
+            if other.context.covers(&write.dot) {
+                already_replaced = true;
+                other.context.join(&write.context);
+                other.context.shrink(prefix);
+            }
+        }
+        if !already_replaced {
+            self.insert(write);
+        }
+    }
+
+    /// Merges what another replica holds at this key: `mine_has` and `theirs_has` tell what each side has applied of it.
+    ///
+    /// What only one side holds survives iff the other has not applied it; of what both hold, the contexts join;
+    /// then contexts are applied. Contexts shrink by `prefix`, the holder's vector before the merge, and no more.
+    pub fn merge(
+        &mut self,
+        theirs: Slot,
+        mine_has: impl Fn(&Dot) -> bool,
+        theirs_has: impl Fn(&Dot) -> bool,
+        prefix: &Vector,
+    ) {
+        let mine = std::mem::take(&mut self.standing);
+        let mut merged: Vec<Standing> = Vec::with_capacity(mine.len().max(theirs.standing.len()));
+        for mut write in mine {
+            match theirs.standing.iter().find(|other| other.dot == write.dot) {
+                Some(other) => write.context.join(&other.context),
+                None if theirs_has(&write.dot) => continue,
+                None => {}
+            }
+            merged.push(write);
+        }
+        for write in theirs.standing {
+            if !mine_has(&write.dot) && merged.iter().all(|other| other.dot != write.dot) {
+                merged.push(write);
+            }
+        }
+        while let Some(at) =
+            merged.iter().position(|old| merged.iter().any(|new| new.dot != old.dot && new.context.covers(&old.dot)))
+        {
+            let old = merged.swap_remove(at);
+            for new in merged.iter_mut().filter(|new| new.context.covers(&old.dot)) {
+                new.context.join(&old.context);
+            }
+        }
+        merged.iter_mut().for_each(|write| write.context.shrink(prefix));
+        merged.sort_by_key(|write| write.dot);
+        self.standing = merged;
+    }
+
+    fn insert(&mut self, write: Standing) {
+        match self.standing.binary_search_by_key(&write.dot, |old| old.dot) {
+            Ok(at) => self.standing[at].context.join(&write.context), // the same op again: idempotent
+            Err(at) => self.standing.insert(at, write),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Frames: bytes of one collection, compressed alone, with their length declared and bounded before inflating.
+
+use crate::{Error, ErrorKind};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// The most bytes a frame may inflate to.
+pub(super) const FRAME_BYTES_MAX: usize = 8 << 20;
+/// The level of the one codec: the fastest that still halves shell history.
+const LEVEL: i32 = 1;
+
+/// Stored or compressed, whichever is shorter.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub(super) enum Frame {
+    Stored(Vec<u8>) = 0,
+    /// One zstd frame and the length it inflates to.
+    Zstd {
+        inflated: u32,
+        bytes: Vec<u8>,
+    } = 1,
+}
+
+impl Frame {
+    /// Packs bytes; a compressed frame is opened again before it counts, so that a codec's defect loses nothing.
+    pub(super) fn pack(bytes: Vec<u8>, compress: bool) -> Self {
+        if compress {
+            if let (Ok(packed), Ok(inflated)) = (zrip::compress(&bytes, LEVEL), u32::try_from(bytes.len())) {
+                let frame = Self::Zstd { inflated, bytes: packed };
+                if frame.stored_len() < bytes.len() && frame.clone().unpack().is_ok_and(|again| again == bytes) {
+                    return frame;
+                }
+            }
+        }
+        Self::Stored(bytes)
+    }
+
+    /// The bytes again.
+    pub(super) fn unpack(self) -> Result<Vec<u8>, Error> {
+        let bad = || Error::new(ErrorKind::Corrupt, "a compressed frame does not inflate to its declared length");
+        match self {
+            Self::Stored(bytes) => Ok(bytes),
+            Self::Zstd { inflated, bytes } => {
+                let inflated = usize::try_from(inflated).ok().filter(|len| *len <= FRAME_BYTES_MAX).ok_or_else(bad)?;
+                let out = zrip::decompress_with_limit(&bytes, inflated).map_err(|_| bad())?;
+                if out.len() == inflated { Ok(out) } else { Err(bad()) }
+            }
+        }
+    }
+
+    fn stored_len(&self) -> usize {
+        match self {
+            Self::Stored(bytes) => bytes.len(),
+            Self::Zstd { bytes, .. } => bytes.len() + 4,
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Manifests: a device's signed statement of what it has published and seen. Beacons: the hint that something moved.
+
+use super::wire::{ObjectRef, decode, decode_tail, encode, encode_tail};
+use super::{Point, Run, Vector};
+use crate::crypto::{DeviceSecret, pad_to_power_of_two, unpad_to_power_of_two, verify};
+use crate::{DeviceId, Error, ErrorKind, Hash, SpaceId, VaultId};
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::BTreeMap;
+
+/// The most bytes of a manifest's tail, as encoded.
+pub(crate) const TAIL_BYTES_MAX: usize = 16 << 10;
+/// The most segments a device names.
+pub(crate) const SEGMENTS_MAX: usize = 16;
+/// The most bytes of a sealed manifest or beacon that a reader takes: room for a thousand devices' vectors.
+pub(crate) const MANIFEST_SEALED_BYTES_MAX: u64 = 1 << 20;
+/// The domain of a manifest's signature.
+const SIGNATURE_DOMAIN: &str = "tidelock/1/manifest";
+const SIGNATURE_BYTES: usize = 64;
+
+/// A sealed run of a device's ops that a manifest names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct SegmentRef {
+    pub(crate) object: ObjectRef,
+    /// Number of its first op.
+    pub(crate) from: u64,
+    /// Its last op.
+    pub(crate) end: Point,
+}
+
+/// A snapshot that a manifest names.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct SnapshotRef {
+    pub(crate) index: ObjectRef,
+    /// Sealed bytes of its chunks and deletions.
+    pub(crate) bytes: u64,
+    /// What it covers.
+    pub(crate) vector: Vector,
+}
+
+/// One line of ops: the device's own, or one of an id that its store has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) device: DeviceId,
+    /// By rising number, end to end, up to the tail.
+    pub(crate) segments: Vec<SegmentRef>,
+    /// The newest ops.
+    pub(crate) tail: Run,
+}
+
+impl Line {
+    /// The first number that is still in the log.
+    pub(crate) fn from(&self) -> u64 {
+        self.segments.first().map_or(self.tail.from, |segment| segment.from)
+    }
+}
+
+/// Ops of a device that the manifest's author could not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Damaged {
+    pub(crate) device: DeviceId,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+}
+
+/// A manifest, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    pub(crate) vault: VaultId,
+    pub(crate) space: SpaceId,
+    pub(crate) device: DeviceId,
+    pub(crate) public_key: [u8; 32],
+    /// Counts from 1.
+    pub(crate) sequence: u64,
+    /// The hash of the manifest before; zero for the first.
+    pub(crate) previous: Hash,
+    /// What its author had applied without gaps.
+    pub(crate) vector: Vector,
+    pub(crate) line: Line,
+    pub(crate) snapshot: Option<SnapshotRef>,
+    pub(crate) damaged: Vec<Damaged>,
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct ManifestWire {
+    vault: VaultId,
+    space: SpaceId,
+    device: DeviceId,
+    public_key: [u8; 32],
+    sequence: u64,
+    previous: Hash,
+    vector: Vector,
+    /// Ids that the store has left come first, the device's own line last.
+    lines: Vec<LineWire>,
+    snapshot: Option<SnapshotRef>,
+    damaged: Vec<Damaged>,
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct LineWire {
+    device: DeviceId,
+    segments: Vec<SegmentRef>,
+    tail: Vec<u8>,
+}
+
+impl Manifest {
+    /// Body and signature, and the body's hash. What is signed is frozen: every retry sends these bytes.
+    pub(crate) fn sign(&self, secret: &DeviceSecret) -> (Vec<u8>, Hash) {
+        let mut signed = encode(&ManifestWire {
+            vault: self.vault,
+            space: self.space,
+            device: self.device,
+            public_key: self.public_key,
+            sequence: self.sequence,
+            previous: self.previous,
+            vector: self.vector.clone(),
+            lines: vec![LineWire {
+                device: self.line.device,
+                segments: self.line.segments.clone(),
+                tail: encode_tail(&self.line.tail),
+            }],
+            snapshot: self.snapshot.clone(),
+            damaged: self.damaged.clone(),
+        });
+        let hash = Hash::of(&signed);
+        signed.extend_from_slice(&secret.sign(SIGNATURE_DOMAIN, &signed));
+        (signed, hash)
+    }
+
+    /// Reads body and signature. The public key's hash must be the device id, the signature strict.
+    pub(crate) fn verify(signed: &[u8]) -> Result<(Self, Hash), Error> {
+        let bad = |what: &str| Error::new(ErrorKind::Corrupt, format!("a manifest {what}"));
+        let at = signed.len().checked_sub(SIGNATURE_BYTES).ok_or_else(|| bad("is too short"))?;
+        let (body, signature) = signed.split_at(at);
+        let signature: &[u8; SIGNATURE_BYTES] = signature.try_into().map_err(|_| bad("is too short"))?;
+        let wire: ManifestWire = decode(body, "a manifest")?;
+        if wire.device.0 != blake3::hash(&wire.public_key).as_bytes()[..DeviceId::BYTES] {
+            return Err(bad("names a key that is not its device's"));
+        }
+        verify(&wire.public_key, SIGNATURE_DOMAIN, body, signature)?;
+        let mut lines = wire.lines.into_iter();
+        let (Some(line), None) = (lines.next(), lines.next()) else {
+            return Err(Error::new(ErrorKind::Unsupported, "a manifest has lines of earlier ids")
+                .next_step("update this program: the device that wrote it runs a newer version"));
+        };
+        let line = Line { device: line.device, segments: line.segments, tail: decode_tail(&line.tail)? };
+        let mut next = line.from();
+        for segment in &line.segments {
+            if segment.from != next || segment.end.n < segment.from || segment.end.n == u64::MAX {
+                return Err(bad("names segments that do not join"));
+            }
+            next = segment.end.n + 1;
+        }
+        if line.tail.from != next || line.device != wire.device || line.segments.len() > 4 * SEGMENTS_MAX {
+            return Err(bad("has a tail that does not join its segments"));
+        }
+        if wire.sequence == 0 || (wire.sequence == 1) != (wire.previous == Hash::default()) {
+            return Err(bad("has a sequence without a predecessor"));
+        }
+        if !wire.damaged.windows(2).all(|pair| pair[0] < pair[1]) {
+            return Err(bad("names damage out of order"));
+        }
+        let manifest = Self {
+            vault: wire.vault,
+            space: wire.space,
+            device: wire.device,
+            public_key: wire.public_key,
+            sequence: wire.sequence,
+            previous: wire.previous,
+            vector: wire.vector,
+            line,
+            snapshot: wire.snapshot,
+            damaged: wire.damaged,
+        };
+        Ok((manifest, Hash::of(body)))
+    }
+}
+
+/// A beacon's entry: the newest manifest of a device that the writer knows, by sequence and the hash's first 8 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Sighting {
+    pub(crate) sequence: u64,
+    pub(crate) hash: [u8; 8],
+}
+
+/// One small object a space: a hint, never a truth.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Beacon {
+    pub(crate) vault: VaultId,
+    pub(crate) space: SpaceId,
+    pub(crate) devices: BTreeMap<DeviceId, Sighting>,
+}
+
+impl Beacon {
+    /// The plaintext to seal, padded so that its length tells little.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        pad_to_power_of_two(&encode(self))
+    }
+
+    /// Reads what `encode` made.
+    pub(crate) fn decode(plaintext: &[u8]) -> Result<Self, Error> {
+        decode(unpad_to_power_of_two(plaintext)?, "a beacon")
+    }
+
+    /// Takes the greater sighting of each device.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (device, sighting) in &other.devices {
+            let known = self.devices.entry(*device).or_insert(*sighting);
+            *known = (*known).max(*sighting);
+        }
+    }
+}

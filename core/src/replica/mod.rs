@@ -1,0 +1,28 @@
+//! The replicated data, without a bucket: stamps, vectors, ops, what stands at a key, and how they are encoded.
+
+mod collection;
+mod entry;
+mod frame;
+mod log;
+mod manifest;
+mod op;
+mod stamp;
+mod vector;
+mod wire;
+
+pub use collection::{COLLECTION_NAME_BYTES_MAX, Collection, Kind, RECORD_KEY_BYTES_MAX, RECORD_VALUE_BYTES_MAX};
+pub(crate) use collection::{check_key, check_value};
+pub use entry::{Action, Slot, Standing};
+pub(crate) use log::{append_key, deletion_digest, import_key};
+pub(crate) use manifest::{
+    Beacon, Damaged, Line, MANIFEST_SEALED_BYTES_MAX, Manifest, SEGMENTS_MAX, SegmentRef, Sighting, SnapshotRef,
+    TAIL_BYTES_MAX,
+};
+pub use op::{Logged, Op, Run, first_tag};
+pub(crate) use stamp::SUSPICIOUS_AHEAD_MS;
+pub use stamp::Stamp;
+pub use vector::{Context, Dot, Point, Vector};
+pub(crate) use wire::{
+    ChunkPart, ChunkRef, DeletionsRef, Home, Index, ObjectRef, Row, RowKey, decode, decode_chunk, decode_segment,
+    encode, encode_chunk, encode_segment, encode_tail,
+};

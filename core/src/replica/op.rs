@@ -1,0 +1,214 @@
+//! Ops as written, their tags, and runs of them as they are published.
+
+use super::{Action, Collection, Context, Point, Stamp, Vector, check_key, check_value};
+use crate::{DeviceId, Error, ErrorKind, Tag};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// A put or delete, as its author wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Op {
+    /// What changed in the author's vector since its op before.
+    pub seen: Vector,
+    /// Orders it among concurrent ones.
+    pub stamp: Stamp,
+    /// Where.
+    pub collection: Collection,
+    /// The record's key.
+    pub key: String,
+    /// What it did.
+    pub action: Action,
+    /// What it replaced beyond its author's vector.
+    pub context: Context,
+}
+
+/// A numbered op of a device's log.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum Logged {
+    /// A put or delete.
+    Op(Op) = 1,
+    /// Replaced before anything published held it: only its number, its tag and what its author had seen remain.
+    Void {
+        /// As the op had it.
+        seen: Vector,
+        /// As the op had it.
+        tag: Tag,
+    } = 2,
+}
+
+impl Logged {
+    /// What changed in the author's vector since its op before.
+    pub fn seen(&self) -> &Vector {
+        match self {
+            Self::Op(op) => &op.seen,
+            Self::Void { seen, .. } => seen,
+        }
+    }
+
+    /// The tag, given the one before: a void carries its own.
+    pub fn tag(&self, before: Tag) -> Tag {
+        match self {
+            Self::Op(op) => op.tag(before),
+            Self::Void { tag, .. } => *tag,
+        }
+    }
+}
+
+impl Op {
+    /// First 8 bytes of BLAKE3(tag before ‖ op as written).
+    pub fn tag(&self, before: Tag) -> Tag {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&before.0);
+        borsh::to_writer(&mut hasher, self).expect("a hasher takes every byte");
+        let mut tag = Tag::default();
+        tag.0.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        tag
+    }
+}
+
+/// tag(0) of a device: first 8 bytes of BLAKE3 of its id.
+pub fn first_tag(device: DeviceId) -> Tag {
+    let mut tag = Tag::default();
+    tag.0.copy_from_slice(&blake3::hash(&device.0).as_bytes()[..8]);
+    tag
+}
+
+/// Consecutive ops of one device: the tail of a manifest, or a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first op's number; of an empty run, the number the next op will have.
+    pub from: u64,
+    /// The tag of op `from − 1`.
+    pub before: Tag,
+    /// The author's vector at op `from − 1`.
+    pub base: Vector,
+    /// The ops.
+    pub ops: Vec<Logged>,
+}
+
+impl Run {
+    /// The last op's number; `from − 1` if there is none.
+    pub fn to(&self) -> u64 {
+        self.from - 1 + self.ops.len() as u64
+    }
+
+    /// The last op's number and tag.
+    pub fn end(&self) -> Point {
+        Point { n: self.to(), tag: self.ops.iter().fold(self.before, |tag, op| op.tag(tag)) }
+    }
+
+    /// The author's vector at the last op.
+    pub fn vector(&self) -> Vector {
+        let mut vector = self.base.clone();
+        self.ops.iter().for_each(|op| vector.join(op.seen()));
+        vector
+    }
+
+    /// Adds a run that begins where this one ends.
+    pub fn extend(&mut self, next: Run) {
+        debug_assert_eq!(next.from, self.to() + 1, "runs join end to end");
+        self.ops.extend(next.ops);
+    }
+
+    /// Splits into what can be published apart (heads, one payload a collection) for the encoders.
+    pub(super) fn split(&self) -> Columns {
+        let mut columns = Columns {
+            from: self.from,
+            before: self.before,
+            base: self.base.clone(),
+            collections: Vec::new(),
+            heads: Vec::with_capacity(self.ops.len()),
+            payloads: Vec::new(),
+        };
+        for logged in &self.ops {
+            columns.heads.push(match logged {
+                Logged::Void { seen, tag } => Head::Void { seen: seen.clone(), tag: *tag },
+                Logged::Op(op) => {
+                    let at =
+                        columns.collections.iter().position(|known| *known == op.collection).unwrap_or_else(|| {
+                            columns.collections.push(op.collection.clone());
+                            columns.payloads.push(Vec::new());
+                            columns.collections.len() - 1
+                        });
+                    columns.payloads[at].push(Payload { key: op.key.clone(), action: op.action.clone() });
+                    let collection = u16::try_from(at).unwrap_or(u16::MAX); // a run is cut long before: see `cut`
+                    Head::Op { seen: op.seen.clone(), stamp: op.stamp, collection, context: op.context.clone() }
+                }
+            });
+        }
+        columns
+    }
+}
+
+/// A run taken apart: what is the engine's own here, what is the caller's there, so that text an attacker can place
+/// in one collection is never compressed together with another's.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Columns {
+    pub(super) from: u64,
+    pub(super) before: Tag,
+    pub(super) base: Vector,
+    /// In the order of their first op.
+    pub(super) collections: Vec<Collection>,
+    pub(super) heads: Vec<Head>,
+    /// One list a collection, in the order of the ops.
+    pub(super) payloads: Vec<Vec<Payload>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub(super) enum Head {
+    Op { seen: Vector, stamp: Stamp, collection: u16, context: Context } = 1,
+    Void { seen: Vector, tag: Tag } = 2,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Payload {
+    pub(super) key: String,
+    pub(super) action: Action,
+}
+
+impl Columns {
+    /// Puts a run together again and checks every bound; the one valid split is the one `split` makes.
+    pub(super) fn join(self) -> Result<Run, Error> {
+        let bad = |what: &str| Error::new(ErrorKind::Corrupt, format!("a run of ops {what}"));
+        if self.from == 0 || self.from.checked_add(self.heads.len() as u64).is_none() {
+            return Err(bad("has impossible numbers"));
+        }
+        if self.collections.len() != self.payloads.len() {
+            return Err(bad("has payloads without a collection"));
+        }
+        for (at, collection) in self.collections.iter().enumerate() {
+            collection.check()?;
+            if self.collections[..at].contains(collection) {
+                return Err(bad("names a collection twice"));
+            }
+        }
+        let mut payloads: Vec<_> = self.payloads.into_iter().map(Vec::into_iter).collect();
+        let mut collections_used = 0;
+        let mut ops = Vec::with_capacity(self.heads.len());
+        for head in self.heads {
+            ops.push(match head {
+                Head::Void { seen, tag } => Logged::Void { seen, tag },
+                Head::Op { seen, stamp, collection, context } => {
+                    let at = usize::from(collection);
+                    if at > collections_used {
+                        return Err(bad("names collections out of order"));
+                    }
+                    collections_used = collections_used.max(at + 1);
+                    let payload =
+                        payloads.get_mut(at).and_then(Iterator::next).ok_or_else(|| bad("lacks a payload"))?;
+                    check_key(&payload.key)?;
+                    check_value(&payload.key, payload.action.value().unwrap_or_default())?;
+                    let collection = self.collections[at].clone();
+                    Logged::Op(Op { seen, stamp, collection, key: payload.key, action: payload.action, context })
+                }
+            });
+        }
+        if payloads.iter_mut().any(|rest| rest.next().is_some()) || collections_used != self.collections.len() {
+            return Err(bad("has more payloads than ops"));
+        }
+        Ok(Run { from: self.from, before: self.before, base: self.base, ops })
+    }
+}

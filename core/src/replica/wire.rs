@@ -1,0 +1,198 @@
+//! The encodings of published objects: borsh, one form each, trailing bytes refused.
+
+use super::frame::Frame;
+use super::op::{Columns, Head};
+use super::{Collection, Run, Slot, Vector};
+use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// Decodes exactly `bytes`.
+pub(crate) fn decode<T: BorshDeserialize>(bytes: &[u8], what: &str) -> Result<T, Error> {
+    borsh::from_slice(bytes).map_err(|_| Error::new(ErrorKind::Corrupt, format!("{what} is not validly encoded")))
+}
+
+/// Encodes; memory takes every byte.
+pub(crate) fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
+    borsh::to_vec(value).expect("writing to memory cannot fail")
+}
+
+/// A tail: the columns of a run, uncompressed.
+pub(crate) fn encode_tail(run: &Run) -> Vec<u8> {
+    encode(&run.split())
+}
+
+/// The run in a tail.
+pub(crate) fn decode_tail(bytes: &[u8]) -> Result<Run, Error> {
+    decode::<Columns>(bytes, "a tail")?.join()
+}
+
+/// A segment: who and where, the heads as one frame, then a frame a collection.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct SegmentWire {
+    vault: VaultId,
+    space: SpaceId,
+    device: DeviceId,
+    from: u64,
+    before: Tag,
+    heads: Frame,
+    payloads: Vec<Frame>,
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct HeadsWire {
+    base: Vector,
+    collections: Vec<Collection>,
+    heads: Vec<Head>,
+}
+
+/// Where a segment belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home {
+    pub(crate) vault: VaultId,
+    pub(crate) space: SpaceId,
+    pub(crate) device: DeviceId,
+}
+
+/// A segment's plaintext.
+pub(crate) fn encode_segment(home: Home, run: &Run, compress: bool) -> Vec<u8> {
+    let columns = run.split();
+    let heads = encode(&HeadsWire { base: columns.base, collections: columns.collections, heads: columns.heads });
+    encode(&SegmentWire {
+        vault: home.vault,
+        space: home.space,
+        device: home.device,
+        from: columns.from,
+        before: columns.before,
+        heads: Frame::pack(heads, compress),
+        payloads: columns.payloads.iter().map(|payload| Frame::pack(encode(payload), compress)).collect(),
+    })
+}
+
+/// The run in a segment of `home`.
+pub(crate) fn decode_segment(home: Home, plaintext: &[u8]) -> Result<Run, Error> {
+    let wire: SegmentWire = decode(plaintext, "a segment")?;
+    if (Home { vault: wire.vault, space: wire.space, device: wire.device }) != home {
+        return Err(Error::new(ErrorKind::Corrupt, "a segment belongs elsewhere"));
+    }
+    let heads: HeadsWire = decode(&wire.heads.unpack()?, "a segment's heads")?;
+    let payloads = wire
+        .payloads
+        .into_iter()
+        .map(|frame| decode(&frame.unpack()?, "a segment's payload"))
+        .collect::<Result<_, Error>>()?;
+    Columns {
+        from: wire.from,
+        before: wire.before,
+        base: heads.base,
+        collections: heads.collections,
+        heads: heads.heads,
+        payloads,
+    }
+    .join()
+}
+
+/// An immutable object named by a manifest or an index: bound by the hash of its sealed bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub(crate) struct ObjectRef {
+    pub(crate) id: ObjectId,
+    /// BLAKE3 of the sealed bytes.
+    pub(crate) hash: Hash,
+    /// Length of the sealed bytes.
+    pub(crate) len: u64,
+}
+
+/// A chunk of a snapshot: rows of consecutive keys, and where they begin.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct ChunkRef {
+    pub(crate) object: ObjectRef,
+    /// The first row's place; the range ends where the next chunk's begins.
+    pub(crate) first: RowKey,
+    /// BLAKE3 of the plaintext before padding: a chunk that comes out the same is named again, not written again.
+    pub(crate) content: Hash,
+}
+
+/// Digests of deleted log entries.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct DeletionsRef {
+    pub(crate) object: ObjectRef,
+    /// As in a chunk.
+    pub(crate) content: Hash,
+}
+
+/// A row's place: collections by (kind, name), then keys.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub(crate) struct RowKey {
+    pub(crate) collection: Collection,
+    pub(crate) key: String,
+}
+
+/// A snapshot's index: the state of a space at `vector`.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Index {
+    pub(crate) vault: VaultId,
+    pub(crate) space: SpaceId,
+    /// Who wrote it.
+    pub(crate) device: DeviceId,
+    /// What is absent though this covers it was replaced or deleted.
+    pub(crate) vector: Vector,
+    /// Kept tags of each device's line, newest last; empty while every device has one line.
+    pub(crate) tags: Vec<(DeviceId, Vec<(u64, Tag)>)>,
+    /// By rising first row.
+    pub(crate) chunks: Vec<ChunkRef>,
+    /// Digests of deleted log entries, rising through all of them.
+    pub(crate) deletions: Vec<DeletionsRef>,
+}
+
+/// The rows of one collection in a chunk.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct ChunkPartWire {
+    collection: Collection,
+    rows: Frame,
+}
+
+/// A row of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Row {
+    pub(crate) key: String,
+    pub(crate) slot: Slot,
+}
+
+/// A packed part of a chunk: made row block by row block, so that no step compresses more than it should.
+pub(crate) struct ChunkPart(ChunkPartWire);
+
+impl ChunkPart {
+    pub(crate) fn pack(collection: Collection, rows: &Vec<Row>, compress: bool) -> Self {
+        Self(ChunkPartWire { collection, rows: Frame::pack(encode(rows), compress) })
+    }
+}
+
+/// A chunk's plaintext.
+pub(crate) fn encode_chunk(parts: Vec<ChunkPart>) -> Vec<u8> {
+    encode(&parts.into_iter().map(|part| part.0).collect::<Vec<_>>())
+}
+
+/// A chunk's rows, checked to rise strictly and to be what a vault may hold.
+pub(crate) fn decode_chunk(plaintext: &[u8]) -> Result<Vec<(Collection, Vec<Row>)>, Error> {
+    let parts: Vec<ChunkPartWire> = decode(plaintext, "a chunk")?;
+    let mut out = Vec::with_capacity(parts.len());
+    let mut last: Option<RowKey> = None;
+    for part in parts {
+        part.collection.check()?;
+        let rows: Vec<Row> = decode(&part.rows.unpack()?, "a chunk's rows")?;
+        for row in &rows {
+            super::check_key(&row.key)?;
+            let here = RowKey { collection: part.collection.clone(), key: row.key.clone() };
+            let rises = last.as_ref().is_none_or(|last| *last < here);
+            let sorted = row.slot.standing.windows(2).all(|pair| pair[0].dot < pair[1].dot);
+            if !rises || !sorted || row.slot.standing.is_empty() {
+                return Err(Error::new(ErrorKind::Corrupt, "a chunk's rows are out of order"));
+            }
+            for write in &row.slot.standing {
+                super::check_value(&row.key, write.action.value().unwrap_or_default())?;
+            }
+            last = Some(here);
+        }
+        out.push((part.collection, rows));
+    }
+    Ok(out)
+}

@@ -1,0 +1,90 @@
+//! Every test suite there is. To add one, add a row.
+
+use crate::tools::{Need, Source, Tool};
+
+/// A suite: what it proves, what it needs on the machine, and the commands that must all succeed.
+pub(crate) struct Suite {
+    /// The name on the command line.
+    pub(crate) name: &'static str,
+    /// What a green run proves.
+    pub(crate) proves: &'static str,
+    /// What must be there first.
+    pub(crate) needs: &'static [Need],
+    /// The commands, in order.
+    pub(crate) steps: &'static [Step],
+}
+
+/// One command of a suite, its words apart by spaces, run in the workspace's folder.
+#[derive(Clone, Copy)]
+pub(crate) struct Step {
+    /// The command line.
+    pub(crate) command: &'static str,
+    /// Variables it gets besides the ones of this process.
+    pub(crate) env: &'static [(&'static str, &'static str)],
+    /// Real servers that run while it runs.
+    pub(crate) servers: &'static [&'static str],
+}
+
+const fn step(command: &'static str) -> Step {
+    Step { command, env: &[], servers: &[] }
+}
+
+const C_COMPILER: Need = Need::Program { name: "cc", debian: Some("gcc") };
+const CARGO_DENY: Need = Need::Tool(Tool { name: "cargo-deny", version: "0.20.2", source: Source::Crates });
+const WASM: Need = Need::RustTarget("wasm32-unknown-unknown");
+const ANDROID: Need = Need::RustTarget("aarch64-linux-android");
+const IOS: Need = Need::RustTarget("aarch64-apple-ios");
+
+/// All suites, in the order they run: the quick ones first.
+pub(crate) const SUITES: &[Suite] = &[
+    Suite {
+        name: "lint",
+        proves: "the code is formatted, and free of warnings from the compiler, clippy and rustdoc",
+        needs: &[C_COMPILER],
+        steps: &[
+            step("cargo fmt --all --check"),
+            step("cargo clippy --workspace --all-targets -- -D warnings"),
+            Step { env: &[("RUSTDOCFLAGS", "-D warnings")], ..step("cargo doc --workspace --no-deps") },
+        ],
+    },
+    Suite {
+        name: "deny",
+        proves: "every dependency has an allowed licence and comes from the registry",
+        needs: &[CARGO_DENY],
+        steps: &[step("cargo deny check licenses bans sources")],
+    },
+    Suite {
+        name: "targets",
+        proves: "the core compiles for browsers and phones",
+        needs: &[WASM, ANDROID, IOS],
+        steps: &[
+            step("cargo check --package tidelock-core --features pure --target wasm32-unknown-unknown"),
+            step("cargo check --package tidelock-core --features pure --target aarch64-linux-android"),
+            step("cargo check --package tidelock-core --features pure --target aarch64-apple-ios"),
+        ],
+    },
+    Suite {
+        name: "unit",
+        proves: "each package does what its own tests and its documentation's examples say",
+        needs: &[C_COMPILER],
+        steps: &[step("cargo test --no-fail-fast --workspace --exclude tidelock-sim --exclude tidelock-conformance")],
+    },
+    Suite {
+        name: "sim",
+        proves: "devices stay in step under a seeded scheduler that delays, repeats, loses and spoils objects",
+        needs: &[C_COMPILER, WASM],
+        steps: &[
+            step("cargo test --no-fail-fast --package tidelock-sim"),
+            step("cargo build --package tidelock-sim --target wasm32-unknown-unknown"),
+        ],
+    },
+    Suite {
+        name: "conformance",
+        proves: "devices stay in step through real S3 servers",
+        needs: &[C_COMPILER],
+        steps: &[Step {
+            servers: &["versitygw", "minio"],
+            ..step("cargo test --no-fail-fast --package tidelock-conformance")
+        }],
+    },
+];

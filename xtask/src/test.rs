@@ -1,0 +1,118 @@
+//! `cargo xtask test`: runs the suites one after another, each to its end whatever the others did.
+
+use crate::suites::{SUITES, Step, Suite};
+use crate::{Outcome, process, servers};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// Prints the suites.
+pub(crate) fn list() {
+    for suite in SUITES {
+        println!("{:12} {}", suite.name, suite.proves);
+    }
+}
+
+/// Runs the named suites, or all. Ends with a line `N passed, N failed`; any failure is an error.
+pub(crate) fn run(names: &[String]) -> Outcome<()> {
+    let mut failures = Vec::new();
+    let mut minutes = Vec::new();
+    for suite in chosen(names)? {
+        println!("\n━━ {}: {}", suite.name, suite.proves);
+        let start = Instant::now();
+        let outcome = run_suite(suite);
+        minutes.push(format!("{:12} {:5.1} min", suite.name, start.elapsed().as_secs_f64() / 60.0));
+        if let Err(problem) = outcome {
+            eprintln!("━━ {} failed: {problem}", suite.name);
+            failures.push(format!("{}: {problem}", suite.name));
+        }
+        if process::interrupted() {
+            return Err("interrupted".into());
+        }
+    }
+    println!("\n{}", minutes.join("\n"));
+    println!("{}", closing_line(minutes.len(), failures.len()));
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\nxtask: ")) }
+}
+
+/// The suites of these names in the table's order; all if there is no name.
+fn chosen(names: &[String]) -> Outcome<Vec<&'static Suite>> {
+    if let Some(unknown) = names.iter().find(|name| SUITES.iter().all(|suite| suite.name != **name)) {
+        let known: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
+        return Err(format!("no suite `{unknown}`: there are {}", known.join(", ")));
+    }
+    Ok(SUITES.iter().filter(|suite| names.is_empty() || names.iter().any(|name| name == suite.name)).collect())
+}
+
+fn closing_line(run: usize, failed: usize) -> String {
+    format!("{} passed, {failed} failed", run - failed)
+}
+
+fn run_suite(suite: &Suite) -> Outcome<()> {
+    let mut folders = Vec::new();
+    for need in suite.needs {
+        folders.extend(need.provide()?);
+    }
+    let path = path_with(folders)?;
+    for step in suite.steps {
+        println!("── {}", step.command);
+        run_step(step, &path)?;
+    }
+    Ok(())
+}
+
+fn run_step(step: &Step, path: &OsString) -> Outcome<()> {
+    let mut words = step.command.split(' ');
+    let mut command = Command::new(words.next().unwrap_or_default());
+    process::forget_own_package(&mut command);
+    command.args(words).envs(step.env.iter().copied()).env("PATH", path).current_dir(workspace());
+    servers::run_beside(step.servers, &mut command)
+}
+
+fn path_with(mut folders: Vec<PathBuf>) -> Outcome<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    folders.extend(std::env::split_paths(&path));
+    std::env::join_paths(folders).map_err(|error| format!("PATH can't name the cache: {error}"))
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the workspace's folder")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn names(suites: &[&Suite]) -> Vec<&'static str> {
+        suites.iter().map(|suite| suite.name).collect()
+    }
+
+    #[test]
+    fn no_name_means_every_suite_and_an_unknown_one_none() {
+        assert_eq!(chosen(&[]).map(|all| all.len()), Ok(SUITES.len()));
+        let two = chosen(&["unit".into(), "lint".into()]).expect("both exist");
+        assert_eq!(names(&two), ["lint", "unit"]);
+        let error = chosen(&["lint".into(), "linted".into()]).err().expect("there is no such suite");
+        assert!(error.contains("`linted`") && error.contains("conformance"), "{error}");
+    }
+
+    #[test]
+    fn each_row_can_run() {
+        let mut seen = BTreeSet::new();
+        for suite in SUITES {
+            assert!(seen.insert(suite.name), "{} twice", suite.name);
+            assert!(!suite.steps.is_empty(), "{} does nothing", suite.name);
+            for server in suite.steps.iter().flat_map(|step| step.servers) {
+                assert!(servers::NAMES.contains(server), "{server}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_closing_line_has_its_form() {
+        assert_eq!(closing_line(6, 0), "6 passed, 0 failed");
+        assert_eq!(closing_line(6, 2), "4 passed, 2 failed");
+    }
+}

@@ -1,0 +1,172 @@
+//! What suites and servers need on the machine: found, or installed at a pinned version, or named.
+
+use crate::{Outcome, process};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Something a suite can't run without.
+#[derive(Clone, Copy)]
+pub(crate) enum Need {
+    /// A program that the system provides, and Debian's package of it if that one is new enough.
+    Program { name: &'static str, debian: Option<&'static str> },
+    /// A compilation target of the pinned Rust toolchain.
+    RustTarget(&'static str),
+    /// A program that is built from a registry, into the cache.
+    Tool(Tool),
+}
+
+/// A program of one exact version, built from its registry.
+#[derive(Clone, Copy)]
+pub(crate) struct Tool {
+    /// The binary's name.
+    pub(crate) name: &'static str,
+    /// The registry's exact version.
+    pub(crate) version: &'static str,
+    /// Where it comes from.
+    pub(crate) source: Source,
+}
+
+/// A registry that tools are built from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source {
+    /// crates.io; the crate has the tool's name.
+    Crates,
+    /// The Go module proxy; the path of the main package.
+    Go(&'static str),
+}
+
+const GO: Need = Need::Program { name: "go", debian: None };
+
+impl Need {
+    /// Sees to it that it is there. Some: a folder to put on `PATH`.
+    pub(crate) fn provide(self) -> Outcome<Option<PathBuf>> {
+        match self {
+            Self::Program { name, debian } => provide_program(name, debian).map(|()| None),
+            Self::RustTarget(target) => provide_target(target).map(|()| None),
+            Self::Tool(tool) => tool.provide().map(Some),
+        }
+    }
+}
+
+impl Tool {
+    /// The folder that holds the program, which is built first if the cache lacks it.
+    pub(crate) fn provide(self) -> Outcome<PathBuf> {
+        if let Source::Go(_) = self.source {
+            GO.provide()?;
+        }
+        let folder = cache()?.join("tools").join(format!("{}-{}", self.name, self.version));
+        let bin = folder.join("bin");
+        if bin.join(self.name).exists() {
+            return Ok(bin);
+        }
+        eprintln!("── building {} {} into the cache (once)", self.name, self.version);
+        // Built aside and moved whole: neither an interrupted build nor two at once leave half a tool.
+        let aside = tempfile::tempdir_in(cache()?).map_err(|error| format!("no folder in the cache: {error}"))?;
+        match self.source {
+            Source::Crates => self.cargo_install(aside.path())?,
+            Source::Go(package) => self.go_install(package, aside.path())?,
+        }
+        make_folder(&cache()?.join("tools"))?;
+        let built = aside.path().join("made");
+        match std::fs::rename(&built, &folder) {
+            Err(error) if !bin.join(self.name).exists() => Err(format!("can't move {}: {error}", built.display())),
+            _ => Ok(bin),
+        }
+    }
+
+    fn cargo_install(self, aside: &Path) -> Outcome<()> {
+        let install = |locked: &[&str]| {
+            let mut command = Command::new("cargo");
+            process::forget_own_package(&mut command);
+            command.args(["install", "--root"]).arg(aside.join("made")).args(locked);
+            command.args([&format!("--version={}", self.version), self.name]);
+            process::run(command.current_dir(aside).env("CARGO_TARGET_DIR", aside.join("target")))
+        };
+        // A mirror of the registry may lag behind the crate's own lock file.
+        install(&["--locked"]).or_else(|_| install(&[]))
+    }
+
+    fn go_install(self, package: &str, aside: &Path) -> Outcome<()> {
+        let go = cache()?.join("go");
+        let mut command = Command::new("go");
+        command.args(["install", "-trimpath", "-ldflags=-s -w"]).arg(format!("{package}@{}", self.version));
+        command.env("GOBIN", aside.join("made/bin")).env("CGO_ENABLED", "0");
+        command.env("GOPATH", &go).env("GOMODCACHE", go.join("pkg/mod")).env("GOCACHE", go.join("build"));
+        process::run(command.env("GOFLAGS", "-modcacherw").current_dir(aside))
+    }
+}
+
+/// The folder of everything that is installed or built once: `$TIDELOCK_CACHE`, else `~/.cache/tidelock`.
+fn cache() -> Outcome<PathBuf> {
+    let folder = match std::env::var_os("TIDELOCK_CACHE") {
+        Some(folder) => PathBuf::from(folder),
+        None => std::env::home_dir().ok_or("no home folder: set TIDELOCK_CACHE")?.join(".cache/tidelock"),
+    };
+    if !folder.is_absolute() {
+        return Err(format!("TIDELOCK_CACHE is {}: make it an absolute path", folder.display()));
+    }
+    make_folder(&folder)?;
+    Ok(folder)
+}
+
+fn make_folder(folder: &Path) -> Outcome<()> {
+    std::fs::create_dir_all(folder).map_err(|error| format!("can't make {}: {error}", folder.display()))
+}
+
+fn provide_program(name: &str, debian: Option<&str>) -> Outcome<()> {
+    if is_on_path(name) {
+        return Ok(());
+    }
+    let Some(package) = debian else { return Err(format!("`{name}` is missing: install it and put it on PATH")) };
+    if !rustix::process::geteuid().is_root() || !is_on_path("apt-get") {
+        return Err(format!("`{name}` is missing: install it (Debian's package is `{package}`)"));
+    }
+    eprintln!("── installing Debian's {package}");
+    process::run(Command::new("apt-get").arg("update").stdout(Stdio::null()))?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "--no-install-recommends", package]).env("DEBIAN_FRONTEND", "noninteractive");
+    process::run(&mut install)?;
+    if is_on_path(name) { Ok(()) } else { Err(format!("Debian's package `{package}` brought no `{name}`")) }
+}
+
+fn is_on_path(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
+fn provide_target(target: &str) -> Outcome<()> {
+    if has_target(target)? {
+        return Ok(());
+    }
+    process::run(Command::new("rustup").args(["target", "add", target]))
+        .map_err(|problem| format!("Rust's standard library for {target} is missing: {problem}"))
+}
+
+/// The compiler knows every target's folder, which exists only for the installed ones. So rustup is asked only when
+/// something is missing, and a toolchain that did not come from rustup serves as well.
+fn has_target(target: &str) -> Outcome<bool> {
+    let question = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output();
+    let answer = question.map_err(|error| format!("`rustc` does not start: {error}"))?;
+    let folder = String::from_utf8_lossy(&answer.stdout);
+    Ok(answer.status.success() && Path::new(folder.trim()).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_named() {
+        assert_eq!(provide_program("sh", None), Ok(()));
+        let error = provide_program("no-such-program", None).expect_err("it does not exist");
+        assert!(error.contains("`no-such-program` is missing"), "{error}");
+    }
+
+    #[test]
+    fn the_host_is_an_installed_target_and_an_unknown_one_is_not() {
+        let answer = Command::new("rustc").args(["--print", "host-tuple"]).output().expect("rustc starts");
+        let host = String::from_utf8(answer.stdout).expect("a name");
+        assert_eq!(has_target(host.trim()), Ok(true));
+        assert_eq!(has_target("pdp11-none-unix"), Ok(false));
+    }
+}
