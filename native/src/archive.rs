@@ -1,6 +1,6 @@
 //! A whole vault as one text file: JSON Lines in clear, specified in `docs/ARCHIVE.md`.
 
-use crate::{Change, Collection, Error, ErrorKind, Kind, KeyRange, Local, Position, Stamp, VaultId, clock};
+use crate::{Change, Collection, Error, ErrorKind, KeyRange, Kind, Local, Position, Stamp, VaultId, clock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -89,7 +89,7 @@ impl Line {
 }
 
 pub(crate) fn export(local: &Local, out: &mut impl Write) -> Result<u64, Error> {
-    let status = local.status();
+    let status = local.status()?;
     let vault = status.vault.map(|id: VaultId| id.to_string());
     write_line(out, &Header { tidelock_archive: VERSION, vault, exported_unix_ms: clock::unix_ms() })?;
     let mut records = 0;
@@ -143,8 +143,11 @@ pub(crate) fn import(local: &mut Local, input: &mut impl BufRead) -> Result<Arch
     let mut lines = Lines { input, number: 0, text: Vec::new() };
     let header: Header = lines.next()?.ok_or_else(|| lines.refuse("the file is empty"))?;
     if header.tidelock_archive != VERSION {
-        return Err(Error::new(ErrorKind::Unsupported, format!("this archive has version {}", header.tidelock_archive))
-            .next_step("import it with a newer Tidelock"));
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("this archive has version {}", header.tidelock_archive),
+        )
+        .next_step("import it with a newer Tidelock"));
     }
     let mut importing = Importing { local, report: ArchiveImport::default(), changes: Vec::new(), bytes: 0 };
     while let Some(line) = lines.next::<Line>()? {

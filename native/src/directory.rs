@@ -86,17 +86,17 @@ pub(crate) fn io_error(error: &io::Error, file: &Path) -> Error {
 }
 
 fn local_error(error: LocalError, file: &Path) -> Error {
-    let (kind, step) = match &error {
-        LocalError::Stale | LocalError::Busy => (ErrorKind::Busy, "try again when the other process is done"),
-        LocalError::Full => (ErrorKind::LocalStore, "make room on the disk, then try again"),
-        LocalError::ReadOnly => (ErrorKind::LocalStore, "make the folder writable, or name another"),
-        LocalError::Corrupt(_) => {
-            (ErrorKind::Corrupt, "move this device's folder away and join the vault again: the bucket has what was pushed")
-        }
-        LocalError::Other(_) => (ErrorKind::LocalStore, "check that the folder exists and may be read and written"),
+    let step = match &error {
+        LocalError::Stale | LocalError::Busy => "try again when the other process is done",
+        LocalError::Full => "make room on the disk, then try again; nothing acknowledged is lost",
+        LocalError::ReadOnly => "make the folder writable, or name another",
+        LocalError::Corrupt(_) => "move this device's folder away and join again: what was published comes back",
+        LocalError::Other(_) => "check that the folder exists and may be read and written",
     };
-    let out = Error::new(kind, error.to_string()).on(file.display().to_string()).next_step(step);
-    if kind == ErrorKind::Busy { out.retryable() } else { out }
+    let failed = Error::new(ErrorKind::LocalStore, format!("the local store failed: {error}"))
+        .on(file.display().to_string())
+        .next_step(step);
+    if matches!(error, LocalError::Busy | LocalError::Stale) { failed.retryable() } else { failed }
 }
 
 /// The folder of a `file://` store.

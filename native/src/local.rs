@@ -90,9 +90,9 @@ impl Local {
         let mut rest = Some(range);
         let pages = std::iter::from_fn(move || {
             let range = rest.take()?;
-            let page = self.engine.list(&collection, range.clone(), PAGE_ENTRIES);
+            let page = self.engine.list(&collection, &range, PAGE_ENTRIES);
             if let Ok(page) = &page {
-                rest = after_page(page, range, PAGE_ENTRIES);
+                rest = after_page(page, range);
             }
             Some(page)
         });
@@ -111,7 +111,10 @@ impl Local {
     }
 
     /// What is known without a request.
-    pub fn status(&self) -> Status {
+    ///
+    /// # Errors
+    /// What the local store says.
+    pub fn status(&self) -> Result<Status, Error> {
         self.engine.status()
     }
 

@@ -186,7 +186,8 @@ impl Owner {
                     Err(failure) => self.engine.handle_failure(id, failure, now),
                 }
             }
-            Message::Stretched(id, key) => self.engine.handle_stretched(id, key, now),
+            Message::Stretched(id, Ok(key)) => self.engine.handle_stretched(id, key, now),
+            Message::Stretched(_, Err(error)) => self.fail_started(&error),
             Message::Close(_) => {}
         }
     }
@@ -196,6 +197,16 @@ impl Owner {
         let id = self.started.iter().find(|(_, started)| started.ticket == ticket).map(|(id, _)| *id);
         if let Some(id) = id {
             self.engine.cancel(id, self.clock.now());
+        }
+    }
+
+    /// Ends what runs with an error that the engine has no input for: a passphrase that can't be stretched. Only a create
+    /// or a join stretches, and nothing runs beside those.
+    fn fail_started(&mut self, error: &Error) {
+        for (id, started) in std::mem::take(&mut self.started) {
+            self.engine.cancel(id, self.clock.now());
+            // Its caller may have stopped waiting.
+            let _ = started.reply.send(Err(error.clone()));
         }
     }
 
@@ -222,7 +233,7 @@ impl Owner {
 
     /// A push that finds the lock taken is done when its holder published this device's ops too.
     fn was_pushed_by_another(&self, operation: &Operation) -> bool {
-        matches!(operation, Operation::Push) && self.engine.status().pending == 0
+        matches!(operation, Operation::Push) && self.engine.status().is_ok_and(|status| status.pending == 0)
     }
 
     /// Does what the engine asks for, until it asks for nothing more.

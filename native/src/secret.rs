@@ -24,8 +24,10 @@ fn without_line_break(text: &str) -> &str {
 
 /// Nine groups of four, give or take one, with a digit somewhere: hardly a passphrase, most likely a code with a slip.
 fn looks_like_a_code(text: &str) -> bool {
-    let groups: Vec<&str> = text.split(|c: char| c == '-' || c.is_whitespace()).filter(|group| !group.is_empty()).collect();
-    let fours = groups.iter().filter(|group| group.len() == 4 && group.bytes().all(|b| b.is_ascii_alphanumeric())).count();
+    let groups: Vec<&str> =
+        text.split(|c: char| c == '-' || c.is_whitespace()).filter(|group| !group.is_empty()).collect();
+    let fours =
+        groups.iter().filter(|group| group.len() == 4 && group.bytes().all(|b| b.is_ascii_alphanumeric())).count();
     (8..=10).contains(&groups.len()) && fours + 1 >= groups.len() && text.bytes().any(|b| b.is_ascii_digit())
 }
 
@@ -35,7 +37,9 @@ mod tests {
 
     #[test]
     fn words_are_a_passphrase_without_their_line_break() {
-        for text in ["correct horse battery staple", "correct horse battery staple\n", "correct horse battery staple\r\n"] {
+        for text in
+            ["correct horse battery staple", "correct horse battery staple\n", "correct horse battery staple\r\n"]
+        {
             let Secret::Passphrase(passphrase) = parse_secret(text).unwrap() else { panic!("a code?") };
             assert_eq!(*passphrase, "correct horse battery staple");
         }

@@ -2,8 +2,9 @@
 
 use crate::owner::{self, Message, Running};
 use crate::{
-    ArchiveImport, Change, Collection, Conflict, DeviceStatus, Entry, Error, ErrorKind, Events, KeyRange, Local, Log, Map,
-    Operation, Options, Outcome, Position, Record, RecoveryCode, Secret, Status, SyncReport, Watch, Written, directory,
+    ArchiveImport, Change, Collection, Conflict, DeviceStatus, Entry, Error, ErrorKind, Events, KeyRange, Local, Log,
+    Map, Operation, Options, Outcome, Position, Record, RecoveryCode, Secret, Status, SyncReport, Watch, Written,
+    directory,
 };
 use std::future::Future;
 use std::io::{BufRead, Write};
@@ -138,15 +139,15 @@ impl Vault {
     /// What is known without a request.
     ///
     /// # Errors
-    /// Only if the vault is closed.
+    /// What the local store says.
     pub async fn status(&self) -> Result<Status, Error> {
-        self.call(|engine, _| Ok(engine.status())).await
+        self.call(|engine, _| engine.status()).await
     }
 
     /// Every device known, this one included.
     ///
     /// # Errors
-    /// Only if the vault is closed.
+    /// What the local store says.
     pub async fn devices(&self) -> Result<Vec<DeviceStatus>, Error> {
         Ok(self.status().await?.devices)
     }
@@ -233,13 +234,8 @@ impl Vault {
     }
 
     /// The first `limit` entries of a range; a page of [`Map::list`] and [`Log::list`].
-    pub(crate) async fn page(
-        &self,
-        collection: Collection,
-        range: KeyRange,
-        limit: u32,
-    ) -> Result<Vec<Entry>, Error> {
-        self.call(move |engine, _| engine.list(&collection, range, limit)).await
+    pub(crate) async fn page(&self, collection: Collection, range: KeyRange, limit: u32) -> Result<Vec<Entry>, Error> {
+        self.call(move |engine, _| engine.list(&collection, &range, limit)).await
     }
 
     /// One record.
@@ -311,7 +307,9 @@ impl Vault {
     fn gone(&self) -> Error {
         match self.shared.closed.load(Ordering::Relaxed) {
             true => Error::new(ErrorKind::Closed, "the vault was closed").next_step("open it again"),
-            false => Error::new(ErrorKind::Internal, "the vault's thread ended").next_step("open it again, and report this"),
+            false => {
+                Error::new(ErrorKind::Internal, "the vault's thread ended").next_step("open it again, and report this")
+            }
         }
     }
 }
