@@ -27,10 +27,13 @@ const EVENTS_MAX: usize = 256;
 /// Where a caller's operation answers.
 pub(crate) type Reply = oneshot::Sender<Result<Outcome, Error>>;
 
+/// A caller's work on the engine.
+type Call = Box<dyn FnOnce(&mut Engine, Now) + Send>;
+
 /// What callers and the owner's own tasks tell it.
 pub(crate) enum Message {
     /// Runs on the engine at once.
-    Call(Box<dyn FnOnce(&mut Engine, Now) + Send>),
+    Call(Call),
     /// Starts an operation under the caller's ticket.
     Start(u64, Operation, Reply),
     /// The caller of this ticket no longer waits.

@@ -13,9 +13,9 @@ const IDLE_MS_MAX: u64 = 300_000;
 /// So many syncs that brought nothing double the wait.
 const ROUNDS_A_STEP: u32 = 5;
 /// A local write waits this long for others to share its push.
-const GATHER: Duration = Duration::from_secs(2);
+const GATHER: Duration = Duration::from_secs(1);
 /// Local writes start no sync sooner after the last.
-const APART: Duration = Duration::from_secs(10);
+const APART: Duration = Duration::from_secs(5);
 /// How often the local store is asked for writes of other processes.
 const LOOK: Duration = Duration::from_secs(1);
 
