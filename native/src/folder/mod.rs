@@ -4,7 +4,6 @@ mod fault;
 mod key;
 mod list;
 mod transport;
-mod wire;
 mod write;
 mod xml;
 
@@ -12,6 +11,8 @@ mod xml;
 mod race_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transport_tests;
 
 use bytes::Bytes;
 use std::fs::{self, File, Metadata};
@@ -22,7 +23,6 @@ use tidelock_core::{Error, ErrorKind};
 
 pub use fault::Fault;
 pub use list::{Entry, Listing, key_of_token, token_of_key};
-pub use wire::{HttpRequest, Method, Response};
 
 /// The largest object that is stored or read whole, in bytes; sealed objects are at most 8 MiB.
 pub const OBJECT_BYTES_MAX: u64 = 64 << 20;

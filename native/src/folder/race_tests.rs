@@ -10,7 +10,7 @@ use std::thread;
 
 const THREADS: usize = 16;
 const PROCESSES: usize = 6;
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 5;
 const ROOT: &str = "TIDELOCK_TEST_FOLDER";
 
 #[test]

@@ -1,14 +1,12 @@
 //! The `file://` transport: answers an S3 request on the folder, with the statuses, headers and documents of S3.
 
-use super::{
-    ByteRange, Condition, Fault, Folder, Got, HttpRequest, Meta, Method, PAGE_ENTRIES_MAX, Put, Response, key_of_token,
-    unix_ns, xml,
-};
+use super::{ByteRange, Condition, Fault, Folder, Got, Meta, PAGE_ENTRIES_MAX, Put, key_of_token, unix_ns, xml};
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use percent_encoding::percent_decode_str;
 use std::time::SystemTime;
+use tidelock_core::s3::{HttpRequest, Method, Response};
 
 /// An answer, or S3's error: status, code and message.
 type Answered = Result<Response, (u16, &'static str, String)>;
