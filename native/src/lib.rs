@@ -1,1 +1,63 @@
-//! Placeholder.
+//! Tidelock for Rust programs: records in step between a person's devices, end-to-end encrypted, through nothing but an
+//! S3-compatible bucket or a shared folder.
+//!
+//! A [`Vault`] has any number of [`Map`]s and [`Log`]s. Reads and writes are local and need no network; a sync brings
+//! this device and the bucket together:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidelock::Error> {
+//! use tidelock::{Options, Vault, parse_secret};
+//!
+//! let options = Options::new("s3://my-bucket/notes?region=eu-central-1", "/home/me/.local/share/notes")?;
+//! let vault = Vault::join(options, parse_secret("the code that `create` gave")?).await?;
+//!
+//! let todo = vault.map("todo");
+//! todo.put("milk", "two litres").await?;
+//! vault.sync().await?;
+//! if let Some(record) = todo.get("milk").await? {
+//!     println!("{} bytes", record.value.len());
+//! }
+//! vault.close().await;
+//! # Ok(()) }
+//! ```
+//!
+//! One thread owns an open vault and drives `tidelock_core`'s engine on a small runtime of its own, so these futures work
+//! under any async runtime. A program that only writes and is gone, such as a shell hook, takes [`Local`] instead: it
+//! blocks, and opens neither runtime nor connection.
+
+mod archive;
+mod clock;
+mod collections;
+mod credentials;
+mod directory;
+mod events;
+pub mod folder;
+mod local;
+mod lock;
+mod options;
+mod owner;
+mod secret;
+mod transport;
+mod vault;
+mod watch;
+
+pub use archive::ArchiveImport;
+pub use bytes::Bytes;
+pub use collections::{Changes, Entries, Imported, Importer, Log, Map};
+pub use directory::remove_local;
+pub use events::{Event, Events};
+pub use local::Local;
+pub use options::{CredentialSource, Options, Passphrase};
+pub use secret::parse_secret;
+pub use tidelock_core::crypto::RecoveryCode;
+pub use tidelock_core::engine::{
+    Change, Conflict, DeviceStatus, Entry, KeyRange, Meter, Phase, Position, Progress, Record, Secret, Status,
+    SyncReport, Version, Written,
+};
+pub use tidelock_core::replica::{Collection, Kind, Stamp};
+pub use tidelock_core::s3::{Credentials, StoreUri};
+pub use tidelock_core::{DeviceId, Error, ErrorKind, VaultId};
+pub use vault::Vault;
+pub use watch::Watch;
+
+use tidelock_core::engine::{Operation, Outcome};

@@ -87,6 +87,15 @@ pub enum Change {
         /// ≤ 256 KiB.
         value: Bytes,
     },
+    /// Adds an entry to a log under the key it had in an archive, unless one stands there or was deleted there.
+    Restore {
+        /// A log.
+        collection: Collection,
+        /// 1 to 512 bytes.
+        key: String,
+        /// ≤ 256 KiB.
+        value: Bytes,
+    },
     /// Ends a conflict: like a put (or, with `None`, a delete), but an error where no conflict stands.
     Resolve {
         /// A map.

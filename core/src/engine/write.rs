@@ -52,6 +52,7 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
             let key = import_key(&import, collection, source, *unix_ms, value, *repeat);
             append(tx, collection, key, value)
         }
+        Change::Restore { collection, key, value } => append(tx, collection, key.clone(), value),
         Change::Resolve { collection, key, value } => {
             check(collection, Kind::Map, key)?;
             let number = tx.collection(collection);

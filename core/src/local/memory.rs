@@ -1,13 +1,19 @@
 //! The local store of browsers and tests: ordered maps, split into pages for a platform that keeps them.
 
+use super::pages::{self, Pages, row_bytes};
 use super::{Batch, ByteRange, LocalError, LocalStore, Page, Revision, Row, Table};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
-/// Tables in memory.
+pub(super) type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+pub(super) type Tables = [Rows; Table::ALL.len()];
+
+/// Tables in memory: all rows, for some hundred thousand of them.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryLocal {
-    tables: BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>,
+    tables: Tables,
     revision: Revision,
+    pages: Option<Pages>,
 }
 
 impl MemoryLocal {
@@ -15,18 +21,40 @@ impl MemoryLocal {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// An empty store whose pages the platform keeps.
+    pub fn paged() -> Self {
+        Self { pages: Some(Pages::new()), ..Self::default() }
+    }
+
+    /// The store whose pages the platform has kept, all of them, in any order; no pages at all: a new store.
+    ///
+    /// # Errors
+    /// [`LocalError::Corrupt`] when a page is damaged, missing, or from another commit than the rest;
+    /// [`LocalError::Other`] when a newer version wrote them.
+    pub fn load(pages: Vec<Page>) -> Result<Self, LocalError> {
+        if pages.is_empty() {
+            return Ok(Self::paged());
+        }
+        let (tables, pages, revision) = pages::load(pages)?;
+        Ok(Self { tables, revision, pages: Some(pages) })
+    }
 }
 
 impl LocalStore for MemoryLocal {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, LocalError> {
-        Ok(self.tables.get(&table).and_then(|rows| rows.get(key)).cloned())
+        Ok(self.tables[table as usize].get(key).cloned())
     }
 
     fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<Row>, LocalError> {
-        let Some(rows) = self.tables.get(&table) else { return Ok(Vec::new()) };
-        Ok(rows
-            .range(range.start.clone()..)
-            .take_while(|(key, _)| range.end.as_ref().is_none_or(|end| *key < end))
+        let end = match &range.end {
+            // A BTreeMap panics on a range that ends before it starts.
+            Some(end) if *end <= range.start => return Ok(Vec::new()),
+            Some(end) => Bound::Excluded(end.as_slice()),
+            None => Bound::Unbounded,
+        };
+        Ok(self.tables[table as usize]
+            .range::<[u8], _>((Bound::Included(range.start.as_slice()), end))
             .take(limit as usize)
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect())
@@ -37,21 +65,31 @@ impl LocalStore for MemoryLocal {
     }
 
     fn commit(&mut self, batch: &Batch, expected: Revision) -> Result<Revision, LocalError> {
+        batch.check_limits()?;
         if self.revision != expected {
             return Err(LocalError::Stale);
         }
         for write in &batch.writes {
-            let rows = self.tables.entry(write.table).or_default();
-            match &write.value {
+            let rows = &mut self.tables[write.table as usize];
+            let old = match &write.value {
                 Some(value) => rows.insert(write.key.clone(), value.clone()),
                 None => rows.remove(&write.key),
             };
+            if let Some(pages) = &mut self.pages {
+                let bytes = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, |value| row_bytes(&write.key, value));
+                pages.note_write(write.table, &write.key, bytes(&old), bytes(&write.value));
+            }
+        }
+        if let Some(pages) = &mut self.pages {
+            pages.note_commit();
         }
         self.revision.0 += 1;
         Ok(self.revision)
     }
 
+    /// The pages of all commits since the last call; none when nothing was committed.
     fn take_dirty_pages(&mut self) -> Option<Vec<Page>> {
-        None
+        let pages = self.pages.as_mut()?;
+        Some(pages.take_dirty(&self.tables, self.revision))
     }
 }

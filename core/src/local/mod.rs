@@ -4,8 +4,10 @@
 //! open: whoever commits on a stale revision is told so, and runs the step again on what is there now.
 
 mod memory;
+mod pages;
 
 pub use memory::MemoryLocal;
+pub use pages::PAGE_BYTES_MAX;
 
 use std::fmt;
 
@@ -99,12 +101,30 @@ pub struct Batch {
     pub writes: Vec<Write>,
 }
 
+impl Batch {
+    /// What every store checks before a commit.
+    ///
+    /// # Errors
+    /// [`LocalError::Other`] when a key or value is larger than [`KEY_BYTES_MAX`] or [`VALUE_BYTES_MAX`].
+    pub fn check_limits(&self) -> Result<(), LocalError> {
+        for write in &self.writes {
+            if write.key.len() > KEY_BYTES_MAX {
+                return Err(LocalError::Other(format!("a key has more than {KEY_BYTES_MAX} bytes")));
+            }
+            if write.value.as_ref().is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
+                return Err(LocalError::Other(format!("a value has more than {VALUE_BYTES_MAX} bytes")));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A page of a store that keeps its pages elsewhere (a browser's IndexedDB); `bytes: None` removes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// The page's number.
     pub id: u64,
-    /// Its content, ≤ 64 KiB unless one value alone is larger.
+    /// Its content, ≤ [`PAGE_BYTES_MAX`] (64 KiB) unless one row alone is larger.
     pub bytes: Option<Vec<u8>>,
 }
 
@@ -166,7 +186,7 @@ pub trait LocalStore: Send {
     /// All or nothing, and only while the revision is `expected`.
     ///
     /// # Errors
-    /// [`LocalError::Stale`] when it is not; else what the store says. Nothing is changed then.
+    /// [`LocalError::Stale`] when it is not; [`Batch::check_limits`]; else what the store says. Nothing is changed then.
     fn commit(&mut self, batch: &Batch, expected: Revision) -> Result<Revision, LocalError>;
 
     /// `None`: commits are durable on return. `Some`: pages that the platform must store in one transaction, then report.

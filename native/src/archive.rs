@@ -1,0 +1,250 @@
+//! A whole vault as one text file: JSON Lines in clear, specified in `docs/ARCHIVE.md`.
+
+use crate::{Change, Collection, Error, ErrorKind, KeyRange, Kind, Local, Position, Stamp, VaultId, clock};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufRead, Read as _, Write};
+
+/// The version this reads and writes.
+const VERSION: u32 = 1;
+/// No line is longer: a value of 256 KiB in base64, a key of 512 bytes and a name of 128, each with every byte escaped.
+const LINE_BYTES_MAX: u64 = 512 << 10;
+/// Changes of one write, and about how many bytes of values.
+const BATCH_CHANGES: usize = 500;
+const BATCH_BYTES: usize = 4 << 20;
+/// Conflicts read at once.
+const CONFLICTS_PAGE: u32 = 100;
+
+/// What an import did, in records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArchiveImport {
+    /// Taken in.
+    pub added: u64,
+    /// Here already, with the same value.
+    pub unchanged: u64,
+    /// Not taken: what stands here is newer.
+    pub newer_here: u64,
+    /// Not taken: entries of logs that were deleted here.
+    pub deleted_here: u64,
+    /// Not taken: versions that had lost a conflict in the vault that was exported.
+    pub siblings: u64,
+}
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    tidelock_archive: u32,
+    vault: Option<String>,
+    exported_unix_ms: u64,
+}
+
+/// Every other line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    kind: LineKind,
+    name: String,
+    key: String,
+    /// Base64 with padding.
+    value: String,
+    stamp: LineStamp,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    sibling: bool,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LineKind {
+    Map,
+    Log,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LineStamp {
+    ms: u64,
+    counter: u32,
+}
+
+impl Line {
+    /// `None` for Tidelock's own records: they belong to their vault.
+    fn new(collection: &Collection, key: &str, value: &[u8], stamp: Stamp, sibling: bool) -> Option<Self> {
+        let kind = match collection.kind {
+            Kind::Root => return None,
+            Kind::Map => LineKind::Map,
+            Kind::Log => LineKind::Log,
+        };
+        Some(Self {
+            kind,
+            name: collection.name.clone(),
+            key: key.to_owned(),
+            value: STANDARD.encode(value),
+            stamp: LineStamp { ms: stamp.ms, counter: stamp.counter },
+            sibling,
+        })
+    }
+}
+
+pub(crate) fn export(local: &Local, out: &mut impl Write) -> Result<u64, Error> {
+    let status = local.status()?;
+    let vault = status.vault.map(|id: VaultId| id.to_string());
+    write_line(out, &Header { tidelock_archive: VERSION, vault, exported_unix_ms: clock::unix_ms() })?;
+    let mut records = 0;
+    for collection in &status.collections {
+        for entry in local.list(collection.clone(), KeyRange::default()) {
+            let entry = entry?;
+            if let Some(line) = Line::new(collection, &entry.key, &entry.record.value, entry.record.stamp, false) {
+                write_line(out, &line)?;
+                records += 1;
+            }
+        }
+    }
+    export_siblings(local, out)?;
+    out.flush().map_err(|error| write_error(&error))?;
+    Ok(records)
+}
+
+/// What lost a conflict goes last: an import can't make it stand beside the winner, but nobody loses it.
+fn export_siblings(local: &Local, out: &mut impl Write) -> Result<(), Error> {
+    let mut after = None;
+    loop {
+        let conflicts = local.conflicts(after.as_ref(), CONFLICTS_PAGE)?;
+        for conflict in &conflicts {
+            for version in conflict.versions.iter().skip(1) {
+                let Some(value) = &version.value else { continue };
+                if let Some(line) = Line::new(&conflict.collection, &conflict.key, value, version.stamp, true) {
+                    write_line(out, &line)?;
+                }
+            }
+        }
+        match conflicts.into_iter().last() {
+            Some(last) => after = Some(Position { collection: last.collection, key: last.key }),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn write_line(out: &mut impl Write, line: &impl Serialize) -> Result<(), Error> {
+    serde_json::to_writer(&mut *out, line)
+        .map_err(io::Error::from)
+        .and_then(|()| out.write_all(b"\n"))
+        .map_err(|error| write_error(&error))
+}
+
+fn write_error(error: &io::Error) -> Error {
+    Error::new(ErrorKind::LocalStore, format!("the archive can't be written: {error}"))
+        .next_step("check the disk's room and the file's folder, then export again")
+}
+
+pub(crate) fn import(local: &mut Local, input: &mut impl BufRead) -> Result<ArchiveImport, Error> {
+    let mut lines = Lines { input, number: 0, text: Vec::new() };
+    let header: Header = lines.next()?.ok_or_else(|| lines.refuse("the file is empty"))?;
+    if header.tidelock_archive != VERSION {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("this archive has version {}", header.tidelock_archive),
+        )
+        .next_step("import it with a newer Tidelock"));
+    }
+    let mut importing = Importing { local, report: ArchiveImport::default(), changes: Vec::new(), bytes: 0 };
+    while let Some(line) = lines.next::<Line>()? {
+        let value = STANDARD.decode(&line.value).map_err(|_| lines.refuse("its value is not base64"))?;
+        importing.take(line, value.into())?;
+    }
+    importing.flush()?;
+    Ok(importing.report)
+}
+
+/// An import on its way: what was decided, and is not written yet.
+struct Importing<'a> {
+    local: &'a mut Local,
+    report: ArchiveImport,
+    changes: Vec<Change>,
+    bytes: usize,
+}
+
+impl Importing<'_> {
+    fn take(&mut self, line: Line, value: Bytes) -> Result<(), Error> {
+        if line.sibling {
+            self.report.siblings += 1;
+            return Ok(());
+        }
+        let collection = match line.kind {
+            LineKind::Map => Collection::map(line.name),
+            LineKind::Log => Collection::log(line.name),
+        };
+        let stamp = Stamp { ms: line.stamp.ms, counter: line.stamp.counter };
+        let here = self.local.get(&collection, &line.key)?;
+        match (here, line.kind) {
+            (Some(here), _) if here.value == value => self.report.unchanged += 1,
+            (Some(_), LineKind::Log) => self.report.newer_here += 1,
+            (Some(here), LineKind::Map) if here.stamp > stamp => self.report.newer_here += 1,
+            (_, LineKind::Map) => {
+                self.report.added += 1;
+                self.bytes += value.len();
+                self.changes.push(Change::Put { collection, key: line.key, value });
+            }
+            (None, LineKind::Log) => {
+                self.bytes += value.len();
+                self.changes.push(Change::Restore { collection, key: line.key, value });
+            }
+        }
+        if self.changes.len() >= BATCH_CHANGES || self.bytes >= BATCH_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let changes = std::mem::take(&mut self.changes);
+        self.bytes = 0;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.local.write(&changes)?;
+        for change in &changes {
+            let Change::Restore { collection, key, .. } = change else { continue };
+            match self.local.get(collection, key)? {
+                Some(_) => self.report.added += 1,
+                None => self.report.deleted_here += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The lines of an archive, bounded before they are read.
+struct Lines<'a, R> {
+    input: &'a mut R,
+    number: u64,
+    text: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<'_, R> {
+    /// The next line that is not empty.
+    fn next<T: for<'de> Deserialize<'de>>(&mut self) -> Result<Option<T>, Error> {
+        loop {
+            self.text.clear();
+            self.number += 1;
+            let read = self.input.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut self.text);
+            let read = read.map_err(|error| self.refuse(&format!("it can't be read: {error}")))?;
+            if read == 0 {
+                return Ok(None);
+            }
+            if self.text.len() as u64 > LINE_BYTES_MAX {
+                return Err(self.refuse("it is longer than any line of an archive"));
+            }
+            if !self.text.trim_ascii().is_empty() {
+                return serde_json::from_slice(&self.text).map(Some).map_err(|_| self.refuse("it has another form"));
+            }
+        }
+    }
+
+    fn refuse(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Invalid, format!("line {} is none of a Tidelock archive: {why}", self.number))
+            .next_step("import a file that `export` made; lines before this one stay imported")
+    }
+}

@@ -1,0 +1,38 @@
+//! What an open vault tells while it works.
+
+use crate::{Collection, Error, Progress};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+/// Something that happened in an open vault.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Records of this collection changed, by a sync or by a write through this vault.
+    Changed(Collection),
+    /// How far the running work is.
+    Progress(Progress),
+    /// Something a person should know, that ended nothing.
+    Report(Error),
+    /// The listener was too slow: so many events were lost before the next.
+    Missed(u64),
+}
+
+/// The events since it was made.
+#[derive(Debug)]
+pub struct Events {
+    receiver: Receiver<Event>,
+}
+
+impl Events {
+    pub(crate) fn new(receiver: Receiver<Event>) -> Self {
+        Self { receiver }
+    }
+
+    /// Waits for the next event; `None` when the vault is closed. Dropping the future loses none.
+    pub async fn next(&mut self) -> Option<Event> {
+        match self.receiver.recv().await {
+            Ok(event) => Some(event),
+            Err(RecvError::Lagged(lost)) => Some(Event::Missed(lost)),
+            Err(RecvError::Closed) => None,
+        }
+    }
+}
