@@ -7,7 +7,7 @@ mod store;
 use std::fmt;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use tidelock_core::{Error, ErrorKind};
 use tokio::sync::oneshot;
@@ -70,22 +70,25 @@ pub fn bind(port: u16) -> Result<TcpListener, Error> {
 /// Serves until `stop` is ready, then lets requests under way end (for at most ten seconds).
 ///
 /// # Errors
-/// `LocalStore` where the directory can't be made or opened.
+/// `LocalStore` where the directory can't be made.
 pub async fn serve(
     options: &ServeOptions,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
-    let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::LocalStore, format!("the directory to serve can't be used: {error}"))
-            .on(options.dir.display().to_string())
-    };
-    std::fs::create_dir_all(&options.dir).map_err(failed)?;
-    let dir = std::path::absolute(&options.dir).map_err(failed)?;
+    let dir = prepare(&options.dir)?;
     let service = store::service(dir, &options.keys);
     http::run(listener, service, stop)
         .await
         .map_err(|error| Error::new(ErrorKind::Internal, format!("the server can't listen: {error}")))
+}
+
+/// Makes the directory, and gives its absolute path.
+fn prepare(dir: &Path) -> Result<PathBuf, Error> {
+    std::fs::create_dir_all(dir).and_then(|()| std::path::absolute(dir)).map_err(|error| {
+        Error::new(ErrorKind::LocalStore, format!("the directory to serve can't be used: {error}"))
+            .on(dir.display().to_string())
+    })
 }
 
 /// A server on a free port of this machine, in threads of its own: for the demo and for tests. Stops when dropped.
@@ -100,8 +103,9 @@ impl ServeHandle {
     /// Starts it; requests are answered from now on.
     ///
     /// # Errors
-    /// Those of [`bind`], and `Internal` where no thread can be started.
+    /// Those of [`bind`] and [`serve`], and `Internal` where no thread can be started.
     pub fn start(options: ServeOptions) -> Result<Self, Error> {
+        prepare(&options.dir)?;
         let listener = bind(0)?;
         let failed = |error| Error::new(ErrorKind::Internal, format!("the server can't be started: {error}"));
         let address = listener.local_addr().map_err(failed)?;
@@ -109,7 +113,7 @@ impl ServeHandle {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
         let run = move || {
-            // A directory that can't be served shows itself to whoever asks for a bucket.
+            // What could fail was tried above; a server that ends early shows itself to its first client.
             let _ = runtime.block_on(serve(&options, listener, async {
                 let _ = stopped.await;
             }));
