@@ -117,6 +117,16 @@ fn idle_poll_is_one_get(world: &mut World, at: usize) {
     }
 }
 
+/// A full check with nothing new: one LIST, the beacon and the own manifest read, nothing written.
+fn full_check_writes_nothing(world: &mut World, at: usize) {
+    let check = cost(world, at, Operation::Check).all;
+    assert_eq!(
+        check,
+        Meter { get: 2, list: 1, bytes_received: check.bytes_received, ..Meter::default() },
+        "device {at}"
+    );
+}
+
 /// Small changes pushed by one device and pulled by another, one by one.
 fn small_changes(world: &mut World, from: usize, to: usize, many: u64) {
     let mut overflows = 0;
@@ -165,6 +175,13 @@ fn requests(devices: usize) {
     settle(&mut world);
     for at in 0..devices {
         idle_poll_is_one_get(&mut world, at);
+    }
+    for at in 0..devices {
+        world.run(at, Operation::Check).unwrap(); // states the vectors
+    }
+    settle(&mut world);
+    for at in 0..devices {
+        full_check_writes_nothing(&mut world, at);
     }
     manifests_are_small(&world);
     meters_agree(&world);
