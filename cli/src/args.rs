@@ -1,6 +1,6 @@
 //! The command line: what every command knows, and the list of them.
 
-use crate::commands::{archive, conflicts, init, log, meta, record, reset, status, sync};
+use crate::commands::{archive, conflicts, init, log, meta, record, reset, serve, status, sync};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -82,11 +82,13 @@ pub(crate) enum Command {
     Import(archive::Import),
     Republish(sync::Republish),
     Reset(reset::Reset),
+    Serve(serve::Serve),
     Completions(meta::Completions),
     Man(meta::Man),
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test it is the failure")]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;

@@ -9,6 +9,7 @@ mod history;
 mod input;
 mod output;
 mod progress;
+pub mod serve;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use std::process::ExitCode;

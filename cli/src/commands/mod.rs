@@ -7,6 +7,7 @@ pub(crate) mod log;
 pub(crate) mod meta;
 pub(crate) mod record;
 pub(crate) mod reset;
+pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod sync;
 
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> Result {
         Command::Import(command) => command.run(&context),
         Command::Republish(command) => command.run(&context),
         Command::Reset(command) => command.run(&context),
+        Command::Serve(command) => command.run(&context),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     }

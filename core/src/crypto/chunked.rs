@@ -2,8 +2,9 @@
 //!
 //! A sealed message is salt(24) ‖ commitment(32) ‖ chunks: each of 16 KiB of plaintext and a tag, the last always shorter.
 
-use chacha20poly1305::aead::{AeadInOut, Key, KeyInit, KeySizeUser, Nonce, Tag, inout::InOutBuf};
+use chacha20poly1305::aead::{AeadInOut, Key, KeyInit, KeySizeUser, Nonce, Tag};
 use hmac::Mac;
+use std::iter::once;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -48,22 +49,20 @@ pub(super) fn seal<S: Suite>(
     let aead = keys.aead::<S>();
     out.extend_from_slice(salt);
     out.extend_from_slice(keys.commitment());
-    let start = out.len();
-    let chunks = plaintext.len() / CHUNK_BYTES + 1;
-    out.resize(start + plaintext.len() + chunks * TAG_BYTES, 0);
-    for (number, sealed) in out[start..].chunks_mut(SEALED_CHUNK_BYTES).enumerate() {
-        let plain = &plaintext[number * CHUNK_BYTES..][..sealed.len() - TAG_BYTES];
-        let (body, tag) = sealed.split_at_mut(plain.len());
-        let buffer = InOutBuf::new(plain, body).expect("both are cut to one length");
-        let sealed_tag = aead
-            .encrypt_inout_detached(&keys.nonce::<S>(number), &[], buffer)
+    let full = plaintext.chunks_exact(CHUNK_BYTES);
+    let last = full.remainder();
+    for (number, plain) in full.chain(once(last)).enumerate() {
+        let start = out.len();
+        out.extend_from_slice(plain);
+        let tag = aead
+            .encrypt_inout_detached(&keys.nonce::<S>(number), &[], (&mut out[start..]).into())
             .expect("16 KiB are far below the AEAD's limit");
-        tag.copy_from_slice(&sealed_tag);
+        out.extend_from_slice(&tag);
     }
 }
 
-/// The plaintext; `None` for anything that [`seal`] did not make with this key and context, and for a plaintext of
-/// more than `plaintext_max` bytes. Memory is taken only for what is really there and within the bound.
+/// The plaintext; refused is anything that [`seal`] did not make with this key and context, and a plaintext of more
+/// than `plaintext_max` bytes. Memory is taken only for what is really there and within the bound.
 pub(super) fn open<S: Suite>(
     key: &Key<S::Aead>,
     context: &[&[u8]],
@@ -81,13 +80,14 @@ pub(super) fn open<S: Suite>(
         return Err(Refused::NotThisKey);
     }
     let aead = keys.aead::<S>();
-    let mut out = vec![0; plaintext_len];
+    let mut out = Vec::with_capacity(plaintext_len);
     for (number, sealed) in body.chunks(SEALED_CHUNK_BYTES).enumerate() {
         let (body, tag) = sealed.split_at(sealed.len() - TAG_BYTES);
-        let plain = &mut out[number * CHUNK_BYTES..][..body.len()];
-        let buffer = InOutBuf::new(body, plain).expect("both are cut to one length");
+        let start = out.len();
+        out.extend_from_slice(body);
         let tag = Tag::<S::Aead>::try_from(tag).map_err(|_| Refused::Damaged)?;
-        aead.decrypt_inout_detached(&keys.nonce::<S>(number), &[], buffer, &tag).map_err(|_| Refused::Damaged)?;
+        aead.decrypt_inout_detached(&keys.nonce::<S>(number), &[], (&mut out[start..]).into(), &tag)
+            .map_err(|_| Refused::Damaged)?;
     }
     Ok(out)
 }

@@ -102,7 +102,7 @@ impl KeyRing {
         HashKey(derive(&self.first_secret().0, labels::IMPORT, &[&self.vault.0]))
     }
 
-    /// The one encoding of the ring, for the local store: vault(16) ‖ [`KeyRing::entries`].
+    /// The one encoding of the ring, for the local store: vault(16), then as in a `keys` object, but with the newest too.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut out = Zeroizing::new(Vec::with_capacity(VaultId::BYTES + 4 + self.epochs.len() * EPOCH_BYTES));
         out.extend_from_slice(&self.vault.0);

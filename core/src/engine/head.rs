@@ -253,6 +253,8 @@ pub(super) struct Peer {
     pub(super) seen_ms: Option<u64>,
     /// Its ops that no object here could give.
     pub(super) damaged: Vec<Damaged>,
+    /// Own ops that it could not read, by its newest manifest, until they are mended.
+    pub(super) misses: Vec<Damaged>,
 }
 
 /// A point that may be before the first op.

@@ -19,7 +19,8 @@ pub(super) fn from_beacon(
 ) -> BTreeSet<DeviceId> {
     let moved = beacon.iter().filter(|(id, said)| {
         if **id == identity.device {
-            return said.sequence > head.published.sequence && head.frozen.is_none();
+            let own = (head.published.sequence, head.published.hash.short());
+            return (said.sequence, said.hash) != own && said.sequence >= own.0 && head.frozen.is_none();
         }
         // What a debt already waits for has its own turn.
         head.peers.get(id).is_none_or(|peer| {

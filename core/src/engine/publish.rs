@@ -58,8 +58,9 @@ pub(super) async fn push(
         let first = cx.read(|state| state.head.published.sequence == 0);
         let vector_moved = with_vector && cx.read(|state| state.head.vector() != state.head.published.vector);
         let damage_moved = cx.read(|state| damage(&state.head) != state.head.published.damaged);
+        let missed = cx.read(|state| state.head.peers.values().any(|peer| !peer.misses.is_empty()));
         let snapshot_due = snapshot::is_due(cx);
-        if !(pending || first || vector_moved || damage_moved || snapshot_due) {
+        if !(pending || first || vector_moved || damage_moved || missed || snapshot_due) {
             break;
         }
         prepare(cx, &identity, snapshot_due, report).await?;
@@ -123,6 +124,7 @@ async fn prepare(
     };
     cx.read(|state| adopt_named(&state.head, &mut line));
     trim(cx, identity, &mut line)?;
+    mend(cx, identity, &mut line).await?;
     let overflow = read_ops(cx, &line.tail, goal, TAIL_BYTES_MAX)?;
     if overflow.is_none() {
         let pending_bytes = pending_bytes(cx, &line.tail)?;
@@ -274,6 +276,29 @@ async fn write_segments(
         line.segments.insert(at, merged);
     }
     Ok(())
+}
+
+/// What another device could not read is written again under a new name: same ops, same names, same contents.
+async fn mend(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine) -> Result<(), Error> {
+    let misses: Vec<_> = cx.read(|state| state.head.peers.values().flat_map(|peer| peer.misses.clone()).collect());
+    if misses.is_empty() {
+        return Ok(());
+    }
+    for segment in &mut line.segments {
+        let (from, to) = (segment.named.from, segment.named.end.n);
+        if !misses.iter().any(|missed| missed.from <= to && missed.to >= from) {
+            continue;
+        }
+        let run = read_ops(cx, &segment.start, to, usize::MAX)?.ok_or_else(|| internal("a segment has no ops"))?;
+        line.superseded.push(segment_path(identity.space, identity.device, segment.named.object.id));
+        *segment = put_segment(cx, identity, &run, segment.start.clone()).await?;
+    }
+    cx.step(|tx| {
+        let devices: Vec<_> =
+            tx.head.peers.iter().filter(|(_, peer)| !peer.misses.is_empty()).map(|(id, _)| *id).collect();
+        devices.into_iter().for_each(|id| tx.head.peer_mut(id).misses.clear());
+        Ok(())
+    })
 }
 
 /// Takes the segments from `at` on back into the tail; their objects are superseded.

@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// A reading lower than verified is reported as a rollback once it has lasted this long.
 const BEHIND_MS_MAX: u64 = 3_600_000;
 
+/// A segment that could not be had this often is named as damaged.
+const TRIES_BEFORE_DAMAGED: u32 = 3;
+
 /// What a poll found.
 pub(super) struct Polled {
     /// The beacon lacks something verified, or its own entry is wrong.
@@ -250,6 +253,7 @@ fn accept(
     signed: &[u8],
 ) {
     let unix_ms = tx.now.unix_ms;
+    let own = tx.head.identity.as_ref().map(|identity| identity.device);
     let peer = tx.head.peer_mut(device);
     if manifest.sequence < peer.sequence {
         peer.behind_ms.get_or_insert(unix_ms);
@@ -279,6 +283,7 @@ fn accept(
     peer.segments.clone_from(&manifest.line.segments);
     peer.tail_from = manifest.line.tail.from;
     peer.snapshot.clone_from(&manifest.snapshot);
+    peer.misses = manifest.damaged.iter().copied().filter(|damaged| Some(damaged.device) == own).collect();
     tx.set(Table::Devices, manifest_row(device), Some(signed.to_vec()));
 }
 
@@ -329,11 +334,6 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         for id in ids {
             let peer = &tx.head.peers[&id];
             let owed = !peer.is_current() || peer.behind_ms.is_some() || peer.forked;
-            let lost: Vec<Damaged> = unreadable
-                .iter()
-                .filter(|(device, _, to)| *device == id && *to > peer.n)
-                .map(|(device, from, to)| Damaged { device: *device, from: *from, to: *to })
-                .collect();
             let due = peer.debt.is_none_or(|debt| debt.is_due(polls, unix_ms));
             if !owed && peer.debt.is_some() {
                 tx.head.peer_mut(id).debt = None;
@@ -341,7 +341,17 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
                 let debt = Debt::after(tx.head.peers[&id].debt, polls, unix_ms);
                 tx.head.peer_mut(id).debt = Some(debt);
             }
-            if tx.head.peers[&id].damaged != lost && (due || lost.is_empty()) {
+            let peer = &tx.head.peers[&id];
+            // Late is not lost: what could not be had several times is named, for its author to mend.
+            let patient = peer.debt.is_none_or(|debt| debt.tries < TRIES_BEFORE_DAMAGED);
+            let tried = unreadable.iter().filter(|(device, ..)| *device == id && !patient);
+            let known = peer.damaged.iter().filter(|_| !due).copied();
+            let lost: Vec<Damaged> = tried
+                .map(|(device, from, to)| Damaged { device: *device, from: *from, to: *to })
+                .chain(known)
+                .filter(|damaged| (damaged.from..=damaged.to).any(|n| !peer.has(n)))
+                .collect();
+            if peer.damaged != lost {
                 tx.head.peer_mut(id).damaged = lost;
             }
         }

@@ -194,7 +194,12 @@ fn refused(call: &Call, response: &Response, code: &str) -> (Error, Retry) {
         }
         _ => Retry::Never,
     };
-    (error.next_step("check that the server offers this part of S3; its documentation names the code"), retry)
+    let step = match code {
+        // An answer to HEAD has no room for the cause.
+        "" => "check endpoint and region in the store's address, and the keys",
+        _ => "check that the server offers this part of S3; its documentation names the code",
+    };
+    (error.next_step(step), retry)
 }
 
 fn wrong_region(region: String) -> (Error, Retry) {

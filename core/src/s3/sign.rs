@@ -88,4 +88,5 @@ fn defect() -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

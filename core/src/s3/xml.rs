@@ -96,6 +96,7 @@ fn append_reference(texts: &mut [String], reference: &BytesRef<'_>) -> Result<()
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

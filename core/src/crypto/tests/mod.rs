@@ -1,4 +1,5 @@
 //! Tests of the cryptography: published vectors, a second implementation's bytes, and everything that must be refused.
+#![allow(clippy::unwrap_used, reason = "in a test it is the failure")]
 
 mod model;
 mod refusals;
