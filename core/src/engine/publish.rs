@@ -15,7 +15,7 @@ use crate::replica::{
     Beacon, Home, Line, Logged, Manifest, ObjectRef, Run, SEGMENTS_MAX, SegmentRef, Sighting, SnapshotRef,
     TAIL_BYTES_MAX, decode, encode_segment, encode_tail, first_tag,
 };
-use crate::s3::{Answer, Condition, ETag};
+use crate::s3::{Answer, Call, Condition, ETag};
 use crate::{Error, ErrorKind, Hash, ObjectId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -446,22 +446,22 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash
         _ => Condition::Always,
     };
     let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(signed))?;
-    match cx.put(&path, sealed.clone(), condition).await {
-        Ok(Answer::Stored { etag }) => return confirm(cx, etag),
-        Ok(_) => {} // refused or in conflict: by an earlier try of this very body, by a late one, or by a twin
-        Err(error) => {
-            cx.step(|tx| {
-                tx.head.bucket.reread_own = true;
-                tx.head.bucket.reread_own_ms = Some(tx.now.unix_ms + REREAD_MS);
-                Ok(())
-            })?;
-            return Err(error);
-        }
+    let mut tries = 0;
+    let put = Call::PutObject { key: path.clone(), body: sealed.clone(), condition };
+    let answer = cx.call_counted(&put, &mut tries).await.map_err(|failure| failure.error);
+    let stored = matches!(answer, Ok(Answer::Stored { .. }));
+    if tries > 1 || !stored {
+        // Ambiguous: an earlier try may still land.
+        cx.step(|tx| {
+            tx.head.bucket.reread_own = true;
+            tx.head.bucket.reread_own_ms = Some(tx.now.unix_ms + REREAD_MS);
+            Ok(())
+        })?;
     }
-    cx.step(|tx| {
-        tx.head.bucket.reread_own_ms = Some(tx.now.unix_ms + REREAD_MS);
-        Ok(())
-    })?;
+    if let Answer::Stored { etag } = answer? {
+        return confirm(cx, etag);
+    }
+    // Refused or in conflict: by an earlier try of this very body, by a late one, or by a twin.
     match cx.get_sealed(identity, &path, ObjectKind::Manifest).await? {
         Opened::Plain { plaintext, etag } => match verify_manifest(identity, identity.device, &plaintext) {
             Ok((_, found, _)) if found == hash => confirm(cx, etag),
