@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The simulator, and the model that its rules were tried on.
+
+pub mod model;
