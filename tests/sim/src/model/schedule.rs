@@ -94,35 +94,71 @@ const WEIGHTS: [(Doing, [usize; 3]); 14] = [
     (Doing::Collect, [14, 14, 10]),
 ];
 
-/// The plan of a seed: 2 to 5 devices, 40 to 300 events. Device 0 is there from the start, the others join some time.
+/// The plan of a seed: 2 to 5 devices, up to 300 events. Device 0 is there from the start, the others join some time.
 pub fn plan(seed: u64) -> Vec<Event> {
-    let mut random = Random::new(seed);
+    let random = &mut Random::new(seed);
+    let shape = random.below(4);
+    if shape == 3 { story(random) } else { mixture(random, shape) }
+}
+
+/// Any event after any other, as often as the column of [`WEIGHTS`] says.
+fn mixture(random: &mut Random, column: usize) -> Vec<Event> {
     let devices = 2 + random.below(DEVICES - 1);
     let length = 40 + random.below(260);
-    let slow = random.below(3);
     let joins = 8 + random.below(60);
-    let total = WEIGHTS.iter().map(|weight| weight.1[slow]).sum();
-    let mut joined = vec![0];
+    let mut joined = 1;
     let mut events = vec![Event { device: 0, doing: Doing::Join, seed: random.bits() }];
     while events.len() < length {
-        if joined.len() < devices && random.once_in(joins) {
-            let device = joined.len();
-            joined.push(device);
-            events.push(Event { device, doing: Doing::Join, seed: random.bits() });
-            continue;
+        if joined < devices && random.once_in(joins) {
+            events.push(Event { device: joined, doing: Doing::Join, seed: random.bits() });
+            joined += 1;
+        } else {
+            let (device, doing) = (random.below(joined), draw(random, column));
+            events.push(Event { device, doing, seed: random.bits() });
         }
-        let device = joined[random.below(joined.len())];
-        let mut at = random.below(total);
-        let drawn = WEIGHTS.iter().find(|weight| {
-            let here = at < weight.1[slow];
-            at = at.wrapping_sub(weight.1[slow]);
-            here
-        });
-        let Some(&(doing, _)) = drawn else { continue };
-        events.push(Event { device, doing, seed: random.bits() });
-        if doing == Doing::CatchUp && slow > 0 {
-            for doing in [Doing::MergeChunk, Doing::Pull, Doing::MergeChunk, Doing::Write, Doing::Pull] {
-                events.push(Event { device, doing, seed: random.bits() });
+    }
+    events
+}
+
+fn draw(random: &mut Random, column: usize) -> Doing {
+    let mut at = random.below(WEIGHTS.iter().map(|weight| weight.1[column]).sum());
+    for (doing, weights) in WEIGHTS {
+        if at < weights[column] {
+            return doing;
+        }
+        at -= weights[column];
+    }
+    Doing::Pull
+}
+
+/// What random mixtures seldom reach: one writes, a second goes on from there, a third makes a snapshot of it, and a
+/// fourth that lags or is new merges that snapshot while it reads the logs. With gaps and intrusions.
+fn story(random: &mut Random) -> Vec<Event> {
+    use Doing::*;
+    let devices = 3 + random.below(DEVICES - 2);
+    let chapters: [&[Doing]; 4] = [
+        &[Pull, Write, Write, Freeze, Put],
+        &[Pull, Pull, Write, Write, Freeze, Put, Collect],
+        &[Sync, Snapshot, MergeChunk, Pull, MergeChunk, MergeChunk, Freeze, Put, Collect],
+        &[Pull, Pull, CatchUp, CatchUp, MergeChunk, Pull, Write, MergeChunk, Pull, MergeChunk, MergeChunk, MergeChunk],
+    ];
+    let mut joined = 1;
+    let mut events = vec![Event { device: 0, doing: Join, seed: random.bits() }];
+    for _ in 0..2 + random.below(4) {
+        for (at, chapter) in chapters.iter().enumerate() {
+            if joined < devices && (at == 3 || random.once_in(3)) {
+                events.push(Event { device: joined, doing: Join, seed: random.bits() });
+                joined += 1;
+            }
+            let device = if at == 3 { joined - 1 } else { random.below(joined) };
+            for &doing in *chapter {
+                if !random.once_in(6) {
+                    events.push(Event { device, doing, seed: random.bits() });
+                }
+                if random.once_in(5) {
+                    let (device, doing) = (random.below(joined), draw(random, 1));
+                    events.push(Event { device, doing, seed: random.bits() });
+                }
             }
         }
     }
