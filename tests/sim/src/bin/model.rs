@@ -52,7 +52,9 @@ fn count(out: &[Rule], first: u64, seeds: u64, strict: bool, held: bool) {
         }
     }
     let [inexact, wrong, stuck, kept] = failures;
-    println!("{out:?}: {seeds} schedules, inexact {inexact}, wrong {wrong}, stuck {stuck}, tombstone kept {kept}; {had:?}");
+    println!(
+        "{out:?}: {seeds} schedules, inexact {inexact}, wrong {wrong}, stuck {stuck}, tombstone kept {kept}; {had:?}"
+    );
     if let Some((seed, failure)) = sample {
         println!("    seed {seed}: {failure:?}");
     }

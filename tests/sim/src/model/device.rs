@@ -205,11 +205,19 @@ impl World {
         };
         device.exposed = device.exposed.max(last);
         self.note(|| {
-            let named = manifest.snapshot.as_ref().map_or("no snapshot".into(), |named| format!("snapshot {}", named.id));
-            let segments: Vec<_> =
-                manifest.segments.iter().map(|segment| format!("{}:{}-{}", segment.id, segment.from, segment.to)).collect();
+            let named =
+                manifest.snapshot.as_ref().map_or("no snapshot".into(), |named| format!("snapshot {}", named.id));
+            let segments: Vec<_> = manifest
+                .segments
+                .iter()
+                .map(|segment| format!("{}:{}-{}", segment.id, segment.from, segment.to))
+                .collect();
             let (from, sequence) = (manifest.from, manifest.sequence);
-            format!("{} freezes {sequence}: {from}-{last} segments {segments:?}, {named}, states {}", name(d), manifest.vector)
+            format!(
+                "{} freezes {sequence}: {from}-{last} segments {segments:?}, {named}, states {}",
+                name(d),
+                manifest.vector
+            )
         });
         self.devices[d].frozen = Some(Rc::new(manifest));
     }
