@@ -61,7 +61,11 @@ const ABLATIONS: &[(&[Rule], Wrongly, u64, u64)] = &[
     (&[SnapshotSettled, Staged],       Passing, 54_000, 1_000),
     (&[VoidUnpublished],               Passing, 36_000, 1_000),
     (&[ShrinkOld, RangeApplied],       Stays,       0,  2_000),
-    (&[TombContext, TombLive],         Stays,       0, 30_000),
+    (&[TombContext, TombLive],         Stays,   4_000,  1_000),
+    (&[TombContext, TombOps],          Stays,       0,  1_000),
+    (&[TombContext, TombList],         Passing,     0,  1_000),
+    (&[RangeNamed, JoinRemoved],       Stays, 183_000,    100),
+    (&[RangeNamed, LateRemoves],       Stays,   2_000,  1_000),
     (&[TombContext, TombLive, TombOwn], Stays,      0, 10_000),
 ];
 
