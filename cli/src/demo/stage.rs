@@ -75,7 +75,8 @@ impl Stage {
         let requests = if requests.is_empty() { "no request".to_owned() } else { requests.join(", ") };
         let (sent, received) = (bytes(meter.bytes_sent), bytes(meter.bytes_received));
         self.tell(&format!("{name} {did}: {requests}; {sent} sent, {received} received"));
-        let counted: serde_json::Map<String, Value> = kinds.iter().map(|(kind, n)| ((*kind).to_owned(), json!(n))).collect();
+        let counted: serde_json::Map<String, Value> =
+            kinds.iter().map(|(kind, n)| ((*kind).to_owned(), json!(n))).collect();
         self.steps.push(json!({
             "device": name, "did": did, "requests": counted,
             "bytes_sent": meter.bytes_sent, "bytes_received": meter.bytes_received,

@@ -22,7 +22,10 @@ pub(super) async fn tell(stage: &mut Stage) -> Result {
 
     stage.act("It takes in a shell history, offline, and syncs");
     let imported = import(&laptop, &commands).await?;
-    stage.tell(&format!("{} commands are in the log; equal ones are told apart by how often they came before.", imported));
+    stage.tell(&format!(
+        "{} commands are in the log; equal ones are told apart by how often they came before.",
+        imported
+    ));
     stage.sync("laptop", &laptop).await?;
     let again = import(&laptop, &commands).await?;
     let entries = all(&laptop.log("history")).await?;
@@ -44,7 +47,10 @@ pub(super) async fn tell(stage: &mut Stage) -> Result {
     stage.sync("laptop", &laptop).await?;
     stage.sync("phone", &phone).await?;
     stage.sync("laptop", &laptop).await?;
-    stage.check("both hold milk, bread and tent", keys(&here).await? == ["bread", "milk", "tent"] && same(&here, &there).await?);
+    stage.check(
+        "both hold milk, bread and tent",
+        keys(&here).await? == ["bread", "milk", "tent"] && same(&here, &there).await?,
+    );
     let conflicts = laptop.conflicts(None, 10).await?;
     stage.check(
         "the tent is a conflict, and neither version is lost",
@@ -55,7 +61,10 @@ pub(super) async fn tell(stage: &mut Stage) -> Result {
     there.resolve("tent", Some(Bytes::from_static(b"Anna brings it on Friday"))).await?;
     stage.sync("phone", &phone).await?;
     stage.sync("laptop", &laptop).await?;
-    stage.check("the conflict is gone on both", laptop.conflicts(None, 10).await?.is_empty() && same(&here, &there).await?);
+    stage.check(
+        "the conflict is gone on both",
+        laptop.conflicts(None, 10).await?.is_empty() && same(&here, &there).await?,
+    );
 
     stage.act("A delete meets an edit that it has not seen");
     here.delete("milk").await?;
@@ -66,8 +75,14 @@ pub(super) async fn tell(stage: &mut Stage) -> Result {
     stage.sync("laptop", &laptop).await?;
     stage.sync("phone", &phone).await?;
     stage.sync("laptop", &laptop).await?;
-    stage.check("the edit of milk survives the delete", value(&here, "milk").await?.as_deref() == Some(b"oat, one litre".as_slice()));
-    stage.check("bread is gone on both", value(&here, "bread").await?.is_none() && value(&there, "bread").await?.is_none());
+    stage.check(
+        "the edit of milk survives the delete",
+        value(&here, "milk").await?.as_deref() == Some(b"oat, one litre".as_slice()),
+    );
+    stage.check(
+        "bread is gone on both",
+        value(&here, "bread").await?.is_none() && value(&there, "bread").await?.is_none(),
+    );
     stage.check("the deleted command is gone on both", !holds(&phone, &gone).await? && !holds(&laptop, &gone).await?);
     import(&phone, &commands).await?;
     stage.check("importing the file on the phone does not bring it back", !holds(&phone, &gone).await?);
@@ -75,7 +90,10 @@ pub(super) async fn tell(stage: &mut Stage) -> Result {
     stage.act("Nothing new: a poll");
     stage.sync("laptop", &laptop).await?;
     let (_, idle) = stage.sync("laptop", &laptop).await?;
-    stage.check("it is one GET, answered with \"not modified\"", idle.get == 1 && idle.requests() == 1 && idle.bytes_received == 0);
+    stage.check(
+        "it is one GET, answered with \"not modified\"",
+        idle.get == 1 && idle.requests() == 1 && idle.bytes_received == 0,
+    );
 
     stage.act("One small change");
     here.put("eggs", "six").await?;

@@ -219,6 +219,13 @@ pub(super) struct Partial {
     pub(super) up_to: RowKey,
 }
 
+impl Partial {
+    /// Whether a key's row is merged.
+    pub(super) fn is_past(&self, collection: &Collection, key: &str) -> bool {
+        (collection, key) < (&self.up_to.collection, self.up_to.key.as_str())
+    }
+}
+
 /// The newest snapshot this device has written or merged whole.
 #[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub(super) struct Known {

@@ -118,25 +118,29 @@ async fn take(
     let ends = index.chunks.iter().skip(1).map(|chunk| Some(chunk.first.clone())).chain([None]);
     let wanted: Vec<(ChunkRef, Option<RowKey>)> =
         index.chunks.iter().cloned().zip(ends).filter(|(_, end)| end.as_ref().is_none_or(|end| from < end)).collect();
-    // A chunk may be 8 MiB: a few are fetched ahead, no more, and they are merged in the order of their keys.
+    // All of it is fetched before any of it is merged: two devices could else stick half-way in each other's snapshots
+    // (found by the model). It is held compressed.
     let mut chunks = stream::iter(wanted)
         .map(|(chunk, end)| async move { (fetch(cx, identity, &chunk.object).await, end) })
-        .buffered(width.min(4));
-    let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
-    let mut done = 0;
-    while let Some((fetched, end)) = chunks.next().await {
-        let rows = match fetched? {
-            Ok(plaintext) => match decode_chunk(&plaintext) {
-                Ok(rows) => rows,
-                Err(error) => return Ok(Err(bad(&path, &error))),
-            },
+        .buffered(width);
+    let mut fetched = Vec::new();
+    while let Some((chunk, end)) = chunks.next().await {
+        match chunk? {
+            Ok(plaintext) => fetched.push((plaintext, end)),
             Err(error) => return Ok(Err(error)),
+        }
+        cx.progress(Phase::Pulling, fetched.len() as u64, total);
+    }
+    drop(chunks);
+    let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
+    for (plaintext, end) in fetched {
+        let rows = match decode_chunk(&plaintext) {
+            Ok(rows) => rows,
+            Err(error) => return Ok(Err(bad(&path, &error))),
         };
         let rows =
             rows.into_iter().flat_map(|(collection, rows)| rows.into_iter().map(move |row| (collection.clone(), row)));
         merge_range(cx, &mut merging, rows.collect(), end.as_ref()).await?;
-        done += 1;
-        cx.progress(Phase::Pulling, done, total);
     }
     if index.chunks.is_empty() {
         merge_range(cx, &mut merging, Vec::new(), None).await?;
