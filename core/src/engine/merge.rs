@@ -9,7 +9,7 @@ use super::state::{key_of, record_key};
 use crate::crypto::{ObjectKind, unpad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
-    ChunkRef, Collection, Index, Kind, ObjectRef, Row, RowKey, Slot, SnapshotRef, decode, decode_chunk,
+    ChunkRef, Collection, Index, Kind, ObjectRef, Row, RowKey, Slot, SnapshotRef, Vector, decode, decode_chunk,
 };
 use crate::{DeviceId, Error, ErrorKind, ObjectId};
 use futures::stream::{self, StreamExt};
@@ -43,12 +43,20 @@ fn best(head: &Head, refused: &BTreeSet<ObjectId>) -> Option<SnapshotRef> {
         .values()
         .filter_map(|peer| peer.snapshot.as_ref())
         .filter(|named| !refused.contains(&named.index.id) && !own.covers_all(&named.vector))
-        .filter(|named| is_published(head, &named.vector))
+        .filter(|named| is_published(head, &of_verified(head, &named.vector)))
         .max_by_key(|named| {
             let gain: u64 = named.vector.iter().map(|(id, point)| point.n.saturating_sub(own.n(id))).sum();
             (gain, std::cmp::Reverse(named.index.id))
         })
         .cloned()
+}
+
+/// A device of which no manifest was ever verified here holds no snapshot up: in a bucket that was wiped and republished
+/// by another, the snapshot is all there is of it.
+fn of_verified(head: &Head, vector: &Vector) -> Vector {
+    let own = head.identity.as_ref().map(|identity| identity.device);
+    let verified = |id: &DeviceId| head.peers.get(id).is_some_and(|peer| peer.sequence > 0);
+    vector.iter().filter(|(id, _)| Some(*id) == own || verified(id)).collect()
 }
 
 /// Takes the best snapshot; true if one came in whole. One that cannot be had or is bad is not tried again this time.
