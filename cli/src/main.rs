@@ -1,1 +1,3 @@
+//! The `tidelock` command.
+
 fn main() {}

@@ -1,0 +1,3 @@
+//! What the `tidelock` command does, shared by its program, the demo and the tests.
+
+pub mod serve;
