@@ -1,3 +1,7 @@
 //! The `tidelock` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidelock_cli::run()
+}

@@ -6,7 +6,7 @@ use super::state::{Tx, internal};
 use crate::local::Table;
 use crate::replica::{
     Action, Collection, Context, Dot, Kind, Logged, Op, Point, Slot, Standing, append_key, check_key, check_value,
-    decode, deletion_digest, encode, import_key,
+    decode, deletion_digest, encode, first_tag, import_key,
 };
 use crate::{Error, ErrorKind};
 
@@ -177,8 +177,9 @@ fn allocate(
         action,
         context,
     };
+    let before = if clock.n == 0 { first_tag(device) } else { clock.tag };
     clock.n += 1;
-    clock.tag = op.tag(clock.tag);
+    clock.tag = op.tag(before);
     clock.stamp = op.stamp;
     clock.seen.join(&op.seen);
     let dot = Dot { device, n: clock.n, tag: clock.tag };
