@@ -106,6 +106,11 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
         context.dots.insert(replaced.dot);
         context.join(&replaced.context);
     }
+    // What a chunk of a half-merged snapshot brought here stands for all that V covers: without it, values that others had
+    // replaced would show again beside this write (found by the model).
+    for partial in tx.head.bucket.partial.iter().filter(|partial| partial.is_past(collection, key)) {
+        context.vector.join(&partial.vector);
+    }
     context.shrink(&prefix);
     let (dot, op) = allocate(tx, collection, key, action, context)?;
     for replaced in &before.standing {
