@@ -26,8 +26,7 @@ impl Bucket {
         let mut keys = Vec::new();
         let mut continuation = None;
         loop {
-            let call =
-                Call::ListObjectsV2 { prefix: String::new(), continuation, start_after: None, max_keys: 1000 };
+            let call = Call::ListObjectsV2 { prefix: String::new(), continuation, start_after: None, max_keys: 1000 };
             let Answer::Listed { entries, next } = self.call(&call) else { panic!("a listing") };
             keys.extend(entries.into_iter().map(|entry| entry.key));
             continuation = next;

@@ -2,7 +2,7 @@
 
 use futures::executor::block_on;
 use tidelock::{
-    Change, Collection, Conflict, Entry, Error, Imported, Importer, KeyRange, Status, SyncReport, Vault, Written,
+    Change, Collection, Conflict, Entry, Error, Imported, Importer, KeyRange, Kind, Status, SyncReport, Vault, Written,
 };
 
 /// More than any test writes.
@@ -167,8 +167,8 @@ impl Device for Open {
     fn entries(&mut self, collection: &Collection) -> Result<Vec<Entry>, Error> {
         let range = KeyRange::default();
         block_on(match collection.kind {
-            tidelock::Kind::Map => self.vault.map(&collection.name).list(range).collect(),
-            tidelock::Kind::Log => self.vault.log(&collection.name).list(range).collect(),
+            Kind::Log => self.vault.log(&collection.name).list(range).collect(),
+            _ => self.vault.map(&collection.name).list(range).collect(),
         })
     }
 

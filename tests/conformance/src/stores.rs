@@ -38,6 +38,7 @@ struct Server {
     proxy: Proxy,
     address: SocketAddr,
     credentials: Credentials,
+    access_key: String,
     secret_key: String,
     /// The embedded one, which ends with the place.
     _running: Option<ServeHandle>,
@@ -109,9 +110,10 @@ impl Place {
         Some(&self.server.as_ref()?.credentials)
     }
 
-    /// The secret one of the keys, in clear.
-    pub fn secret_key(&self) -> Option<&str> {
-        Some(&self.server.as_ref()?.secret_key)
+    /// The same, access key and secret key in clear.
+    pub fn keys(&self) -> Option<(&str, &str)> {
+        let server = self.server.as_ref()?;
+        Some((&server.access_key, &server.secret_key))
     }
 
     /// What a device of this name is opened with.
@@ -163,8 +165,8 @@ impl Place {
 
 fn embedded(dir: PathBuf, faults: &Faults) -> Server {
     std::fs::create_dir_all(dir.join(BUCKET)).expect("the bucket's folder");
-    let (access_key, secret_key) = ("conformance", "the embedded server's secret key".to_owned());
-    let keys = ServeKeys { access_key: access_key.to_owned(), secret_key: secret_key.clone().into() };
+    let (access_key, secret_key) = ("conformance".to_owned(), "the embedded server's secret key".to_owned());
+    let keys = ServeKeys { access_key: access_key.clone(), secret_key: secret_key.clone().into() };
     let running = ServeHandle::start(ServeOptions { dir, keys }).expect("the embedded server");
     Server::new(running.address(), access_key, secret_key, faults, Some(running))
 }
@@ -174,19 +176,19 @@ impl Server {
         let address = set(variable);
         let address = address.strip_prefix("http://").and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("{variable} is not http://ADDRESS:PORT"));
-        Self::new(address, &set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY"), faults, None)
+        Self::new(address, set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY"), faults, None)
     }
 
     fn new(
         address: SocketAddr,
-        access_key: &str,
+        access_key: String,
         secret_key: String,
         faults: &Faults,
         running: Option<ServeHandle>,
     ) -> Self {
-        let credentials = Credentials::new(access_key, secret_key.clone(), None).expect("keys");
+        let credentials = Credentials::new(access_key.clone(), secret_key.clone(), None).expect("keys");
         let proxy = Proxy::start(address, faults.clone());
-        Self { proxy, address, credentials, secret_key, _running: running }
+        Self { proxy, address, credentials, access_key, secret_key, _running: running }
     }
 }
 

@@ -86,9 +86,9 @@ fn contents(device: &mut Open) -> BTreeMap<String, Vec<u8>> {
 
 /// Bytes that no compression makes shorter, the same for the same seed (xorshift, <https://doi.org/10.18637/jss.v008.i14>).
 fn noise(seed: &str) -> Vec<u8> {
-    let mut state = seed.bytes().fold(0x9E37_79B9_7F4A_7C15_u64, |state, byte| {
-        (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    });
+    let mut state = seed
+        .bytes()
+        .fold(0x9E37_79B9_7F4A_7C15_u64, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3));
     let mut bytes = Vec::with_capacity(VALUE_BYTES);
     while bytes.len() < VALUE_BYTES {
         state ^= state << 13;

@@ -1,7 +1,7 @@
 //! Nothing readable leaves a device: every byte on the wire and in the store is searched for what was planted.
 
 use std::path::Path;
-use tidelock::{Passphrase, Secret, Vault};
+use tidelock::{Change, Collection, Passphrase, Secret, Vault};
 use tidelock_conformance::{Device, Open, Place};
 
 on_every_store![nothing_readable_leaves_a_device];
@@ -41,7 +41,7 @@ fn nothing_readable_leaves_a_device(place: &Place) {
 
     let mut planted = vec!["PLANTED".to_owned(), PASSPHRASE.to_owned(), (*code.reveal()).clone()];
     planted.push(code.reveal().replace('-', ""));
-    planted.extend(place.secret_key().map(str::to_owned));
+    planted.extend(place.keys().map(|(_, secret)| secret.to_owned()));
     // In order, so that they name the first leak.
     for text in &planted {
         for (key, object) in bucket.objects() {
@@ -62,16 +62,20 @@ fn nothing_readable_leaves_a_device(place: &Place) {
     match place.proxy() {
         Some(proxy) => {
             let seen = proxy.seen();
-            assert!(shows(&seen.bytes, vault) && shows(&seen.bytes, place.credentials().unwrap().access_key()));
+            let (access_key, _) = place.keys().unwrap();
+            assert!(shows(&seen.bytes, vault) && shows(&seen.bytes, access_key));
         }
         None => assert!(shows(&all_of(&place.store_folder()), vault)),
     }
 }
 
 fn write(device: &mut Open, count: usize) {
-    for number in 0..count {
-        device.put(MAP, &format!("{KEY} {number}"), &format!("{VALUE} {number} ").repeat(20));
-    }
+    let change = |number| Change::Put {
+        collection: Collection::map(MAP),
+        key: format!("{KEY} {number}"),
+        value: format!("{VALUE} {number} ").repeat(20).into(),
+    };
+    device.write((0..count).map(change).collect()).unwrap();
     for number in 0..5 {
         device.append(LOG, &format!("{LOG_VALUE} {number}"));
     }
