@@ -121,7 +121,7 @@ fn a_dead_devices_segment_lost_for_good_while_all_go_on_writing() {
     let segment = only_segment(&world, 0);
     world.bucket.lose(&segment);
     world.gone.insert(0);
-    // So much that segments must be merged: with a gap nobody may write a snapshot.
+    // So much that the log must be folded again and again, with the gap there all the time.
     for round in 0..24_usize {
         for at in [1, 2] {
             let value = world.big_value(60_000);

@@ -51,7 +51,7 @@ fn join(world: &mut World, at: usize) -> Result<(), String> {
 fn schedule(seed: u64) -> Result<Hash, String> {
     let mut world = World::new(seed);
     world.bucket.conditions = [Conditions::Kept, Conditions::Ignored, Conditions::Refused][(seed % 3) as usize];
-    world.bucket.absent_is_404 = seed % 2 == 0;
+    world.bucket.absent_is_404 = seed.is_multiple_of(2);
     world.create().map_err(|error| format!("create: {error}"))?;
     world.join().map_err(|error| format!("join: {error}"))?;
     world.network = Network { lost: 15, answer_lost: 15, busy: 15, duplicate: 20 };
