@@ -31,7 +31,10 @@ fn schedule(seed: u64) -> Result<(), String> {
         match world.random.below(20) {
             0..=5 => {
                 let key = format!("key {}", world.random.below(6));
-                world.put(at, &key);
+                // In every fourth world some writes are so big that segments, snapshots and trims happen.
+                let bytes = if seed % 4 == 1 && world.random.permille(300) { 30 << 10 } else { 0 };
+                let value = world.big_value(bytes);
+                world.put_value(at, &key, &value);
             }
             6 => {
                 let key = format!("key {}", world.random.below(6));
