@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A store in a folder, and the devices around it.
@@ -27,7 +27,7 @@ impl Place {
     }
 
     pub(crate) fn device(&self, name: &str) -> Device {
-        Device { local: self.path(name), name: name.to_owned() }
+        Device { local: self.path(name) }
     }
 
     /// A device with a new vault, and the vault's recovery code.
@@ -41,7 +41,8 @@ impl Place {
     /// Another device in the same vault.
     pub(crate) fn join(&self, name: &str, code: &str) -> Device {
         let device = self.device(name);
-        let joined = device.pipe(&["join", "--store", &self.store(), "--name", name, "--secret-stdin"], code.as_bytes());
+        let joined =
+            device.pipe(&["join", "--store", &self.store(), "--name", name, "--secret-stdin"], code.as_bytes());
         joined.ok();
         device
     }
@@ -49,7 +50,6 @@ impl Place {
 
 pub(crate) struct Device {
     pub(crate) local: PathBuf,
-    pub(crate) name: String,
 }
 
 impl Device {
@@ -75,13 +75,7 @@ impl Device {
         let mut child = self.command(arguments).spawn().unwrap();
         // Who refuses before it reads breaks the pipe.
         let _ = child.stdin.take().unwrap().write_all(stdin);
-        let output = child.wait_with_output().unwrap();
-        Ran {
-            what: format!("{} on {}", arguments.join(" "), self.name),
-            code: output.status.code(),
-            stdout: output.stdout,
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        Ran::of(arguments, child.wait_with_output().unwrap())
     }
 
     /// The one object that a command prints with `--json`.
@@ -100,6 +94,15 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    pub(crate) fn of(arguments: &[&str], output: Output) -> Self {
+        Self {
+            what: arguments.join(" "),
+            code: output.status.code(),
+            stdout: output.stdout,
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// Its stdout, if it ended well.
     #[track_caller]
     pub(crate) fn ok(self) -> String {

@@ -5,4 +5,5 @@ mod archives;
 mod device;
 mod records;
 mod refusals;
+mod served;
 mod syncing;

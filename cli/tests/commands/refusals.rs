@@ -16,7 +16,8 @@ fn refused(ran: Ran, code: i32) -> String {
 fn what_is_not_there() {
     let place = Place::new();
     let device = place.device("one");
-    for arguments in [&["get", "m", "k"][..], &["put", "m", "k", "v"], &["sync"], &["status"], &["export"], &["reset"]] {
+    for arguments in [&["get", "m", "k"][..], &["put", "m", "k", "v"], &["sync"], &["status"], &["export"], &["reset"]]
+    {
         assert!(refused(device.run(arguments), 3).contains("tidelock init"), "{arguments:?}");
     }
     assert!(!device.local.exists(), "nothing was made");

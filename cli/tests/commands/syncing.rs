@@ -63,8 +63,7 @@ fn concurrent_puts_are_listed_and_resolved() {
     assert_eq!(listed.matches("from one").count(), 3);
     assert_eq!(listed.matches("from two").count(), 3);
     assert!(listed.contains("\tone\n") && listed.contains("\ttwo\n"), "devices are named: {listed}");
-    let conflict: Value =
-        serde_json::from_str(two.run(&["conflicts", "--json"]).ok().lines().next().unwrap()).unwrap();
+    let conflict: Value = serde_json::from_str(two.run(&["conflicts", "--json"]).ok().lines().next().unwrap()).unwrap();
     assert_eq!(conflict["collection"], json!({ "kind": "map", "name": "m" }));
 
     let other = conflict["versions"][1]["value"].as_str().unwrap();
