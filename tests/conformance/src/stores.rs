@@ -165,7 +165,7 @@ impl Place {
 
 fn embedded(dir: PathBuf, faults: &Faults) -> Server {
     std::fs::create_dir_all(dir.join(BUCKET)).expect("the bucket's folder");
-    let (access_key, secret_key) = ("conformance".to_owned(), "the embedded server's secret key".to_owned());
+    let (access_key, secret_key) = ("conformance".to_owned(), "the-embedded-servers-secret-key".to_owned());
     let keys = ServeKeys { access_key: access_key.clone(), secret_key: secret_key.clone().into() };
     let running = ServeHandle::start(ServeOptions { dir, keys }).expect("the embedded server");
     Server::new(running.address(), access_key, secret_key, faults, Some(running))

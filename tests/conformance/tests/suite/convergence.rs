@@ -121,7 +121,10 @@ fn five_devices(place: &Place) {
     std::thread::scope(|scope| {
         devices.iter_mut().for_each(|device| drop(scope.spawn(|| device.sync())));
     });
-    devices.iter_mut().for_each(|device| drop(device.sync()));
+    // Of beacons written at once one stands: who is missing there says so again.
+    for _ in 0..2 {
+        devices.iter_mut().for_each(|device| drop(device.sync()));
+    }
     for (device, lost) in devices.iter_mut().zip(["lost 2", "lost 3", "lost 4", "lost 5", "lost 1"]) {
         device.delete("fleet", lost);
     }
