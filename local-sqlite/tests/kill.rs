@@ -3,7 +3,7 @@
 //! A program of its own, which starts itself as the child that commits; so it has `main` in place of test functions.
 
 use std::env;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tidelock_core::local::{Batch, ByteRange, LocalStore, Table, Write};
@@ -29,7 +29,7 @@ fn commit_for_ever(path: &Path) {
         let value = vec![next[7]; 5_000];
         let write = |table| Write { table, key: next.clone(), value: Some(value.clone()) };
         let committed = local.commit(&Batch { writes: TABLES.map(write).to_vec() }, revision).unwrap();
-        writeln!(std::io::stdout(), "{}", committed.0).unwrap();
+        println!("{}", committed.0);
     }
 }
 

@@ -116,9 +116,12 @@ fn an_absent_row_is_removed(subject: &mut dyn Subject) {
 
 fn writes_apply_in_order(subject: &mut dyn Subject) {
     let (a, b) = (b"a", b"b");
-    commit(subject, vec![put(Table::Tags, a, b"1"), remove(Table::Tags, a), put(Table::Tags, a, b"2")]);
-    commit(subject, vec![remove(Table::Tags, b), put(Table::Tags, b, b"1"), remove(Table::Tags, b)]);
-    assert_eq!(list(subject, Table::Tags, b"", None, 9), [(a.to_vec(), b"2".to_vec())]);
+    commit(
+        subject,
+        vec![put(Table::Tombstones, a, b"1"), remove(Table::Tombstones, a), put(Table::Tombstones, a, b"2")],
+    );
+    commit(subject, vec![remove(Table::Tombstones, b), put(Table::Tombstones, b, b"1"), remove(Table::Tombstones, b)]);
+    assert_eq!(list(subject, Table::Tombstones, b"", None, 9), [(a.to_vec(), b"2".to_vec())]);
 }
 
 fn tables_are_apart(subject: &mut dyn Subject) {
@@ -146,8 +149,8 @@ fn any_bytes_are_a_key_and_a_value(subject: &mut dyn Subject) {
 
 fn keys_sort_by_bytes(subject: &mut dyn Subject) {
     let sorted: [&[u8]; 8] = [b"", b"\0", b"\0\xff", b"A", b"AA", b"a", b"\x7f", b"\x80"];
-    commit(subject, sorted.iter().rev().map(|key| put(Table::Debts, key, b"")).collect());
-    assert_eq!(keys(subject, Table::Debts, b"", None, 99), sorted);
+    commit(subject, sorted.iter().rev().map(|key| put(Table::Unnamed, key, b"")).collect());
+    assert_eq!(keys(subject, Table::Unnamed, b"", None, 99), sorted);
 }
 
 fn a_range_has_a_start_an_end_and_a_limit(subject: &mut dyn Subject) {
@@ -171,9 +174,9 @@ fn a_range_has_a_start_an_end_and_a_limit(subject: &mut dyn Subject) {
 
 fn a_prefix_is_a_range(subject: &mut dyn Subject) {
     let all: [&[u8]; 7] = [b"a", b"a\0", b"a\xff", b"a\xff\xff", b"b", b"\xff", b"\xff\xff"];
-    commit(subject, all.iter().map(|key| put(Table::Tags, key, b"")).collect());
+    commit(subject, all.iter().map(|key| put(Table::Tombstones, key, b"")).collect());
     for prefix in [&b""[..], b"a", b"a\xff", b"b", b"c", b"\xff", b"\xff\xff", b"\xff\xff\xff"] {
-        let found = subject.store().list(Table::Tags, &ByteRange::prefix(prefix), 99).unwrap();
+        let found = subject.store().list(Table::Tombstones, &ByteRange::prefix(prefix), 99).unwrap();
         let expected: Vec<_> = all.iter().filter(|key| key.starts_with(prefix)).map(|key| key.to_vec()).collect();
         assert_eq!(found.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), expected, "{prefix:?}");
     }
