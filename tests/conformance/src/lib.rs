@@ -1,9 +1,10 @@
 //! The stores that Tidelock is tried on, and the tools to do it: places, devices, a proxy that counts and disturbs, and
-//! a bucket's back door.
+//! a bucket's back door. And the suite that every local store must pass.
 
 pub mod bucket;
 pub mod device;
 pub mod faults;
+pub mod local_store;
 pub mod looped;
 pub mod proxy;
 pub mod stores;
