@@ -2,7 +2,8 @@
 
 use futures::executor::block_on;
 use tidelock::{
-    Change, Collection, Conflict, Entry, Error, Imported, Importer, KeyRange, Kind, Status, SyncReport, Vault, Written,
+    Change, Collection, Conflict, Entry, Error, Imported, Importer, KeyRange, Kind, Options, Secret, Status,
+    SyncReport, Vault, Written,
 };
 
 /// More than any test writes.
@@ -119,8 +120,15 @@ pub struct Open {
 }
 
 impl Open {
-    pub(crate) fn new(vault: Vault) -> Self {
-        Self { vault }
+    /// Makes a vault.
+    pub fn create(options: Options) -> (Self, Secret) {
+        let (vault, code) = block_on(Vault::create(options)).expect("a new vault");
+        (Self { vault }, Secret::Recovery(code))
+    }
+
+    /// Joins a vault.
+    pub fn join(options: Options, secret: &Secret) -> Self {
+        Self { vault: block_on(Vault::join(options, secret.clone())).expect("a joined vault") }
     }
 
     /// Pulls, which must succeed.

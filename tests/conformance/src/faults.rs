@@ -76,12 +76,12 @@ impl Faults {
         });
     }
 
-    /// From now on: the first request of this method whose path has this part meets the fault.
-    pub fn set_once(&self, method: &'static str, part: &'static str, fault: Fault) {
+    /// From now on: the first request of this method for such a path meets the fault.
+    pub fn set_once(&self, method: &'static str, is_it: fn(path: &str) -> bool, fault: Fault) {
         let mut fault = Some(fault);
         self.set(move |asked, target| {
             let path = target.split('?').next().unwrap_or_default();
-            if asked == method && path.contains(part) { fault.take() } else { None }
+            if asked == method && is_it(path) { fault.take() } else { None }
         });
     }
 

@@ -128,18 +128,17 @@ impl Place {
 
     /// Makes the vault, with this device.
     pub fn create(&self, device: &str) -> (Open, Secret) {
-        let (vault, code) = block_on(Vault::create(self.options(device))).expect("a new vault");
-        (Open::new(vault), Secret::Recovery(code))
+        Open::create(self.options(device))
     }
 
     /// Adds a device.
     pub fn join(&self, device: &str, secret: &Secret) -> Open {
-        Open::new(block_on(Vault::join(self.options(device), secret.clone())).expect("a joined vault"))
+        Open::join(self.options(device), secret)
     }
 
     /// Opens a device that was closed.
     pub fn open(&self, device: &str) -> Open {
-        Open::new(block_on(Vault::open(self.options(device))).expect("a vault that was there"))
+        Open { vault: block_on(Vault::open(self.options(device))).expect("a vault that was there") }
     }
 
     /// As [`create`](Self::create), with a loop of the test's own in the crate's stead.

@@ -1,6 +1,7 @@
 //! A bad network and a bad day of the server, through the proxy; on a folder, by a loop that answers in its stead.
 
-use tidelock::Secret;
+use std::time::Duration;
+use tidelock::{Options, Secret};
 use tidelock_conformance::device::records;
 use tidelock_conformance::{Device, Fault, Looped, Open, Place};
 
@@ -24,7 +25,7 @@ enum Tried {
 impl Tried {
     fn create(place: &Place, name: &str) -> (Self, Secret) {
         if place.proxy().is_some() {
-            let (device, secret) = place.create(name);
+            let (device, secret) = Open::create(impatient(place, name));
             return (Self::Open(device), secret);
         }
         let (device, secret) = place.create_looped(name, 0);
@@ -33,10 +34,17 @@ impl Tried {
 
     fn join(place: &Place, name: &str, secret: &Secret) -> Self {
         match place.proxy() {
-            Some(_) => Self::Open(place.join(name, secret)),
+            Some(_) => Self::Open(Open::join(impatient(place, name), secret)),
             None => Self::Looped(place.join_looped(name, 0, secret)),
         }
     }
+}
+
+/// With the shortest deadline: a tenth of a second, and the time that the largest answer may take.
+fn impatient(place: &Place, name: &str) -> Options {
+    let mut options = place.options(name);
+    options.timeout = Duration::from_millis(100);
+    options
 }
 
 impl std::ops::Deref for Tried {
@@ -106,13 +114,23 @@ fn live_with(place: &Place, faults: &[Fault]) {
     assert!(place.faults().met() > 20);
 }
 
+/// All requests are refused once, and a push and a pull are left without an answer too.
 fn ab5_server_errors_and_time_outs_are_ridden_out(place: &Place) {
     let refusals = [Fault::Status(500), Fault::SlowDown { retry_after_s: 0 }, Fault::Status(503)];
     live(place, |step| match step {
         Step::Init | Step::Join => place.faults().set_for_first_tries(ALL, &refusals),
-        Step::Push => place.faults().set_once("PUT", "/manifests/", Fault::Silence { after_effect: true }),
-        Step::Pull => place.faults().set_once("GET", "/manifests/", Fault::Silence { after_effect: false }),
+        Step::Push => place.faults().set_once("PUT", is_manifest, Fault::Silence { after_effect: true }),
+        Step::Pull => place.faults().set_once("GET", is_manifest, Fault::Silence { after_effect: false }),
     });
+    assert!(place.faults().met() > 20);
+}
+
+fn is_manifest(path: &str) -> bool {
+    path.contains("/manifests/")
+}
+
+fn is_beacon(path: &str) -> bool {
+    path.ends_with("/beacon")
 }
 
 fn server_errors(place: &Place) {
@@ -133,18 +151,19 @@ fn resets_after_the_effect(place: &Place) {
 fn time_outs(place: &Place) {
     let silence = |after_effect| Fault::Silence { after_effect };
     live(place, |step| match step {
-        Step::Init => place.faults().set_once("PUT", "/tidelock", silence(true)),
-        Step::Join => place.faults().set_once("PUT", "/slots/", silence(false)),
-        Step::Push => place.faults().set_once("PUT", "/beacon", silence(true)),
-        Step::Pull => place.faults().set_once("GET", "/beacon", silence(true)),
+        Step::Init => place.faults().set_once("PUT", |path| path.ends_with("/tidelock"), silence(true)),
+        Step::Join => place.faults().set_once("PUT", |path| path.contains("/slots/"), silence(false)),
+        Step::Push => place.faults().set_once("PUT", is_beacon, silence(true)),
+        Step::Pull => place.faults().set_once("GET", is_beacon, silence(true)),
     });
+    assert_eq!(place.faults().met(), 5);
 }
 
 /// Nothing is asked again before the time that the server named.
 fn slow_down_is_obeyed(place: &Place) {
     let (mut one, _) = Tried::create(place, "one");
     one.put("todo", "milk", "two litres");
-    place.faults().set_once("GET", "/beacon", Fault::SlowDown { retry_after_s: 2 });
+    place.faults().set_once("GET", is_beacon, Fault::SlowDown { retry_after_s: 2 });
     let before_ms = if let Tried::Looped(one) = &one { one.waited_ms() } else { 0 };
     one.sync();
     assert_eq!(one.status().pending, 0);
