@@ -67,9 +67,9 @@ impl fmt::Debug for Faults {
 impl Faults {
     /// From now on: the first try of each request whose method is among `methods` meets a fault, these in turn: every request that
     /// succeeds was tried again.
-    pub fn set_for_first_tries(&self, methods: &'static [&'static str], faults: &'static [Fault]) {
+    pub fn set_for_first_tries(&self, methods: &'static [&'static str], faults: &[Fault]) {
         let mut seen = BTreeSet::new();
-        let mut faults = faults.iter().copied().cycle();
+        let mut faults = Vec::from(faults).into_iter().cycle();
         self.set(move |method, target| {
             let first = methods.contains(&method) && seen.insert((method.to_owned(), target.to_owned()));
             if first { faults.next() } else { None }
