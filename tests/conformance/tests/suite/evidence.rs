@@ -219,7 +219,7 @@ fn corrupt_segment(place: &Place) {
     expected.push(("of three".to_owned(), "sound".to_owned()));
     expected.push(("short".to_owned(), "in the tail".to_owned()));
     for device in [&mut one, &mut two, &mut three] {
-        assert_eq!(device.map("todo"), expected);
+        assert!(device.map("todo") == expected, "not mended");
         assert_eq!(device.status().debts, 0);
     }
 }
