@@ -1,6 +1,6 @@
 //! The command line: what every command knows, and the list of them.
 
-use crate::commands::{archive, conflicts, init, log, meta, record, reset, serve, status, sync};
+use crate::commands::{archive, conflicts, demo, init, log, meta, record, reset, serve, status, sync};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -83,6 +83,7 @@ pub(crate) enum Command {
     Republish(sync::Republish),
     Reset(reset::Reset),
     Serve(serve::Serve),
+    Demo(demo::Demo),
     Completions(meta::Completions),
     Man(meta::Man),
 }

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod config;
 mod context;
+mod demo;
 mod exit;
 mod history;
 mod input;

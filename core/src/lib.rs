@@ -1,5 +1,6 @@
 //! Tidelock's engine, sans-IO.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod crypto;
 pub mod engine;

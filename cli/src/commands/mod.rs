@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod conflicts;
+pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod meta;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli) -> Result {
         Command::Republish(command) => command.run(&context),
         Command::Reset(command) => command.run(&context),
         Command::Serve(command) => command.run(&context),
+        Command::Demo(command) => command.run(&context),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     }

@@ -106,6 +106,11 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
         context.dots.insert(replaced.dot);
         context.join(&replaced.context);
     }
+    // What a chunk of a half-merged snapshot brought here stands for all that V covers: without it, values that others had
+    // replaced would show again beside this write (found by the model).
+    for partial in tx.head.bucket.partial.iter().filter(|partial| partial.is_past(collection, key)) {
+        context.vector.join(&partial.vector);
+    }
     context.shrink(&prefix);
     let (dot, op) = allocate(tx, collection, key, action, context)?;
     for replaced in &before.standing {
@@ -117,7 +122,7 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
     Ok(())
 }
 
-fn append(tx: &mut Tx<'_>, collection: &Collection, key: String, value: &[u8]) -> Result<String, Error> {
+pub(super) fn append(tx: &mut Tx<'_>, collection: &Collection, key: String, value: &[u8]) -> Result<String, Error> {
     check(collection, Kind::Log, &key)?;
     check_value(&key, value)?;
     let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, &key);

@@ -21,7 +21,7 @@ struct Stored {
 }
 
 /// A bucket in memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Bucket {
     objects: BTreeMap<String, Stored>,
     next_etag: u64,
