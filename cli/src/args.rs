@@ -89,7 +89,6 @@ pub(crate) enum Command {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "in a test it is the failure")]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;

@@ -90,7 +90,6 @@ fn failed(file: &Path, what: &str) -> Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "in a test it is the failure")]
 mod tests {
     use super::*;
 

@@ -47,7 +47,6 @@ fn seconds(digits: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "in a test it is the failure")]
 mod tests {
     use super::*;
 

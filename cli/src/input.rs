@@ -122,7 +122,6 @@ impl<R: BufRead> Iterator for InputLines<R> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "in a test it is the failure")]
 mod tests {
     use super::*;
 

@@ -1,4 +1,5 @@
 //! The `tidelock` command: its arguments, its words, and the commands behind them.
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod args;
 mod commands;

@@ -1,7 +1,10 @@
 //! The envelope against the bare AEAD on 16 KiB buffers, and signatures.
 
+mod cpu;
+
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
+use cpu::CpuTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use tidelock_core::crypto::{
@@ -13,7 +16,7 @@ use tidelock_sim::random::Random;
 const CHUNK_BYTES: usize = 16 << 10;
 const MESSAGE_BYTES: [usize; 2] = [1 << 20, 8 << 20];
 
-fn envelope(criterion: &mut Criterion) {
+fn envelope(criterion: &mut Criterion<CpuTime>) {
     let mut random = Random::new(1);
     let device = DeviceSecret::generate(&mut random, b"bench");
     let vault = VaultId([7; 16]);
@@ -66,11 +69,11 @@ fn envelope(criterion: &mut Criterion) {
     }
 }
 
-fn sign(criterion: &mut Criterion) {
+fn sign(criterion: &mut Criterion<CpuTime>) {
     let device = DeviceSecret::generate(&mut Random::new(2), b"bench");
     let body = vec![9; 16 << 10];
     criterion.bench_function("sign 16 KiB", |bench| bench.iter(|| device.sign("bench", black_box(&body))));
 }
 
-criterion_group!(benches, envelope, sign);
+criterion_group!(name = benches; config = Criterion::default().with_measurement(CpuTime); targets = envelope, sign);
 criterion_main!(benches);

@@ -1,6 +1,9 @@
 //! A device's own calls with 10⁶ records in its store: opening, `write` of one put, `get`.
 
+mod cpu;
+
 use bytes::Bytes;
+use cpu::CpuTime;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use tidelock_core::{Change, Collection, Config, Engine};
 use tidelock_sim::random::Random;
@@ -17,7 +20,7 @@ fn put(key: u64) -> Change {
     }
 }
 
-fn local(criterion: &mut Criterion) {
+fn local(criterion: &mut Criterion<CpuTime>) {
     let mut world = World::new(1);
     world.create().expect("an empty bucket");
     let now = world.devices[0].now(world.now_ms);
@@ -51,5 +54,5 @@ fn local(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, local);
+criterion_group!(name = benches; config = Criterion::default().with_measurement(CpuTime); targets = local);
 criterion_main!(benches);

@@ -1,11 +1,14 @@
 //! Merging foreign ops: the rule alone, and whole pulls through an engine whose store and bucket are in memory.
 
+mod cpu;
+
 use bytes::Bytes;
+use cpu::CpuTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use tidelock_core::replica::{Action, Context, Dot, Point, Slot, Standing, Vector};
 use tidelock_core::s3::StoreUri;
-use tidelock_core::{Change, Config, DeviceId, Engine, Event, Now, Operation, Output, Secret, Stamp, Tag};
+use tidelock_core::{Change, Config, DeviceId, Engine, Event, Now, Operation, Outcome, Output, Secret, Stamp, Tag};
 use tidelock_sim::bucket::Bucket;
 use tidelock_sim::device::Disk;
 use tidelock_sim::random::Random;
@@ -17,7 +20,7 @@ const ROWS: u64 = 1_000_000;
 const BATCH: usize = 5_000;
 
 /// Each key is written by two devices in turns, each having seen the other.
-fn rule(criterion: &mut Criterion) {
+fn rule(criterion: &mut Criterion<CpuTime>) {
     let devices = [DeviceId([1; 16]), DeviceId([2; 16])];
     let writes: Vec<(Standing, Vector)> = (1..=OPS)
         .map(|n| {
@@ -62,14 +65,14 @@ fn write(world: &mut World, at: usize, records: u64, value: &'static [u8]) {
     }
 }
 
-fn engine(store: &StoreUri, now_ms: u64, disk: Disk) -> (Engine, Now) {
+fn engine(store: &StoreUri, now_ms: u64, disk: Disk, seed: u64) -> (Engine, Now) {
     let config = Config::new(store.clone(), "bench");
     let now = Now { monotonic_ms: now_ms, unix_ms: now_ms };
-    (Engine::open(config, Box::new(disk), Box::new(Random::new(3)), now).expect("a sound disk"), now)
+    (Engine::open(config, Box::new(disk), Box::new(Random::new(seed)), now).expect("a sound disk"), now)
 }
 
 /// Runs an operation to its end; every answer comes at once.
-fn run(engine: &mut Engine, operation: Operation, bucket: &mut Bucket, mut now: Now) {
+fn run(engine: &mut Engine, operation: Operation, bucket: &mut Bucket, mut now: Now) -> Outcome {
     let mut random = Random::new(4);
     let op = engine.start(operation, now);
     loop {
@@ -80,8 +83,7 @@ fn run(engine: &mut Engine, operation: Operation, bucket: &mut Bucket, mut now: 
                     engine.handle_response(request.id, response, now);
                 }
                 Output::Event(Event::Finished(ended, result)) if ended == op => {
-                    result.expect("a sound bucket");
-                    return;
+                    return result.expect("a sound bucket");
                 }
                 _ => {}
             }
@@ -91,7 +93,7 @@ fn run(engine: &mut Engine, operation: Operation, bucket: &mut Bucket, mut now: 
     }
 }
 
-fn pull(criterion: &mut Criterion) {
+fn pull(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("pull");
     group.sample_size(10);
     group.throughput(Throughput::Elements(OPS));
@@ -111,8 +113,13 @@ fn pull(criterion: &mut Criterion) {
         let World { mut bucket, store, now_ms, .. } = world;
         group.bench_function(name, |bench| {
             bench.iter_batched_ref(
-                || engine(&store, now_ms, disk.copy()),
-                |(engine, now)| run(engine, Operation::Pull, &mut bucket, *now),
+                || engine(&store, now_ms, disk.copy(), 3),
+                |(engine, now)| {
+                    let Outcome::Synced(report) = run(engine, Operation::Pull, &mut bucket, *now) else {
+                        panic!("no pull");
+                    };
+                    assert_eq!(report.ops_applied, OPS, "not as ops, but as a snapshot");
+                },
                 BatchSize::PerIteration,
             );
         });
@@ -120,22 +127,26 @@ fn pull(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn bootstrap(criterion: &mut Criterion) {
+fn bootstrap(criterion: &mut Criterion<CpuTime>) {
     let mut world = World::new(2);
     world.create().expect("an empty bucket");
     write(&mut world, 0, ROWS, b"a value of 20 bytes!");
     world.sync(0).expect("a sound bucket");
     let World { mut bucket, store, now_ms, code, .. } = world;
     let code = code.expect("a vault was created");
+    let mut seed = 100;
     let mut group = criterion.benchmark_group("join");
     group.sample_size(10);
     group.throughput(Throughput::Elements(ROWS));
     group.bench_function("a snapshot's rows", |bench| {
         bench.iter_batched_ref(
-            || engine(&store, now_ms, Disk::default()),
+            || {
+                seed += 1; // a device of its own each time
+                engine(&store, now_ms, Disk::default(), seed)
+            },
             |(engine, now)| {
                 let secret = Secret::Recovery(code.clone());
-                run(engine, Operation::Join { secret }, &mut bucket, *now);
+                run(engine, Operation::Join { secret }, &mut bucket, *now)
             },
             BatchSize::PerIteration,
         );
@@ -143,5 +154,5 @@ fn bootstrap(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, rule, pull, bootstrap);
+criterion_group!(name = benches; config = Criterion::default().with_measurement(CpuTime); targets = rule, pull, bootstrap);
 criterion_main!(benches);

@@ -24,6 +24,7 @@
 //! One thread owns an open vault and drives `tidelock_core`'s engine on a small runtime of its own, so these futures work
 //! under any async runtime. A program that only writes and is gone, such as a shell hook, takes [`Local`] instead: it
 //! blocks, and opens neither runtime nor connection.
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod archive;
 mod clock;

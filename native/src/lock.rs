@@ -43,7 +43,6 @@ impl SyncLock {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "in a test it is the failure")]
 mod tests {
     use super::*;
 

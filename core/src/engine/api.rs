@@ -179,7 +179,7 @@ pub struct Position {
 }
 
 /// What unlocks a vault for a joining device.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Secret {
     /// The code that `create` returned.
     Recovery(RecoveryCode),
@@ -187,8 +187,18 @@ pub enum Secret {
     Passphrase(Zeroizing<String>),
 }
 
+impl std::fmt::Debug for Secret {
+    /// Names the kind alone.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Recovery(_) => "Recovery(redacted)",
+            Self::Passphrase(_) => "Passphrase(redacted)",
+        })
+    }
+}
+
 /// A long-running operation.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Operation {
     /// Makes a new vault at the store, with this as its first device. A crashed one is resumed by calling it again.
     Create {
@@ -210,6 +220,21 @@ pub enum Operation {
     Check,
     /// After a rollback or wipe was reported: publishes everything this device has.
     Republish,
+}
+
+impl std::fmt::Debug for Operation {
+    /// Names the kind alone: two of them hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Create { .. } => "Create",
+            Self::Join { .. } => "Join",
+            Self::Push => "Push",
+            Self::Pull => "Pull",
+            Self::Sync => "Sync",
+            Self::Check => "Check",
+            Self::Republish => "Republish",
+        })
+    }
 }
 
 /// Ends in exactly one [`Event::Finished`].
@@ -469,4 +494,21 @@ pub struct DeviceStatus {
     pub applied: u64,
     /// Unix ms, by this device's clock, when a new manifest of it was last seen.
     pub seen_ms: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_printed() {
+        let secret = || Zeroizing::new("correct horse".to_owned());
+        let shown = format!(
+            "{:?} {:?} {:?}",
+            Secret::Passphrase(secret()),
+            Operation::Create { passphrase: Some(secret()) },
+            Operation::Join { secret: Secret::Passphrase(secret()) }
+        );
+        assert_eq!(shown, "Passphrase(redacted) Create Join");
+    }
 }

@@ -17,28 +17,38 @@ pub(super) const OPS_PER_STEP_MAX: usize = 5_000;
 pub(super) enum Applied {
     /// All of it is applied.
     Whole,
-    /// Up to `OPS_PER_STEP_MAX` ops were; the rest begins at this index.
-    More(usize),
+    /// `OPS_PER_STEP_MAX` ops were; the rest begins here.
+    More(Place),
     /// An op had seen what no verified manifest publishes: the rest waits.
     Waits,
     /// The run does not pass through what is applied here: a second line of this device.
     Forked,
 }
 
-/// Applies a run of `device` from op index `start` on, skipping what is applied. `counted` gives the ops that were new.
+/// A place within a run: an op's index, and the author's vector and tag before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    index: usize,
+    vector: Vector,
+    tag: Tag,
+}
+
+impl Place {
+    /// Before the first op.
+    pub(super) fn start(run: &Run) -> Self {
+        Self { index: 0, vector: run.base.clone(), tag: run.before }
+    }
+}
+
+/// Applies a run of `device` from `place` on, skipping what is applied. `counted` gives the ops that were new.
 pub(super) fn apply_run(
     tx: &mut Tx<'_>,
     device: DeviceId,
     run: &Run,
-    start: usize,
+    place: Place,
     counted: &mut u64,
 ) -> Result<Applied, Error> {
-    let mut vector = run.base.clone();
-    let mut tag = run.before;
-    for logged in &run.ops[..start] {
-        vector.join(logged.seen());
-        tag = logged.tag(tag);
-    }
+    let Place { index: start, mut vector, mut tag } = place;
     if start == 0 && contradicts(tx.head, device, run.from - 1, run.before) {
         return Ok(Applied::Forked);
     }
@@ -47,7 +57,7 @@ pub(super) fn apply_run(
     let mut checked = false;
     for (at, logged) in run.ops.iter().enumerate().skip(start) {
         if at - start == OPS_PER_STEP_MAX {
-            return Ok(Applied::More(at));
+            return Ok(Applied::More(Place { index: at, vector, tag }));
         }
         let n = run.from + at as u64;
         let before = tag;
@@ -173,7 +183,7 @@ fn apply_op(tx: &mut Tx<'_>, op: &Op, dot: Dot, seen: &Vector, prefix: &Vector) 
     }
     if slot != before {
         tx.set_slot(number, &op.key, &slot, &before);
-        tx.changed.insert(op.collection.clone());
+        tx.note_change(&op.collection);
     }
     Ok(())
 }
@@ -200,7 +210,7 @@ fn apply_log_op(tx: &mut Tx<'_>, op: &Op, dot: Dot) -> Result<(), Error> {
     };
     if after != before {
         tx.set_slot(number, &op.key, &after, &before);
-        tx.changed.insert(op.collection.clone());
+        tx.note_change(&op.collection);
     }
     Ok(())
 }
@@ -257,7 +267,7 @@ pub(super) fn merge_rows(
         }
         if after != before {
             tx.set_slot(number, &key, &after, &before);
-            tx.changed.insert(collection.clone());
+            tx.note_change(collection);
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Pull: beacon → the manifests that moved → the segments and snapshots with ops not yet applied. No LIST.
 
 use super::api::{Phase, SyncReport};
-use super::apply::{Applied, apply_run, forked, suspicious_stamp};
+use super::apply::{Applied, Place, apply_run, forked, suspicious_stamp};
 use super::evidence;
 use super::head::{Behind, Debt, Head, Identity, Peer, Point2, damaged};
 use super::objects::{Found, Opened, beacon_path, manifest_path, open, segment_path};
@@ -448,13 +448,13 @@ async fn apply_whole(cx: &Shared, device: DeviceId, run: &Run, report: &mut Sync
             .next_step("set that device's clock; until then its writes win over concurrent ones"),
         );
     }
-    let mut start = 0;
+    let mut place = Place::start(run);
     let mut moved = false;
     loop {
         let (applied, new) = cx.step(|tx| {
             let mut new = 0;
             let before = tx.head.peers.get(&device).map(|peer| (peer.n, peer.islands.clone()));
-            let applied = apply_run(tx, device, run, start, &mut new)?;
+            let applied = apply_run(tx, device, run, place.clone(), &mut new)?;
             let after = tx.head.peers.get(&device).map(|peer| (peer.n, peer.islands.clone()));
             Ok((applied, (new, before != after)))
         })?;
@@ -462,7 +462,7 @@ async fn apply_whole(cx: &Shared, device: DeviceId, run: &Run, report: &mut Sync
         moved |= new.1;
         match applied {
             Applied::More(next) => {
-                start = next;
+                place = next;
                 cx.yield_now().await;
             }
             Applied::Forked => {

@@ -33,15 +33,15 @@ pub(super) struct State {
     uncounted: Meter,
 }
 
-/// A row's changes within a step, over what the store holds.
-type Overlay = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
+/// Rows' changes within a step, by table, over what the store holds.
+type Overlay = [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Table::ALL.len()];
 
 /// A step's view: the head to change, and rows read through what the step has written.
 pub(super) struct Tx<'a> {
     pub(super) head: &'a mut Head,
     pub(super) now: Now,
     pub(super) entropy: &'a mut (dyn Entropy + Send),
-    pub(super) changed: BTreeSet<Collection>,
+    changed: BTreeSet<Collection>,
     local: &'a dyn LocalStore,
     overlay: Overlay,
 }
@@ -109,7 +109,7 @@ impl State {
                 entropy: &mut *self.entropy,
                 changed: BTreeSet::new(),
                 local: &*self.local,
-                overlay: Overlay::new(),
+                overlay: Overlay::default(),
             };
             let result = step(&mut tx);
             let (overlay, changed) = (tx.overlay, tx.changed);
@@ -121,7 +121,9 @@ impl State {
                 }
             };
             let mut writes = self.head.changes(&before);
-            writes.extend(overlay.into_iter().map(|((table, key), value)| Write { table, key, value }));
+            for (table, rows) in Table::ALL.into_iter().zip(overlay) {
+                writes.extend(rows.into_iter().map(|(key, value)| Write { table, key, value }));
+            }
             if writes.is_empty() {
                 self.head = before;
                 return Ok(result);
@@ -175,14 +177,21 @@ impl State {
 
 impl Tx<'_> {
     pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        match self.overlay.get(&(table, key.to_vec())) {
+        match self.overlay[table as usize].get(key) {
             Some(value) => Ok(value.clone()),
             None => self.local.get(table, key).map_err(local_error),
         }
     }
 
     pub(super) fn set(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
-        self.overlay.insert((table, key), value);
+        self.overlay[table as usize].insert(key, value);
+    }
+
+    /// Records of a collection changed: whoever watches it hears of it, once a step.
+    pub(super) fn note_change(&mut self, collection: &Collection) {
+        if !self.changed.contains(collection) {
+            self.changed.insert(collection.clone());
+        }
     }
 
     /// Rows as the store had them when the step began: for ranges that the step itself does not write before reading.

@@ -118,7 +118,7 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
     }
     let standing = Standing { dot, stamp: op.stamp, action: op.action, context: op.context };
     tx.set_slot(number, key, &Slot { standing: vec![standing] }, &before);
-    tx.changed.insert(collection.clone());
+    tx.note_change(collection);
     Ok(())
 }
 
@@ -137,7 +137,7 @@ pub(super) fn append(tx: &mut Tx<'_>, collection: &Collection, key: String, valu
     let (dot, op) = allocate(tx, collection, &key, Action::Put(value.to_vec()), Context::default())?;
     let standing = Standing { dot, stamp: op.stamp, action: op.action, context: Context::default() };
     tx.set_slot(number, &key, &Slot { standing: vec![standing] }, &before);
-    tx.changed.insert(collection.clone());
+    tx.note_change(collection);
     Ok(key)
 }
 
@@ -154,7 +154,7 @@ fn delete_entry(tx: &mut Tx<'_>, collection: &Collection, key: &str) -> Result<(
     }
     tx.set(Table::Deletions, digest.to_vec(), Some(Vec::new()));
     tx.set_slot(number, key, &Slot::default(), &before);
-    tx.changed.insert(collection.clone());
+    tx.note_change(collection);
     Ok(())
 }
 

@@ -13,7 +13,10 @@ pub(crate) fn decode<T: BorshDeserialize>(bytes: &[u8], what: &str) -> Result<T,
 
 /// Encodes; memory takes every byte.
 pub(crate) fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
-    borsh::to_vec(value).expect("writing to memory cannot fail")
+    // Most values are small rows, thousands of them held at once: borsh's own 1 KiB for each is too much.
+    let mut out = Vec::with_capacity(128);
+    value.serialize(&mut out).expect("writing to memory cannot fail");
+    out
 }
 
 /// A tail: the columns of a run, uncompressed.

@@ -27,7 +27,7 @@ fn vault(devices: usize, seed: u64) -> World {
     world
 }
 
-/// Everybody syncs until nobody has news for anybody: two rounds, the second for what the first one said.
+/// Everybody syncs until nobody has news for anybody.
 fn settle(world: &mut World) {
     for _ in 0..3 {
         for at in 0..world.devices.len() {
@@ -197,9 +197,11 @@ fn requests_of_ten_devices() {
     requests(10);
 }
 
-/// All devices write in turns: each has seen all others' newest writes when it makes its own.
+/// All devices write in turns: each has seen all others' newest writes when it makes its own, and each op says so with
+/// nine points of 33 B. Such an op of 32 B takes about 400 B of the tail's 16 KiB: a segment is due once in 40 pushes, not
+/// in 100 as where one device writes.
 #[test]
-fn ten_devices_that_all_write_push_two_objects_each() {
+fn ten_devices_that_all_write_fill_their_tails_sooner() {
     let mut world = vault(10, 7);
     let (mut pushes, mut overflows) = (0, 0);
     for _ in 0..60 {
@@ -214,7 +216,7 @@ fn ten_devices_that_all_write_push_two_objects_each() {
     }
     manifests_are_small(&world);
     meters_agree(&world);
-    assert!(overflows * 100 <= pushes, "{overflows} of {pushes} pushes wrote a segment");
+    assert!(overflows * 40 <= pushes, "{overflows} of {pushes} pushes wrote a segment");
 }
 
 #[test]
@@ -248,8 +250,9 @@ fn a_hundred_thousand_records_of_ten_devices() {
     let before = world.bucket.meter;
     world.join().unwrap();
     let joined = world.bucket.meter.since(&before);
-    eprintln!("bootstrap while in use: {joined:?}, objects {}", world.bucket.keys().len());
     assert!(joined.requests() <= 40, "{joined:?}");
+    let in_use = world.bucket.keys().len();
+    assert!(in_use <= 200, "{in_use} objects in use");
 
     rest(&mut world);
     let (objects, at_rest) = (world.bucket.keys().len() as u64, bytes(&world, ""));
@@ -258,15 +261,10 @@ fn a_hundred_thousand_records_of_ten_devices() {
     let before = world.bucket.meter;
     world.join().unwrap();
     let joined = world.bucket.meter.since(&before);
-    eprintln!("bootstrap at rest: {joined:?}");
     assert!(joined.requests() <= 40, "{joined:?}");
 
-    for part in ["/manifests/", "/segments/", "/snapshots/"] {
-        eprintln!("{part} {} objects {} B", count(&world, part), bytes(&world, part));
-    }
     let fresh = fresh_snapshot(&mut world);
     let devices = world.devices.len() as u64 - 1;
-    eprintln!("{objects} objects, {at_rest} B at rest, fresh {fresh}");
     assert!(objects <= 200, "{objects} objects at rest");
     let budget = fresh * 13 / 10 + (64 << 10) + devices * (32 << 10);
     assert!(at_rest <= budget, "{at_rest} B at rest, {fresh} B fresh, budget {budget}");
