@@ -1,7 +1,7 @@
 //! A store whose vault lost its place (of two `init` at once, the other won) becomes a device of another vault: what was
 //! written here is written again under the new id, and nothing else of the old one stays.
 
-use super::head::{Clock, Identity, damaged};
+use super::head::{Bucket, Clock, Identity, damaged};
 use super::state::{Tx, key_of};
 use super::write::{append, put_or_delete};
 use crate::Error;
@@ -25,7 +25,8 @@ pub(super) fn begin(tx: &mut Tx<'_>, identity: &Arc<Identity>) -> Result<(), Err
     let head = &mut *tx.head;
     head.clock = Clock { stamp: head.clock.stamp, ..Clock::default() };
     (head.published, head.frozen, head.snapshot) = Default::default();
-    head.bucket = Default::default();
+    // What was learnt of the server stands, whatever the vault: its clock and its region.
+    head.bucket = Bucket { skew_ms: head.bucket.skew_ms, region: head.bucket.region.take(), ..Bucket::default() };
     head.peers.clear();
     head.identity = Some(identity.clone());
     for (collection, key, value) in written {
