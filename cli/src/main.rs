@@ -1,1 +1,7 @@
-fn main() {}
+//! The `tidelock` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidelock_cli::run()
+}

@@ -1,1 +1,122 @@
-//! Placeholder.
+//! The local store of native programs and phones: one SQLite file, several processes at once.
+//!
+//! A commit is durable on return, through power loss too (WAL, `synchronous=FULL`). The file and the two that SQLite puts
+//! beside it, `-wal` and `-shm`, have mode 0600. They belong on a local disk: SQLite's WAL does not work over a network.
+//!
+//! A store on a read-only mount can be read. If `-wal` lies there with commits that SQLite cannot read without writing
+//! (`-shm` is missing), opening is refused rather than an older state shown. If neither lies there, the file is read as
+//! one that nobody changes: who writes it through another mount must wait, or the reader sees errors or old rows.
+#![forbid(unsafe_code)]
+
+mod error;
+mod open;
+
+use error::said;
+use rusqlite::types::ValueRef;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, TransactionBehavior, params};
+use std::fmt;
+use std::path::Path;
+use tidelock_core::local::{Batch, ByteRange, LocalError, LocalStore, Page, Revision, Row, Table};
+
+const GET: &str = "SELECT value FROM rows WHERE tbl = ?1 AND key = ?2";
+const LIST: &str = "SELECT key, value FROM rows WHERE tbl = ?1 AND key >= ?2 ORDER BY key LIMIT ?3";
+const LIST_TO: &str = "SELECT key, value FROM rows WHERE tbl = ?1 AND key >= ?2 AND key < ?4 ORDER BY key LIMIT ?3";
+const PUT: &str = "REPLACE INTO rows (tbl, key, value) VALUES (?1, ?2, ?3)";
+const REMOVE: &str = "DELETE FROM rows WHERE tbl = ?1 AND key = ?2";
+const REVISION: &str = "SELECT value FROM revision";
+const SET_REVISION: &str = "UPDATE revision SET value = ?1";
+
+/// A store in a SQLite file. Each process and thread opens its own; a commit of one is seen by the others at once.
+pub struct SqliteLocal {
+    connection: Connection,
+}
+
+impl SqliteLocal {
+    /// Opens the store at `path`, and makes it if there is none. Its folder must exist.
+    ///
+    /// # Errors
+    /// - [`LocalError::Corrupt`]: the file is no SQLite database, or a damaged one. An empty file counts as none.
+    /// - [`LocalError::Other`]: the file is another program's database, or of a newer version; or the system's message.
+    /// - [`LocalError::Busy`], [`LocalError::Full`], [`LocalError::ReadOnly`]: a new store could not be made, or a
+    ///   read-only one not be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, LocalError> {
+        let connection = open::open(path.as_ref())?;
+        Ok(Self { connection })
+    }
+
+    fn statement(&self, sql: &'static str) -> Result<CachedStatement<'_>, LocalError> {
+        self.connection.prepare_cached(sql).map_err(said)
+    }
+
+    fn rows(&self, sql: &'static str, params: impl Params) -> Result<Vec<Row>, LocalError> {
+        let mut statement = self.statement(sql)?;
+        let rows = statement.query_map(params, |row| Ok((bytes(row.get_ref(0)?)?, bytes(row.get_ref(1)?)?)));
+        rows.map_err(said)?.map(|row| row.map_err(said)).collect()
+    }
+}
+
+impl fmt::Debug for SqliteLocal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteLocal").field("path", &self.connection.path()).finish()
+    }
+}
+
+impl LocalStore for SqliteLocal {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, LocalError> {
+        let mut statement = self.statement(GET)?;
+        statement.query_row(params![table as u8, key], |row| bytes(row.get_ref(0)?)).optional().map_err(said)
+    }
+
+    fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<Row>, LocalError> {
+        match &range.end {
+            None => self.rows(LIST, params![table as u8, range.start, limit]),
+            Some(end) => self.rows(LIST_TO, params![table as u8, range.start, limit, end]),
+        }
+    }
+
+    fn revision(&self) -> Result<Revision, LocalError> {
+        revision(&self.connection)
+    }
+
+    /// After an error that is the disk's, a power cut may yet show the commit; its revision tells.
+    fn commit(&mut self, batch: &Batch, expected: Revision) -> Result<Revision, LocalError> {
+        batch.check_limits()?;
+        // Immediate: the revision is read under the write lock, so nobody commits in between.
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(said)?;
+        if revision(&transaction)? != expected {
+            return Err(LocalError::Stale);
+        }
+        let next =
+            i64::try_from(expected.0 + 1).map_err(|_| LocalError::Corrupt("its revision is too large".into()))?;
+        {
+            let mut put = transaction.prepare_cached(PUT).map_err(said)?;
+            let mut remove = transaction.prepare_cached(REMOVE).map_err(said)?;
+            for write in &batch.writes {
+                match &write.value {
+                    Some(value) => put.execute(params![write.table as u8, write.key, value]),
+                    None => remove.execute(params![write.table as u8, write.key]),
+                }
+                .map_err(said)?;
+            }
+            let mut set = transaction.prepare_cached(SET_REVISION).map_err(said)?;
+            set.execute([next]).map_err(said)?;
+        }
+        transaction.commit().map_err(said)?;
+        Ok(Revision(expected.0 + 1))
+    }
+
+    fn take_dirty_pages(&mut self) -> Option<Vec<Page>> {
+        None
+    }
+}
+
+fn revision(connection: &Connection) -> Result<Revision, LocalError> {
+    let mut statement = connection.prepare_cached(REVISION).map_err(said)?;
+    let count: i64 = statement.query_row([], |row| row.get(0)).map_err(said)?;
+    u64::try_from(count).map(Revision).map_err(|_| LocalError::Corrupt("its revision is negative".into()))
+}
+
+/// An empty vector binds as an empty blob, and comes back as one.
+fn bytes(value: ValueRef<'_>) -> rusqlite::Result<Vec<u8>> {
+    Ok(value.as_blob()?.to_vec())
+}

@@ -23,6 +23,7 @@ fn from_environment(environment: impl Fn(&str) -> Option<String>) -> Result<Cred
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test it is the failure")]
 mod tests {
     use super::*;
 

@@ -110,6 +110,7 @@ fn store_in(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test it is the failure")]
 mod tests {
     use super::*;
 

@@ -1,4 +1,5 @@
 //! Two devices on one folder store, through the public API, on an executor that is not tokio's.
+#![allow(clippy::unwrap_used, reason = "in a test it is the failure")]
 
 use futures::executor::block_on;
 use std::path::Path;

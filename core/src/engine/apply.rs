@@ -179,9 +179,7 @@ fn apply_op(tx: &mut Tx<'_>, op: &Op, dot: Dot, seen: &Vector, prefix: &Vector) 
 }
 
 fn in_partial(head: &Head, collection: &Collection, key: &str, dot: &Dot) -> bool {
-    head.bucket.partial.iter().any(|partial| {
-        partial.vector.covers(dot) && (collection, key) < (&partial.up_to.collection, partial.up_to.key.as_str())
-    })
+    head.bucket.partial.iter().any(|partial| partial.vector.covers(dot) && partial.is_past(collection, key))
 }
 
 /// A log is a two-phase set: deletion wins, and of two values under one key the lowest (stamp, dot) stands.

@@ -178,8 +178,7 @@ pub(super) fn covered_segments(tx: &mut Tx<'_>, identity: &Identity, grace_ms: u
 
 /// Weekly: what no manifest names, and what an earlier sweep at least a week before also found unnamed, goes.
 pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
-    let unread =
-        cx.read(|state| state.head.peers.values().any(|peer| peer.wanted.is_some() || peer.behind_ms.is_some()));
+    let unread = cx.read(|state| state.head.peers.values().any(|peer| peer.wanted.is_some() || peer.behind.is_some()));
     if unread {
         return Ok(());
     }

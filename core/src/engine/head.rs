@@ -219,6 +219,13 @@ pub(super) struct Partial {
     pub(super) up_to: RowKey,
 }
 
+impl Partial {
+    /// Whether a key's row is merged.
+    pub(super) fn is_past(&self, collection: &Collection, key: &str) -> bool {
+        (collection, key) < (&self.up_to.collection, self.up_to.key.as_str())
+    }
+}
+
 /// The newest snapshot this device has written or merged whole.
 #[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub(super) struct Known {
@@ -247,14 +254,16 @@ pub(super) struct Peer {
     /// The newest sighting in a beacon, while no manifest as new was read.
     pub(super) wanted: Option<Sighting>,
     pub(super) debt: Option<Debt>,
-    /// Its manifest was read lower than verified, from this time on.
-    pub(super) behind_ms: Option<u64>,
+    /// Its manifest was read lower than verified, or not found.
+    pub(super) behind: Option<Behind>,
     pub(super) forked: bool,
     pub(super) seen_ms: Option<u64>,
     /// Its ops that no object here could give.
     pub(super) damaged: Vec<Damaged>,
     /// Own ops that it could not read, by its newest manifest, until they are mended.
     pub(super) misses: Vec<Damaged>,
+    /// Others' ops that it could not read, by its newest manifest.
+    pub(super) misses_of_others: Vec<Damaged>,
 }
 
 /// A point that may be before the first op.
@@ -288,6 +297,15 @@ pub(super) struct Island {
     pub(super) before: Tag,
     pub(super) to: u64,
     pub(super) tag: Tag,
+}
+
+/// A device's manifest is not what was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Behind {
+    /// From this time on.
+    pub(super) since_ms: u64,
+    /// The last op that the bucket's shows.
+    pub(super) shown_n: u64,
 }
 
 /// Something named that could not be had yet.

@@ -9,7 +9,7 @@ use super::state::{key_of, record_key};
 use crate::crypto::{ObjectKind, unpad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
-    ChunkRef, Collection, Index, Kind, ObjectRef, Row, RowKey, Slot, SnapshotRef, decode, decode_chunk,
+    ChunkRef, Collection, Index, Kind, ObjectRef, Row, RowKey, Slot, SnapshotRef, Vector, decode, decode_chunk,
 };
 use crate::{DeviceId, Error, ErrorKind, ObjectId};
 use futures::stream::{self, StreamExt};
@@ -43,12 +43,20 @@ fn best(head: &Head, refused: &BTreeSet<ObjectId>) -> Option<SnapshotRef> {
         .values()
         .filter_map(|peer| peer.snapshot.as_ref())
         .filter(|named| !refused.contains(&named.index.id) && !own.covers_all(&named.vector))
-        .filter(|named| is_published(head, &named.vector))
+        .filter(|named| is_published(head, &of_verified(head, &named.vector)))
         .max_by_key(|named| {
             let gain: u64 = named.vector.iter().map(|(id, point)| point.n.saturating_sub(own.n(id))).sum();
             (gain, std::cmp::Reverse(named.index.id))
         })
         .cloned()
+}
+
+/// A device of which no manifest was ever verified here holds no snapshot up: in a bucket that was wiped and republished
+/// by another, the snapshot is all there is of it.
+fn of_verified(head: &Head, vector: &Vector) -> Vector {
+    let own = head.identity.as_ref().map(|identity| identity.device);
+    let verified = |id: &DeviceId| head.peers.get(id).is_some_and(|peer| peer.sequence > 0);
+    vector.iter().filter(|(id, _)| Some(*id) == own || verified(id)).collect()
 }
 
 /// Takes the best snapshot; true if one came in whole. One that cannot be had or is bad is not tried again this time.
@@ -118,25 +126,29 @@ async fn take(
     let ends = index.chunks.iter().skip(1).map(|chunk| Some(chunk.first.clone())).chain([None]);
     let wanted: Vec<(ChunkRef, Option<RowKey>)> =
         index.chunks.iter().cloned().zip(ends).filter(|(_, end)| end.as_ref().is_none_or(|end| from < end)).collect();
-    // A chunk may be 8 MiB: a few are fetched ahead, no more, and they are merged in the order of their keys.
+    // All of it is fetched before any of it is merged: two devices could else stick half-way in each other's snapshots
+    // (found by the model). It is held compressed.
     let mut chunks = stream::iter(wanted)
         .map(|(chunk, end)| async move { (fetch(cx, identity, &chunk.object).await, end) })
-        .buffered(width.min(4));
-    let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
-    let mut done = 0;
-    while let Some((fetched, end)) = chunks.next().await {
-        let rows = match fetched? {
-            Ok(plaintext) => match decode_chunk(&plaintext) {
-                Ok(rows) => rows,
-                Err(error) => return Ok(Err(bad(&path, &error))),
-            },
+        .buffered(width);
+    let mut fetched = Vec::new();
+    while let Some((chunk, end)) = chunks.next().await {
+        match chunk? {
+            Ok(plaintext) => fetched.push((plaintext, end)),
             Err(error) => return Ok(Err(error)),
+        }
+        cx.progress(Phase::Pulling, fetched.len() as u64, total);
+    }
+    drop(chunks);
+    let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
+    for (plaintext, end) in fetched {
+        let rows = match decode_chunk(&plaintext) {
+            Ok(rows) => rows,
+            Err(error) => return Ok(Err(bad(&path, &error))),
         };
         let rows =
             rows.into_iter().flat_map(|(collection, rows)| rows.into_iter().map(move |row| (collection.clone(), row)));
         merge_range(cx, &mut merging, rows.collect(), end.as_ref()).await?;
-        done += 1;
-        cx.progress(Phase::Pulling, done, total);
     }
     if index.chunks.is_empty() {
         merge_range(cx, &mut merging, Vec::new(), None).await?;

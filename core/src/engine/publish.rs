@@ -15,7 +15,7 @@ use crate::replica::{
     Beacon, Home, Line, Logged, Manifest, ObjectRef, Run, SEGMENTS_MAX, SegmentRef, Sighting, SnapshotRef,
     TAIL_BYTES_MAX, decode, encode_segment, encode_tail, first_tag,
 };
-use crate::s3::{Answer, Condition, ETag};
+use crate::s3::{Answer, Call, Condition, ETag};
 use crate::{Error, ErrorKind, Hash, ObjectId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -48,10 +48,11 @@ pub(super) async fn push(
         return Err(stopped.error());
     }
     let mut goal = None;
+    let mut in_beacon = false;
     for _ in 0..ROUNDS_MAX {
         if cx.read(|state| state.head.frozen.is_some()) {
             publish_frozen(cx, &identity, report).await?;
-            put_beacon(cx, &identity, polled).await?;
+            in_beacon = put_beacon(cx, &identity, polled).await?;
         }
         let target = *goal.get_or_insert_with(|| cx.read(|state| state.head.clock.n));
         let pending = cx.read(|state| state.head.published.n < target);
@@ -65,7 +66,8 @@ pub(super) async fn push(
         }
         prepare(cx, &identity, snapshot_due, report).await?;
     }
-    if cx.read(|state| state.head.bucket.beacon_dirty) || polled.repair {
+    // What this push has just PUT stays dirty until the next poll shows it, and is not PUT twice.
+    if polled.repair || (!in_beacon && cx.read(|state| state.head.bucket.beacon_dirty)) {
         repair(cx, &identity, polled).await?;
     }
     cx.step(|tx| {
@@ -444,22 +446,22 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash
         _ => Condition::Always,
     };
     let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(signed))?;
-    match cx.put(&path, sealed.clone(), condition).await {
-        Ok(Answer::Stored { etag }) => return confirm(cx, etag),
-        Ok(_) => {} // refused or in conflict: by an earlier try of this very body, by a late one, or by a twin
-        Err(error) => {
-            cx.step(|tx| {
-                tx.head.bucket.reread_own = true;
-                tx.head.bucket.reread_own_ms = Some(tx.now.unix_ms + REREAD_MS);
-                Ok(())
-            })?;
-            return Err(error);
-        }
+    let mut tries = 0;
+    let put = Call::PutObject { key: path.clone(), body: sealed.clone(), condition };
+    let answer = cx.call_counted(&put, &mut tries).await.map_err(|failure| failure.error);
+    let stored = matches!(answer, Ok(Answer::Stored { .. }));
+    if tries > 1 || !stored {
+        // Ambiguous: an earlier try may still land.
+        cx.step(|tx| {
+            tx.head.bucket.reread_own = true;
+            tx.head.bucket.reread_own_ms = Some(tx.now.unix_ms + REREAD_MS);
+            Ok(())
+        })?;
     }
-    cx.step(|tx| {
-        tx.head.bucket.reread_own_ms = Some(tx.now.unix_ms + REREAD_MS);
-        Ok(())
-    })?;
+    if let Answer::Stored { etag } = answer? {
+        return confirm(cx, etag);
+    }
+    // Refused or in conflict: by an earlier try of this very body, by a late one, or by a twin.
     match cx.get_sealed(identity, &path, ObjectKind::Manifest).await? {
         Opened::Plain { plaintext, etag } => match verify_manifest(identity, identity.device, &plaintext) {
             Ok((_, found, _)) if found == hash => confirm(cx, etag),
@@ -563,7 +565,7 @@ pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>, report: &mu
         _ => Err(internal("an unconditional PUT was refused")),
     }?;
     let mut polled = Polled { repair: true, beacon: BTreeMap::new(), beacon_etag: None };
-    put_beacon(cx, identity, &mut polled).await
+    put_beacon(cx, identity, &mut polled).await.map(|_| ())
 }
 
 /// PUTs the beacon because the bucket's lacks something: once a poll; one that does not show waits like a debt.
@@ -584,8 +586,9 @@ pub(super) async fn repair(cx: &Shared, identity: &Arc<Identity>, polled: &mut P
     })
 }
 
-/// PUTs the merge of what the bucket's beacon said and what is verified here; the own entry is always set.
-async fn put_beacon(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) -> Result<(), Error> {
+/// PUTs the merge of what the bucket's beacon said and what is verified here; the own entry is always set. False: another
+/// device was quicker.
+async fn put_beacon(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) -> Result<bool, Error> {
     cx.flush().await?;
     let mut beacon = Beacon { vault: identity.vault, space: identity.space, devices: BTreeMap::new() };
     let said = Beacon { devices: polled.beacon.clone(), ..beacon.clone() };
@@ -619,13 +622,13 @@ async fn put_beacon(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) 
                 // The next poll confirms the own entry; a beacon that nobody overwrote in between answers 304 there.
                 tx.head.bucket.beacon_etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
                 tx.head.bucket.beacon.clone_from(&beacon.devices);
-                Ok(())
+                Ok(true)
             })
         }
-        // Another device was quicker: what it wrote is merged at the next poll, which finds this entry missing.
+        // What the other wrote is merged at the next poll, which finds this entry missing.
         _ => {
             polled.beacon_etag = None;
-            Ok(())
+            Ok(false)
         }
     }
 }

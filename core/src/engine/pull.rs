@@ -3,7 +3,7 @@
 use super::api::{Phase, SyncReport};
 use super::apply::{Applied, apply_run, forked, suspicious_stamp};
 use super::evidence;
-use super::head::{Debt, Head, Identity, Peer, Point2, damaged};
+use super::head::{Behind, Debt, Head, Identity, Peer, Point2, damaged};
 use super::objects::{Found, Opened, beacon_path, manifest_path, open, segment_path};
 use super::shared::Shared;
 use super::state::Tx;
@@ -137,9 +137,9 @@ fn report_debts(cx: &Shared, report: &mut SyncReport) {
         if peer.forked {
             report.reports.push(forked(*id));
         }
-        let witness = peers.iter().find(|(other, third)| *other != id && third.stated.n(*id) > peer.end.n);
-        let lasted = peer.behind_ms.is_some_and(|since| unix_ms >= since + BEHIND_MS_MAX);
-        if peer.behind_ms.is_some() && (lasted || witness.is_some()) {
+        let Some(behind) = peer.behind else { continue };
+        let witness = peers.iter().find(|(other, third)| *other != id && third.stated.n(*id) > behind.shown_n);
+        if unix_ms >= behind.since_ms + BEHIND_MS_MAX || witness.is_some() {
             let witness =
                 witness.map_or(String::new(), |(third, _)| format!(" (device {third} has signed to have seen more)"));
             report.reports.push(
@@ -234,10 +234,10 @@ fn settle_manifests(
     for device in wanted {
         let missing = !read.contains_key(device);
         let peer = tx.head.peer_mut(*device);
-        if missing && peer.sequence > 0 && peer.behind_ms.is_none() && peer.wanted.is_none() {
-            peer.behind_ms = Some(unix_ms);
+        if missing && peer.sequence > 0 && peer.behind.is_none() && peer.wanted.is_none() {
+            peer.behind = Some(Behind { since_ms: unix_ms, shown_n: 0 });
         }
-        if missing || peer.wanted.is_some() || peer.behind_ms.is_some() {
+        if missing || peer.wanted.is_some() || peer.behind.is_some() {
             peer.debt = Some(Debt::after(peer.debt, polls, unix_ms));
         }
     }
@@ -256,7 +256,8 @@ fn accept(
     let own = tx.head.identity.as_ref().map(|identity| identity.device);
     let peer = tx.head.peer_mut(device);
     if manifest.sequence < peer.sequence {
-        peer.behind_ms.get_or_insert(unix_ms);
+        let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
+        peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
         return;
     }
     let second_line = (manifest.sequence == peer.sequence && hash != peer.hash)
@@ -266,7 +267,7 @@ fn accept(
         return;
     }
     peer.etag = etag.map(|etag| etag.as_str().to_owned());
-    peer.behind_ms = None;
+    peer.behind = None;
     if peer.wanted.is_some_and(|wanted| wanted.sequence <= manifest.sequence) {
         peer.wanted = None;
     }
@@ -283,7 +284,7 @@ fn accept(
     peer.segments.clone_from(&manifest.line.segments);
     peer.tail_from = manifest.line.tail.from;
     peer.snapshot.clone_from(&manifest.snapshot);
-    peer.misses = manifest.damaged.iter().copied().filter(|damaged| Some(damaged.device) == own).collect();
+    (peer.misses, peer.misses_of_others) = manifest.damaged.iter().partition(|damaged| Some(damaged.device) == own);
     tx.set(Table::Devices, manifest_row(device), Some(signed.to_vec()));
 }
 
@@ -333,7 +334,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         let ids: Vec<DeviceId> = tx.head.peers.keys().copied().collect();
         for id in ids {
             let peer = &tx.head.peers[&id];
-            let owed = !peer.is_current() || peer.behind_ms.is_some() || peer.forked;
+            let owed = !peer.is_current() || peer.behind.is_some() || peer.forked;
             let due = peer.debt.is_none_or(|debt| debt.is_due(polls, unix_ms));
             if !owed && peer.debt.is_some() {
                 tx.head.peer_mut(id).debt = None;

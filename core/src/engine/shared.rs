@@ -86,6 +86,11 @@ impl Shared {
 
     /// Makes one S3 call: signs, sends, waits, tries again within the budget. Each try is a new request.
     pub(super) async fn call(&self, call: &Call) -> Result<Answer, Failure> {
+        self.call_counted(call, &mut 0).await
+    }
+
+    /// The same; `tries` counts the requests it took. A write of more than one is ambiguous: an earlier one may land late.
+    pub(super) async fn call_counted(&self, call: &Call, tries: &mut u32) -> Result<Answer, Failure> {
         let (store, retries) = self.read(|state| (state.config.store.clone(), state.config.retries));
         let mut quoting = EtagQuoting::Quoted;
         let mut backoff = Backoff::default();
@@ -94,6 +99,7 @@ impl Shared {
         let mut redirected = false;
         loop {
             let store = self.store(&store);
+            *tries += 1;
             let response = match self.send(&store, call, quoting).await {
                 Ok(response) => Ok(response),
                 Err(Sent::Never(error)) => return Err(Failure { error, retry: Retry::Never }),

@@ -34,17 +34,17 @@ const DELETIONS_PER_OBJECT: usize = 65_536;
 /// Who did not cross the line waits this long for whoever did, and up to ten times as long.
 const OTHERS_WAIT_MS: u64 = 60_000;
 
-/// Whether this device may write one: it has no islands, so that one vector says all it has applied.
+/// Whether this device may write one: none is half merged here. One with gaps may: its V is its prefix, and what it has
+/// applied beyond stands in the rows under names that V does not cover. (Without that, two devices that have trimmed their
+/// logs wait for each other for ever once both snapshots are lost: found by the model.)
 pub(super) fn may_write(cx: &Shared) -> bool {
-    cx.read(|state| {
-        state.head.peers.values().all(|peer| peer.islands.is_empty()) && state.head.bucket.partial.is_empty()
-    })
+    cx.read(|state| state.head.bucket.partial.is_empty())
 }
 
 /// Whether others' segments, or the own published ones, are too many outside the last snapshot, and whoever crossed the
 /// line has not written one in its time.
 pub(super) fn is_due(cx: &Shared) -> bool {
-    let crossed = cx.read(|state| crosses(&state.head, &state.head.published.segments));
+    let crossed = cx.read(|state| crosses(&state.head, &state.head.published.segments) || is_missed(&state.head));
     let due_ms = cx.read(|state| state.head.bucket.snapshot_due_ms);
     let (unix_ms, wait_ms) = {
         let mut state = cx.lock();
@@ -67,6 +67,15 @@ pub(super) fn is_due(cx: &Shared) -> bool {
         }
     }
     due_ms.is_some_and(|due_ms| crossed && unix_ms >= due_ms) && may_write(cx)
+}
+
+/// Whether a device misses ops of another that are applied here and in no named snapshot: their author may be gone.
+fn is_missed(head: &Head) -> bool {
+    let held = head.vector();
+    let named = newest(head).map(|named| &named.vector);
+    head.peers.values().flat_map(|peer| &peer.misses_of_others).any(|missed| {
+        held.n(missed.device) >= missed.to && named.is_none_or(|named| named.n(missed.device) < missed.to)
+    })
 }
 
 /// Whether the log that this push makes crosses the line.

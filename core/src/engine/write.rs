@@ -6,7 +6,7 @@ use super::state::{Tx, internal};
 use crate::local::Table;
 use crate::replica::{
     Action, Collection, Context, Dot, Kind, Logged, Op, Point, Slot, Standing, append_key, check_key, check_value,
-    decode, deletion_digest, encode, import_key,
+    decode, deletion_digest, encode, first_tag, import_key,
 };
 use crate::{Error, ErrorKind};
 
@@ -106,6 +106,11 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
         context.dots.insert(replaced.dot);
         context.join(&replaced.context);
     }
+    // What a chunk of a half-merged snapshot brought here stands for all that V covers: without it, values that others had
+    // replaced would show again beside this write (found by the model).
+    for partial in tx.head.bucket.partial.iter().filter(|partial| partial.is_past(collection, key)) {
+        context.vector.join(&partial.vector);
+    }
     context.shrink(&prefix);
     let (dot, op) = allocate(tx, collection, key, action, context)?;
     for replaced in &before.standing {
@@ -177,8 +182,9 @@ fn allocate(
         action,
         context,
     };
+    let before = if clock.n == 0 { first_tag(device) } else { clock.tag };
     clock.n += 1;
-    clock.tag = op.tag(clock.tag);
+    clock.tag = op.tag(before);
     clock.stamp = op.stamp;
     clock.seen.join(&op.seen);
     let dot = Dot { device, n: clock.n, tag: clock.tag };

@@ -339,3 +339,54 @@ fn drafts_left_behind_are_cleared_after_a_day() {
     assert!(drafts.join("young").exists());
     assert_eq!(keys(&folder.list("", "", 10).unwrap()), ["k"]);
 }
+
+/// A file system of its own on the folder. Needs root.
+#[cfg(target_os = "linux")]
+struct Mount(TempDir);
+
+#[cfg(target_os = "linux")]
+impl Mount {
+    fn tmpfs(options: &str) -> Self {
+        let mount = Self(tempfile::tempdir().unwrap());
+        mount.run(&["mount", "-t", "tmpfs", "-o", options, "tmpfs"]);
+        mount
+    }
+
+    fn run(&self, command: &[&str]) {
+        let status = std::process::Command::new(command[0]).args(&command[1..]).arg(self.0.path()).status().unwrap();
+        assert!(status.success(), "this test mounts a file system, so it runs as root: {command:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Mount {
+    fn drop(&mut self) {
+        self.run(&["umount"]);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_loses_nothing() {
+    let mount = Mount::tmpfs("size=256k");
+    let folder = Folder::open(mount.0.path()).unwrap();
+    let before = stored(folder.put("k", b"before", Condition::Always).unwrap());
+    assert!(matches!(folder.put("k", &vec![1; 1 << 20], Condition::Always), Err(Fault::Full)));
+    assert_eq!(folder.head("k").unwrap(), Some(before));
+    assert_eq!(body(&folder, "k").unwrap(), b"before");
+    // What did not fit takes no room.
+    stored(folder.put("k", &vec![2; 100 << 10], Condition::Always).unwrap());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_read_only_disk_can_be_read() {
+    let mount = Mount::tmpfs("size=256k");
+    stored(Folder::open(mount.0.path()).unwrap().put("k", b"before", Condition::Always).unwrap());
+    mount.run(&["mount", "-o", "remount,ro"]);
+    let folder = Folder::open(mount.0.path()).unwrap();
+    assert_eq!(body(&folder, "k").unwrap(), b"before");
+    assert_eq!(keys(&folder.list("", "", 10).unwrap()), ["k"]);
+    assert!(matches!(folder.put("k", b"after", Condition::Always), Err(Fault::Denied(_))));
+    assert!(matches!(folder.delete("k"), Err(Fault::Denied(_))));
+}

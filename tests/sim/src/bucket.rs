@@ -1,6 +1,7 @@
 //! The simulated bucket: an S3-shaped answer for each request, and the faults of real ones: objects that are unreadable
 //! for a while, stale reads, writes that land late or twice, objects lost for good.
 
+use crate::clock::{from_amz_date, http_date};
 use crate::random::Random;
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
@@ -20,16 +21,36 @@ struct Stored {
 }
 
 /// A bucket in memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Bucket {
     objects: BTreeMap<String, Stored>,
     next_etag: u64,
-    /// Whether conditions of PUTs are kept; some servers ignore them.
-    pub conditional: bool,
+    /// What becomes of conditions of PUTs.
+    pub conditions: Conditions,
+    /// `If-Match` on an absent key is answered 404, as some servers do, instead of 412.
+    pub absent_is_404: bool,
+    /// The provider's clock less the world's, in ms.
+    pub clock_off_ms: i64,
+    /// Requests signed more than 15 minutes off the provider's clock are refused.
+    pub checks_clock: bool,
+    /// Every body ever PUT as a manifest, and where.
+    pub manifests: Vec<(String, Bytes)>,
     /// What it was asked, by kind, and the bytes of bodies: counted apart from the engine's own count.
     pub meter: Meter,
     /// How often, in a thousand, a fault of each kind happens.
     pub faults: Faults,
+}
+
+/// What a server does with conditions of PUTs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Conditions {
+    /// It keeps them.
+    #[default]
+    Kept,
+    /// It writes whatever they say.
+    Ignored,
+    /// It refuses requests that have one.
+    Refused,
 }
 
 /// Rates in a thousand.
@@ -44,12 +65,17 @@ pub struct Faults {
 impl Bucket {
     /// An empty bucket that keeps conditions.
     pub fn new() -> Self {
-        Self { conditional: true, ..Self::default() }
+        Self::default()
     }
 
     /// Every key.
     pub fn keys(&self) -> Vec<String> {
         self.objects.keys().cloned().collect()
+    }
+
+    /// The keys that have `part` in them.
+    pub fn keys_with(&self, part: &str) -> Vec<String> {
+        self.objects.keys().filter(|key| key.contains(part)).cloned().collect()
     }
 
     /// The bytes at a key.
@@ -70,6 +96,29 @@ impl Bucket {
         self.objects.insert(key.to_owned(), stored);
     }
 
+    /// Makes an object unreadable for ever, or until `show`.
+    pub fn hide(&mut self, key: &str) {
+        self.objects.get_mut(key).expect("an object to hide").hidden_until_ms = u64::MAX;
+    }
+
+    /// Makes every object readable again.
+    pub fn show(&mut self) {
+        self.objects.values_mut().for_each(|stored| stored.hidden_until_ms = 0);
+    }
+
+    /// Turns one bit of an object.
+    pub fn spoil(&mut self, key: &str) {
+        let mut bytes = self.object(key).expect("an object to spoil").to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        self.put(key, Bytes::from(bytes));
+    }
+
+    /// Everything is gone.
+    pub fn wipe(&mut self) {
+        self.objects.clear();
+    }
+
     /// Takes a copy of every object, for a later rollback.
     pub fn copy(&self) -> BTreeMap<String, Bytes> {
         self.objects.iter().map(|(key, stored)| (key.clone(), stored.bytes.clone())).collect()
@@ -78,7 +127,8 @@ impl Bucket {
     /// Answers a request.
     pub fn answer(&mut self, request: &Request, now_ms: u64, random: &mut Random) -> Response {
         let (key, query) = split(&request.url);
-        let response = match request.method {
+        let mut response = match request.method {
+            _ if self.is_skewed(request, now_ms) => error(403, "RequestTimeTooSkewed"),
             Method::Get if query.contains_key("list-type") => self.list(&query),
             Method::Get => self.get(&key, request, now_ms, random),
             Method::Head => self.get(&key, request, now_ms, random),
@@ -89,6 +139,7 @@ impl Bucket {
             }
             Method::Post => self.delete_many(&request.body),
         };
+        response.headers.push(("date".to_owned(), http_date(self.clock_ms(now_ms))));
         self.meter.bytes_sent += request.body.len() as u64;
         self.meter.bytes_received += response.body.len() as u64;
         let count = match (request.method, query.contains_key("list-type")) {
@@ -101,6 +152,16 @@ impl Bucket {
         };
         *count += 1;
         response
+    }
+
+    fn clock_ms(&self, now_ms: u64) -> i64 {
+        now_ms as i64 + self.clock_off_ms
+    }
+
+    fn is_skewed(&self, request: &Request, now_ms: u64) -> bool {
+        const OFF_MS_MAX: u64 = 15 * 60 * 1000;
+        let signed_ms = header(request, "x-amz-date").and_then(|text| from_amz_date(text));
+        self.checks_clock && signed_ms.is_some_and(|signed_ms| signed_ms.abs_diff(self.clock_ms(now_ms)) > OFF_MS_MAX)
     }
 
     fn get(&self, key: &str, request: &Request, now_ms: u64, random: &mut Random) -> Response {
@@ -120,12 +181,20 @@ impl Bucket {
 
     fn write(&mut self, key: &str, request: &Request, now_ms: u64, random: &mut Random) -> Response {
         let standing = self.objects.get(key).map(|stored| format!("\"{:x}\"", stored.etag));
-        if self.conditional {
-            let exists = header(request, "if-none-match").is_some() && standing.is_some();
-            let differs = header(request, "if-match").is_some_and(|wanted| Some(wanted) != standing.as_ref());
-            if exists || differs {
+        let (if_absent, if_match) = (header(request, "if-none-match"), header(request, "if-match"));
+        match self.conditions {
+            Conditions::Refused if if_absent.is_some() || if_match.is_some() => return error(501, "NotImplemented"),
+            Conditions::Kept if if_match.is_some() && standing.is_none() && self.absent_is_404 => {
+                return error(404, "NoSuchKey");
+            }
+            Conditions::Kept if if_absent.is_some() && standing.is_some() => return error(412, "PreconditionFailed"),
+            Conditions::Kept if if_match.is_some_and(|wanted| Some(wanted) != standing.as_ref()) => {
                 return error(412, "PreconditionFailed");
             }
+            _ => {}
+        }
+        if key.contains("/manifests/") {
+            self.manifests.push((key.to_owned(), request.body.clone()));
         }
         self.put(key, request.body.clone());
         let hidden = random.permille(self.faults.hidden);
@@ -184,8 +253,12 @@ fn error(status: u16, code: &str) -> Response {
     answer(status, Vec::new(), Bytes::from(format!("<Error><Code>{code}</Code><Message>simulated</Message></Error>")))
 }
 
+/// Key and parameters of a URL: `file:///key`, or `http://host/bucket/key`.
 fn split(url: &str) -> (String, BTreeMap<String, String>) {
-    let rest = url.strip_prefix("file:///").unwrap_or(url);
+    let rest = match url.strip_prefix("file:///") {
+        Some(rest) => rest,
+        None => url.splitn(5, '/').nth(4).expect("a bucket's name in the path"),
+    };
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let query = query

@@ -1,7 +1,11 @@
-//! Many devices, one bucket, every fault, replayed from a seed: real engines in a simulated world.
+//! Many devices, one bucket, every fault, replayed from a seed: real engines in a simulated world, and beside them the
+//! model that the rules of the data were tried on first.
 
 pub mod bucket;
+pub mod clock;
 pub mod device;
+pub mod model;
 pub mod oracle;
 pub mod random;
+pub mod witness;
 pub mod world;

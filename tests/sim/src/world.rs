@@ -2,14 +2,15 @@
 //! world heals and *liveness* is demanded: everybody holds what the oracle says.
 
 use crate::bucket::{Bucket, Faults};
-use crate::device::{Device, Disk};
+use crate::device::{Device, Disk, Moment};
 use crate::oracle::Oracle;
 use crate::random::Random;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::s3::StoreUri;
 use tidelock_core::{
-    Change, Collection, Config, Error, KeyRange, OpId, Operation, Outcome, RequestId, Secret, TransportFailure,
+    Change, Collection, Config, DeviceId, Error, ErrorKind, Hash, KeyRange, Now, OpId, Operation, Outcome, Request,
+    RequestId, Secret, SyncReport, TransportFailure,
 };
 
 /// 2026-01-01.
@@ -42,10 +43,14 @@ pub struct World {
     pub now_ms: u64,
     /// The network.
     pub network: Network,
+    /// Where new devices look for their vault.
+    pub store: StoreUri,
+    /// Devices that never come back: nobody waits for them to converge.
+    pub gone: BTreeSet<usize>,
     /// The recovery code.
     pub code: Option<tidelock_core::crypto::RecoveryCode>,
     /// PUTs that will arrive once more.
-    late: Vec<(u64, tidelock_core::Request)>,
+    late: Vec<(u64, Request)>,
     values: u64,
 }
 
@@ -59,6 +64,8 @@ impl World {
             random: Random::new(seed),
             now_ms: START_MS,
             network: Network::default(),
+            store: "file:///sim".parse().expect("a folder's URI"),
+            gone: BTreeSet::new(),
             code: None,
             late: Vec::new(),
             values: 0,
@@ -77,12 +84,27 @@ impl World {
 
     /// A device that has nothing yet.
     pub fn add(&mut self) -> usize {
-        let store: StoreUri = "file:///sim".parse().expect("a folder's URI");
-        let config = Config::new(store, format!("device {}", self.devices.len()));
-        let now = tidelock_core::Now { monotonic_ms: self.now_ms, unix_ms: self.now_ms };
-        let device = Device::open(config, Disk::default(), self.random.bits(), now).expect("an empty disk opens");
+        self.add_with(Disk::default())
+    }
+
+    /// A device that begins with a disk, such as a copy of another's.
+    pub fn add_with(&mut self, disk: Disk) -> usize {
+        let config = Config::new(self.store.clone(), format!("device {}", self.devices.len()));
+        let now = Now { monotonic_ms: self.now_ms, unix_ms: self.now_ms };
+        let device = Device::open(config, disk, self.random.bits(), now).expect("a sound disk opens");
         self.devices.push(device);
         self.devices.len() - 1
+    }
+
+    /// The id of a device.
+    pub fn id(&self, at: usize) -> DeviceId {
+        self.devices[at].engine.status().expect("the disk is sound").device.expect("a member")
+    }
+
+    /// Kills a device and starts it again.
+    pub fn restart(&mut self, at: usize) {
+        let (seed, now) = (self.random.bits(), self.devices[at].now(self.now_ms));
+        self.devices[at].restart(seed, now).expect("what was committed opens again");
     }
 
     /// A first device with a vault.
@@ -91,11 +113,20 @@ impl World {
     /// What `create` ends with.
     pub fn create(&mut self) -> Result<usize, Error> {
         let at = self.add();
+        self.create_on(at)?;
+        Ok(at)
+    }
+
+    /// Makes the vault on a device.
+    ///
+    /// # Errors
+    /// What `create` ends with.
+    pub fn create_on(&mut self, at: usize) -> Result<(), Error> {
         match self.run(at, Operation::Create { passphrase: None })? {
             Outcome::Created { recovery_code } => self.code = Some(recovery_code),
             other => panic!("create ended in {other:?}"),
         }
-        Ok(at)
+        Ok(())
     }
 
     /// One more device.
@@ -104,9 +135,28 @@ impl World {
     /// What `join` ends with.
     pub fn join(&mut self) -> Result<usize, Error> {
         let at = self.add();
-        let code = self.code.clone().expect("a vault was created");
-        self.run(at, Operation::Join { secret: Secret::Recovery(code) })?;
+        self.join_on(at)?;
         Ok(at)
+    }
+
+    /// Makes a device one of the vault's.
+    ///
+    /// # Errors
+    /// What `join` ends with.
+    pub fn join_on(&mut self, at: usize) -> Result<(), Error> {
+        let code = self.code.clone().expect("a vault was created");
+        self.run(at, Operation::Join { secret: Secret::Recovery(code) }).map(|_| ())
+    }
+
+    /// A first device with a vault, and more that joined: `many` in all, each of which has seen the others.
+    pub fn with_devices(seed: u64, many: usize) -> Self {
+        let mut world = Self::new(seed);
+        world.create().expect("a sound world");
+        for _ in 1..many {
+            world.join().expect("a sound world");
+        }
+        world.sync_all();
+        world
     }
 
     /// Runs one operation of one device to its end; others rest.
@@ -118,18 +168,75 @@ impl World {
         self.finish(at, op)
     }
 
-    /// Lets a device go on until an operation ended.
+    /// Syncs one device; gives its report.
     ///
     /// # Errors
-    /// What it ends with.
+    /// What the sync ends with.
+    pub fn sync(&mut self, at: usize) -> Result<SyncReport, Error> {
+        self.run(at, Operation::Sync).map(report)
+    }
+
+    /// Runs a full check of one device; gives its report.
+    ///
+    /// # Errors
+    /// What the check ends with.
+    pub fn full_check(&mut self, at: usize) -> Result<SyncReport, Error> {
+        self.run(at, Operation::Check).map(report)
+    }
+
+    /// Everybody syncs twice: what one has, all have.
+    pub fn sync_all(&mut self) {
+        for _ in 0..2 {
+            for at in (0..self.devices.len()).filter(|at| !self.gone.contains(at)).collect::<Vec<_>>() {
+                self.sync(at).expect("a sound world");
+            }
+        }
+    }
+
+    /// Lets a device go on until an operation ended. A device that is killed on the way is started again.
+    ///
+    /// # Errors
+    /// What it ends with; `cancelled` if the device was killed.
     pub fn finish(&mut self, at: usize, op: OpId) -> Result<Outcome, Error> {
         for _ in 0..1_000_000 {
+            if self.devices[at].is_killed() {
+                self.restart(at);
+                return Err(Error::new(ErrorKind::Cancelled, "killed"));
+            }
             if let Some(result) = self.devices[at].finished.remove(&op) {
                 return result;
             }
             self.step(at);
         }
         panic!("device {at} makes no progress");
+    }
+
+    /// Lets a device go on until a request like this is on its way, and takes it away unanswered; `None` if the operation
+    /// ended without one.
+    pub fn run_until(&mut self, at: usize, op: OpId, wanted: impl Fn(&Request) -> bool) -> Option<Request> {
+        for _ in 0..1_000_000 {
+            let sent = &mut self.devices[at].sent;
+            if let Some(which) = sent.iter().position(&wanted) {
+                return Some(sent.remove(which));
+            }
+            if self.devices[at].finished.contains_key(&op) {
+                return None;
+            }
+            self.step(at);
+        }
+        panic!("device {at} makes no progress");
+    }
+
+    /// A request arrives, whoever sent it and however late, and nobody hears the answer.
+    pub fn arrive(&mut self, request: &Request) {
+        let _ = self.bucket.answer(request, self.now_ms, &mut self.random);
+    }
+
+    /// A request's connection broke, as its sender sees it.
+    pub fn break_off(&mut self, at: usize, request: &Request) {
+        let now = self.devices[at].now(self.now_ms);
+        self.devices[at].engine.handle_failure(request.id, TransportFailure::Reset("simulated".to_owned()), now);
+        self.devices[at].drain(self.now_ms);
     }
 
     /// One thing happens to a device: an answer comes, or time passes.
@@ -145,14 +252,20 @@ impl World {
             let now = self.devices[at].now(self.now_ms);
             self.devices[at].engine.handle_timeout(now);
         }
-        self.devices[at].drain(self.now_ms);
+        if !self.devices[at].is_killed() {
+            self.devices[at].drain(self.now_ms);
+        }
         self.deliver_late();
     }
 
-    fn deliver(&mut self, at: usize, request: &tidelock_core::Request) {
+    fn deliver(&mut self, at: usize, request: &Request) {
         self.now_ms += self.random.below(200);
         let id: RequestId = request.id;
         let now = self.devices[at].now(self.now_ms);
+        let number = self.devices[at].count_request();
+        if self.devices[at].dies(Moment::Request(number)) {
+            return;
+        }
         let fate = self.random.below(1000);
         let Network { lost, answer_lost, busy, duplicate } = self.network;
         if fate < lost {
@@ -165,9 +278,11 @@ impl World {
             return self.devices[at].engine.handle_response(id, response, now);
         }
         let response = self.bucket.answer(request, self.now_ms, &mut self.random);
+        if self.devices[at].dies(Moment::Answer(number)) {
+            return;
+        }
         if request.method == tidelock_core::s3::Method::Put && self.random.permille(duplicate) {
-            let copy = tidelock_core::Request { body: request.body.clone(), ..request.clone() };
-            self.late.push((self.now_ms + self.random.below(120_000), copy));
+            self.late.push((self.now_ms + self.random.below(120_000), request.clone()));
         }
         if fate < lost + busy + answer_lost {
             let why = TransportFailure::Reset("simulated".to_owned());
@@ -181,7 +296,7 @@ impl World {
             std::mem::take(&mut self.late).into_iter().partition(|(at, _)| *at <= self.now_ms);
         self.late = later;
         for (_, request) in due {
-            let _ = self.bucket.answer(&request, self.now_ms, &mut self.random);
+            self.arrive(&request);
         }
     }
 
@@ -189,6 +304,15 @@ impl World {
     pub fn value(&mut self) -> String {
         self.values += 1;
         format!("value {}", self.values)
+    }
+
+    /// A value nobody else writes, of so many bytes that do not compress well.
+    pub fn big_value(&mut self, bytes: usize) -> String {
+        let mut value = self.value() + " ";
+        while value.len() < bytes {
+            value += &format!("{:016x}", self.random.bits());
+        }
+        value
     }
 
     /// The values that stand at a key of the map on a device.
@@ -208,29 +332,63 @@ impl World {
         values
     }
 
-    /// A put, told to the oracle.
+    /// A put of a new value, told to the oracle.
     pub fn put(&mut self, at: usize, key: &str) -> String {
         let value = self.value();
-        let standing = self.standing(at, key);
-        let change = Change::Put { collection: Self::map(), key: key.to_owned(), value: Bytes::from(value.clone()) };
-        self.write(at, change);
-        self.oracle.put(key, &value, standing);
+        self.put_value(at, key, &value);
         value
+    }
+
+    /// A put, told to the oracle.
+    pub fn put_value(&mut self, at: usize, key: &str, value: &str) {
+        let standing = self.standing(at, key);
+        let bytes = Bytes::from(value.to_owned());
+        if self.write(at, Change::Put { collection: Self::map(), key: key.to_owned(), value: bytes }).is_some() {
+            self.oracle.put(key, value, standing);
+        }
+    }
+
+    /// Ends a conflict, and tells the oracle.
+    pub fn resolve(&mut self, at: usize, key: &str, value: Option<&str>) {
+        let standing = self.standing(at, key);
+        let bytes = value.map(|value| Bytes::from(value.to_owned()));
+        self.write(at, Change::Resolve { collection: Self::map(), key: key.to_owned(), value: bytes });
+        match value {
+            Some(value) => self.oracle.put(key, value, standing),
+            None => self.oracle.delete(key, standing),
+        }
     }
 
     /// A delete, told to the oracle.
     pub fn delete(&mut self, at: usize, key: &str) {
         let standing = self.standing(at, key);
-        self.write(at, Change::Delete { collection: Self::map(), key: key.to_owned() });
-        self.oracle.delete(key, standing);
+        if self.write(at, Change::Delete { collection: Self::map(), key: key.to_owned() }).is_some() {
+            self.oracle.delete(key, standing);
+        }
     }
 
     /// An entry of the log, told to the oracle.
-    pub fn append(&mut self, at: usize) -> String {
+    pub fn append(&mut self, at: usize) -> Option<String> {
         let value = self.value();
-        let key = self.write(at, Change::Append { collection: Self::log(), value: Bytes::from(value.clone()) });
+        let key = self.write(at, Change::Append { collection: Self::log(), value: Bytes::from(value.clone()) })?;
         self.oracle.append(&key, &value);
+        Some(key)
+    }
+
+    /// Imports an entry, told to the oracle; gives its key.
+    pub fn import(&mut self, at: usize, unix_ms: u64, value: &str) -> String {
+        let (source, bytes) = ("a file".to_owned(), Bytes::from(value.to_owned()));
+        let change = Change::Import { collection: Self::log(), source, unix_ms, repeat: 0, value: bytes };
+        let key = self.write(at, change).expect("nobody is killed here");
+        self.oracle.append(&key, value);
         key
+    }
+
+    /// Deletes an entry of the log, told to the oracle.
+    pub fn delete_entry(&mut self, at: usize, key: &str) {
+        if self.write(at, Change::Delete { collection: Self::log(), key: key.to_owned() }).is_some() {
+            self.oracle.delete_entry(key);
+        }
     }
 
     /// Deletes some entry that the device holds, if it holds one.
@@ -238,16 +396,20 @@ impl World {
         let keys: Vec<String> = self.log_of(at).into_keys().collect();
         if !keys.is_empty() {
             let key = keys[self.random.below(keys.len() as u64) as usize].clone();
-            self.write(at, Change::Delete { collection: Self::log(), key: key.clone() });
-            self.oracle.delete_entry(&key);
+            self.delete_entry(at, &key);
         }
     }
 
-    fn write(&mut self, at: usize, change: Change) -> String {
+    /// One change; gives its key, or `None` if the device was killed before it was committed: then it is no fact.
+    fn write(&mut self, at: usize, change: Change) -> Option<String> {
         let now = self.devices[at].now(self.now_ms);
-        let written = self.devices[at].engine.write(&[change], now).expect("a valid change on a sound disk");
+        let written = self.devices[at].engine.write(&[change], now);
+        if self.devices[at].is_killed() {
+            self.restart(at);
+            return None;
+        }
         self.devices[at].drain(self.now_ms);
-        written.keys.into_iter().next().expect("one change, one key")
+        written.expect("a valid change on a sound disk").keys.into_iter().next()
     }
 
     /// What a device holds of the map.
@@ -280,10 +442,11 @@ impl World {
         self.bucket.faults = Faults::default();
         self.now_ms += 3_600_000;
         self.deliver_late();
+        self.bucket.show();
         for _ in 0..rounds {
-            for at in 0..self.devices.len() {
+            for at in (0..self.devices.len()).filter(|at| !self.gone.contains(at)).collect::<Vec<_>>() {
                 self.now_ms += 3_700_000;
-                self.run(at, Operation::Check)?;
+                self.full_check(at)?;
             }
         }
         Ok(())
@@ -294,19 +457,43 @@ impl World {
     /// # Errors
     /// Who does not, and what.
     pub fn check(&self) -> Result<(), String> {
+        (0..self.devices.len()).filter(|at| !self.gone.contains(at)).try_for_each(|at| self.check_one(at))
+    }
+
+    /// One device holds what the oracle says.
+    ///
+    /// # Errors
+    /// What it holds instead.
+    pub fn check_one(&self, at: usize) -> Result<(), String> {
         let (map, log) = (self.oracle.map(), self.oracle.log());
-        for at in 0..self.devices.len() {
-            let held = self.map_of(at);
-            if held != map {
-                return Err(format!("device {at} holds the map {held:?}, the oracle says {map:?}"));
-            }
-            let held = self.log_of(at);
-            if held != log {
-                return Err(format!("device {at} holds the log {held:?}, the oracle says {log:?}"));
-            }
+        let held = self.map_of(at);
+        if held != map {
+            return Err(format!("device {at} holds the map {}, the oracle says {}", short(&held), short(&map)));
+        }
+        let held = self.log_of(at);
+        if held != log {
+            return Err(format!("device {at} holds the log {}, the oracle says {}", short(&held), short(&log)));
         }
         Ok(())
     }
+
+    /// Over every output of every device: the same on every run and every target.
+    pub fn trace(&self) -> Hash {
+        let all: Vec<u8> = self.devices.iter().flat_map(|device| *device.trace.finalize().as_bytes()).collect();
+        Hash::of(&all)
+    }
+}
+
+fn report(outcome: Outcome) -> SyncReport {
+    match outcome {
+        Outcome::Synced(report) => report,
+        other => panic!("a sync ended in {other:?}"),
+    }
+}
+
+/// For a message: big values would bury what differs.
+fn short(held: &impl std::fmt::Debug) -> String {
+    format!("{held:?}").split('"').map(|part| part.chars().take(40).collect::<String>()).collect::<Vec<_>>().join("\"")
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -1,7 +1,7 @@
 //! The first worlds: few devices, then random schedules with faults.
 
 use tidelock_core::Operation;
-use tidelock_sim::bucket::Faults;
+use tidelock_sim::bucket::{Conditions, Faults};
 use tidelock_sim::world::{Network, World};
 
 #[test]
@@ -20,7 +20,7 @@ fn two_devices_keep_records_in_step() {
 
 fn schedule(seed: u64) -> Result<(), String> {
     let mut world = World::new(seed);
-    world.bucket.conditional = seed % 3 != 0;
+    world.bucket.conditions = if seed % 3 == 0 { Conditions::Ignored } else { Conditions::Kept };
     world.create().map_err(|error| format!("create: {error}"))?;
     world.join().map_err(|error| format!("join: {error}"))?;
     world.network = Network { lost: 20, answer_lost: 20, busy: 20, duplicate: 20 };

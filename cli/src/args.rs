@@ -1,0 +1,126 @@
+//! The command line: what every command knows, and the list of them.
+
+use crate::commands::{archive, conflicts, demo, init, log, meta, record, reset, serve, status, sync};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…
+  tidelock init --store 's3://my-bucket/notes?region=eu-central-1'   on the first device
+  tidelock join --store 's3://my-bucket/notes?region=eu-central-1'   on every other one
+  tidelock put todo milk 'two litres'
+  tidelock sync
+  tidelock get todo milk
+
+Exit codes:
+    0  done
+    1  internal: a defect of Tidelock
+    2  invalid: the command line, or a limit of a key or value
+    3  not-found: no such record, vault, bucket or conflict
+    4  auth: the store refused the keys or the permission
+    5  network, timeout, throttled: try again later
+    6  wrong-key: the recovery code or passphrase does not open the vault
+    7  corrupt, hash-mismatch: an object fails its checks
+    8  rolled-back, forked, wiped: the bucket shows what it should not
+    9  local-store, busy: this device's own store failed
+   10  already-exists: what was to be made is there already
+   11  clock-skew: this device's clock is too far off
+   12  unsupported, closed: the store or this version can't
+  130  cancelled
+
+A value is printed on stdout, everything else on stderr. With --json, stdout has one JSON object a
+line, and an error is one on stderr: {\"error\":{\"kind\",\"message\",\"object\",\"retry\",\"hint\"}}.";
+
+/// Keeps records in step between your devices, end-to-end encrypted, through nothing but an S3 bucket or a folder.
+///
+/// Writes are local and need no network; `sync` brings this device and the bucket together. The bucket's provider sees
+/// sealed objects only.
+#[derive(Debug, Parser)]
+#[command(name = "tidelock", version, after_long_help = EXAMPLES, after_help = "See --help for examples and exit codes.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command knows.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// This device's folder, with its local store [default: tidelock in the user's data folder]
+    #[arg(long, global = true, value_name = "PATH", env = "TIDELOCK_LOCAL", hide_env_values = true)]
+    pub(crate) local: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Tell more
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// The commands, in the order a newcomer meets them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(init::Init),
+    Join(init::Join),
+    Put(record::Put),
+    Get(record::Get),
+    List(record::List),
+    Delete(record::Delete),
+    #[command(subcommand)]
+    Log(log::Log),
+    Sync(sync::Sync),
+    Push(sync::Push),
+    Pull(sync::Pull),
+    Watch(sync::Watch),
+    Status(status::Status),
+    Devices(status::Devices),
+    Conflicts(conflicts::Conflicts),
+    Resolve(conflicts::Resolve),
+    Export(archive::Export),
+    Import(archive::Import),
+    Republish(sync::Republish),
+    Reset(reset::Reset),
+    Serve(serve::Serve),
+    Demo(demo::Demo),
+    Completions(meta::Completions),
+    Man(meta::Man),
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test it is the failure")]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_exit_code_is_documented() {
+        for code in crate::exit::CODES {
+            assert!(EXAMPLES.lines().any(|line| line.trim_start().starts_with(&format!("{code}  "))), "{code}");
+        }
+    }
+
+    #[test]
+    fn no_argument_takes_a_secret() {
+        for text in [
+            &["tidelock", "join", "--secret", "x"][..],
+            &["tidelock", "init", "--passphrase", "x"],
+            &["tidelock", "join", "x"],
+        ] {
+            assert!(Cli::try_parse_from(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn globals_stand_before_or_after_the_command() {
+        for text in [["tidelock", "--json", "status"], ["tidelock", "status", "--json"]] {
+            assert!(Cli::try_parse_from(text).unwrap().global.json);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! `init` and `join`: how a device gets a vault.
+
+use crate::context::{Context, has_store, no_store, until_interrupted};
+use crate::exit::Result;
+use crate::output::Output;
+use crate::progress::Line;
+use crate::{config, input};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use tidelock::{Error, ErrorKind, Local, Options, Passphrase, Vault, parse_secret};
+
+const INIT_EXAMPLES: &str = "\
+The recovery code is shown this once. Write it down: whoever has it can join, and without it and
+without a device there is no way back in.
+
+Examples:
+  tidelock init --store 's3://my-bucket/notes?region=eu-central-1'
+  tidelock init --store 's3://my-bucket?endpoint=http://127.0.0.1:9000' --name laptop
+  tidelock init --store file:///mnt/share/vault
+  tidelock init --store s3://my-bucket --passphrase-file ~/passphrase";
+
+const JOIN_EXAMPLES: &str = "\
+The recovery code or passphrase is asked for on the terminal, or read from a file or stdin; never
+from the command line, where other users could see it.
+
+Examples:
+  tidelock join --store 's3://my-bucket/notes?region=eu-central-1'
+  tidelock join --store file:///mnt/share/vault --name phone
+  pass show tidelock | tidelock join --store s3://my-bucket --secret-stdin";
+
+/// Where a new device's vault is, and what it is called.
+#[derive(Args, Debug)]
+struct Place {
+    /// The store: s3://BUCKET/PREFIX?region=&endpoint=&path_style= or file:///FOLDER
+    #[arg(long, value_name = "URI", env = "TIDELOCK_STORE", hide_env_values = true)]
+    store: Option<String>,
+    /// What this device is called [default: the host's name]
+    #[arg(long, value_name = "DEVICE")]
+    name: Option<String>,
+}
+
+/// Make a vault, with this as its first device
+#[derive(Args, Debug)]
+#[command(after_help = INIT_EXAMPLES)]
+pub(crate) struct Init {
+    #[command(flatten)]
+    place: Place,
+    /// Add a passphrase as a second way in: the first line of stdin
+    #[arg(long, conflicts_with = "passphrase_file")]
+    passphrase_stdin: bool,
+    /// Add a passphrase as a second way in: the first line of a file
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// Add this device to a vault
+#[derive(Args, Debug)]
+#[command(after_help = JOIN_EXAMPLES)]
+pub(crate) struct Join {
+    #[command(flatten)]
+    place: Place,
+    /// Read the recovery code or passphrase from the first line of stdin
+    #[arg(long, conflicts_with = "secret_file")]
+    secret_stdin: bool,
+    /// Read the recovery code or passphrase from the first line of a file
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+}
+
+impl Init {
+    pub(crate) fn run(self, context: &Context) -> Result {
+        let passphrase = match (self.passphrase_stdin, &self.passphrase_file) {
+            (true, _) => Some(input::secret_from_stdin()?),
+            (false, Some(file)) => Some(input::secret_from_file(file)?),
+            (false, None) => None,
+        };
+        let mut options = self.place.options(context)?;
+        options.passphrase = passphrase.map(|text| Passphrase::new(text.as_str()));
+        context.run(async {
+            let making = Line::new(context.output, "making the vault");
+            let (vault, code) = until_interrupted(async { Ok(Vault::create(options).await?) }).await?;
+            drop(making);
+            let output = context.output;
+            if output.json {
+                let mut told = about(&vault).await?;
+                told["recovery_code"] = json!(code.reveal().as_str());
+                output.object(&told)?;
+            } else {
+                output.say("The vault is made. This is its recovery code; it is shown only now, so write it down:\n");
+                output.line(&code.reveal())?;
+                output.say("\nOn another device, `tidelock join` with the same --store asks for it.");
+            }
+            vault.close().await;
+            Ok(())
+        })
+    }
+}
+
+impl Join {
+    pub(crate) fn run(self, context: &Context) -> Result {
+        let options = self.place.options(context)?;
+        let text = match (self.secret_stdin, &self.secret_file) {
+            (true, _) => input::secret_from_stdin()?,
+            (false, Some(file)) => input::secret_from_file(file)?,
+            (false, None) => input::secret_from_terminal("Recovery code or passphrase: ")?,
+        };
+        let secret = parse_secret(&text)?;
+        context.run(async {
+            let joining = Line::new(context.output, "joining the vault");
+            let vault = until_interrupted(async { Ok(Vault::join(options, secret).await?) }).await?;
+            drop(joining);
+            tell_joined(context.output, &vault).await?;
+            vault.close().await;
+            Ok(())
+        })
+    }
+}
+
+async fn tell_joined(output: Output, vault: &Vault) -> Result {
+    if output.json {
+        return output.object(&about(vault).await?);
+    }
+    let devices = vault.devices().await?.len();
+    output.say(&format!("This device has joined; the vault has {devices} devices now."));
+    Ok(())
+}
+
+async fn about(vault: &Vault) -> Result<serde_json::Value> {
+    let status = vault.status().await?;
+    Ok(json!({
+        "vault": status.vault.map(|id| id.to_string()),
+        "device": status.device.map(|id| id.to_string()),
+    }))
+}
+
+impl Place {
+    /// The options of a vault that is not here yet, with its store remembered: a crashed `init` or `join` is resumed
+    /// without naming it again.
+    fn options(self, context: &Context) -> Result<Options> {
+        let store = match self.store {
+            Some(store) => store,
+            None => config::read_store(&context.local)?.ok_or_else(no_store)?,
+        };
+        let mut options = Options::new(&store, &context.local)?;
+        if let Some(name) = self.name {
+            options.device = name;
+        }
+        if has_store(&context.local) && Local::open(&options)?.status()?.vault.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "this device has a vault here already")
+                .on(context.local.display().to_string())
+                .next_step("use it, name another folder with --local, or `tidelock reset` it first")
+                .into());
+        }
+        config::write_store(&context.local, &options.store)?;
+        Ok(options)
+    }
+}

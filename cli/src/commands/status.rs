@@ -1,0 +1,168 @@
+//! `status` and `devices`: what is known without a request.
+
+use crate::commands::sync::{cost, meter_json};
+use crate::context::Context;
+use crate::exit::{Result, describe, to_json};
+use crate::output::{Lines, one_line, time};
+use clap::Args;
+use serde_json::{Value, json};
+use tidelock::{DeviceStatus, Kind};
+
+/// Show what is known of the vault, without a request
+///
+/// With --verbose also its collections, devices, and the requests made since this device joined.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  tidelock status --verbose\n  tidelock status --last-sync\n  tidelock status --json | jq .pending"
+)]
+pub(crate) struct Status {
+    /// Print only when this device last synced
+    #[arg(long)]
+    last_sync: bool,
+}
+
+/// List the vault's devices
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  tidelock devices")]
+pub(crate) struct Devices {}
+
+impl Status {
+    pub(crate) fn run(self, context: &Context) -> Result {
+        let options = context.options()?;
+        let status = context.open_local()?.status()?;
+        let output = context.output;
+        if output.json {
+            return output.object(&status_json(&status, &options.store.to_string()));
+        }
+        let last_sync = status.last_pull_ms.max(status.last_push_ms);
+        if self.last_sync {
+            return output.line(&when(last_sync));
+        }
+        let mut lines = Lines::new();
+        for (name, text) in facts(&status, &options.store.to_string()) {
+            lines.line(&format!("{name:<12} {text}"))?;
+        }
+        if output.verbose {
+            for (name, text) in more_facts(&status) {
+                lines.line(&format!("{name:<12} {text}"))?;
+            }
+        }
+        lines.end()
+    }
+}
+
+impl Devices {
+    pub(crate) fn run(self, context: &Context) -> Result {
+        let status = context.open_local()?.status()?;
+        let mut lines = Lines::new();
+        for device in &status.devices {
+            let own = Some(device.id) == status.device;
+            if context.output.json {
+                lines.line(&device_json(device, own).to_string())?;
+            } else {
+                lines.line(&device_line(device, own))?;
+            }
+        }
+        lines.end()
+    }
+}
+
+/// What a person asks first.
+fn facts(status: &tidelock::Status, store: &str) -> Vec<(&'static str, String)> {
+    let vault = status.vault.map_or("none yet: `init` or `join` did not end".to_owned(), |id| id.to_string());
+    let mut facts = vec![("vault", vault), ("store", store.to_owned())];
+    if let Some(own) = status.devices.iter().find(|device| Some(device.id) == status.device) {
+        facts.push(("device", name(own)));
+    }
+    facts.push(("pending", format!("{} to publish", status.pending)));
+    facts.push(("last push", when(status.last_push_ms)));
+    facts.push(("last pull", when(status.last_pull_ms)));
+    if status.conflicts > 0 {
+        facts.push(("conflicts", format!("{}; see `tidelock conflicts`", status.conflicts)));
+    }
+    if status.debts > 0 {
+        facts.push(("missing", format!("{} things in the store can't be had yet, and are tried again", status.debts)));
+    }
+    if let Some(error) = &status.last_error {
+        facts.push(("last error", one_line(error.as_bytes())));
+    }
+    if let Some(error) = &status.stopped {
+        facts.push(("stopped", describe(error)));
+        facts.extend(error.hint().map(|hint| ("hint", hint.to_owned())));
+    }
+    facts
+}
+
+fn more_facts(status: &tidelock::Status) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("manifest", status.sequence.to_string()),
+        (
+            "conditional",
+            match status.conditional_writes {
+                Some(true) => "the store enforces conditional writes".to_owned(),
+                Some(false) => "the store ignores conditional writes; nothing depends on them".to_owned(),
+                None => "not tried yet".to_owned(),
+            },
+        ),
+        ("cost", cost(&status.meter)),
+    ];
+    facts.extend(
+        status.collections.iter().map(|collection| ("collection", one_line(collection.to_string().as_bytes()))),
+    );
+    facts.extend(status.devices.iter().map(|device| ("device", device_line(device, Some(device.id) == status.device))));
+    facts
+}
+
+fn device_line(device: &DeviceStatus, own: bool) -> String {
+    let seen = if own { "this device".to_owned() } else { format!("seen {}", when(device.seen_ms)) };
+    format!("{}\t{}\t{} changes\t{seen}", device.id, name(device), device.applied)
+}
+
+fn name(device: &DeviceStatus) -> String {
+    device.name.as_ref().map_or("(not named yet)".to_owned(), |name| one_line(name.as_bytes()))
+}
+
+fn when(unix_ms: Option<u64>) -> String {
+    unix_ms.map_or("never".to_owned(), time)
+}
+
+fn status_json(status: &tidelock::Status, store: &str) -> Value {
+    let mut out = meter_json(&status.meter);
+    out["vault"] = status.vault.map(|id| id.to_string()).into();
+    out["store"] = store.into();
+    out["device"] = status.device.map(|id| id.to_string()).into();
+    out["devices"] =
+        status.devices.iter().map(|device| device_json(device, Some(device.id) == status.device)).collect();
+    out["collections"] = status.collections.iter().map(collection_json).collect();
+    out["pending"] = status.pending.into();
+    out["sequence"] = status.sequence.into();
+    out["debts"] = status.debts.into();
+    out["conflicts"] = status.conflicts.into();
+    out["last_push"] = status.last_push_ms.map(time).into();
+    out["last_pull"] = status.last_pull_ms.map(time).into();
+    out["last_error"] = status.last_error.clone().into();
+    out["conditional_writes"] = status.conditional_writes.into();
+    out["stopped"] = status.stopped.as_ref().map(to_json).into();
+    out
+}
+
+fn device_json(device: &DeviceStatus, own: bool) -> Value {
+    json!({
+        "id": device.id.to_string(),
+        "name": device.name,
+        "this": own,
+        "sequence": device.sequence,
+        "applied": device.applied,
+        "seen": device.seen_ms.map(time),
+    })
+}
+
+/// A collection's kind and name.
+pub(crate) fn collection_json(collection: &tidelock::Collection) -> Value {
+    let kind = match collection.kind {
+        Kind::Root => "root",
+        Kind::Map => "map",
+        Kind::Log => "log",
+    };
+    json!({ "kind": kind, "name": collection.name })
+}

@@ -1,0 +1,124 @@
+//! What the command remembers of a device's folder: the store's address. No secret is ever in it.
+
+use crate::exit::Result;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use tidelock::{Error, ErrorKind, StoreUri};
+
+const FILE: &str = "config.toml";
+/// A store's address has at most 4 KiB.
+const BYTES_MAX: u64 = 64 << 10;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    store: String,
+}
+
+/// The remembered store, if there is one.
+pub(crate) fn read_store(local: &Path) -> Result<Option<String>> {
+    let file = local.join(FILE);
+    let mut text = String::new();
+    match fs::File::open(&file).and_then(|opened| opened.take(BYTES_MAX).read_to_string(&mut text)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(&file, &format!("can't be read: {error}")).into()),
+    }
+    let config: Config =
+        toml::from_str(&text).map_err(|error| failed(&file, &format!("has another form: {}", error.message())))?;
+    Ok(Some(config.store))
+}
+
+/// Remembers the store; a crash leaves the old file or the new one.
+pub(crate) fn write_store(local: &Path, store: &StoreUri) -> Result {
+    let file = local.join(FILE);
+    let text = toml::to_string(&Config { store: store.to_string() })
+        .map_err(|error| Error::new(ErrorKind::Internal, format!("the configuration can't be written: {error}")))?;
+    replace(&file, &text).map_err(|error| failed(&file, &format!("can't be written: {error}")).into())
+}
+
+/// Forgets it.
+pub(crate) fn remove(local: &Path) -> Result {
+    let file = local.join(FILE);
+    match fs::remove_file(&file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed(&file, &format!("can't be removed: {error}")).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    private_folder(folder)?;
+    let new: PathBuf = folder.join(format!("{FILE}.{}", std::process::id()));
+    let mut out = private_file(&new, true)?;
+    out.write_all(text.as_bytes())?;
+    out.sync_all()?;
+    fs::rename(&new, file)
+}
+
+/// Makes a folder for its owner alone.
+fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Makes a file for its owner alone; what is there is replaced only where that is asked for.
+pub(crate) fn private_file(file: &Path, replace: bool) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true);
+    if replace {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
+}
+
+fn failed(file: &Path, what: &str) -> Error {
+    Error::new(ErrorKind::LocalStore, format!("the configuration {what}"))
+        .on(file.display().to_string())
+        .next_step("mend or remove the file, then name the store in TIDELOCK_STORE or at `init` or `join`")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test it is the failure")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_store_is_remembered_for_the_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = folder.path().join("device");
+        assert_eq!(read_store(&local).unwrap(), None);
+        let store: StoreUri = "s3://my-bucket/a%20b?region=eu-west-1".parse().unwrap();
+        write_store(&local, &store).unwrap();
+        assert_eq!(read_store(&local).unwrap(), Some(store.to_string()));
+        write_store(&local, &"file:///vault".parse().unwrap()).unwrap();
+        assert_eq!(read_store(&local).unwrap().as_deref(), Some("file:///vault"));
+        assert_eq!(fs::read_dir(&local).unwrap().count(), 1, "no file is left over");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(&local.join(FILE)), mode(&local)), (0o600, 0o700));
+        }
+    }
+
+    #[test]
+    fn a_damaged_configuration_is_an_error_with_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        for text in ["store = ", "shop = 'x'", "\u{0}"] {
+            fs::write(folder.path().join(FILE), text).unwrap();
+            assert!(matches!(read_store(folder.path()), Err(crate::exit::Stop::Error(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! How a command ends: its exit code, and its error in words or JSON.
+
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::process::ExitCode;
+use tidelock::{Error, ErrorKind};
+
+/// Why a command stopped before its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It failed.
+    Error(Error),
+    /// Whoever read its output has had enough: no error.
+    BrokenPipe,
+}
+
+/// What a command's steps give.
+pub(crate) type Result<T = ()> = std::result::Result<T, Stop>;
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Every exit code there is.
+#[cfg(test)]
+pub(crate) const CODES: [u8; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 130];
+
+/// Tells the error, if there is one, and gives the exit code.
+pub(crate) fn code(json: bool, result: Result) -> ExitCode {
+    match result {
+        Ok(()) | Err(Stop::BrokenPipe) => ExitCode::SUCCESS,
+        Err(Stop::Error(error)) => {
+            let text = if json { format!("{}\n", json!({ "error": to_json(&error) })) } else { render(&error) };
+            // Nothing is left to tell it to.
+            let _ = io::stderr().write_all(text.as_bytes());
+            ExitCode::from(code_of(error.kind()))
+        }
+    }
+}
+
+fn code_of(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Invalid => 2,
+        ErrorKind::NotFound => 3,
+        ErrorKind::Auth => 4,
+        ErrorKind::Network | ErrorKind::Timeout | ErrorKind::Throttled => 5,
+        ErrorKind::WrongKey => 6,
+        ErrorKind::Corrupt | ErrorKind::HashMismatch => 7,
+        ErrorKind::RolledBack | ErrorKind::Forked | ErrorKind::Wiped => 8,
+        ErrorKind::LocalStore | ErrorKind::Busy => 9,
+        ErrorKind::AlreadyExists => 10,
+        ErrorKind::ClockSkew => 11,
+        ErrorKind::Unsupported | ErrorKind::Closed => 12,
+        ErrorKind::Cancelled => 130,
+        // Internal, and kinds of a newer library that this command does not know.
+        _ => 1,
+    }
+}
+
+/// The error for a person: what, on what, and what to do next.
+pub(crate) fn render(error: &Error) -> String {
+    let mut text = format!("error: {}", describe(error));
+    if let Some(hint) = error.hint() {
+        text += &format!("\n\nhint: {}", printable(hint));
+    }
+    text + "\n"
+}
+
+/// What failed, and on what, in one line.
+pub(crate) fn describe(error: &Error) -> String {
+    let message = printable(error.message());
+    match error.object() {
+        Some(object) => format!("{message}: `{}`", printable(object)),
+        None => message,
+    }
+}
+
+/// The error for a program.
+pub(crate) fn to_json(error: &Error) -> Value {
+    json!({
+        "kind": error.kind().name(),
+        "message": error.message(),
+        "object": error.object(),
+        "retry": error.is_retryable(),
+        "hint": error.hint(),
+    })
+}
+
+/// Without control characters: a server's words must not steer the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error() -> Error {
+        Error::new(ErrorKind::Throttled, "the store asks for fewer requests")
+            .on("tidelock")
+            .next_step("wait")
+            .retryable()
+    }
+
+    #[test]
+    fn an_error_is_a_line_then_a_hint() {
+        assert_eq!(render(&error()), "error: the store asks for fewer requests: `tidelock`\n\nhint: wait\n");
+        assert_eq!(render(&Error::new(ErrorKind::Internal, "no\x1b[31m")), "error: no [31m\n");
+    }
+
+    #[test]
+    fn json_errors_have_every_field() {
+        let expected = json!({
+            "kind": "throttled", "message": "the store asks for fewer requests", "object": "tidelock",
+            "retry": true, "hint": "wait",
+        });
+        assert_eq!(to_json(&error()), expected);
+        assert_eq!(to_json(&Error::new(ErrorKind::Internal, "no"))["hint"], Value::Null);
+    }
+
+    #[test]
+    fn every_kind_has_a_documented_code() {
+        use ErrorKind::*;
+        let kinds = [
+            Invalid,
+            Auth,
+            NotFound,
+            AlreadyExists,
+            Throttled,
+            Timeout,
+            Network,
+            Corrupt,
+            HashMismatch,
+            WrongKey,
+            RolledBack,
+            Forked,
+            Wiped,
+            ClockSkew,
+            LocalStore,
+            Busy,
+            Unsupported,
+            Cancelled,
+            Closed,
+            Internal,
+        ];
+        for kind in kinds {
+            assert!(CODES[1..].contains(&code_of(kind)), "{kind}");
+            assert_eq!(code_of(kind) == 1, kind == Internal);
+        }
+    }
+}

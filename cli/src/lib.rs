@@ -1,0 +1,30 @@
+//! The `tidelock` command: its arguments, its words, and the commands behind them.
+
+mod args;
+mod commands;
+mod config;
+mod context;
+mod demo;
+mod exit;
+mod history;
+mod input;
+mod output;
+mod progress;
+pub mod serve;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+use std::process::ExitCode;
+
+/// The whole command line, for completions, manual pages and tests.
+pub fn command() -> clap::Command {
+    args::Cli::command()
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let matches = command().get_matches();
+    match args::Cli::from_arg_matches(&matches) {
+        Ok(cli) => exit::code(cli.global.json, commands::run(cli)),
+        Err(error) => error.exit(),
+    }
+}

@@ -1,0 +1,267 @@
+//! Becoming a device of a vault: `init` and `join` crashed at every step, two at once, and what stands in their way.
+
+use tidelock_core::s3::Method;
+use tidelock_core::{ErrorKind, Operation, Request};
+use tidelock_sim::bucket::Conditions;
+use tidelock_sim::device::Moment;
+use tidelock_sim::witness::Witness;
+use tidelock_sim::world::World;
+
+/// Every moment of what a device did since its counters were set.
+fn moments((commits, requests): (u64, u64)) -> Vec<Moment> {
+    let commits = (0..commits).map(Moment::Commit);
+    let requests = (0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)]);
+    commits.chain(requests).collect()
+}
+
+/// Init, killed once at a moment and run again until it ends well.
+fn init_killed_at(moment: Option<Moment>) -> World {
+    let mut world = World::new(7);
+    let at = world.add();
+    world.devices[at].kill_at(moment);
+    if let Err(error) = world.create_on(at) {
+        assert_eq!((error.kind(), moment.is_some()), (ErrorKind::Cancelled, true), "{moment:?}: {error}");
+        let headers = world.bucket.keys_with("tidelock").len();
+        match world.create_on(at) {
+            Ok(()) => {}
+            // Nobody heard that it was through: this device is a member, and says so.
+            Err(error) => {
+                assert_eq!((error.kind(), headers), (ErrorKind::AlreadyExists, 1), "{moment:?}: {error}");
+                assert!(world.devices[at].engine.status().unwrap().vault.is_some());
+            }
+        }
+    }
+    world
+}
+
+#[test]
+fn init_crashed_at_every_step_resumes_with_the_same_code() {
+    let whole = init_killed_at(None);
+    let all = moments(whole.devices[0].moments());
+    assert!(all.len() > 30, "init has many steps: {}", all.len());
+    for moment in all {
+        let mut world = init_killed_at(Some(moment));
+        // A crash before anything was stored begins anew, with a new code; every other goes on with the old one.
+        assert_eq!(world.bucket.keys_with("tidelock").len(), 1, "{moment:?}");
+        assert_eq!(world.bucket.keys_with("/manifests/").len(), 1, "{moment:?}");
+        if world.code.is_none() {
+            continue; // killed in its very last commit: see `the_code_of_a_crashed_init_is_not_lost`
+        }
+        world.put(0, "milk");
+        let other = world.join().unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+        world.put(other, "bread");
+        world.sync_all();
+        world.check().unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+    }
+}
+
+#[test]
+fn the_code_of_a_crashed_init_is_not_lost() {
+    let all = moments(init_killed_at(None).devices[0].moments());
+    let lost: Vec<Moment> = all.into_iter().filter(|moment| init_killed_at(Some(*moment)).code.is_none()).collect();
+    assert!(lost.is_empty(), "killed at {lost:?}, nobody ever sees the recovery code");
+}
+
+#[test]
+fn an_init_that_resumes_leaves_one_recovery_slot() {
+    for moment in moments(init_killed_at(None).devices[0].moments()) {
+        let world = init_killed_at(Some(moment));
+        let slots = world.bucket.keys_with("slots/");
+        assert_eq!(slots.len(), 2, "{moment:?}: one for the code, one for the device, not {slots:?}");
+    }
+}
+
+/// A world where a vault holds something, and a device joins it, killed once at a moment.
+fn join_killed_at(moment: Option<Moment>) -> World {
+    let mut world = World::new(8);
+    world.create().unwrap();
+    world.put(0, "milk");
+    world.append(0);
+    world.sync(0).unwrap();
+    let at = world.add();
+    world.devices[at].kill_at(moment);
+    if let Err(error) = world.join_on(at) {
+        assert_eq!((error.kind(), moment.is_some()), (ErrorKind::Cancelled, true), "{moment:?}: {error}");
+        if let Err(error) = world.join_on(at) {
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{moment:?}: {error}");
+        }
+    }
+    world
+}
+
+#[test]
+fn join_crashed_at_every_step() {
+    let all = moments(join_killed_at(None).devices[1].moments());
+    assert!(all.len() > 30, "join has many steps: {}", all.len());
+    for moment in all {
+        let mut world = join_killed_at(Some(moment));
+        world.put(1, "bread");
+        world.sync(1).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+        world.sync_all();
+        world.check().unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+        let slots = world.bucket.keys_with("slots/");
+        assert!(slots.contains(&format!("slots/{}", world.id(1))), "{moment:?}: the newcomer has no slot");
+        let status = world.devices[0].engine.status().unwrap();
+        assert!(status.devices.iter().any(|device| device.name.as_deref() == Some("device 1")), "{moment:?}");
+        let code = world.code.clone().unwrap();
+        Witness::new(&world.bucket, &code).one_body_each(&world.bucket).unwrap_or_else(|why| panic!("{why}"));
+    }
+}
+
+fn is_put_of_header(request: &Request) -> bool {
+    request.method == Method::Put && request.url.ends_with("/tidelock")
+}
+
+/// Two devices that both found no vault and are about to PUT their headers, in every order of what follows.
+fn two_inits(conditions: Conditions, first: usize, late: bool) {
+    let mut world = World::new(9);
+    world.bucket.conditions = conditions;
+    let (a, b) = (world.add(), world.add());
+    let ops = [a, b].map(|at| {
+        let now_ms = world.now_ms;
+        world.devices[at].start(Operation::Create { passphrase: None }, now_ms)
+    });
+    let headers = [a, b].map(|at| world.run_until(at, ops[at], is_put_of_header).unwrap());
+    let second = 1 - first;
+    let answer = |world: &mut World, at: usize| {
+        let now_ms = world.now_ms;
+        let response = world.bucket.answer(&headers[at], now_ms, &mut world.random);
+        let now = world.devices[at].now(now_ms);
+        world.devices[at].engine.handle_response(headers[at].id, response, now);
+        world.devices[at].drain(now_ms);
+    };
+    answer(&mut world, first);
+    if !late {
+        answer(&mut world, second); // both within the two seconds before they read back
+    }
+    let first_result = world.finish(first, ops[first]);
+    if late {
+        answer(&mut world, second);
+    }
+    let second_result = world.finish(second, ops[second]);
+
+    let won: Vec<usize> = [(first, &first_result), (second, &second_result)]
+        .iter()
+        .filter(|(_, result)| result.is_ok())
+        .map(|(at, _)| *at)
+        .collect();
+    assert_eq!(won.len(), 1, "{conditions:?}: exactly one wins: {first_result:?}, {second_result:?}");
+    let lost = if won[0] == first { &second_result } else { &first_result };
+    assert_eq!(lost.as_ref().unwrap_err().kind(), ErrorKind::AlreadyExists);
+    let winner = world.devices[won[0]].engine.status().unwrap().vault.unwrap();
+    let header = String::from_utf8(world.bucket.object("tidelock").unwrap().to_vec()).unwrap();
+    assert!(header.contains(&winner.to_string()), "the winner's header stands");
+}
+
+#[test]
+fn two_init_at_once() {
+    for first in [0, 1] {
+        two_inits(Conditions::Kept, first, false);
+        two_inits(Conditions::Kept, first, true);
+        two_inits(Conditions::Ignored, first, false);
+        two_inits(Conditions::Refused, first, false);
+    }
+}
+
+#[test]
+fn the_loser_of_two_init_keeps_its_local_data_and_may_join() {
+    let mut world = World::new(10);
+    let (a, b) = (world.add(), world.add());
+    let now_ms = world.now_ms;
+    let op = world.devices[b].start(Operation::Create { passphrase: None }, now_ms);
+    let header = world.run_until(b, op, is_put_of_header).unwrap();
+    world.put(b, "written before anybody knew"); // its keys are there: it may write
+    world.create_on(a).unwrap();
+    world.break_off(b, &header);
+    assert_eq!(world.finish(b, op).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(world.standing(b, "written before anybody knew").len(), 1, "local data stays");
+    world.join_on(b).unwrap();
+    world.put(a, "milk");
+    world.sync_all();
+    world.check().unwrap();
+}
+
+#[test]
+fn a_device_joining_while_anothers_delete_is_collected() {
+    // The newcomer's empty vector is there before it reads any state: whatever point of its join the others collect at,
+    // no deleted value comes back and none stays with the newcomer.
+    let whole = {
+        let mut world = World::with_devices(11, 2);
+        let at = world.add();
+        world.devices[at].kill_at(None);
+        world.join_on(at).unwrap();
+        world.devices[at].moments().1
+    };
+    for stop in 0..whole {
+        let mut world = World::with_devices(11, 2);
+        world.put(0, "gone");
+        world.put(1, "kept");
+        world.sync_all();
+        world.delete(0, "gone");
+        world.sync(0).unwrap();
+        let at = world.add();
+        let code = world.code.clone().unwrap();
+        let now_ms = world.now_ms;
+        let op = world.devices[at].start(Operation::Join { secret: tidelock_core::Secret::Recovery(code) }, now_ms);
+        for _ in 0..stop {
+            world.step(at);
+        }
+        for _ in 0..3 {
+            world.full_check(1).unwrap();
+            world.full_check(0).unwrap();
+        }
+        world.finish(at, op).unwrap_or_else(|error| panic!("stopped at {stop}: {error}"));
+        world.put(at, "new");
+        world.sync_all();
+        world.check().unwrap_or_else(|why| panic!("stopped at {stop}: {why}"));
+        world.heal(3).unwrap();
+        world.check().unwrap_or_else(|why| panic!("stopped at {stop}, later: {why}"));
+    }
+}
+
+#[test]
+fn a_lost_header_is_put_again() {
+    let mut world = World::with_devices(12, 2);
+    world.bucket.lose("tidelock");
+    world.now_ms += 8 * 24 * 3600 * 1000; // looked for weekly
+    world.full_check(1).unwrap();
+    assert!(world.bucket.object("tidelock").is_some());
+    world.join().unwrap();
+    world.put(2, "milk");
+    world.sync_all();
+    world.check().unwrap();
+}
+
+#[test]
+fn objects_of_another_vault_are_refused() {
+    let mut other = World::with_devices(13, 2);
+    let mut world = World::with_devices(14, 2);
+    other.put(0, "theirs");
+    world.put(0, "ours");
+    other.sync_all();
+    world.sync_all();
+    // Theirs stand under our names: manifest, beacon, and a manifest of a device that we never heard of.
+    let ours = world.bucket.keys_with("/manifests/");
+    let theirs = other.bucket.keys_with("/manifests/");
+    let beacons = (world.bucket.keys_with("/beacon"), other.bucket.keys_with("/beacon"));
+    let stranger = format!("{}/{}", ours[0].rsplit_once('/').unwrap().0, other.id(0));
+    let own = ours.iter().find(|path| path.ends_with(&world.id(0).to_string())).unwrap().clone();
+    world.bucket.put(&own, other.bucket.object(&theirs[0]).unwrap());
+    world.bucket.put(&stranger, other.bucket.object(&theirs[1]).unwrap());
+    world.bucket.put(&beacons.0[0], other.bucket.object(&beacons.1[0]).unwrap());
+    let report = world.full_check(1).unwrap();
+    assert!(report.reports.iter().any(|error| error.kind() == ErrorKind::Corrupt), "{:?}", report.reports);
+    world.put(1, "more");
+    world.heal(3).unwrap();
+    world.check().unwrap();
+
+    // Their header: nothing more is written.
+    world.bucket.put("tidelock", other.bucket.object("tidelock").unwrap());
+    for beacon in &beacons.0 {
+        world.bucket.lose(beacon);
+    }
+    let puts = world.bucket.meter.put;
+    let error = world.sync(0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert_eq!(world.bucket.meter.put, puts, "a vault of others gets nothing of ours");
+}

@@ -1,0 +1,114 @@
+//! Clocks: the provider's `Date` signs requests and nothing else; a device's clock orders its writes and nothing else.
+
+use tidelock_core::ErrorKind;
+use tidelock_sim::world::World;
+
+const DAY_MS: i64 = 24 * 3_600_000;
+const YEAR_MS: i64 = 365 * DAY_MS;
+
+/// Two devices on a bucket that takes signed requests only.
+fn signed_world(seed: u64) -> World {
+    let mut world = World::new(seed);
+    world.store = "s3://sim?endpoint=http://127.0.0.1:9000".parse().unwrap();
+    world.bucket.checks_clock = true;
+    world.create().unwrap();
+    world.join().unwrap();
+    world.sync_all();
+    world
+}
+
+fn stamp_ms(world: &World, at: usize, key: &str) -> u64 {
+    world.devices[at].engine.get(&World::map(), key).unwrap().unwrap().stamp.ms
+}
+
+#[test]
+fn a_provider_date_ten_years_off_moves_no_stamp() {
+    // A server that says nonsense and takes every request.
+    for off_ms in [10 * YEAR_MS, -10 * YEAR_MS] {
+        let mut world = signed_world(90);
+        world.bucket.checks_clock = false;
+        world.bucket.clock_off_ms = off_ms;
+        world.put(0, "milk");
+        world.sync_all();
+        world.put(1, "milk");
+        world.sync_all();
+        world.heal(2).unwrap();
+        world.check().unwrap();
+        let stamp_ms = stamp_ms(&world, 0, "milk");
+        assert!(stamp_ms.abs_diff(world.now_ms) < YEAR_MS as u64 / 10, "the device's own time");
+        let newcomer = world.join().unwrap();
+        world.check_one(newcomer).unwrap();
+    }
+}
+
+#[test]
+fn a_provider_ten_years_off_that_insists_is_clock_skew() {
+    for off_ms in [10 * YEAR_MS, -10 * YEAR_MS, 8 * DAY_MS, -8 * DAY_MS] {
+        let mut world = signed_world(91);
+        world.put(0, "milk");
+        world.bucket.clock_off_ms = off_ms;
+        let puts = world.bucket.copy();
+        let error = world.sync(0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ClockSkew, "{error}");
+        assert!(error.hint().is_some());
+        assert_eq!(world.bucket.copy(), puts);
+        world.bucket.clock_off_ms = 0;
+        world.sync_all();
+        world.check().unwrap();
+        assert!(stamp_ms(&world, 1, "milk").abs_diff(world.now_ms) < YEAR_MS as u64);
+    }
+}
+
+#[test]
+fn a_skew_refusal_corrects_signing_alone_by_a_week_at_most() {
+    for off_ms in [20 * 60_000, -20 * 60_000, 6 * DAY_MS, -6 * DAY_MS] {
+        let mut world = signed_world(92);
+        world.bucket.clock_off_ms = off_ms;
+        world.put(0, "milk");
+        world.append(1);
+        world.sync_all();
+        world.check().unwrap();
+        assert!(stamp_ms(&world, 1, "milk") <= world.now_ms, "stamps are the device's own");
+        // Learnt once, it is known to the next process too: no refusal any more.
+        world.restart(0);
+        let before = world.bucket.meter;
+        world.sync(0).unwrap();
+        assert_eq!(world.bucket.meter.since(&before).requests(), 1);
+        // The provider's clock is set right.
+        world.bucket.clock_off_ms = 0;
+        world.put(1, "bread");
+        world.sync_all();
+        world.check().unwrap();
+    }
+}
+
+#[test]
+fn a_device_with_a_wrong_clock_joins_and_syncs() {
+    for skew_ms in [20 * 60_000, -2 * DAY_MS] {
+        let mut world = signed_world(93);
+        let at = world.add();
+        world.devices[at].skew_ms = skew_ms;
+        world.join_on(at).unwrap();
+        world.put(at, "milk");
+        world.sync_all();
+        world.check().unwrap();
+    }
+}
+
+#[test]
+fn a_device_ten_years_ahead_is_reported_and_moves_nobodys_clock() {
+    let mut world = World::with_devices(94, 2);
+    world.devices[1].skew_ms = 10 * YEAR_MS;
+    world.put(1, "milk");
+    world.sync(1).unwrap();
+    let report = world.sync(0).unwrap();
+    let id = world.id(1).to_string();
+    let said = report.reports.iter().any(|error| error.kind() == ErrorKind::ClockSkew && error.object() == Some(&*id));
+    assert!(said, "{:?}", report.reports);
+    world.put(0, "bread");
+    assert!(stamp_ms(&world, 0, "bread") <= world.now_ms);
+    world.put(0, "milk"); // it saw the other, so it replaces it whatever the stamps say
+    world.devices[1].skew_ms = 0;
+    world.sync_all();
+    world.check().unwrap();
+}

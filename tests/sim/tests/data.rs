@@ -1,0 +1,197 @@
+//! The data model through whole devices: collections made apart, siblings, logs, tombstones, a year away.
+
+use std::collections::BTreeSet;
+use tidelock_core::Collection;
+use tidelock_sim::world::World;
+
+const DAY_MS: u64 = 24 * 3_600_000;
+
+fn values(values: &[&str]) -> BTreeSet<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+#[test]
+fn two_devices_create_the_same_collection_offline() {
+    let mut world = World::with_devices(50, 2);
+    world.put(0, "milk");
+    world.put(1, "bread");
+    world.append(1);
+    world.append(0);
+    world.sync_all();
+    world.check().unwrap();
+    for at in 0..2 {
+        let known: BTreeSet<Collection> = world.devices[at].engine.status().unwrap().collections.into_iter().collect();
+        assert_eq!(known, BTreeSet::from([World::map(), World::log()]), "one of each, not two");
+    }
+}
+
+#[test]
+fn siblings_stand_until_a_write_that_saw_them_or_a_resolve() {
+    let mut world = World::with_devices(51, 3);
+    world.put_value(0, "tea", "green");
+    world.put_value(1, "tea", "black");
+    world.put_value(2, "tea", "white");
+    world.put_value(0, "cup", "small");
+    world.put_value(1, "cup", "large");
+    world.sync_all();
+    for at in 0..3 {
+        assert_eq!(world.standing(at, "tea"), values(&["green", "black", "white"]));
+        assert_eq!(world.devices[at].engine.status().unwrap().conflicts, 2);
+    }
+    world.resolve(1, "tea", Some("mint"));
+    world.put_value(2, "cup", "glass");
+    world.sync_all();
+    world.check().unwrap();
+    for at in 0..3 {
+        assert_eq!(world.standing(at, "tea"), values(&["mint"]));
+        assert_eq!(world.devices[at].engine.status().unwrap().conflicts, 0);
+    }
+    // Two resolves that had not seen each other are siblings again; a resolve to nothing ends them.
+    world.put_value(0, "tea", "a");
+    world.put_value(1, "tea", "b");
+    world.sync_all();
+    world.resolve(0, "tea", Some("a again"));
+    world.resolve(2, "tea", Some("b again"));
+    world.sync_all();
+    assert_eq!(world.standing(1, "tea"), values(&["a again", "b again"]));
+    world.resolve(1, "tea", None);
+    world.sync_all();
+    world.check().unwrap();
+    assert!(world.standing(0, "tea").is_empty());
+}
+
+#[test]
+fn equal_values_are_no_conflict() {
+    let mut world = World::with_devices(52, 2);
+    world.put_value(0, "tea", "green");
+    world.put_value(1, "tea", "green");
+    world.sync_all();
+    for at in 0..2 {
+        assert_eq!(world.standing(at, "tea"), values(&["green"]));
+        assert_eq!(world.devices[at].engine.status().unwrap().conflicts, 0);
+    }
+    world.delete(1, "tea"); // it saw both
+    world.sync_all();
+    world.check().unwrap();
+    assert!(world.standing(0, "tea").is_empty());
+}
+
+#[test]
+fn a_delete_removes_only_what_it_has_seen() {
+    let mut world = World::with_devices(53, 2);
+    world.put(0, "tea");
+    world.sync_all();
+    world.delete(0, "tea");
+    world.put_value(1, "tea", "black");
+    world.sync_all();
+    world.check().unwrap();
+    assert_eq!(world.standing(0, "tea"), values(&["black"]));
+}
+
+#[test]
+fn a_log_entry_deleted_everywhere_and_imported_again() {
+    let mut world = World::with_devices(54, 2);
+    let file: Vec<(u64, String)> =
+        (0..40).map(|line| (1_000_000 + line * 60_000, format!("ls {}", line % 7))).collect();
+    let keys: Vec<String> = file.iter().map(|(ms, line)| world.import(0, *ms, line)).collect();
+    world.sync_all();
+    let entries = world.log_of(1).len();
+    assert_eq!(entries, 40);
+    for key in &keys[5..10] {
+        world.delete_entry(1, key);
+    }
+    world.sync_all();
+    world.heal(2).unwrap();
+    // Again on the other device, from a file trimmed at its beginning, and on a newcomer from the whole.
+    for (ms, line) in &file[3..] {
+        world.import(0, *ms, line);
+    }
+    let newcomer = world.join().unwrap();
+    for (ms, line) in &file {
+        world.import(newcomer, *ms, line);
+    }
+    let pending = world.devices[newcomer].engine.status().unwrap().pending;
+    assert_eq!(pending, 0, "importing what is there, or was deleted, writes nothing");
+    world.sync_all();
+    world.check().unwrap();
+    assert_eq!(world.log_of(0).len(), 35);
+}
+
+#[test]
+fn a_log_entry_deleted_by_one_and_imported_unseen_by_another_stays_deleted() {
+    let mut world = World::with_devices(55, 3);
+    let key = world.import(0, 1_000, "ls");
+    world.delete_entry(0, &key);
+    assert_eq!(world.import(1, 1_000, "ls"), key, "the same line has the same key everywhere");
+    world.sync_all();
+    world.check().unwrap();
+    assert!(world.log_of(1).is_empty());
+    assert_eq!(world.import(2, 1_000, "ls"), key);
+    world.sync_all();
+    world.check().unwrap();
+}
+
+/// The keys at which a device keeps tombstones: `list` shows none, so the disk's own rows tell.
+fn tombstones(world: &World, at: usize) -> usize {
+    use tidelock_core::local::{ByteRange, LocalStore, Table};
+    world.devices[at].disk.list(Table::Tombstones, &ByteRange::default(), u32::MAX).unwrap().len()
+}
+
+#[test]
+fn tombstones_are_collected_only_after_every_device_stated_to_have_seen_them() {
+    let mut world = World::with_devices(56, 3);
+    world.put(0, "tea");
+    world.sync_all();
+    world.delete(0, "tea");
+    world.sync(0).unwrap();
+    world.sync(1).unwrap();
+    for _ in 0..3 {
+        world.full_check(0).unwrap();
+        world.full_check(1).unwrap();
+    }
+    assert_eq!((tombstones(&world, 0), tombstones(&world, 1)), (1, 1), "device 2 has not said that it saw it");
+    world.now_ms += 400 * DAY_MS;
+    world.full_check(0).unwrap();
+    assert_eq!(tombstones(&world, 0), 1, "however long it takes");
+    for _ in 0..3 {
+        for at in [2, 0, 1] {
+            world.full_check(at).unwrap();
+        }
+    }
+    assert_eq!([0, 1, 2].map(|at| tombstones(&world, at)), [0, 0, 0]);
+    world.check().unwrap();
+}
+
+#[test]
+fn a_device_off_for_a_year_loses_nothing_and_brings_nothing_back() {
+    let mut world = World::with_devices(57, 3);
+    for key in ["tea", "cup", "milk"] {
+        world.put(0, key);
+    }
+    let entry = world.append(0).unwrap();
+    world.sync_all();
+    // Device 2 goes off with edits of its own that nobody saw.
+    world.put(2, "cup");
+    world.put(2, "unseen");
+    world.append(2);
+    // The others go on for a year: deletes, snapshots, trims, collections, sweeps.
+    world.delete(0, "tea");
+    world.put(1, "cup");
+    world.delete_entry(1, &entry);
+    for week in 0..52 {
+        let value = world.big_value(20_000);
+        world.put_value(week % 2, &format!("page {}", week % 5), &value);
+        world.now_ms += 7 * DAY_MS;
+        world.full_check(week % 2).unwrap();
+        world.full_check(1 - week % 2).unwrap();
+    }
+    assert!(!world.bucket.keys_with("/snapshots/").is_empty());
+    world.put(2, "later");
+    world.sync_all();
+    world.check().unwrap();
+    world.heal(3).unwrap();
+    world.check().unwrap();
+    assert!(world.standing(2, "tea").is_empty());
+    assert!(!world.log_of(2).contains_key(&entry));
+    assert_eq!(world.standing(0, "cup").len(), 2, "edits that had not seen each other stand side by side");
+}

@@ -1,0 +1,175 @@
+//! Debts: what is named and cannot be had yet, or ever.
+
+use tidelock_core::ErrorKind;
+use tidelock_sim::world::World;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// Writes so much that it overflows the tail into segments of about 24 KiB, and publishes it.
+fn write_segments(world: &mut World, at: usize, many: usize) {
+    for page in 0..many {
+        let value = world.big_value(24_000);
+        world.put_value(at, &format!("page {page} of {at}"), &value);
+        world.sync(at).unwrap();
+    }
+}
+
+fn segments_of(world: &World, at: usize) -> Vec<String> {
+    world.bucket.keys_with(&format!("/segments/{}/", world.id(at)))
+}
+
+/// Segments that a device's newest manifest names: those superseded stay for an hour.
+fn only_segment(world: &World, at: usize) -> String {
+    let all = segments_of(world, at);
+    assert_eq!(all.len(), 1, "the world wrote one");
+    all[0].clone()
+}
+
+#[test]
+fn a_debt_survives_a_304() {
+    let mut world = World::with_devices(70, 2);
+    write_segments(&mut world, 0, 1);
+    let segment = only_segment(&world, 0);
+    world.bucket.hide(&segment);
+    assert_eq!(world.sync(1).unwrap().debts, 1);
+    world.restart(1);
+    // The beacon is what device 1 has read: the poll is answered 304, and what it owes is still known.
+    let before = world.bucket.meter;
+    assert_eq!(world.sync(1).unwrap().debts, 1);
+    let since = world.bucket.meter.since(&before);
+    assert_eq!((since.put, since.list), (0, 0), "nothing moved");
+    world.bucket.show();
+    let mut polls = 0;
+    while world.sync(1).unwrap().debts > 0 {
+        polls += 1;
+        assert!(polls < 16, "retried after 1, 2, 4… polls");
+    }
+    world.check().unwrap();
+    let before = world.bucket.meter;
+    world.sync(1).unwrap();
+    let since = world.bucket.meter.since(&before);
+    assert_eq!((since.requests(), since.bytes_received), (1, 0), "the beacon was the same all along: 304");
+}
+
+#[test]
+fn a_debt_is_retried_within_the_hour_however_often_it_failed() {
+    let mut world = World::with_devices(71, 2);
+    write_segments(&mut world, 0, 1);
+    let segment = only_segment(&world, 0);
+    world.bucket.hide(&segment);
+    for _ in 0..200 {
+        world.sync(1).unwrap();
+        world.now_ms += 1_000;
+    }
+    world.bucket.show();
+    world.now_ms += HOUR_MS;
+    world.sync(1).unwrap();
+    world.check().unwrap();
+}
+
+#[test]
+fn a_corrupt_segment_blocks_nobody_and_is_mended_by_its_author() {
+    let mut world = World::with_devices(72, 3);
+    write_segments(&mut world, 0, 1);
+    let segment = only_segment(&world, 0);
+    world.bucket.spoil(&segment);
+    world.put(0, "after it");
+    world.sync(0).unwrap();
+    write_segments(&mut world, 1, 1);
+    let report = world.sync(2).unwrap();
+    assert!(report.reports.iter().any(|error| error.object() == Some(&*segment)), "{:?}", report.reports);
+    assert_eq!(world.standing(2, "after it").len(), 1, "its author's later ops are here");
+    assert_eq!(world.standing(2, "page 0 of 1").len(), 1, "and everybody else's");
+    world.put(2, "goes on");
+    world.sync(2).unwrap();
+    for _ in 0..12 {
+        for at in [2, 1, 0] {
+            world.sync(at).unwrap();
+        }
+    }
+    assert!(!segments_of(&world, 0).is_empty());
+    world.check().unwrap();
+    assert_eq!(world.sync(2).unwrap().debts, 0);
+}
+
+#[test]
+fn a_corrupt_segment_of_a_device_that_is_gone_is_mended_by_whoever_holds_it() {
+    let mut world = World::with_devices(73, 3);
+    write_segments(&mut world, 0, 1);
+    world.sync(1).unwrap();
+    let segment = only_segment(&world, 0);
+    world.bucket.spoil(&segment);
+    world.gone.insert(0);
+    for _ in 0..12 {
+        world.now_ms += 5 * 60_000;
+        world.sync(2).unwrap();
+        world.sync(1).unwrap();
+    }
+    world.check().unwrap();
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+#[test]
+fn a_dead_devices_segment_lost_for_good_while_all_go_on_writing() {
+    let mut world = World::with_devices(74, 3);
+    let oracle = world.oracle.clone();
+    write_segments(&mut world, 0, 1);
+    world.oracle = oracle; // nobody else ever reads it
+    world.put(0, "after it");
+    world.sync(0).unwrap();
+    let segment = only_segment(&world, 0);
+    world.bucket.lose(&segment);
+    world.gone.insert(0);
+    // So much that segments must be merged: with a gap nobody may write a snapshot.
+    for round in 0..24_usize {
+        for at in [1, 2] {
+            let value = world.big_value(60_000);
+            world.put_value(at, &format!("page {}", (round + at) % 4), &value);
+            world.sync(at).unwrap();
+        }
+        world.put(1, "after it");
+        world.now_ms += HOUR_MS / 2;
+    }
+    world.sync_all();
+    world.check().unwrap();
+    let newcomer = world.join().unwrap();
+    world.put(newcomer, "new");
+    world.sync_all();
+    world.check().unwrap();
+    for manifest in world.bucket.keys_with("/manifests/") {
+        assert!(world.bucket.object(&manifest).unwrap().len() <= 33 << 10, "a manifest stays small");
+    }
+    assert!(world.sync(1).unwrap().debts > 0, "the gap stays known");
+    let report = world.full_check(newcomer).unwrap();
+    assert!(report.debts > 0 && report.reports.iter().all(|error| error.kind() != ErrorKind::Internal));
+}
+
+#[test]
+fn the_superseded_data_of_a_device_that_is_gone_is_compacted_by_another() {
+    let mut world = World::with_devices(75, 3);
+    write_segments(&mut world, 0, 3);
+    world.sync_all();
+    world.now_ms += 2 * HOUR_MS;
+    world.full_check(0).unwrap(); // what it dropped itself is gone before it is
+    write_segments(&mut world, 0, 1);
+    world.gone.insert(0);
+    assert!(!segments_of(&world, 0).is_empty());
+    for _ in 0..6 {
+        world.sync(1).unwrap();
+        write_segments(&mut world, 1, 2);
+        world.sync(2).unwrap();
+        world.now_ms += HOUR_MS;
+        world.full_check(1).unwrap();
+        world.full_check(2).unwrap();
+    }
+    assert!(segments_of(&world, 0).is_empty(), "all below the others' snapshot: {:?}", segments_of(&world, 0));
+    world.check().unwrap();
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+    // Should it come back after all, it is in step with one sync.
+    world.gone.clear();
+    world.put(0, "back");
+    world.sync_all();
+    world.check().unwrap();
+}

@@ -1,0 +1,188 @@
+//! Local durability: killed between each pair of its steps, with ambiguous, late and repeated writes.
+
+use tidelock_core::s3::Method;
+use tidelock_core::{ErrorKind, Request};
+use tidelock_sim::bucket::Conditions;
+use tidelock_sim::device::Moment;
+use tidelock_sim::witness::Witness;
+use tidelock_sim::world::World;
+
+const HOUR_MS: u64 = 3_600_000;
+
+fn is_put_of(request: &Request, part: &str) -> bool {
+    request.method == Method::Put && request.url.contains(part)
+}
+
+/// What may end a run of a device that is to be killed.
+fn sync(world: &mut World, at: usize, full: bool) {
+    let result = if full { world.full_check(at) } else { world.sync(at) };
+    if let Err(error) = result {
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+    }
+}
+
+/// Two devices write, sync and check for some hours, with segments, snapshots, trims and deletes; one is killed once.
+fn hours_of_work(conditions: Conditions, victim: usize, moment: Option<Moment>) -> World {
+    let mut world = World::with_devices(60, 2);
+    world.bucket.conditions = conditions;
+    world.devices[victim].kill_at(moment);
+    for round in 0..5_usize {
+        for at in 0..2 {
+            let value = world.big_value(30_000);
+            world.put_value(at, &format!("page {}", (round + at) % 3), &value);
+            world.put(at, "small");
+            world.put(at, "small"); // the one before becomes a void
+            world.append(at);
+            if round == 3 {
+                world.delete(at, "page 0");
+                world.delete_some_entry(at);
+            }
+            sync(&mut world, at, false);
+        }
+        world.now_ms += HOUR_MS / 2;
+        sync(&mut world, round % 2, true);
+    }
+    world
+}
+
+fn killed_at_every_moment(conditions: Conditions, victim: usize) {
+    let whole = hours_of_work(conditions, victim, None);
+    let (commits, requests) = whole.devices[victim].moments();
+    assert!(
+        !whole.bucket.keys_with("/segments/").is_empty() || whole.bucket.meter.post + whole.bucket.meter.delete > 1
+    );
+    assert!(!whole.bucket.keys_with("/snapshots/").is_empty());
+    assert!(whole.bucket.meter.post + whole.bucket.meter.delete > 1, "superseded objects went");
+    let commits = (0..commits).map(Moment::Commit);
+    let requests = (0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)]);
+    for moment in commits.chain(requests) {
+        let mut world = hours_of_work(conditions, victim, Some(moment));
+        world.heal(2).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+        world.check().unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+        let witness = Witness::new(&world.bucket, world.code.as_ref().unwrap());
+        witness.one_body_each(&world.bucket).unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+        let newcomer = world.join().unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+        world.check_one(newcomer).unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+    }
+}
+
+#[test]
+fn crash_between_each_pair_of_steps_of_local_durability() {
+    killed_at_every_moment(Conditions::Kept, 0);
+}
+
+#[test]
+fn crash_between_each_pair_of_steps_where_conditions_are_ignored() {
+    killed_at_every_moment(Conditions::Ignored, 1);
+}
+
+#[test]
+fn a_late_put_of_sequence_5_lands_after_6() {
+    for conditions in [Conditions::Kept, Conditions::Ignored, Conditions::Refused] {
+        let mut world = World::new(61);
+        world.bucket.conditions = conditions;
+        world.create().unwrap();
+        world.join().unwrap();
+        world.sync_all();
+        let sequence = |world: &World| world.devices[0].engine.status().unwrap().sequence;
+        while sequence(&world) < 4 {
+            world.put(0, "milk");
+            world.sync(0).unwrap();
+        }
+        // The connection breaks while sequence 5 is on its way; the retry arrives first.
+        world.put(0, "five");
+        let now_ms = world.now_ms;
+        let op = world.devices[0].start(tidelock_core::Operation::Sync, now_ms);
+        let five = world.run_until(0, op, |request| is_put_of(request, "/manifests/")).unwrap();
+        world.break_off(0, &five);
+        world.finish(0, op).unwrap();
+        assert_eq!(sequence(&world), 5);
+        world.put(0, "six");
+        world.sync(0).unwrap();
+        assert_eq!(sequence(&world), 6);
+        world.sync(1).unwrap();
+        world.arrive(&five);
+
+        world.full_check(1).unwrap(); // sees 5 where it had verified 6
+        world.check_one(1).unwrap();
+        let newcomer = world.join().unwrap();
+        world.now_ms += HOUR_MS / 2;
+        world.sync(0).unwrap(); // 20 min after an ambiguous PUT the own manifest is read
+        world.put(newcomer, "new");
+        world.sync_all();
+        world.check().unwrap_or_else(|why| panic!("{conditions:?}: {why}"));
+        for at in 0..3 {
+            assert_eq!(world.sync(at).unwrap().debts, 0);
+        }
+        let witness = Witness::new(&world.bucket, world.code.as_ref().unwrap());
+        witness.one_body_each(&world.bucket).unwrap();
+    }
+}
+
+#[test]
+fn an_ambiguous_put_is_settled_by_reading_back() {
+    // It arrived, and the answer was lost; then the retry meets its own first try.
+    for conditions in [Conditions::Kept, Conditions::Ignored] {
+        let mut world = World::with_devices(62, 2);
+        world.bucket.conditions = conditions;
+        world.put(0, "milk");
+        let now_ms = world.now_ms;
+        let op = world.devices[0].start(tidelock_core::Operation::Sync, now_ms);
+        let put = world.run_until(0, op, |request| is_put_of(request, "/manifests/")).unwrap();
+        world.arrive(&put);
+        world.break_off(0, &put);
+        world.finish(0, op).unwrap();
+        world.sync(1).unwrap();
+        world.check().unwrap();
+        assert_eq!(world.devices[0].engine.status().unwrap().pending, 0);
+    }
+}
+
+#[test]
+fn servers_that_ignore_or_refuse_conditions_lose_nothing() {
+    for conditions in [Conditions::Ignored, Conditions::Refused] {
+        let mut world = World::new(63);
+        world.bucket.conditions = conditions;
+        world.create().unwrap();
+        world.join().unwrap();
+        world.join().unwrap();
+        for round in 0..6 {
+            for at in 0..3 {
+                world.put(at, &format!("key {round}"));
+            }
+            world.sync_all();
+        }
+        world.check().unwrap();
+        let enforced = world.devices[0].engine.status().unwrap().conditional_writes;
+        assert_eq!(enforced, Some(false), "{conditions:?}");
+    }
+}
+
+#[test]
+fn a_sequence_frozen_for_more_than_a_day_is_never_put_again() {
+    let mut world = World::with_devices(64, 2);
+    let value = world.big_value(40_000);
+    world.put_value(0, "page", &value);
+    let now_ms = world.now_ms;
+    let op = world.devices[0].start(tidelock_core::Operation::Sync, now_ms);
+    let held = world.run_until(0, op, |request| is_put_of(request, "/manifests/")).unwrap();
+    world.restart(0);
+    // The sweep of another device may have taken its segment meanwhile.
+    for orphan in world.bucket.keys_with(&format!("/segments/{}", world.id(0))) {
+        world.bucket.lose(&orphan);
+    }
+    world.now_ms += 25 * HOUR_MS;
+    world.sync(0).unwrap();
+    world.sync(1).unwrap();
+    world.check().unwrap();
+    let sequence = world.devices[0].engine.status().unwrap().sequence;
+    // Where it lands after all, it is an older one of mine.
+    world.bucket.conditions = Conditions::Ignored;
+    world.arrive(&held);
+    world.full_check(0).unwrap();
+    assert!(world.devices[0].engine.status().unwrap().sequence >= sequence);
+    world.heal(2).unwrap();
+    world.check().unwrap();
+    let witness = Witness::new(&world.bucket, world.code.as_ref().unwrap());
+    witness.one_body_each(&world.bucket).unwrap();
+}

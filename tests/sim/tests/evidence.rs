@@ -1,0 +1,261 @@
+//! Evidence: refusing to lose. Rollbacks, copies of a store, a wiped bucket.
+
+use tidelock_core::s3::Method;
+use tidelock_core::{DeviceId, ErrorKind, Operation, Request, SyncReport};
+use tidelock_sim::bucket::Conditions;
+use tidelock_sim::world::World;
+
+const HOUR_MS: u64 = 3_600_000;
+
+fn manifest_of(world: &World, at: usize) -> String {
+    let id = world.id(at).to_string();
+    world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&id)).unwrap()
+}
+
+fn is_put_of_manifest(request: &Request) -> bool {
+    request.method == Method::Put && request.url.contains("/manifests/")
+}
+
+fn reports(report: &SyncReport, kind: ErrorKind, device: DeviceId) -> bool {
+    report.reports.iter().any(|error| error.kind() == kind && error.object() == Some(&*device.to_string()))
+}
+
+/// Puts a device's manifest back to what it was before its last write.
+fn roll_back(world: &mut World, at: usize) {
+    let path = manifest_of(world, at);
+    let old = world.bucket.object(&path).unwrap();
+    world.put(at, "milk");
+    world.sync(at).unwrap();
+    world.bucket.put(&path, old);
+}
+
+#[test]
+fn an_own_manifest_rolled_back_once_is_put_again() {
+    let mut world = World::with_devices(20, 2);
+    roll_back(&mut world, 0);
+    let report = world.full_check(0).unwrap();
+    assert!(report.reports.is_empty(), "one stale state is no alarm: {:?}", report.reports);
+    world.sync(1).unwrap();
+    world.check().unwrap();
+}
+
+#[test]
+fn an_own_manifest_that_is_gone_is_put_again() {
+    for absent_is_404 in [false, true] {
+        let mut world = World::with_devices(21, 2);
+        world.bucket.absent_is_404 = absent_is_404;
+        let path = manifest_of(&world, 0);
+        world.put(0, "milk");
+        world.sync(0).unwrap();
+        world.bucket.lose(&path);
+        world.full_check(0).unwrap();
+        assert!(world.bucket.object(&path).is_some());
+        world.bucket.lose(&path);
+        world.put(0, "bread"); // found by the PUT itself
+        world.sync(0).unwrap();
+        world.sync(1).unwrap();
+        world.check().unwrap();
+    }
+}
+
+#[test]
+fn rolled_back_three_times_in_a_day_stops_publishing_until_republish() {
+    let mut world = World::with_devices(22, 2);
+    for _ in 0..2 {
+        roll_back(&mut world, 0);
+        world.full_check(0).unwrap();
+        world.now_ms += HOUR_MS;
+    }
+    roll_back(&mut world, 0);
+    assert_eq!(world.full_check(0).unwrap_err().kind(), ErrorKind::RolledBack);
+    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::RolledBack);
+    world.restart(0);
+    let puts = world.bucket.meter.put;
+    world.put(0, "written meanwhile");
+    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::RolledBack, "across processes too");
+    assert_eq!(world.bucket.meter.put, puts);
+    let status = world.devices[0].engine.status().unwrap();
+    assert_eq!(status.stopped.unwrap().kind(), ErrorKind::RolledBack);
+
+    world.run(0, Operation::Republish).unwrap();
+    world.heal(2).unwrap();
+    world.check().unwrap();
+    assert!(world.devices[0].engine.status().unwrap().stopped.is_none());
+}
+
+#[test]
+fn three_rollbacks_over_more_than_a_day_are_no_attack() {
+    let mut world = World::with_devices(23, 2);
+    for _ in 0..6 {
+        roll_back(&mut world, 0);
+        world.full_check(0).unwrap();
+        world.now_ms += 13 * HOUR_MS;
+    }
+    world.sync_all();
+    world.check().unwrap();
+}
+
+/// A world where device 2 is a copy of device 0's disk, and both have written since; the first has synced.
+fn cloned(seed: u64) -> World {
+    let mut world = World::with_devices(seed, 2);
+    let disk = world.devices[0].disk.copy();
+    let copy = world.add_with(disk);
+    world.put(0, "the first's");
+    world.sync(0).unwrap();
+    world.sync(1).unwrap();
+    let copied = world.oracle.clone();
+    world.put(copy, "the copy's");
+    world.oracle = copied; // what stops with `forked` is never published
+    world.gone.insert(copy);
+    world
+}
+
+#[test]
+fn a_copy_of_a_store_stops_with_forked_and_puts_nothing() {
+    for full in [false, true] {
+        let mut world = cloned(24);
+        let (puts, before) = (world.bucket.meter.put, world.bucket.copy());
+        let operation = if full { Operation::Check } else { Operation::Sync };
+        let error = world.run(2, operation).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Forked, "{error}");
+        assert_eq!(world.sync(2).unwrap_err().kind(), ErrorKind::Forked);
+        assert_eq!(world.run(2, Operation::Republish).unwrap_err().kind(), ErrorKind::Forked);
+        assert_eq!(world.bucket.meter.put, puts, "it PUTs nothing");
+        assert_eq!(world.bucket.copy(), before);
+        assert_eq!(world.standing(2, "the copy's").len(), 1, "its own edits stay with it");
+        world.sync_all();
+        world.check().unwrap();
+    }
+}
+
+#[test]
+fn a_copy_that_went_first_is_met_by_the_original() {
+    let mut world = World::with_devices(25, 2);
+    let disk = world.devices[0].disk.copy();
+    let copy = world.add_with(disk);
+    world.put(copy, "the copy's");
+    world.sync(copy).unwrap();
+    world.sync(1).unwrap();
+    world.put(0, "the first's");
+    let puts = world.bucket.meter.put;
+    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Forked);
+    assert_eq!(world.bucket.meter.put, puts);
+    assert_eq!(world.standing(1, "the copy's").len(), 1);
+}
+
+#[test]
+fn a_reader_that_meets_a_second_line_reports_it_and_keeps_a_debt() {
+    // The copy's manifest lands late, over the first's, as on a server that ignores conditions.
+    let mut world = World::with_devices(26, 2);
+    world.bucket.conditions = Conditions::Ignored;
+    let disk = world.devices[0].disk.copy();
+    let copy = world.add_with(disk);
+    world.gone.insert(copy);
+    let oracle = world.oracle.clone();
+    world.put(copy, "the copy's");
+    world.oracle = oracle;
+    let now_ms = world.now_ms;
+    let op = world.devices[copy].start(Operation::Sync, now_ms);
+    let held = world.run_until(copy, op, is_put_of_manifest).unwrap();
+    world.put(0, "the first's");
+    world.sync(0).unwrap();
+    world.sync(1).unwrap();
+    world.arrive(&held);
+
+    let first = world.id(0);
+    let report = world.full_check(1).unwrap();
+    assert!(reports(&report, ErrorKind::Forked, first), "{:?}", report.reports);
+    assert!(report.debts > 0);
+    world.put(1, "others go on");
+    assert!(world.sync(1).unwrap().debts > 0, "the debt stays");
+    world.check_one(1).unwrap();
+    // The first finds what it never froze: it stops too, and overwrites nothing.
+    let puts = world.bucket.meter.put;
+    assert_eq!(world.full_check(0).unwrap_err().kind(), ErrorKind::Forked);
+    assert_eq!(world.bucket.meter.put, puts);
+}
+
+#[test]
+fn a_wiped_bucket_is_not_filled_before_republish() {
+    let mut world = World::with_devices(28, 3);
+    world.put(0, "milk");
+    world.put(1, "bread");
+    world.append(2);
+    world.sync_all();
+    world.bucket.wipe();
+    world.put(1, "written after");
+    let puts = world.bucket.meter.put;
+    for at in 0..3 {
+        assert_eq!(world.sync(at).unwrap_err().kind(), ErrorKind::Wiped);
+        assert_eq!(world.full_check(at).unwrap_err().kind(), ErrorKind::Wiped, "and stays so");
+    }
+    assert_eq!(world.bucket.meter.put, puts, "no PUT of any kind");
+
+    // One republishes; the others find the vault again when they are told so too.
+    for at in [1, 0, 2] {
+        world.run(at, Operation::Republish).unwrap();
+    }
+    world.heal(3).unwrap();
+    world.check().unwrap();
+    world.join().unwrap();
+    world.sync_all();
+    world.check().unwrap();
+}
+
+#[test]
+fn republish_alone_restores_everything_for_a_newcomer() {
+    let mut world = World::with_devices(29, 2);
+    world.put(0, "milk");
+    world.put(1, "bread");
+    world.append(1);
+    world.sync_all();
+    world.bucket.wipe();
+    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Wiped);
+    world.run(0, Operation::Republish).unwrap();
+    world.gone.insert(1);
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+#[test]
+fn anothers_manifest_lower_than_verified_is_a_debt_and_reported_after_an_hour() {
+    let mut world = World::with_devices(30, 2);
+    let path = manifest_of(&world, 0);
+    let old = world.bucket.object(&path).unwrap();
+    world.put(0, "milk");
+    world.sync_all();
+    world.bucket.put(&path, old);
+    world.gone.insert(0);
+    let report = world.full_check(1).unwrap();
+    assert!(!reports(&report, ErrorKind::RolledBack, world.id(0)), "a stale read is no alarm");
+    assert!(report.debts > 0);
+    world.put(1, "nothing blocks");
+    world.sync(1).unwrap();
+    assert_eq!(world.standing(1, "milk").len(), 1, "the own state is kept");
+    world.now_ms += HOUR_MS;
+    let report = world.full_check(1).unwrap();
+    assert!(reports(&report, ErrorKind::RolledBack, world.id(0)), "{:?}", report.reports);
+    world.check().unwrap();
+    // The device comes back, finds it, and PUTs its newest again.
+    world.gone.clear();
+    world.heal(2).unwrap();
+    world.check().unwrap();
+    assert_eq!(world.sync(1).unwrap().debts, 0);
+}
+
+#[test]
+fn a_rollback_with_a_witness_is_reported_at_once() {
+    let mut world = World::with_devices(31, 3);
+    let path = manifest_of(&world, 0);
+    let old = world.bucket.object(&path).unwrap();
+    world.put(0, "milk");
+    world.sync_all();
+    world.full_check(1).unwrap(); // device 1 states what it has seen of device 0
+    // Device 2 was off; device 0's manifest goes back under its eyes.
+    world.full_check(2).unwrap();
+    world.bucket.put(&path, old);
+    let report = world.full_check(2).unwrap();
+    let found = report.reports.iter().find(|error| error.kind() == ErrorKind::RolledBack);
+    let witness = world.id(1).to_string();
+    assert!(found.is_some_and(|error| error.message().contains(&witness)), "{:?}", report.reports);
+}

@@ -1,0 +1,96 @@
+//! Room in the bucket: logs are trimmed, superseded objects go after their grace, orphans after a week.
+
+use tidelock_sim::world::World;
+
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+#[test]
+fn a_log_is_trimmed_once_every_device_has_seen_it() {
+    let mut world = World::with_devices(80, 3);
+    for round in 0..20 {
+        let value = world.big_value(30_000);
+        world.put_value(0, &format!("page {}", round % 2), &value);
+        world.sync_all();
+        world.now_ms += HOUR_MS / 2;
+    }
+    world.heal(2).unwrap();
+    world.check().unwrap();
+    // At rest: one snapshot (an index and its chunk, and what waits for its grace) and no long logs.
+    let objects = world.bucket.keys_with("/segments/").len() + world.bucket.keys_with("/snapshots/").len();
+    assert!(objects <= 8, "{:?}", world.bucket.keys());
+    let bytes: usize = world.bucket.copy().values().map(bytes::Bytes::len).sum();
+    assert!(bytes < 4 * 60_000 + (64 << 10) + 3 * (32 << 10), "{bytes} bytes for two pages of 30 kB");
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+#[test]
+fn superseded_objects_stay_for_an_hour() {
+    let mut world = World::with_devices(81, 2);
+    let value = world.big_value(30_000);
+    world.put_value(0, "page", &value);
+    world.sync(0).unwrap();
+    let first = world.bucket.keys_with("/segments/");
+    let value = world.big_value(30_000);
+    world.put_value(0, "page", &value);
+    world.sync(0).unwrap(); // the segment grew, under a new name
+    world.now_ms += HOUR_MS / 2;
+    world.sync(0).unwrap();
+    assert!(world.bucket.object(&first[0]).is_some(), "a slow reader may still want it");
+    world.now_ms += HOUR_MS;
+    world.sync(0).unwrap();
+    assert!(world.bucket.object(&first[0]).is_none());
+    world.sync_all();
+    world.check().unwrap();
+}
+
+#[test]
+fn a_sweep_removes_orphans_only_after_a_week() {
+    let mut world = World::with_devices(82, 2);
+    let value = world.big_value(30_000);
+    world.put_value(0, "page", &value);
+    world.sync_all();
+    // What a crash between segment and manifest leaves, and a segment that somebody else's manifest may name soon.
+    let named = world.bucket.keys_with("/segments/")[0].clone();
+    let orphan = format!("{}/{}", named.rsplit_once('/').unwrap().0, "0".repeat(32));
+    let bytes = world.bucket.object(&named).unwrap();
+    world.bucket.put(&orphan, bytes);
+    let mut weeks = 0;
+    let start_ms = world.now_ms;
+    while world.bucket.object(&orphan).is_some() {
+        world.now_ms += DAY_MS;
+        for at in 0..2 {
+            world.full_check(at).unwrap();
+        }
+        weeks = (world.now_ms - start_ms) / (7 * DAY_MS);
+        assert!(weeks < 4, "an orphan for ever");
+    }
+    assert!(weeks >= 2, "found unnamed by two sweeps a week apart, not after {weeks} weeks");
+    assert!(world.bucket.object(&named).is_some(), "what a manifest names stays");
+    world.check().unwrap();
+}
+
+#[test]
+fn no_sweep_while_a_listed_manifest_is_unread() {
+    let mut world = World::with_devices(83, 3);
+    let value = world.big_value(30_000);
+    world.put_value(2, "page", &value);
+    world.sync(2).unwrap();
+    // Nobody can read device 2's manifest: its segment looks like an orphan, and is none.
+    let id = world.id(2).to_string();
+    let manifest = world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&id)).unwrap();
+    let segment = world.bucket.keys_with("/segments/")[0].clone();
+    world.bucket.hide(&manifest);
+    world.gone.insert(2);
+    for _ in 0..30 {
+        world.now_ms += DAY_MS;
+        for at in 0..2 {
+            world.full_check(at).unwrap();
+        }
+    }
+    assert!(world.bucket.object(&segment).is_some());
+    world.gone.clear();
+    world.heal(2).unwrap();
+    world.check().unwrap();
+}
