@@ -178,9 +178,7 @@ impl From<Change> for core::Change {
                 Self::Put { collection: collection.into(), key, value: value.into() }
             }
             Change::Delete { collection, key } => Self::Delete { collection: collection.into(), key },
-            Change::Append { collection, value } => {
-                Self::Append { collection: collection.into(), value: value.into() }
-            }
+            Change::Append { collection, value } => Self::Append { collection: collection.into(), value: value.into() },
             Change::Import { collection, source, unix_ms, repeat, value } => {
                 Self::Import { collection: collection.into(), source, unix_ms, repeat, value: value.into() }
             }

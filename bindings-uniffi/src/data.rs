@@ -295,9 +295,7 @@ impl From<Change> for core::Change {
                 Self::Put { collection: collection.into(), key, value: value.into() }
             }
             Change::Delete { collection, key } => Self::Delete { collection: collection.into(), key },
-            Change::Append { collection, value } => {
-                Self::Append { collection: collection.into(), value: value.into() }
-            }
+            Change::Append { collection, value } => Self::Append { collection: collection.into(), value: value.into() },
             Change::Import { collection, source, unix_ms, repeat, value } => {
                 Self::Import { collection: collection.into(), source, unix_ms, repeat, value: value.into() }
             }
@@ -398,7 +396,9 @@ impl From<core::Output> for Output {
             core::Output::Persist(commit, pages) => {
                 Self::Persist { commit: commit.0, pages: pages.into_iter().map(Page::from).collect() }
             }
-            core::Output::Stretch(id, request) => Self::Stretch { id: id.0, request: Arc::new(StretchRequest(request)) },
+            core::Output::Stretch(id, request) => {
+                Self::Stretch { id: id.0, request: Arc::new(StretchRequest(request)) }
+            }
             core::Output::Event(event) => event.into(),
         }
     }

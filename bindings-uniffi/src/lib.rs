@@ -4,8 +4,8 @@
 mod data;
 
 pub use data::{
-    Change, Collection, Credentials, Header, Kind, Now, Operation, Output, Page, Phase, Problem, Record, Report, Request,
-    Response, Secret, TidelockException, TransportFailure, Written,
+    Change, Collection, Credentials, Header, Kind, Now, Operation, Output, Page, Phase, Problem, Record, Report,
+    Request, Response, Secret, TidelockException, TransportFailure, Written,
 };
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -212,9 +212,7 @@ impl From<Change> for core::Change {
                 Self::Put { collection: collection.into(), key, value: bytes(value) }
             }
             Change::Delete { collection, key } => Self::Delete { collection: collection.into(), key },
-            Change::Append { collection, value } => {
-                Self::Append { collection: collection.into(), value: bytes(value) }
-            }
+            Change::Append { collection, value } => Self::Append { collection: collection.into(), value: bytes(value) },
             Change::Import { collection, source, unix_ms, repeat, value } => {
                 Self::Import { collection: collection.into(), source, unix_ms, repeat, value: bytes(value) }
             }

@@ -1,4 +1,4 @@
-//! Writes the package for Node beside the library: `cargo run --example generate`, after a build for
+//! Writes the package for Node beside the library: `cargo run --example node_package`, after a build for
 //! `wasm32-unknown-unknown`. The generator is a dependency, so its release is always the library's.
 
 use std::error::Error;
