@@ -65,7 +65,7 @@ pub(crate) struct Credentials {
 }
 
 /// A request, complete: send it once, without following redirects, and read no more than it allows.
-#[pyclass(frozen, get_all, skip_from_py_object)]
+#[pyclass(frozen, get_all, from_py_object)]
 #[derive(Clone)]
 pub(crate) struct Request {
     id: u64,
@@ -127,13 +127,13 @@ pub(crate) enum Output {
     /// Records of this collection changed through a sync.
     Changed { collection: Collection },
     /// How far the running work is.
-    Progress { phase: &'static str, done: u64, total: u64 },
+    Progress { phase: String, done: u64, total: u64 },
     /// Something a person should know.
     Report { error: Problem },
 }
 
 /// What a sync did.
-#[pyclass(frozen, get_all, skip_from_py_object)]
+#[pyclass(frozen, get_all, from_py_object)]
 #[derive(Clone)]
 pub(crate) struct Report {
     ops_applied: u64,
@@ -143,7 +143,7 @@ pub(crate) struct Report {
 }
 
 /// What went wrong: the kind, kebab-case, what failed and why, and what a person does next.
-#[pyclass(frozen, get_all, skip_from_py_object)]
+#[pyclass(frozen, get_all, from_py_object)]
 #[derive(Clone)]
 pub(crate) struct Problem {
     kind: &'static str,
@@ -290,7 +290,7 @@ impl From<Event> for Output {
                     core::Phase::Pulling => "pulling",
                     core::Phase::Pushing => "pushing",
                 };
-                Self::Progress { phase, done, total }
+                Self::Progress { phase: phase.to_owned(), done, total }
             }
             Event::Report(error) => Self::Report { error: error.into() },
         }

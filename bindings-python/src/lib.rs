@@ -18,7 +18,7 @@ pyo3::create_exception!(tidelock, Error, PyException, "Has the kind, the message
 pub struct Engine(Mutex<tidelock_core::Engine>);
 
 /// An Argon2id run, for a thread that may be busy for some tenths of a second.
-#[pyclass(frozen, skip_from_py_object)]
+#[pyclass(frozen, from_py_object)]
 #[derive(Clone, Debug)]
 pub struct StretchRequest(crypto::StretchRequest);
 
