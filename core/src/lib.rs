@@ -77,6 +77,7 @@
 //! # Ok::<(), Error>(())
 //! ```
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod crypto;
 pub mod engine;

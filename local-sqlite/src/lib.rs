@@ -3,6 +3,8 @@
 //! A commit is durable on return, through power loss too (WAL, `synchronous=FULL`). The file and the two that SQLite puts
 //! beside it, `-wal` and `-shm`, have mode 0600. They belong on a local disk: SQLite's WAL does not work over a network.
 //!
+//! Damage is found as SQLite finds it, on the page that is read: in the file's structure, not in the bytes of a value.
+//!
 //! A store on a read-only mount can be read. If `-wal` lies there with commits that SQLite cannot read without writing
 //! (`-shm` is missing), opening is refused rather than an older state shown. If neither lies there, the file is read as
 //! one that nobody changes: who writes it through another mount must wait, or the reader sees errors or old rows.

@@ -95,7 +95,10 @@ impl fmt::Debug for Passphrase {
 
 /// Reads a store's address; one of S3 without a region takes the environment's.
 fn store_in(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<StoreUri, Error> {
-    let mut store: StoreUri = text.parse()?;
+    let mut store: StoreUri = text.parse().map_err(|error: Error| match error.hint() {
+        Some(_) => error,
+        None => error.next_step("write s3://BUCKET/PREFIX?region=REGION or file:///FOLDER"),
+    })?;
     let StoreUri::S3(s3) = &mut store else { return Ok(store) };
     let query = text.split_once('?').map_or("", |(_, query)| query);
     let names_region = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "region");

@@ -10,8 +10,8 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use tidelock::{Change, Collection, Importer, KeyRange, Local};
 
-/// Entries written at once.
-const BATCH_ENTRIES: usize = 1000;
+/// Entries written at once: as many as one write takes.
+const BATCH_ENTRIES: usize = 5000;
 /// Bytes written at once, about.
 const BATCH_BYTES: usize = 4 << 20;
 

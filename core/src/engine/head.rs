@@ -2,7 +2,7 @@
 
 use super::api::Meter;
 use crate::crypto::{DeviceSecret, KeyRing, private_space_id};
-use crate::local::{ByteRange, LocalError, LocalStore, Table, Write};
+use crate::local::{ByteRange, LocalError, LocalStore, Row, Table, Write};
 use crate::replica::{
     Collection, Damaged, Dot, Index, ObjectRef, Point, RowKey, SegmentRef, Sighting, SnapshotRef, Stamp, Vector,
     decode, encode,
@@ -431,7 +431,7 @@ fn row<T: BorshDeserialize>(local: &dyn LocalStore, name: &str) -> Result<Option
     }
 }
 
-fn all(local: &dyn LocalStore, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+fn all(local: &dyn LocalStore, table: Table) -> Result<Vec<Row>, Error> {
     local.list(table, &ByteRange::default(), u32::MAX).map_err(local_error)
 }
 

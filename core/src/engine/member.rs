@@ -6,7 +6,7 @@ use super::head::{Identity, damaged, local_error};
 use super::objects::{Found, HEADER};
 use super::shared::Shared;
 use super::state::{internal, record_key};
-use super::{publish, pull, write};
+use super::{anew, publish, pull, write};
 use crate::crypto::{
     DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotPayload, SlotRecord, StretchParams,
     StretchRequest, Stretching, keys_path, open_keys, open_slot, private_space_id, seal_slot, stretching_of,
@@ -264,22 +264,21 @@ fn joining(cx: &Shared, vault: VaultId, header: Hash, keys: KeyRing) -> Result<A
 }
 
 fn store_identity(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
-    cx.step(|tx| {
-        tx.head.identity = Some(identity.clone());
-        Ok(())
-    })
+    cx.step(|tx| anew::begin(tx, identity))
 }
 
 /// The device lists itself by the first op of its own manifest; its slots' records follow.
 fn introduce(cx: &Shared, identity: &Identity, name: &str, records: &[SlotRecord]) -> Result<(), Error> {
     cx.step(|tx| {
-        if tx.head.clock.n > 0 {
+        let root = Collection::root();
+        let place = format!("{DEVICE_RECORD}{}", identity.device);
+        let number = tx.collection(&root);
+        if tx.slot(number, &place)?.winner().is_some() {
             return Ok(()); // a crashed create or join did it
         }
-        let root = Collection::root();
         let record =
             DeviceRecord { public_key: identity.secret.public_key(), name: name.to_owned(), since_ms: tx.now.unix_ms };
-        write::put_or_delete(tx, &root, &format!("{DEVICE_RECORD}{}", identity.device), Action::Put(encode(&record)))?;
+        write::put_or_delete(tx, &root, &place, Action::Put(encode(&record)))?;
         for record in records {
             write::put_or_delete(
                 tx,

@@ -1,5 +1,7 @@
 //! The engine: calls go in, outputs come out; nothing blocks and nothing is hidden.
 
+mod adopt;
+mod anew;
 mod api;
 mod apply;
 mod collect;

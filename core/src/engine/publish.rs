@@ -2,13 +2,13 @@
 //! with another body under one sequence.
 
 use super::api::{Phase, SyncReport};
-use super::evidence;
 use super::head::{Frozen, Head, Identity, OwnSegment, Published, Start, damaged};
 use super::objects::{Opened, beacon_path, manifest_path, segment_path};
 use super::pull::{Polled, verify_manifest};
 use super::shared::Shared;
 use super::snapshot;
 use super::state::{Tx, internal};
+use super::{adopt, evidence};
 use crate::crypto::{ObjectKind, pad_padme, pad_to_power_of_two};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
@@ -36,7 +36,7 @@ const REREAD_MS: u64 = 20 * 60 * 1000;
 /// Manifests published by one push: more only while other processes keep writing.
 const ROUNDS_MAX: u32 = 64;
 
-/// Publishes what is pending. `with_vector`: also a vector that moved, though no op is pending.
+/// Publishes what is pending. `with_vector`: also a vector that moved or a snapshot to name, though no op is pending.
 pub(super) async fn push(
     cx: &Shared,
     polled: &mut Polled,
@@ -61,10 +61,12 @@ pub(super) async fn push(
         let damage_moved = cx.read(|state| damage(&state.head) != state.head.published.damaged);
         let missed = cx.read(|state| state.head.peers.values().any(|peer| !peer.misses.is_empty()));
         let snapshot_due = snapshot::is_due(cx);
-        if !(pending || first || vector_moved || damage_moved || missed || snapshot_due) {
+        let superseded = if with_vector { adopt::open_newest(cx, &identity).await? } else { Vec::new() };
+        let newer = cx.read(|state| adopt::held(&state.head, state.head.published.snapshot.as_ref()).is_some());
+        if !(pending || first || vector_moved || damage_moved || missed || snapshot_due || newer) {
             break;
         }
-        prepare(cx, &identity, snapshot_due, report).await?;
+        prepare(cx, &identity, snapshot_due, superseded, report).await?;
     }
     // What this push has just PUT stays dirty until the next poll shows it, and is not PUT twice.
     if polled.repair || (!in_beacon && cx.read(|state| state.head.bucket.beacon_dirty)) {
@@ -83,7 +85,7 @@ pub(super) async fn publish_manifest(
     report: &mut SyncReport,
 ) -> Result<(), Error> {
     if cx.read(|state| state.head.published.sequence == 0 && state.head.frozen.is_none()) {
-        prepare(cx, identity, false, report).await?;
+        prepare(cx, identity, false, Vec::new(), report).await?;
     }
     publish_frozen(cx, identity, report).await
 }
@@ -107,6 +109,7 @@ async fn prepare(
     cx: &Shared,
     identity: &Arc<Identity>,
     mut snapshot_due: bool,
+    superseded: Vec<String>,
     report: &mut SyncReport,
 ) -> Result<(), Error> {
     // From here on these ops may be in the bucket: none of them turns into a void any more.
@@ -121,10 +124,12 @@ async fn prepare(
     let mut line = NextLine {
         segments: published.segments.clone(),
         tail: start_of_tail(&published, identity),
-        superseded: Vec::new(),
+        superseded,
         snapshot: published.snapshot.clone(),
     };
-    cx.read(|state| adopt_named(&state.head, &mut line));
+    if let Some(newer) = cx.read(|state| adopt::held(&state.head, line.snapshot.as_ref())) {
+        line.snapshot = Some(newer);
+    }
     trim(cx, identity, &mut line)?;
     mend(cx, identity, &mut line).await?;
     let overflow = read_ops(cx, &line.tail, goal, TAIL_BYTES_MAX)?;
@@ -138,6 +143,7 @@ async fn prepare(
         }
     }
     if snapshot_due && snapshot::may_write(cx) {
+        line.superseded.extend(adopt::open_newest(cx, identity).await?);
         let (named, superseded) = snapshot::write(cx, identity, goal, report).await?;
         line.snapshot = Some(named);
         line.superseded.extend(superseded);
@@ -156,20 +162,6 @@ fn start_of_tail(published: &Published, identity: &Identity) -> Start {
         return published.tail.clone();
     }
     Start { from: 1, before: first_tag(identity.device), base: Default::default() }
-}
-
-/// Names the newest snapshot whose V covers that of the one named so far, and which is covered here.
-fn adopt_named(head: &Head, line: &mut NextLine) {
-    let vector = head.vector();
-    for named in head.peers.values().filter_map(|peer| peer.snapshot.as_ref()) {
-        let newer = line.snapshot.as_ref().is_none_or(|old| {
-            named.vector.covers_all(&old.vector) && (named.vector != old.vector || named.index.id < old.index.id)
-        });
-        let held = head.snapshot.as_ref().is_some_and(|known| known.named.index.id == named.index.id);
-        if newer && held && vector.covers_all(&named.vector) {
-            line.snapshot = Some(named.clone());
-        }
-    }
 }
 
 /// Drops from the log what the named snapshot covers, once every device has stated to have seen it, or when the log
@@ -555,7 +547,7 @@ pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>, report: &mu
     if cx.read(|state| state.head.frozen.is_some()) {
         abandon_frozen(cx)?;
     }
-    prepare(cx, identity, true, report).await?;
+    prepare(cx, identity, true, Vec::new(), report).await?;
     let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(()) };
     cx.flush().await?;
     let path = manifest_path(identity.space, identity.device);

@@ -193,7 +193,8 @@ fn own_tag(cx: &Shared, goal: u64) -> Result<Option<crate::Tag>, Error> {
     Ok(Some(tag))
 }
 
-fn no_longer_named(identity: &Identity, old: &Known, new: &Index) -> Vec<String> {
+/// What an older snapshot names and a newer one does not.
+pub(super) fn no_longer_named(identity: &Identity, old: &Known, new: &Index) -> Vec<String> {
     let kept: BTreeSet<_> = objects(new).map(|object| object.id).collect();
     objects(&old.index)
         .chain([old.named.index])

@@ -4,7 +4,7 @@ use super::api::{CommitId, Config, Event, Meter, Now, Output};
 use super::head::{Head, damaged, local_error};
 use super::wait::Waits;
 use crate::crypto::Entropy;
-use crate::local::{Batch, ByteRange, LocalError, LocalStore, Revision, Table, Write};
+use crate::local::{Batch, ByteRange, LocalError, LocalStore, Revision, Row, Table, Write};
 use crate::replica::{Collection, Slot, decode, encode};
 use crate::s3::{Credentials, RequestKind, RetryBudget};
 use crate::{Error, ErrorKind};
@@ -186,7 +186,7 @@ impl Tx<'_> {
     }
 
     /// Rows as the store had them when the step began: for ranges that the step itself does not write before reading.
-    pub(super) fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    pub(super) fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<Row>, Error> {
         self.local.list(table, range, limit).map_err(local_error)
     }
 

@@ -122,7 +122,7 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
     Ok(())
 }
 
-fn append(tx: &mut Tx<'_>, collection: &Collection, key: String, value: &[u8]) -> Result<String, Error> {
+pub(super) fn append(tx: &mut Tx<'_>, collection: &Collection, key: String, value: &[u8]) -> Result<String, Error> {
     check(collection, Kind::Log, &key)?;
     check_value(&key, value)?;
     let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, &key);

@@ -73,9 +73,7 @@ impl Held {
     }
 
     fn can_absorb(&self, next: &Self) -> bool {
-        (self.dirty || next.dirty)
-            && self.bytes.min(next.bytes) < PAGE_BYTES_SMALL
-            && self.bytes + next.bytes - PAGE_BYTES_FIXED <= PAGE_BYTES_SPLIT
+        self.bytes.min(next.bytes) < PAGE_BYTES_SMALL && self.bytes + next.bytes - PAGE_BYTES_FIXED <= PAGE_BYTES_SPLIT
     }
 }
 

@@ -24,12 +24,10 @@ pub(super) enum Frame {
 impl Frame {
     /// Packs bytes; a compressed frame is opened again before it counts, so that a codec's defect loses nothing.
     pub(super) fn pack(bytes: Vec<u8>, compress: bool) -> Self {
-        if compress {
-            if let (Ok(packed), Ok(inflated)) = (zrip::compress(&bytes, LEVEL), u32::try_from(bytes.len())) {
-                let frame = Self::Zstd { inflated, bytes: packed };
-                if frame.stored_len() < bytes.len() && frame.clone().unpack().is_ok_and(|again| again == bytes) {
-                    return frame;
-                }
+        if compress && let (Ok(packed), Ok(inflated)) = (zrip::compress(&bytes, LEVEL), u32::try_from(bytes.len())) {
+            let frame = Self::Zstd { inflated, bytes: packed };
+            if frame.stored_len() < bytes.len() && frame.clone().unpack().is_ok_and(|again| again == bytes) {
+                return frame;
             }
         }
         Self::Stored(bytes)

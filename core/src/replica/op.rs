@@ -3,6 +3,7 @@
 use super::{Action, Collection, Context, Point, Stamp, Vector, check_key, check_value};
 use crate::{DeviceId, Error, ErrorKind, Tag};
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::io;
 
 /// A put or delete, as its author wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -113,17 +114,32 @@ impl Run {
 
     /// Splits into what can be published apart (heads, one payload a collection) for the encoders.
     pub(super) fn split(&self) -> Columns {
+        let mut devices: Vec<DeviceId> = self.base.iter().map(|(device, _)| device).collect();
+        let mut reached: Vec<u64> = self.base.iter().map(|(_, point)| point.n).collect();
         let mut columns = Columns {
             from: self.from,
             before: self.before,
             base: self.base.clone(),
+            devices: Vec::new(),
             collections: Vec::new(),
             heads: Vec::with_capacity(self.ops.len()),
             payloads: Vec::new(),
         };
         for logged in &self.ops {
+            let seen = logged.seen().iter().map(|(device, point)| {
+                let at = devices.iter().position(|known| *known == device).unwrap_or_else(|| {
+                    devices.push(device);
+                    columns.devices.push(device);
+                    reached.push(0);
+                    devices.len() - 1
+                });
+                let ahead = point.n - reached[at];
+                reached[at] = point.n;
+                Seen { device: at as u64, ahead, tag: point.tag }
+            });
+            let seen = seen.collect();
             columns.heads.push(match logged {
-                Logged::Void { seen, tag } => Head::Void { seen: seen.clone(), tag: *tag },
+                Logged::Void { tag, .. } => Head::Void { seen, tag: *tag },
                 Logged::Op(op) => {
                     let at =
                         columns.collections.iter().position(|known| *known == op.collection).unwrap_or_else(|| {
@@ -133,7 +149,7 @@ impl Run {
                         });
                     columns.payloads[at].push(Payload { key: op.key.clone(), action: op.action.clone() });
                     let collection = u16::try_from(at).unwrap_or(u16::MAX); // a run is cut long before: see `cut`
-                    Head::Op { seen: op.seen.clone(), stamp: op.stamp, collection, context: op.context.clone() }
+                    Head::Op { seen, stamp: op.stamp, collection, context: op.context.clone() }
                 }
             });
         }
@@ -148,6 +164,8 @@ pub(super) struct Columns {
     pub(super) from: u64,
     pub(super) before: Tag,
     pub(super) base: Vector,
+    /// Devices that the heads name beyond the base's, in the order of their first mention.
+    pub(super) devices: Vec<DeviceId>,
     /// In the order of their first op.
     pub(super) collections: Vec<Collection>,
     pub(super) heads: Vec<Head>,
@@ -159,8 +177,87 @@ pub(super) struct Columns {
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub(super) enum Head {
-    Op { seen: Vector, stamp: Stamp, collection: u16, context: Context } = 1,
-    Void { seen: Vector, tag: Tag } = 2,
+    Op { seen: Vec<Seen>, stamp: Stamp, collection: u16, context: Context } = 1,
+    Void { seen: Vec<Seen>, tag: Tag } = 2,
+}
+
+/// An entry of `seen`, short: ten devices that all write name nine each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Index into the base's devices, then the run's further ones.
+    device: u64,
+    /// How far beyond what the run said before.
+    ahead: u64,
+    tag: Tag,
+}
+
+impl BorshSerialize for Seen {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        write_varint(writer, self.device)?;
+        write_varint(writer, self.ahead)?;
+        self.tag.serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Seen {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let (device, ahead) = (read_varint(reader)?, read_varint(reader)?);
+        Ok(Self { device, ahead, tag: Tag::deserialize_reader(reader)? })
+    }
+}
+
+/// LEB128: seven bits a byte, the lowest first.
+fn write_varint<W: io::Write>(writer: &mut W, mut value: u64) -> io::Result<()> {
+    while value > 0x7f {
+        writer.write_all(&[value as u8 | 0x80])?;
+        value >>= 7;
+    }
+    writer.write_all(&[value as u8])
+}
+
+/// Takes the shortest form alone.
+fn read_varint<R: io::Read>(reader: &mut R) -> io::Result<u64> {
+    let bad = || io::Error::new(io::ErrorKind::InvalidData, "a number is too long");
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let byte = u8::deserialize_reader(reader)?;
+        let bits = u64::from(byte & 0x7f);
+        if bits << shift >> shift != bits {
+            return Err(bad());
+        }
+        value |= bits << shift;
+        if byte & 0x80 == 0 {
+            return if byte == 0 && shift > 0 { Err(bad()) } else { Ok(value) };
+        }
+    }
+    Err(bad())
+}
+
+/// The devices of a run and how far it has named each, while it is read.
+struct Reached {
+    devices: Vec<(DeviceId, u64)>,
+    /// How many were mentioned: the next new one is this.
+    mentioned: usize,
+}
+
+impl Reached {
+    /// The vector that entries mean; they rise by device, and each goes forward.
+    fn vector(&mut self, seen: &[Seen]) -> Option<Vector> {
+        let mut vector = Vector::default();
+        let mut last = None;
+        for entry in seen {
+            let at = usize::try_from(entry.device).ok().filter(|at| *at <= self.mentioned)?;
+            let (device, n) = self.devices.get_mut(at)?;
+            self.mentioned = self.mentioned.max(at + 1);
+            *n = n.checked_add(entry.ahead).filter(|_| entry.ahead > 0)?;
+            if last >= Some(*device) {
+                return None;
+            }
+            last = Some(*device);
+            vector.raise(*device, Point { n: *n, tag: entry.tag });
+        }
+        Some(vector)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -185,13 +282,25 @@ impl Columns {
                 return Err(bad("names a collection twice"));
             }
         }
+        let base = self.base.iter().map(|(device, point)| (device, point.n));
+        let further = self.devices.iter().map(|device| (*device, 0));
+        let mut reached = Reached { mentioned: self.base.len(), devices: base.chain(further).collect() };
+        let mut ids: Vec<DeviceId> = reached.devices.iter().map(|(device, _)| *device).collect();
+        ids.sort_unstable();
+        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(bad("names a device twice"));
+        }
         let mut payloads: Vec<_> = self.payloads.into_iter().map(Vec::into_iter).collect();
         let mut collections_used = 0;
         let mut ops = Vec::with_capacity(self.heads.len());
         for head in self.heads {
             ops.push(match head {
-                Head::Void { seen, tag } => Logged::Void { seen, tag },
+                Head::Void { seen, tag } => {
+                    let seen = reached.vector(&seen).ok_or_else(|| bad("names devices out of order"))?;
+                    Logged::Void { seen, tag }
+                }
                 Head::Op { seen, stamp, collection, context } => {
+                    let seen = reached.vector(&seen).ok_or_else(|| bad("names devices out of order"))?;
                     let at = usize::from(collection);
                     if at > collections_used {
                         return Err(bad("names collections out of order"));
@@ -205,6 +314,9 @@ impl Columns {
                     Logged::Op(Op { seen, stamp, collection, key: payload.key, action: payload.action, context })
                 }
             });
+        }
+        if reached.mentioned != reached.devices.len() {
+            return Err(bad("names a device that it does not need"));
         }
         if payloads.iter_mut().any(|rest| rest.next().is_some()) || collections_used != self.collections.len() {
             return Err(bad("has more payloads than ops"));

@@ -41,6 +41,7 @@ struct SegmentWire {
 #[derive(BorshSerialize, BorshDeserialize)]
 struct HeadsWire {
     base: Vector,
+    devices: Vec<DeviceId>,
     collections: Vec<Collection>,
     heads: Vec<Head>,
 }
@@ -56,7 +57,12 @@ pub(crate) struct Home {
 /// A segment's plaintext.
 pub(crate) fn encode_segment(home: Home, run: &Run, compress: bool) -> Vec<u8> {
     let columns = run.split();
-    let heads = encode(&HeadsWire { base: columns.base, collections: columns.collections, heads: columns.heads });
+    let heads = encode(&HeadsWire {
+        base: columns.base,
+        devices: columns.devices,
+        collections: columns.collections,
+        heads: columns.heads,
+    });
     encode(&SegmentWire {
         vault: home.vault,
         space: home.space,
@@ -84,6 +90,7 @@ pub(crate) fn decode_segment(home: Home, plaintext: &[u8]) -> Result<Run, Error>
         from: wire.from,
         before: wire.before,
         base: heads.base,
+        devices: heads.devices,
         collections: heads.collections,
         heads: heads.heads,
         payloads,

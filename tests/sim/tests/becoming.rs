@@ -1,7 +1,8 @@
 //! Becoming a device of a vault: `init` and `join` crashed at every step, two at once, and what stands in their way.
 
+use std::collections::BTreeSet;
 use tidelock_core::s3::Method;
-use tidelock_core::{ErrorKind, Operation, Request};
+use tidelock_core::{ErrorKind, Operation, Outcome, Request, Secret};
 use tidelock_sim::bucket::Conditions;
 use tidelock_sim::device::Moment;
 use tidelock_sim::witness::Witness;
@@ -170,15 +171,62 @@ fn the_loser_of_two_init_keeps_its_local_data_and_may_join() {
     let now_ms = world.now_ms;
     let op = world.devices[b].start(Operation::Create { passphrase: None }, now_ms);
     let header = world.run_until(b, op, is_put_of_header).unwrap();
-    world.put(b, "written before anybody knew"); // its keys are there: it may write
+    // Its keys are there: it may write.
+    world.put(b, "written before anybody knew");
+    world.put(b, "deleted in time");
+    world.delete(b, "deleted in time");
+    let entry = world.append(b).unwrap();
+    let gone = world.append(b).unwrap();
+    world.delete_entry(b, &gone);
     world.create_on(a).unwrap();
     world.break_off(b, &header);
     assert_eq!(world.finish(b, op).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(world.standing(b, "written before anybody knew").len(), 1, "local data stays");
+    world.restart(b);
+    assert!(world.log_of(b).contains_key(&entry));
     world.join_on(b).unwrap();
     world.put(a, "milk");
     world.sync_all();
     world.check().unwrap();
+    // What it wrote then is its own like everything else: others' writes replace it, and it is known by its name.
+    world.put(a, "written before anybody knew");
+    world.delete_entry(a, &entry);
+    world.sync_all();
+    world.check().unwrap();
+    let names: Vec<_> =
+        world.devices[a].engine.status().unwrap().devices.into_iter().map(|device| device.name).collect();
+    assert!(names.contains(&Some("device 1".to_owned())), "{names:?}");
+    assert_eq!(world.bucket.keys_with(&format!("slots/{}", world.id(b))).len(), 1);
+}
+
+#[test]
+fn what_is_written_while_init_or_join_is_under_way_goes_with_it() {
+    let mut world = World::new(15);
+    let a = world.add();
+    let now_ms = world.now_ms;
+    let op = world.devices[a].start(Operation::Create { passphrase: None }, now_ms);
+    let held = world.run_until(a, op, |request| request.url.contains("/slots/")).unwrap();
+    world.put(a, "early");
+    world.break_off(a, &held);
+    match world.finish(a, op).unwrap() {
+        Outcome::Created { recovery_code } => world.code = Some(recovery_code),
+        other => panic!("{other:?}"),
+    }
+    let b = world.add();
+    let now_ms = world.now_ms;
+    let secret = Secret::Recovery(world.code.clone().unwrap());
+    let op = world.devices[b].start(Operation::Join { secret }, now_ms);
+    let held = world.run_until(b, op, |request| request.url.contains("/probes/")).unwrap();
+    world.put(b, "early too");
+    world.break_off(b, &held);
+    world.finish(b, op).unwrap();
+    world.sync_all();
+    world.check().unwrap();
+    for at in [a, b] {
+        let devices = world.devices[at].engine.status().unwrap().devices;
+        let names: BTreeSet<_> = devices.into_iter().filter_map(|device| device.name).collect();
+        assert_eq!(names.len(), 2, "both have listed themselves: {names:?}");
+    }
 }
 
 #[test]
@@ -202,7 +250,7 @@ fn a_device_joining_while_anothers_delete_is_collected() {
         let at = world.add();
         let code = world.code.clone().unwrap();
         let now_ms = world.now_ms;
-        let op = world.devices[at].start(Operation::Join { secret: tidelock_core::Secret::Recovery(code) }, now_ms);
+        let op = world.devices[at].start(Operation::Join { secret: Secret::Recovery(code) }, now_ms);
         for _ in 0..stop {
             world.step(at);
         }

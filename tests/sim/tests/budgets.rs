@@ -261,6 +261,9 @@ fn a_hundred_thousand_records_of_ten_devices() {
     eprintln!("bootstrap at rest: {joined:?}");
     assert!(joined.requests() <= 40, "{joined:?}");
 
+    for part in ["/manifests/", "/segments/", "/snapshots/"] {
+        eprintln!("{part} {} objects {} B", count(&world, part), bytes(&world, part));
+    }
     let fresh = fresh_snapshot(&mut world);
     let devices = world.devices.len() as u64 - 1;
     eprintln!("{objects} objects, {at_rest} B at rest, fresh {fresh}");

@@ -38,16 +38,30 @@ fn survives(result: Result<tidelock_core::Outcome, Error>) -> Result<(), String>
     }
 }
 
+fn join(world: &mut World, at: usize) -> Result<(), String> {
+    let joined = world.join_on(at);
+    world.devices[at].kill_at(None);
+    match joined {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::Cancelled || error.is_retryable() => Ok(()),
+        Err(error) => Err(format!("join of {at}: {error:?}")),
+    }
+}
+
 fn schedule(seed: u64) -> Result<Hash, String> {
     let mut world = World::new(seed);
     world.bucket.conditions = [Conditions::Kept, Conditions::Ignored, Conditions::Refused][(seed % 3) as usize];
-    world.bucket.absent_is_404 = seed % 2 == 0;
+    world.bucket.absent_is_404 = seed.is_multiple_of(2);
     world.create().map_err(|error| format!("create: {error}"))?;
     world.join().map_err(|error| format!("join: {error}"))?;
     world.network = Network { lost: 15, answer_lost: 15, busy: 15, duplicate: 20 };
     world.bucket.faults = Faults { hidden: 30, stale: 5 };
     for _ in 0..120 {
         let at = world.random.below(world.devices.len() as u64) as usize;
+        if world.devices[at].engine.status().map_err(|error| error.to_string())?.vault.is_none() {
+            join(&mut world, at)?; // killed in the middle of it, and others went on meanwhile
+            continue;
+        }
         match world.random.below(12) {
             0..=4 => {
                 let (key, value) = (format!("key {}", world.random.below(30)), value(&mut world));
@@ -66,12 +80,7 @@ fn schedule(seed: u64) -> Result<Hash, String> {
                 if world.random.permille(500) {
                     threaten(&mut world, newcomer);
                 }
-                while let Err(error) = world.join_on(newcomer) {
-                    match error.kind() {
-                        ErrorKind::AlreadyExists => break,
-                        _ => survives(Err(error)).map_err(|why| format!("join: {why}"))?,
-                    }
-                }
+                join(&mut world, newcomer)?;
             }
             _ => {
                 if world.random.permille(200) {
@@ -83,6 +92,11 @@ fn schedule(seed: u64) -> Result<Hash, String> {
             }
         }
         world.now_ms += world.random.below(20 * 60_000);
+    }
+    for at in 0..world.devices.len() {
+        while world.devices[at].engine.status().map_err(|error| error.to_string())?.vault.is_none() {
+            join(&mut world, at)?;
+        }
     }
     world.heal(5).map_err(|error| format!("healing: {error:?}"))?;
     world.check()?;

@@ -1,0 +1,48 @@
+//! Which snapshot a manifest names: the newest one held here. Once every device names the same, the older ones go.
+
+use super::head::{Head, Identity, Known};
+use super::merge;
+use super::shared::Shared;
+use super::snapshot::no_longer_named;
+use crate::Error;
+use crate::replica::SnapshotRef;
+use std::sync::Arc;
+
+/// Another device's snapshot whose V covers that of the one named so far and is covered here, if it is held here. At equal
+/// V the lower id stays.
+pub(super) fn held(head: &Head, named: Option<&SnapshotRef>) -> Option<SnapshotRef> {
+    let held = &head.snapshot.as_ref()?.named;
+    newer(head, named).find(|newer| newer.index.id == held.index.id).cloned()
+}
+
+fn newer<'a>(head: &'a Head, named: Option<&'a SnapshotRef>) -> impl Iterator<Item = &'a SnapshotRef> {
+    let vector = head.vector();
+    head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).filter(move |newer| {
+        vector.covers_all(&newer.vector)
+            && named.is_none_or(|old| {
+                newer.vector.covers_all(&old.vector) && (newer.vector != old.vector || newer.index.id < old.index.id)
+            })
+    })
+}
+
+/// Opens the index of the newest such snapshot, so that it can be named here, and its chunks named again by the next one.
+/// Gives what it supersedes of the one held before. One that cannot be had now is tried at the next full check.
+pub(super) async fn open_newest(cx: &Shared, identity: &Arc<Identity>) -> Result<Vec<String>, Error> {
+    let found = cx.read(|state| {
+        let head = &state.head;
+        let covered = |named: &SnapshotRef| named.vector.iter().map(|(_, point)| point.n).sum::<u64>();
+        newer(head, head.published.snapshot.as_ref())
+            .max_by_key(|named| (covered(named), std::cmp::Reverse(named.index.id)))
+            .filter(|named| head.snapshot.as_ref().is_none_or(|known| known.named.index.id != named.index.id))
+            .cloned()
+    });
+    let Some(named) = found else { return Ok(Vec::new()) };
+    let Some(index) = merge::read_named_index(cx, identity, &named.index).await? else { return Ok(Vec::new()) };
+    if index.vector != named.vector {
+        return Ok(Vec::new());
+    }
+    cx.step(|tx| {
+        let old = tx.head.snapshot.replace(Arc::new(Known { named: named.clone(), index: index.clone() }));
+        Ok(old.map(|old| no_longer_named(identity, &old, &index)).unwrap_or_default())
+    })
+}

@@ -1,0 +1,7 @@
+//! The `tidelock` command, built beside this package's tests, which run it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidelock_cli::run()
+}
