@@ -1,4 +1,81 @@
-//! Tidelock's engine, sans-IO.
+//! Tidelock's engine, sans-IO: calls go in, outputs come out, and the platform does what they say.
+//!
+//! Here is a whole platform: clocks, random bytes, a bucket that is a map, and the loop. A real one sends the requests
+//! with its HTTP client, several at once, and waits for answers and for [`Engine::poll_timeout`] together.
+//!
+//! ```
+//! use std::{collections::BTreeMap, fs::File, io::Read, sync::LazyLock, thread::sleep, time::*};
+//! use tidelock_core::crypto::{Entropy, stretch};
+//! use tidelock_core::{local::MemoryLocal, s3::Method, s3::Response, *};
+//!
+//! static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+//!
+//! fn now() -> Now {
+//!     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that was set");
+//!     Now { monotonic_ms: START.elapsed().as_millis() as u64, unix_ms: since_1970.as_millis() as u64 }
+//! }
+//!
+//! struct System;
+//! impl Entropy for System {
+//!     fn fill(&mut self, out: &mut [u8]) {
+//!         File::open("/dev/urandom").and_then(|mut file| file.read_exact(out)).expect("a Unix");
+//!     }
+//! }
+//!
+//! type Bucket = BTreeMap<String, bytes::Bytes>;
+//!
+//! fn answer(bucket: &mut Bucket, request: &Request) -> Response {
+//!     let found = match request.method {
+//!         Method::Put => Some(bucket.insert(request.url.clone(), request.body.clone()).unwrap_or_default()),
+//!         Method::Delete => Some(bucket.remove(&request.url).unwrap_or_default()),
+//!         _ if request.url.contains("?list-type=2") => Some("<ListBucketResult/>".into()), // as if listings lagged
+//!         _ => bucket.get(&request.url).cloned(),
+//!     };
+//!     let status = if found.is_some() { 200 } else { 404 };
+//!     Response { status, headers: Vec::new(), body: found.unwrap_or_default() }
+//! }
+//!
+//! fn run(engine: &mut Engine, bucket: &mut Bucket, operation: Operation) -> Result<Outcome, Error> {
+//!     let op = engine.start(operation, now());
+//!     loop {
+//!         while let Some(output) = engine.poll_output(now()) {
+//!             match output {
+//!                 Output::Send(request) => engine.handle_response(request.id, answer(bucket, &request), now()),
+//!                 Output::Abort(_) => {} // every request is answered at once: none is under way
+//!                 Output::NeedCredentials => {
+//!                     let failure = TransportFailure::NoCredentials("a map has no keys".into());
+//!                     engine.handle_credentials(Err(failure), now());
+//!                 }
+//!                 Output::Persist(commit, _pages) => engine.handle_persisted(commit, Ok(()), now()),
+//!                 Output::Stretch(id, request) => engine.handle_stretched(id, stretch(&request)?, now()),
+//!                 Output::Event(Event::Finished(ended, result)) if ended == op => return result,
+//!                 Output::Event(_) => {}
+//!             }
+//!         }
+//!         let due = engine.poll_timeout().expect("what runs waits for something");
+//!         sleep(Duration::from_millis(due.saturating_sub(now().monotonic_ms)));
+//!         engine.handle_timeout(now());
+//!     }
+//! }
+//!
+//! let device = |name| {
+//!     let config = Config::new("file:///map".parse()?, name);
+//!     Engine::open(config, Box::new(MemoryLocal::new()), Box::new(System), now())
+//! };
+//! let (mut bucket, notes) = (Bucket::new(), Collection::map("notes"));
+//!
+//! let mut laptop = device("laptop")?;
+//! let created = run(&mut laptop, &mut bucket, Operation::Create { passphrase: None })?;
+//! let Outcome::Created { recovery_code } = created else { panic!("a create ends in a code") };
+//! laptop.write(&[Change::Put { collection: notes.clone(), key: "tea".into(), value: "green".into() }], now())?;
+//! run(&mut laptop, &mut bucket, Operation::Sync)?;
+//!
+//! let mut phone = device("phone")?;
+//! run(&mut phone, &mut bucket, Operation::Join { secret: Secret::Recovery(recovery_code) })?;
+//! run(&mut phone, &mut bucket, Operation::Sync)?;
+//! assert_eq!(phone.get(&notes, "tea")?.expect("it is here").value, "green");
+//! # Ok::<(), Error>(())
+//! ```
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

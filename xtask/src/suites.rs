@@ -34,6 +34,11 @@ const CARGO_DENY: Need = Need::Tool(Tool { name: "cargo-deny", version: "0.20.2"
 const WASM: Need = Need::RustTarget("wasm32-unknown-unknown");
 const ANDROID: Need = Need::RustTarget("aarch64-linux-android");
 const IOS: Need = Need::RustTarget("aarch64-apple-ios");
+/// Node 20 or newer, which Debian 12 does not have.
+const NODE: Need = Need::Program { name: "node", debian: None };
+const JAVA: Need = Need::Program { name: "java", debian: Some("openjdk-17-jdk-headless") };
+const MAVEN: Need = Need::Program { name: "mvn", debian: Some("maven") };
+const PYTHON: Need = Need::Program { name: "python3", debian: Some("python3-venv") };
 
 /// All suites, in the order they run: the quick ones first.
 pub(crate) const SUITES: &[Suite] = &[
@@ -67,7 +72,11 @@ pub(crate) const SUITES: &[Suite] = &[
         name: "unit",
         proves: "each package does what its own tests and its documentation's examples say",
         needs: &[C_COMPILER],
-        steps: &[step("cargo test --no-fail-fast --workspace --exclude tidelock-sim --exclude tidelock-conformance")],
+        // A language's packages are tested from that language, in `spikes`.
+        steps: &[step(
+            "cargo test --no-fail-fast --workspace --exclude tidelock-sim --exclude tidelock-conformance \
+             --exclude tidelock-wasm --exclude tidelock-uniffi --exclude tidelock-python",
+        )],
     },
     Suite {
         name: "sim",
@@ -76,6 +85,23 @@ pub(crate) const SUITES: &[Suite] = &[
         steps: &[
             step("cargo test --no-fail-fast --package tidelock-sim"),
             step("cargo build --package tidelock-sim --target wasm32-unknown-unknown"),
+        ],
+    },
+    Suite {
+        name: "spikes",
+        proves: "loops in JavaScript, Kotlin and Python drive the engine: each syncs through a real S3 server",
+        needs: &[C_COMPILER, WASM, NODE, JAVA, MAVEN, PYTHON],
+        steps: &[
+            step("cargo build --package tidelock-wasm --target wasm32-unknown-unknown"),
+            step("cargo run --package tidelock-wasm --example node_package"),
+            Step { servers: &["versitygw"], ..step("node --test bindings-wasm/tests/spike.mjs") },
+            step("cargo build --package tidelock-uniffi"),
+            step("cargo run --package tidelock-uniffi --example kotlin_sources"),
+            Step {
+                servers: &["versitygw"],
+                ..step("mvn --quiet --batch-mode --file bindings-uniffi/kotlin/pom.xml test")
+            },
+            Step { servers: &["versitygw"], ..step("python3 bindings-python/tests/clean.py") },
         ],
     },
     Suite {

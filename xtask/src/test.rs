@@ -67,7 +67,14 @@ fn run_step(step: &Step, path: &OsString) -> Outcome<()> {
     let mut command = Command::new(words.next().unwrap_or_default());
     process::forget_own_package(&mut command);
     command.args(words).envs(step.env.iter().copied()).env("PATH", path).current_dir(workspace());
+    command.env("CARGO_TARGET_DIR", target_folder()?); // programs other than cargo look there too
     servers::run_beside(step.servers, &mut command)
+}
+
+/// Cargo's target folder: this program lies in `debug/` there.
+fn target_folder() -> Outcome<PathBuf> {
+    let program = std::env::current_exe().map_err(|error| format!("this program is nowhere: {error}"))?;
+    Ok(program.ancestors().nth(2).ok_or("this program lies in no target folder")?.to_owned())
 }
 
 fn path_with(mut folders: Vec<PathBuf>) -> Outcome<OsString> {
