@@ -9,11 +9,14 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use tidelock_core::local::{KEY_BYTES_MAX, LocalError, VALUE_BYTES_MAX};
 
 /// How long a commit waits for another process's. Theirs take milliseconds; beyond this something hangs.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two tries of what SQLite does not wait for itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// "tidl": marks the file as ours (SQLite's `application_id`).
 const APPLICATION_ID: i32 = 0x7469_646c;
 /// The tables' version (SQLite's `user_version`).
@@ -95,9 +98,7 @@ fn prepare(connection: &mut Connection) -> Result<(), LocalError> {
     if !new {
         check_owner(connection)?;
     }
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(said)?;
-    if mode != "wal" {
+    if switch_to_wal(connection).map_err(said)? != "wal" {
         return Err(LocalError::Other("the file system can't keep a store: SQLite's WAL does not work on it".into()));
     }
     // `fullfsync`: on Apple's systems a plain fsync does not reach the disk.
@@ -118,6 +119,21 @@ fn prepare(connection: &mut Connection) -> Result<(), LocalError> {
         }
     }
     Ok(())
+}
+
+/// Gives the mode there is then. If another process switches the same new file, SQLite is busy at once and does not wait
+/// [`BUSY_TIMEOUT`], for two that hold a read lock would wait for each other; so the wait is here.
+fn switch_to_wal(connection: &Connection) -> rusqlite::Result<String> {
+    let give_up = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let mode = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0));
+        match mode {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < give_up => {
+                thread::sleep(BUSY_PAUSE);
+            }
+            other => return other,
+        }
+    }
 }
 
 fn is_new(connection: &Connection) -> Result<bool, LocalError> {
