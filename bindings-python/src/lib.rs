@@ -99,7 +99,7 @@ impl Engine {
 
     /// A passphrase is stretched.
     fn handle_stretched(&self, id: u64, key: &StretchedKey, now: (u64, u64)) {
-        self.engine().handle_stretched(StretchId(id), key.0.clone(), at(now));
+        self.engine().handle_stretched(StretchId(id), Ok(key.0.clone()), at(now));
     }
 
     /// Time has passed.

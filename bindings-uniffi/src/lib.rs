@@ -110,7 +110,7 @@ impl Engine {
 
     /// A passphrase is stretched.
     pub fn handle_stretched(&self, id: u64, key: &StretchedKey, now: Now) {
-        self.engine().handle_stretched(StretchId(id), key.0.clone(), now.into());
+        self.engine().handle_stretched(StretchId(id), Ok(key.0.clone()), now.into());
     }
 
     /// Time has passed.

@@ -107,7 +107,7 @@ impl Engine {
     /// A passphrase is stretched.
     #[wasm_bindgen(js_name = handleStretched)]
     pub fn handle_stretched(&mut self, id: f64, key: StretchedKey, now: JsValue) -> Result<(), JsValue> {
-        self.0.handle_stretched(StretchId(id as u64), key.0, taken::<Now>(now)?.into());
+        self.0.handle_stretched(StretchId(id as u64), Ok(key.0), taken::<Now>(now)?.into());
         Ok(())
     }
 

@@ -25,14 +25,22 @@
 //! type Bucket = BTreeMap<String, bytes::Bytes>;
 //!
 //! fn answer(bucket: &mut Bucket, request: &Request) -> Response {
-//!     let found = match request.method {
-//!         Method::Put => Some(bucket.insert(request.url.clone(), request.body.clone()).unwrap_or_default()),
-//!         Method::Delete => Some(bucket.remove(&request.url).unwrap_or_default()),
-//!         _ if request.url.contains("?list-type=2") => Some("<ListBucketResult/>".into()), // as if listings lagged
-//!         _ => bucket.get(&request.url).cloned(),
+//!     let (status, body) = match request.method {
+//!         Method::Put => {
+//!             bucket.insert(request.url.clone(), request.body.clone());
+//!             (200, bytes::Bytes::new())
+//!         }
+//!         Method::Delete => {
+//!             bucket.remove(&request.url);
+//!             (204, bytes::Bytes::new())
+//!         }
+//!         _ if request.url.contains("list-type=2") => (200, "<ListBucketResult/>".into()), // as if listings lagged
+//!         _ => match bucket.get(&request.url) {
+//!             Some(found) => (200, found.clone()),
+//!             None => (404, "<Error><Code>NoSuchKey</Code></Error>".into()),
+//!         },
 //!     };
-//!     let status = if found.is_some() { 200 } else { 404 };
-//!     Response { status, headers: Vec::new(), body: found.unwrap_or_default() }
+//!     Response { status, headers: Vec::new(), body }
 //! }
 //!
 //! fn run(engine: &mut Engine, bucket: &mut Bucket, operation: Operation) -> Result<Outcome, Error> {
@@ -47,7 +55,7 @@
 //!                     engine.handle_credentials(Err(failure), now());
 //!                 }
 //!                 Output::Persist(commit, _pages) => engine.handle_persisted(commit, Ok(()), now()),
-//!                 Output::Stretch(id, request) => engine.handle_stretched(id, stretch(&request)?, now()),
+//!                 Output::Stretch(id, request) => engine.handle_stretched(id, stretch(&request), now()),
 //!                 Output::Event(Event::Finished(ended, result)) if ended == op => return result,
 //!                 Output::Event(_) => {}
 //!             }

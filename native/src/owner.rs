@@ -189,8 +189,7 @@ impl Owner {
                     Err(failure) => self.engine.handle_failure(id, failure, now),
                 }
             }
-            Message::Stretched(id, Ok(key)) => self.engine.handle_stretched(id, key, now),
-            Message::Stretched(_, Err(error)) => self.fail_started(&error),
+            Message::Stretched(id, key) => self.engine.handle_stretched(id, key, now),
             Message::Close(_) => {}
         }
     }
@@ -200,16 +199,6 @@ impl Owner {
         let id = self.started.iter().find(|(_, started)| started.ticket == ticket).map(|(id, _)| *id);
         if let Some(id) = id {
             self.engine.cancel(id, self.clock.now());
-        }
-    }
-
-    /// Ends what runs with an error that the engine has no input for: a passphrase that can't be stretched. Only a create
-    /// or a join stretches, and nothing runs beside those.
-    fn fail_started(&mut self, error: &Error) {
-        for (id, started) in std::mem::take(&mut self.started) {
-            self.engine.cancel(id, self.clock.now());
-            // Its caller may have stopped waiting.
-            let _ = started.reply.send(Err(error.clone()));
         }
     }
 

@@ -59,8 +59,8 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Makes a new vault at the store, with this as its first device. The recovery code is given this once: whoever has
-    /// it can join. A crashed or cancelled `create` is resumed by calling it again.
+    /// Makes a new vault at the store, with this as its first device. Whoever has the recovery code can join; it is kept
+    /// here only until the first sync. A crashed or cancelled `create` is resumed by calling it again, and gives the same.
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] if the store has a vault already; else what store and local store say.

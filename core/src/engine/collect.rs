@@ -1,6 +1,5 @@
 //! What goes away: tombstones that nobody needs, superseded objects after their grace, and objects that nothing names.
 
-use super::api::SyncReport;
 use super::head::{Head, Identity};
 use super::merge;
 use super::objects::{segment_path, snapshot_path};
@@ -10,8 +9,8 @@ use super::state::{Tx, key_of};
 use crate::local::{ByteRange, Table};
 use crate::replica::Slot;
 use crate::s3::{Answer, Call, KEYS_PER_DELETE_MAX, Retry};
-use crate::{Error, ObjectId};
-use std::collections::BTreeSet;
+use crate::{DeviceId, Error, ObjectId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Tombstones looked at in one step.
@@ -59,7 +58,7 @@ fn drop_if_seen(tx: &mut Tx<'_>, row: &[u8]) -> Result<(), Error> {
 }
 
 /// Deletes superseded objects whose grace is over and that no snapshot named by a current manifest names.
-pub(super) async fn garbage(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+pub(super) async fn garbage(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
     let due: Vec<String> = cx.read(|state| {
         let bucket = &state.head.bucket;
         bucket
@@ -72,7 +71,7 @@ pub(super) async fn garbage(cx: &Shared, identity: &Arc<Identity>, report: &mut 
     if due.is_empty() {
         return Ok(());
     }
-    let Some(named) = named_objects(cx, identity, report).await? else { return Ok(()) };
+    let Some(named) = named_objects(cx, identity).await? else { return Ok(()) };
     let (kept, due): (Vec<String>, Vec<String>) = due.into_iter().partition(|path| named.contains(path));
     for paths in due.chunks(KEYS_PER_DELETE_MAX) {
         delete(cx, paths).await?;
@@ -107,11 +106,7 @@ async fn delete_one(cx: &Shared, path: &str) -> Result<(), Error> {
 }
 
 /// Everything that a current manifest names, through the indexes of its snapshots; `None` if one cannot be read.
-async fn named_objects(
-    cx: &Shared,
-    identity: &Arc<Identity>,
-    report: &mut SyncReport,
-) -> Result<Option<BTreeSet<String>>, Error> {
+async fn named_objects(cx: &Shared, identity: &Arc<Identity>) -> Result<Option<BTreeSet<String>>, Error> {
     let (head_snapshot, mut named, indexes) = cx.read(|state| {
         let head: &Head = &state.head;
         let own = head
@@ -141,10 +136,7 @@ async fn named_objects(
                 Some(other) => named.extend(objects(&other).map(|object| path(object.id))),
                 // A snapshot that the own one covers may be gone already: nobody needs it any more.
                 None if known.is_some() => {}
-                None => {
-                    let _ = report;
-                    return Ok(None);
-                }
+                None => return Ok(None),
             },
         }
     }
@@ -164,20 +156,24 @@ fn is_covered(head: &Head, device: crate::DeviceId, n: u64) -> bool {
 pub(super) fn covered_segments(tx: &mut Tx<'_>, identity: &Identity, grace_ms: u64) {
     let after_ms = tx.now.unix_ms + grace_ms;
     let head = &*tx.head;
-    let due: BTreeSet<String> = head.bucket.garbage.iter().map(|(path, _)| path.clone()).collect();
-    let covered: Vec<String> = head
+    let covered: BTreeMap<ObjectId, DeviceId> = head
         .peers
         .iter()
         .flat_map(|(id, peer)| peer.segments.iter().map(move |segment| (*id, segment)))
         .filter(|(id, segment)| is_covered(head, *id, segment.end.n))
-        .map(|(id, segment)| segment_path(identity.space, id, segment.object.id))
-        .filter(|path| !due.contains(path))
+        .map(|(id, segment)| (segment.object.id, id))
         .collect();
-    tx.head.bucket.garbage.extend(covered.into_iter().map(|path| (path, after_ms)));
+    // A dead device names its segments for ever: each is deleted once.
+    let new = covered.iter().filter(|(id, _)| !head.bucket.collected.contains(id));
+    let garbage: Vec<_> = new.map(|(id, device)| (segment_path(identity.space, *device, *id), after_ms)).collect();
+    if !garbage.is_empty() {
+        tx.head.bucket.collected = covered.into_keys().collect();
+        tx.head.bucket.garbage.extend(garbage);
+    }
 }
 
 /// Weekly: what no manifest names, and what an earlier sweep at least a week before also found unnamed, goes.
-pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
     let unread = cx.read(|state| state.head.peers.values().any(|peer| peer.wanted.is_some() || peer.behind.is_some()));
     if unread {
         return Ok(());
@@ -188,7 +184,7 @@ pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>, report: &mut Sy
             cx.list_all(&format!("spaces/{}/{kind}/", identity.space)).await?.into_iter().map(|entry| entry.key),
         );
     }
-    let Some(named) = named_objects(cx, identity, report).await? else { return Ok(()) };
+    let Some(named) = named_objects(cx, identity).await? else { return Ok(()) };
     let unnamed: BTreeSet<String> = listed.into_iter().filter(|path| !named.contains(path)).collect();
     let doomed = cx.step(|tx| {
         let unix_ms = tx.now.unix_ms;

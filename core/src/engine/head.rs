@@ -7,9 +7,9 @@ use crate::replica::{
     Collection, Damaged, Dot, Index, ObjectRef, Point, RowKey, SegmentRef, Sighting, SnapshotRef, Stamp, Vector,
     decode, encode,
 };
-use crate::{DeviceId, Error, ErrorKind, Hash, SpaceId, Tag, VaultId};
+use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -180,6 +180,8 @@ pub(super) struct Bucket {
     pub(super) snapshot_due_ms: Option<u64>,
     /// Objects that may be deleted, and from when on.
     pub(super) garbage: Vec<(String, u64)>,
+    /// Others' segments that were put there, while their manifests still name them.
+    pub(super) collected: BTreeSet<ObjectId>,
     /// Snapshots merged in part.
     pub(super) partial: Vec<Partial>,
     /// The server's clock less ours, in ms, after a skew refusal; signing alone uses it.

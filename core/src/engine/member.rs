@@ -38,7 +38,7 @@ const SLOT_RECORD: &str = "slots/";
 pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -> Result<Outcome, Error> {
     let name = device_name(cx)?;
     let identity = match cx.read(|state| state.head.identity.clone()) {
-        Some(identity) if identity.member => return Err(already_here(&identity)),
+        Some(identity) if identity.member => return created_before(cx, &identity).await,
         Some(identity) if identity.recovery.is_some() => identity, // a crashed one, resumed
         _ => {
             if let Some(vault) = read_header(cx).await? {
@@ -88,8 +88,7 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
     }
     cx.step(|tx| {
         let mut member = (**tx.head.identity()?).clone();
-        member.member = true;
-        member.recovery = None;
+        member.member = true; // the code stays until the first sync: whoever started this may not live to show it
         tx.head.identity = Some(Arc::new(member));
         tx.head.bucket.checked_ms = tx.now.unix_ms;
         tx.head.bucket.swept_ms = tx.now.unix_ms;
@@ -151,6 +150,25 @@ pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> 
     })?;
     cx.flush().await?;
     Ok(Outcome::Joined)
+}
+
+/// A `create` that was through, of which nobody may have heard: until the first sync it gives the same code again.
+async fn created_before(cx: &Shared, identity: &Identity) -> Result<Outcome, Error> {
+    let here = read_header(cx).await.is_ok_and(|header| header.is_some_and(|(_, hash)| hash == identity.header));
+    match &identity.recovery {
+        Some(code) if here => Ok(Outcome::Created { recovery_code: RecoveryCode::parse(code)? }),
+        _ => Err(already_here(identity)),
+    }
+}
+
+/// The recovery code is not needed here once the vault is in use.
+pub(super) fn erase_recovery_code(cx: &Shared) -> Result<(), Error> {
+    cx.step(|tx| {
+        let mut identity = (**tx.head.identity()?).clone();
+        identity.recovery = None;
+        tx.head.identity = Some(Arc::new(identity));
+        Ok(())
+    })
 }
 
 fn device_name(cx: &Shared) -> Result<String, Error> {

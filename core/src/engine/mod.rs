@@ -4,6 +4,7 @@ mod adopt;
 mod anew;
 mod api;
 mod apply;
+mod beacon;
 mod collect;
 mod evidence;
 mod head;
@@ -11,6 +12,7 @@ mod look;
 mod member;
 mod merge;
 mod objects;
+mod own_log;
 mod publish;
 mod pull;
 mod read;
@@ -239,8 +241,8 @@ impl Engine {
         state.waits.flushed(up_to, &result);
     }
 
-    /// A passphrase is stretched.
-    pub fn handle_stretched(&mut self, id: StretchId, key: StretchedKey, now: Now) {
+    /// A passphrase is stretched, or could not be: the `Create` or `Join` that asked ends with that error.
+    pub fn handle_stretched(&mut self, id: StretchId, key: Result<StretchedKey, Error>, now: Now) {
         let mut state = self.shared.lock();
         state.now = now;
         state.waits.stretched(id, key);

@@ -2,31 +2,25 @@
 //! with another body under one sequence.
 
 use super::api::{Phase, SyncReport};
-use super::head::{Frozen, Head, Identity, OwnSegment, Published, Start, damaged};
-use super::objects::{Opened, beacon_path, manifest_path, segment_path};
+use super::head::{Frozen, Head, Identity, Published, damaged};
+use super::objects::{Opened, manifest_path};
+use super::own_log::{
+    NextLine, SEGMENT_PLAIN_BYTES_MAX, drop_log_below, mend, pending_bytes, read_ops, start_of_tail, trim,
+    write_segments,
+};
 use super::pull::{Polled, verify_manifest};
 use super::shared::Shared;
-use super::snapshot;
 use super::state::{Tx, internal};
-use super::{adopt, evidence};
-use crate::crypto::{ObjectKind, pad_padme, pad_to_power_of_two};
+use super::{adopt, beacon, evidence, snapshot};
+use crate::crypto::{ObjectKind, pad_to_power_of_two};
 use crate::local::{ByteRange, Table};
-use crate::replica::{
-    Beacon, Home, Line, Logged, Manifest, ObjectRef, Run, SEGMENTS_MAX, SegmentRef, Sighting, SnapshotRef,
-    TAIL_BYTES_MAX, decode, encode_segment, encode_tail, first_tag,
-};
+use crate::replica::{Line, Logged, Manifest, Run, SEGMENTS_MAX, TAIL_BYTES_MAX, decode};
 use crate::s3::{Answer, Call, Condition, ETag};
-use crate::{Error, ErrorKind, Hash, ObjectId};
+use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A segment's plaintext is cut here, so that no step seals or compresses more.
-const SEGMENT_PLAIN_BYTES_MAX: usize = 1 << 20;
-/// A last segment shorter than this is merged with the overflowing tail, under a new name.
-const SEGMENT_GROWS_BYTES: u64 = 256 << 10;
-/// Own ops read at once.
-const OPS_PER_PAGE: u32 = 5_000;
 /// The grace before superseded objects go: an hour after the manifest that dropped them was confirmed.
 const GRACE_MS: u64 = 3_600_000;
 /// A frozen sequence older than this that the bucket does not show is never PUT again.
@@ -52,7 +46,7 @@ pub(super) async fn push(
     for _ in 0..ROUNDS_MAX {
         if cx.read(|state| state.head.frozen.is_some()) {
             publish_frozen(cx, &identity, report).await?;
-            in_beacon = put_beacon(cx, &identity, polled).await?;
+            in_beacon = beacon::put(cx, &identity, polled).await?;
         }
         let target = *goal.get_or_insert_with(|| cx.read(|state| state.head.clock.n));
         let pending = cx.read(|state| state.head.published.n < target);
@@ -66,11 +60,11 @@ pub(super) async fn push(
         if !(pending || first || vector_moved || damage_moved || missed || snapshot_due || newer) {
             break;
         }
-        prepare(cx, &identity, snapshot_due, superseded, report).await?;
+        prepare(cx, &identity, snapshot_due, superseded).await?;
     }
     // What this push has just PUT stays dirty until the next poll shows it, and is not PUT twice.
     if polled.repair || (!in_beacon && cx.read(|state| state.head.bucket.beacon_dirty)) {
-        repair(cx, &identity, polled).await?;
+        beacon::repair(cx, &identity, polled).await?;
     }
     cx.step(|tx| {
         tx.head.bucket.last_push_ms = Some(tx.now.unix_ms);
@@ -85,7 +79,7 @@ pub(super) async fn publish_manifest(
     report: &mut SyncReport,
 ) -> Result<(), Error> {
     if cx.read(|state| state.head.published.sequence == 0 && state.head.frozen.is_none()) {
-        prepare(cx, identity, false, Vec::new(), report).await?;
+        prepare(cx, identity, false, Vec::new()).await?;
     }
     publish_frozen(cx, identity, report).await
 }
@@ -96,21 +90,12 @@ fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
     damaged
 }
 
-/// What the next manifest's log will be.
-struct NextLine {
-    segments: Vec<OwnSegment>,
-    tail: Start,
-    superseded: Vec<String>,
-    snapshot: Option<SnapshotRef>,
-}
-
 /// PUTs what the next manifest names, then freezes it.
 async fn prepare(
     cx: &Shared,
     identity: &Arc<Identity>,
     mut snapshot_due: bool,
     superseded: Vec<String>,
-    report: &mut SyncReport,
 ) -> Result<(), Error> {
     // From here on these ops may be in the bucket: none of them turns into a void any more.
     let goal = cx.step(|tx| {
@@ -126,6 +111,7 @@ async fn prepare(
         tail: start_of_tail(&published, identity),
         superseded,
         snapshot: published.snapshot.clone(),
+        mended: false,
     };
     if let Some(newer) = cx.read(|state| adopt::held(&state.head, line.snapshot.as_ref())) {
         line.snapshot = Some(newer);
@@ -138,13 +124,13 @@ async fn prepare(
         let segments_needed = pending_bytes / SEGMENT_PLAIN_BYTES_MAX as u64 + 1 + line.segments.len() as u64;
         snapshot_due |= segments_needed > SEGMENTS_MAX as u64 && snapshot::may_write(cx);
         if !(snapshot_due && segments_needed > SEGMENTS_MAX as u64) {
-            write_segments(cx, identity, &mut line, goal, report).await?;
+            write_segments(cx, identity, &mut line, goal).await?;
             snapshot_due |= snapshot::is_crossed(cx, &line.segments);
         }
     }
     if snapshot_due && snapshot::may_write(cx) {
         line.superseded.extend(adopt::open_newest(cx, identity).await?);
-        let (named, superseded) = snapshot::write(cx, identity, goal, report).await?;
+        let (named, superseded) = snapshot::write(cx, identity, goal).await?;
         line.snapshot = Some(named);
         line.superseded.extend(superseded);
         trim(cx, identity, &mut line)?;
@@ -155,195 +141,6 @@ async fn prepare(
     }
     cx.step(|tx| freeze(tx, identity, &line, goal))?;
     Ok(())
-}
-
-fn start_of_tail(published: &Published, identity: &Identity) -> Start {
-    if published.tail.from > 0 {
-        return published.tail.clone();
-    }
-    Start { from: 1, before: first_tag(identity.device), base: Default::default() }
-}
-
-/// Drops from the log what the named snapshot covers, once every device has stated to have seen it, or when the log
-/// has grown too long.
-fn trim(cx: &Shared, identity: &Identity, line: &mut NextLine) -> Result<(), Error> {
-    let Some(covered) = line.snapshot.as_ref().map(|named| named.vector.n(identity.device)) else { return Ok(()) };
-    let seen = cx.read(|state| {
-        state
-            .head
-            .peers
-            .values()
-            .filter(|peer| peer.sequence > 0)
-            .map(|peer| peer.stated.n(identity.device))
-            .min()
-            .unwrap_or(covered)
-    });
-    let up_to = if line.segments.len() >= SEGMENTS_MAX { covered } else { covered.min(seen) };
-    drop_log_below(cx, identity, line, up_to)
-}
-
-/// Lets the log begin above op `up_to`, as far as whole segments and the tail allow.
-fn drop_log_below(cx: &Shared, identity: &Identity, line: &mut NextLine, up_to: u64) -> Result<(), Error> {
-    while line.segments.first().is_some_and(|first| first.named.end.n <= up_to) {
-        let gone = line.segments.remove(0);
-        line.superseded.push(segment_path(identity.space, identity.device, gone.named.object.id));
-    }
-    if line.segments.is_empty() && line.tail.from <= up_to {
-        let mut tail = line.tail.clone();
-        loop {
-            let page = read_page(cx, tail.from, up_to)?;
-            if page.is_empty() {
-                break;
-            }
-            for logged in &page {
-                tail.before = logged.tag(tail.before);
-                tail.base.join(logged.seen());
-                tail.from += 1;
-            }
-        }
-        line.tail = tail;
-    }
-    Ok(())
-}
-
-/// Own ops from a number on.
-fn read_page(cx: &Shared, from: u64, to: u64) -> Result<Vec<Logged>, Error> {
-    let range = ByteRange { start: from.to_be_bytes().to_vec(), end: Some((to + 1).to_be_bytes().to_vec()) };
-    let rows = cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(super::head::local_error)?;
-    rows.iter().map(|(_, op)| damaged(decode(op, "an own op"))).collect()
-}
-
-/// The run from `start` to op `to`, or `None` if it takes more than `bytes_max`.
-fn read_ops(cx: &Shared, start: &Start, to: u64, bytes_max: usize) -> Result<Option<Run>, Error> {
-    let mut run = Run { from: start.from, before: start.before, base: start.base.clone(), ops: Vec::new() };
-    while run.to() < to {
-        let page = read_page(cx, run.to() + 1, to)?;
-        if page.is_empty() {
-            return Err(internal("the log of own ops has a hole"));
-        }
-        run.ops.extend(page);
-        if run.ops.len() * 16 > bytes_max {
-            return Ok(None); // no op takes less
-        }
-    }
-    Ok((encode_tail(&run).len() <= bytes_max).then_some(run))
-}
-
-fn pending_bytes(cx: &Shared, start: &Start) -> Result<u64, Error> {
-    let mut from = start.from;
-    let mut bytes = 0;
-    loop {
-        let range = ByteRange { start: from.to_be_bytes().to_vec(), end: None };
-        let rows =
-            cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(super::head::local_error)?;
-        if rows.is_empty() {
-            return Ok(bytes);
-        }
-        bytes += rows.iter().map(|(_, op)| op.len() as u64).sum::<u64>();
-        from += rows.len() as u64;
-    }
-}
-
-/// The overflowing tail becomes segments, the last one merged into the first of them while it is small.
-async fn write_segments(
-    cx: &Shared,
-    identity: &Arc<Identity>,
-    line: &mut NextLine,
-    goal: u64,
-    report: &mut SyncReport,
-) -> Result<(), Error> {
-    if line.segments.last().is_some_and(|last| last.named.object.len < SEGMENT_GROWS_BYTES) {
-        grow_from(identity, line, line.segments.len() - 1);
-    }
-    write_log(cx, identity, line, goal, report).await?;
-    while line.segments.len() > SEGMENTS_MAX {
-        // No snapshot may be written here: the two smallest neighbours become one, whatever their size.
-        let sizes: Vec<u64> = line.segments.iter().map(|segment| segment.named.object.len).collect();
-        let at = (0..sizes.len() - 1).min_by_key(|at| sizes[*at] + sizes[at + 1]).unwrap_or(0);
-        let (left, right) = (line.segments.remove(at), line.segments.remove(at));
-        for gone in [&left, &right] {
-            line.superseded.push(segment_path(identity.space, identity.device, gone.named.object.id));
-        }
-        let run = read_ops(cx, &left.start, right.named.end.n, usize::MAX)?
-            .ok_or_else(|| internal("two segments have no ops"))?;
-        let merged = put_segment(cx, identity, &run, left.start.clone()).await?;
-        line.segments.insert(at, merged);
-    }
-    Ok(())
-}
-
-/// What another device could not read is written again under a new name: same ops, same names, same contents.
-async fn mend(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine) -> Result<(), Error> {
-    let misses: Vec<_> = cx.read(|state| state.head.peers.values().flat_map(|peer| peer.misses.clone()).collect());
-    if misses.is_empty() {
-        return Ok(());
-    }
-    for segment in &mut line.segments {
-        let (from, to) = (segment.named.from, segment.named.end.n);
-        if !misses.iter().any(|missed| missed.from <= to && missed.to >= from) {
-            continue;
-        }
-        let run = read_ops(cx, &segment.start, to, usize::MAX)?.ok_or_else(|| internal("a segment has no ops"))?;
-        line.superseded.push(segment_path(identity.space, identity.device, segment.named.object.id));
-        *segment = put_segment(cx, identity, &run, segment.start.clone()).await?;
-    }
-    cx.step(|tx| {
-        let devices: Vec<_> =
-            tx.head.peers.iter().filter(|(_, peer)| !peer.misses.is_empty()).map(|(id, _)| *id).collect();
-        devices.into_iter().for_each(|id| tx.head.peer_mut(id).misses.clear());
-        Ok(())
-    })
-}
-
-/// Takes the segments from `at` on back into the tail; their objects are superseded.
-fn grow_from(identity: &Identity, line: &mut NextLine, at: usize) {
-    for gone in line.segments.drain(at..).rev() {
-        line.superseded.push(segment_path(identity.space, identity.device, gone.named.object.id));
-        line.tail = gone.start;
-    }
-}
-
-/// Writes everything from the tail's start to op `goal` as segments.
-async fn write_log(
-    cx: &Shared,
-    identity: &Arc<Identity>,
-    line: &mut NextLine,
-    goal: u64,
-    report: &mut SyncReport,
-) -> Result<(), Error> {
-    let total = goal + 1 - line.tail.from;
-    while line.tail.from <= goal {
-        let start = line.tail.clone();
-        let mut run = Run { from: start.from, before: start.before, base: start.base.clone(), ops: Vec::new() };
-        let mut bytes = 0;
-        'fill: while run.to() < goal {
-            for logged in read_page(cx, run.to() + 1, goal)? {
-                bytes += crate::replica::encode(&logged).len();
-                if bytes > SEGMENT_PLAIN_BYTES_MAX && !run.ops.is_empty() {
-                    break 'fill;
-                }
-                run.ops.push(logged);
-            }
-        }
-        let segment = put_segment(cx, identity, &run, start).await?;
-        line.tail = Start { from: run.to() + 1, before: segment.named.end.tag, base: run.vector() };
-        line.segments.push(segment);
-        cx.progress(Phase::Pushing, total - (goal + 1 - line.tail.from), total);
-    }
-    let _ = report;
-    Ok(())
-}
-
-async fn put_segment(cx: &Shared, identity: &Arc<Identity>, run: &Run, start: Start) -> Result<OwnSegment, Error> {
-    let home = Home { vault: identity.vault, space: identity.space, device: identity.device };
-    let compression = cx.read(|state| state.config.compression);
-    let id = new_id(cx, identity);
-    let path = segment_path(identity.space, identity.device, id);
-    let sealed = cx.seal(identity, &path, ObjectKind::Segment, &pad_padme(&encode_segment(home, run, compression)))?;
-    let object = ObjectRef { id, hash: Hash::of(&sealed), len: sealed.len() as u64 };
-    cx.flush().await?;
-    cx.put_new(&path, sealed).await?;
-    Ok(OwnSegment { named: SegmentRef { object, from: run.from, end: run.end() }, start })
 }
 
 /// A name nobody else gives, even where entropy is frozen or cloned: hedged like a salt.
@@ -404,6 +201,12 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
     next.remember(hash);
     Arc::make_mut(&mut tx.head.published).remember(hash);
     tx.head.bucket.beacon_dirty = true;
+    if line.mended {
+        // Not before: a crash on the way here leaves the complaints standing.
+        let devices: Vec<DeviceId> =
+            tx.head.peers.iter().filter(|(_, peer)| !peer.misses.is_empty()).map(|(id, _)| *id).collect();
+        devices.into_iter().for_each(|id| tx.head.peer_mut(id).misses.clear());
+    }
     tx.head.frozen =
         Some(Arc::new(Frozen { signed, frozen_ms: tx.now.unix_ms, next, superseded: line.superseded.clone() }));
     Ok(())
@@ -543,11 +346,11 @@ pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(
 }
 
 /// Everything this device holds, as a new snapshot under a new sequence, whatever the bucket shows.
-pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
     if cx.read(|state| state.head.frozen.is_some()) {
         abandon_frozen(cx)?;
     }
-    prepare(cx, identity, true, Vec::new(), report).await?;
+    prepare(cx, identity, true, Vec::new()).await?;
     let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(()) };
     cx.flush().await?;
     let path = manifest_path(identity.space, identity.device);
@@ -557,70 +360,5 @@ pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>, report: &mu
         _ => Err(internal("an unconditional PUT was refused")),
     }?;
     let mut polled = Polled { repair: true, beacon: BTreeMap::new(), beacon_etag: None };
-    put_beacon(cx, identity, &mut polled).await.map(|_| ())
-}
-
-/// PUTs the beacon because the bucket's lacks something: once a poll; one that does not show waits like a debt.
-pub(super) async fn repair(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) -> Result<(), Error> {
-    let (due, dirty) = cx.read(|state| {
-        let bucket = &state.head.bucket;
-        (bucket.polls >= bucket.repair_due_poll, bucket.beacon_dirty)
-    });
-    if !due && !dirty {
-        return Ok(());
-    }
-    put_beacon(cx, identity, polled).await?;
-    cx.step(|tx| {
-        let bucket = &mut tx.head.bucket;
-        bucket.repairs = bucket.repairs.saturating_add(1);
-        bucket.repair_due_poll = bucket.polls + (1 << bucket.repairs.min(7)) / 2;
-        Ok(())
-    })
-}
-
-/// PUTs the merge of what the bucket's beacon said and what is verified here; the own entry is always set. False: another
-/// device was quicker.
-async fn put_beacon(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) -> Result<bool, Error> {
-    cx.flush().await?;
-    let mut beacon = Beacon { vault: identity.vault, space: identity.space, devices: BTreeMap::new() };
-    let said = Beacon { devices: polled.beacon.clone(), ..beacon.clone() };
-    let conditional = cx.read(|state| {
-        let head = &state.head;
-        beacon.devices.extend(
-            head.peers
-                .iter()
-                .filter(|(_, peer)| peer.sequence > 0)
-                .map(|(id, peer)| (*id, Sighting { sequence: peer.sequence, hash: peer.hash.short() })),
-        );
-        beacon.merge(&said);
-        let own = Sighting { sequence: head.published.sequence, hash: head.published.hash.short() };
-        if own.sequence > 0 {
-            beacon.devices.insert(identity.device, own);
-        }
-        head.bucket.conditional == Some(true)
-    });
-    let path = beacon_path(identity.space);
-    let sealed = cx.seal(identity, &path, ObjectKind::Beacon, &beacon.encode())?;
-    let condition = match polled.beacon_etag.clone() {
-        Some(etag) if conditional => Condition::IfMatch(etag),
-        _ => Condition::Always,
-    };
-    match cx.put(&path, sealed, condition).await? {
-        Answer::Stored { etag } => {
-            polled.repair = false;
-            polled.beacon.clone_from(&beacon.devices);
-            polled.beacon_etag.clone_from(&etag);
-            cx.step(|tx| {
-                // The next poll confirms the own entry; a beacon that nobody overwrote in between answers 304 there.
-                tx.head.bucket.beacon_etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
-                tx.head.bucket.beacon.clone_from(&beacon.devices);
-                Ok(true)
-            })
-        }
-        // What the other wrote is merged at the next poll, which finds this entry missing.
-        _ => {
-            polled.beacon_etag = None;
-            Ok(false)
-        }
-    }
+    beacon::put(cx, identity, &mut polled).await.map(|_| ())
 }

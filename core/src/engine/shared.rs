@@ -81,7 +81,7 @@ impl Shared {
             state.waits.push(Output::Stretch(id, request));
             state.waits.expect_stretch(id)
         };
-        stretched.await.map_err(|_| cancelled())
+        stretched.await.unwrap_or_else(|_| Err(cancelled()))
     }
 
     /// Makes one S3 call: signs, sends, waits, tries again within the budget. Each try is a new request.

@@ -1,7 +1,7 @@
 //! Writing snapshots: when one is due, and how the state of the space becomes chunks. A chunk that did not change is
 //! named again, not written again.
 
-use super::api::{Phase, SyncReport};
+use super::api::Phase;
 use super::head::{Head, Identity, Known, OwnSegment, damaged, local_error};
 use super::objects::snapshot_path;
 use super::publish::new_id;
@@ -114,7 +114,6 @@ pub(super) async fn write(
     cx: &Shared,
     identity: &Arc<Identity>,
     goal: u64,
-    report: &mut SyncReport,
 ) -> Result<(SnapshotRef, Vec<String>), Error> {
     let old = cx.read(|state| state.head.snapshot.clone());
     let mut vector = cx.read(|state| state.head.vector());
@@ -165,7 +164,6 @@ pub(super) async fn write(
         tx.head.bucket.snapshot_due_ms = None;
         Ok(())
     })?;
-    let _ = report;
     Ok((named, superseded))
 }
 

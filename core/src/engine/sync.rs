@@ -3,7 +3,7 @@
 use super::api::{Operation, Outcome, SyncReport};
 use super::head::Stopped;
 use super::shared::Shared;
-use super::{collect, evidence, member, publish, pull};
+use super::{beacon, collect, evidence, member, publish, pull};
 use crate::s3::Condition;
 use crate::{Error, ErrorKind};
 use std::sync::Arc;
@@ -47,6 +47,9 @@ async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
     if let Some(stopped) = cx.read(|state| state.head.bucket.stopped.clone()) {
         return Err(stopped.error());
     }
+    if identity.recovery.is_some() {
+        member::erase_recovery_code(cx)?;
+    }
     let full = scope.full || check_is_due(cx);
     let mut report = SyncReport::default();
     let mut polled = pull::pull(cx, full, &mut report).await?;
@@ -59,15 +62,15 @@ async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
             collect::covered_segments(tx, &identity, GRACE_MS);
             Ok(())
         })?;
-        collect::garbage(cx, &identity, &mut report).await?;
+        collect::garbage(cx, &identity).await?;
         let sweep_due =
             cx.read(|state| state.now.unix_ms >= state.head.bucket.swept_ms.saturating_add(collect::SWEEP_MS));
         if full && sweep_due {
             evidence::check_header(cx, &identity).await?;
-            collect::sweep(cx, &identity, &mut report).await?;
+            collect::sweep(cx, &identity).await?;
         }
     } else if polled.repair {
-        publish::repair(cx, &identity, &mut polled).await?;
+        beacon::repair(cx, &identity, &mut polled).await?;
     }
     Ok(Outcome::Synced(report))
 }
@@ -88,7 +91,6 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
     if cx.read(|state| state.head.bucket.stopped == Some(Stopped::Forked)) {
         return Err(Stopped::Forked.error());
     }
-    let mut report = SyncReport::default();
     match cx.get(super::objects::HEADER, None, evidence::HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
         super::objects::Found::Bytes { bytes, .. } if crate::Hash::of(&bytes) != identity.header => {
             evidence::check_header(cx, &identity).await?;
@@ -112,6 +114,6 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
         Ok(())
     })?;
     member::put_slots(cx, &identity).await?;
-    publish::republish(cx, &identity, &mut report).await?;
+    publish::republish(cx, &identity).await?;
     sync(cx, Scope { push: true, full: true }).await
 }

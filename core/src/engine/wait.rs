@@ -19,7 +19,7 @@ pub(super) struct Waits {
     in_flight: BTreeMap<RequestId, InFlight>,
     /// By wake-up time, monotonic ms.
     sleepers: BTreeMap<(u64, u64), oneshot::Sender<()>>,
-    stretches: BTreeMap<StretchId, oneshot::Sender<StretchedKey>>,
+    stretches: BTreeMap<StretchId, oneshot::Sender<Result<StretchedKey, Error>>>,
     flushes: Vec<(CommitId, oneshot::Sender<Result<(), Error>>)>,
     credentials_wanted: Vec<oneshot::Sender<Result<Credentials, TransportFailure>>>,
 }
@@ -76,13 +76,13 @@ impl Waits {
         receiver
     }
 
-    pub(super) fn expect_stretch(&mut self, id: StretchId) -> oneshot::Receiver<StretchedKey> {
+    pub(super) fn expect_stretch(&mut self, id: StretchId) -> oneshot::Receiver<Result<StretchedKey, Error>> {
         let (sender, receiver) = oneshot::channel();
         self.stretches.insert(id, sender);
         receiver
     }
 
-    pub(super) fn stretched(&mut self, id: StretchId, key: StretchedKey) {
+    pub(super) fn stretched(&mut self, id: StretchId, key: Result<StretchedKey, Error>) {
         if let Some(sender) = self.stretches.remove(&id) {
             let _ = sender.send(key); // whoever wanted it was cancelled
         }

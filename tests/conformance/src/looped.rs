@@ -69,8 +69,7 @@ impl Looped {
                     }
                     Output::Persist(commit, _) => self.engine.handle_persisted(commit, Ok(()), self.now()),
                     Output::Stretch(id, request) => {
-                        let key = stretch(&request).expect("a stretched passphrase");
-                        self.engine.handle_stretched(id, key, self.now());
+                        self.engine.handle_stretched(id, stretch(&request), self.now());
                     }
                     Output::Event(Event::Finished(done, result)) if done == id => return result,
                     Output::Event(_) => {}

@@ -35,6 +35,8 @@ pub struct Bucket {
     pub checks_clock: bool,
     /// Every body ever PUT as a manifest, and where.
     pub manifests: Vec<(String, Bytes)>,
+    /// How often each key was deleted, standing or not.
+    pub deletes: BTreeMap<String, u64>,
     /// What it was asked, by kind, and the bytes of bodies: counted apart from the engine's own count.
     pub meter: Meter,
     /// How often, in a thousand, a fault of each kind happens.
@@ -134,7 +136,7 @@ impl Bucket {
             Method::Head => self.get(&key, request, now_ms, random),
             Method::Put => self.write(&key, request, now_ms, random),
             Method::Delete => {
-                self.objects.remove(&key);
+                self.delete(&key);
                 answer(204, Vec::new(), Bytes::new())
             }
             Method::Post => self.delete_many(&request.body),
@@ -206,11 +208,15 @@ impl Bucket {
         answer(200, vec![("etag".to_owned(), format!("\"{:x}\"", stored.etag))], Bytes::new())
     }
 
+    fn delete(&mut self, key: &str) {
+        self.objects.remove(key);
+        *self.deletes.entry(key.to_owned()).or_default() += 1;
+    }
+
     fn delete_many(&mut self, body: &[u8]) -> Response {
         let text = String::from_utf8_lossy(body).into_owned();
         for part in text.split("<Key>").skip(1) {
-            let key = part.split("</Key>").next().unwrap_or_default();
-            self.objects.remove(key);
+            self.delete(part.split("</Key>").next().unwrap_or_default());
         }
         let xml = "<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"></DeleteResult>";
         answer(200, Vec::new(), Bytes::from_static(xml.as_bytes()))

@@ -1,6 +1,7 @@
 //! Debts: what is named and cannot be had yet, or ever.
 
 use tidelock_core::ErrorKind;
+use tidelock_sim::device::Moment;
 use tidelock_sim::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -93,6 +94,41 @@ fn a_corrupt_segment_blocks_nobody_and_is_mended_by_its_author() {
 }
 
 #[test]
+fn an_author_killed_while_it_mends_mends_all_the_same() {
+    let mut world = complained_about();
+    world.devices[0].kill_at(None);
+    world.sync(0).unwrap();
+    let (commits, requests) = world.devices[0].moments();
+    assert!(requests > 3, "the segment, the manifest, the beacon");
+    let moments = (0..commits).map(Moment::Commit);
+    for moment in moments.chain((0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)])) {
+        let mut world = complained_about();
+        world.devices[0].kill_at(Some(moment));
+        assert!(world.sync(0).is_err(), "{moment:?}");
+        world.restart(0);
+        world.gone.insert(1); // nobody else has what would mend it
+        for _ in 0..12 {
+            for at in [0, 2] {
+                world.sync(at).unwrap();
+            }
+        }
+        world.check_one(2).unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+    }
+}
+
+/// Device 0's segment is spoilt, and it is about to hear of that.
+fn complained_about() -> World {
+    let mut world = World::with_devices(76, 3);
+    write_segments(&mut world, 0, 1);
+    let segment = only_segment(&world, 0);
+    world.bucket.spoil(&segment);
+    for _ in 0..8 {
+        world.sync(2).unwrap();
+    }
+    world
+}
+
+#[test]
 fn a_corrupt_segment_of_a_device_that_is_gone_is_mended_by_whoever_holds_it() {
     let mut world = World::with_devices(73, 3);
     write_segments(&mut world, 0, 1);
@@ -167,6 +203,11 @@ fn the_superseded_data_of_a_device_that_is_gone_is_compacted_by_another() {
     }
     let left = segments_of(&world, 0);
     assert!(named.iter().all(|path| !left.contains(path)), "all below the other's snapshot: {named:?}");
+    // Its manifest names them for ever; nobody deletes them for ever.
+    for path in &named {
+        let deletes = world.bucket.deletes.get(path).copied().unwrap_or(0);
+        assert!((1..=2).contains(&deletes), "{deletes} DELETEs of {path} by two devices");
+    }
     // What it had dropped itself, and was gone before the grace was over, is the sweep's.
     for _ in 0..3 * 7 {
         world.now_ms += 24 * HOUR_MS;

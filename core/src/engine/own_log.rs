@@ -1,0 +1,209 @@
+//! The own log as the next manifest will tell it: trimmed below a snapshot, mended, and what overflows its tail as segments.
+
+use super::api::Phase;
+use super::head::{Identity, OwnSegment, Published, Start, damaged, local_error};
+use super::objects::segment_path;
+use super::publish::new_id;
+use super::shared::Shared;
+use super::state::internal;
+use crate::crypto::{ObjectKind, pad_padme};
+use crate::local::{ByteRange, Table};
+use crate::replica::{
+    Home, Logged, ObjectRef, Run, SEGMENTS_MAX, SegmentRef, SnapshotRef, decode, encode, encode_segment, encode_tail,
+    first_tag,
+};
+use crate::{Error, Hash};
+use std::sync::Arc;
+
+/// A segment's plaintext is cut here, so that no step seals or compresses more.
+pub(super) const SEGMENT_PLAIN_BYTES_MAX: usize = 1 << 20;
+/// A last segment shorter than this is merged with the overflowing tail, under a new name.
+const SEGMENT_GROWS_BYTES: u64 = 256 << 10;
+/// Own ops read at once.
+const OPS_PER_PAGE: u32 = 5_000;
+
+/// What the next manifest's log will be.
+pub(super) struct NextLine {
+    pub(super) segments: Vec<OwnSegment>,
+    pub(super) tail: Start,
+    pub(super) superseded: Vec<String>,
+    pub(super) snapshot: Option<SnapshotRef>,
+    /// What others could not read has been written again.
+    pub(super) mended: bool,
+}
+
+pub(super) fn start_of_tail(published: &Published, identity: &Identity) -> Start {
+    if published.tail.from > 0 {
+        return published.tail.clone();
+    }
+    Start { from: 1, before: first_tag(identity.device), base: Default::default() }
+}
+
+/// Drops from the log what the named snapshot covers, once every device has stated to have seen it, or when the log
+/// has grown too long.
+pub(super) fn trim(cx: &Shared, identity: &Identity, line: &mut NextLine) -> Result<(), Error> {
+    let Some(covered) = line.snapshot.as_ref().map(|named| named.vector.n(identity.device)) else { return Ok(()) };
+    let seen = cx.read(|state| {
+        state
+            .head
+            .peers
+            .values()
+            .filter(|peer| peer.sequence > 0)
+            .map(|peer| peer.stated.n(identity.device))
+            .min()
+            .unwrap_or(covered)
+    });
+    let up_to = if line.segments.len() >= SEGMENTS_MAX { covered } else { covered.min(seen) };
+    drop_log_below(cx, identity, line, up_to)
+}
+
+/// Lets the log begin above op `up_to`, as far as whole segments and the tail allow.
+pub(super) fn drop_log_below(cx: &Shared, identity: &Identity, line: &mut NextLine, up_to: u64) -> Result<(), Error> {
+    while line.segments.first().is_some_and(|first| first.named.end.n <= up_to) {
+        let gone = line.segments.remove(0);
+        line.superseded.push(segment_path(identity.space, identity.device, gone.named.object.id));
+    }
+    if line.segments.is_empty() && line.tail.from <= up_to {
+        let mut tail = line.tail.clone();
+        loop {
+            let page = read_page(cx, tail.from, up_to)?;
+            if page.is_empty() {
+                break;
+            }
+            for logged in &page {
+                tail.before = logged.tag(tail.before);
+                tail.base.join(logged.seen());
+                tail.from += 1;
+            }
+        }
+        line.tail = tail;
+    }
+    Ok(())
+}
+
+/// Own ops from a number on.
+fn read_page(cx: &Shared, from: u64, to: u64) -> Result<Vec<Logged>, Error> {
+    let range = ByteRange { start: from.to_be_bytes().to_vec(), end: Some((to + 1).to_be_bytes().to_vec()) };
+    let rows = cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(local_error)?;
+    rows.iter().map(|(_, op)| damaged(decode(op, "an own op"))).collect()
+}
+
+/// The run from `start` to op `to`, or `None` if it takes more than `bytes_max`.
+pub(super) fn read_ops(cx: &Shared, start: &Start, to: u64, bytes_max: usize) -> Result<Option<Run>, Error> {
+    let mut run = Run { from: start.from, before: start.before, base: start.base.clone(), ops: Vec::new() };
+    while run.to() < to {
+        let page = read_page(cx, run.to() + 1, to)?;
+        if page.is_empty() {
+            return Err(internal("the log of own ops has a hole"));
+        }
+        run.ops.extend(page);
+        if run.ops.len() * 16 > bytes_max {
+            return Ok(None); // no op takes less
+        }
+    }
+    Ok((encode_tail(&run).len() <= bytes_max).then_some(run))
+}
+
+pub(super) fn pending_bytes(cx: &Shared, start: &Start) -> Result<u64, Error> {
+    let mut from = start.from;
+    let mut bytes = 0;
+    loop {
+        let range = ByteRange { start: from.to_be_bytes().to_vec(), end: None };
+        let rows = cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(local_error)?;
+        if rows.is_empty() {
+            return Ok(bytes);
+        }
+        bytes += rows.iter().map(|(_, op)| op.len() as u64).sum::<u64>();
+        from += rows.len() as u64;
+    }
+}
+
+/// The overflowing tail becomes segments, the last one merged into the first of them while it is small.
+pub(super) async fn write_segments(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    line: &mut NextLine,
+    goal: u64,
+) -> Result<(), Error> {
+    if line.segments.last().is_some_and(|last| last.named.object.len < SEGMENT_GROWS_BYTES) {
+        grow_from(identity, line, line.segments.len() - 1);
+    }
+    write_log(cx, identity, line, goal).await?;
+    while line.segments.len() > SEGMENTS_MAX {
+        // No snapshot may be written here: the two smallest neighbours become one, whatever their size.
+        let sizes: Vec<u64> = line.segments.iter().map(|segment| segment.named.object.len).collect();
+        let at = (0..sizes.len() - 1).min_by_key(|at| sizes[*at] + sizes[at + 1]).unwrap_or(0);
+        let (left, right) = (line.segments.remove(at), line.segments.remove(at));
+        for gone in [&left, &right] {
+            line.superseded.push(segment_path(identity.space, identity.device, gone.named.object.id));
+        }
+        let run = read_ops(cx, &left.start, right.named.end.n, usize::MAX)?
+            .ok_or_else(|| internal("two segments have no ops"))?;
+        let merged = put_segment(cx, identity, &run, left.start.clone()).await?;
+        line.segments.insert(at, merged);
+    }
+    Ok(())
+}
+
+/// What another device could not read is written again under a new name: same ops, same names, same contents.
+pub(super) async fn mend(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine) -> Result<(), Error> {
+    let misses: Vec<_> = cx.read(|state| state.head.peers.values().flat_map(|peer| peer.misses.clone()).collect());
+    if misses.is_empty() {
+        return Ok(());
+    }
+    for segment in &mut line.segments {
+        let (from, to) = (segment.named.from, segment.named.end.n);
+        if !misses.iter().any(|missed| missed.from <= to && missed.to >= from) {
+            continue;
+        }
+        let run = read_ops(cx, &segment.start, to, usize::MAX)?.ok_or_else(|| internal("a segment has no ops"))?;
+        line.superseded.push(segment_path(identity.space, identity.device, segment.named.object.id));
+        *segment = put_segment(cx, identity, &run, segment.start.clone()).await?;
+    }
+    line.mended = true;
+    Ok(())
+}
+
+/// Takes the segments from `at` on back into the tail; their objects are superseded.
+fn grow_from(identity: &Identity, line: &mut NextLine, at: usize) {
+    for gone in line.segments.drain(at..).rev() {
+        line.superseded.push(segment_path(identity.space, identity.device, gone.named.object.id));
+        line.tail = gone.start;
+    }
+}
+
+/// Writes everything from the tail's start to op `goal` as segments.
+async fn write_log(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine, goal: u64) -> Result<(), Error> {
+    let total = goal + 1 - line.tail.from;
+    while line.tail.from <= goal {
+        let start = line.tail.clone();
+        let mut run = Run { from: start.from, before: start.before, base: start.base.clone(), ops: Vec::new() };
+        let mut bytes = 0;
+        'fill: while run.to() < goal {
+            for logged in read_page(cx, run.to() + 1, goal)? {
+                bytes += encode(&logged).len();
+                if bytes > SEGMENT_PLAIN_BYTES_MAX && !run.ops.is_empty() {
+                    break 'fill;
+                }
+                run.ops.push(logged);
+            }
+        }
+        let segment = put_segment(cx, identity, &run, start).await?;
+        line.tail = Start { from: run.to() + 1, before: segment.named.end.tag, base: run.vector() };
+        line.segments.push(segment);
+        cx.progress(Phase::Pushing, total - (goal + 1 - line.tail.from), total);
+    }
+    Ok(())
+}
+
+async fn put_segment(cx: &Shared, identity: &Arc<Identity>, run: &Run, start: Start) -> Result<OwnSegment, Error> {
+    let home = Home { vault: identity.vault, space: identity.space, device: identity.device };
+    let compression = cx.read(|state| state.config.compression);
+    let id = new_id(cx, identity);
+    let path = segment_path(identity.space, identity.device, id);
+    let sealed = cx.seal(identity, &path, ObjectKind::Segment, &pad_padme(&encode_segment(home, run, compression)))?;
+    let object = ObjectRef { id, hash: Hash::of(&sealed), len: sealed.len() as u64 };
+    cx.flush().await?;
+    cx.put_new(&path, sealed).await?;
+    Ok(OwnSegment { named: SegmentRef { object, from: run.from, end: run.end() }, start })
+}
