@@ -84,9 +84,11 @@ pub(super) async fn garbage(cx: &Shared, identity: &Arc<Identity>) -> Result<(),
 }
 
 /// Deletes many objects in one request where the server takes that, else one by one. Deleting what is gone is no error.
-async fn delete(cx: &Shared, paths: &[String]) -> Result<(), Error> {
-    if let [path] = paths {
-        return delete_one(cx, path).await;
+pub(super) async fn delete(cx: &Shared, paths: &[String]) -> Result<(), Error> {
+    match paths {
+        [] => return Ok(()),
+        [path] => return delete_one(cx, path).await,
+        _ => {}
     }
     match cx.call(&Call::DeleteObjects { keys: paths.to_vec() }).await {
         Ok(Answer::DeletedMany { failed }) if failed.is_empty() => Ok(()),

@@ -102,7 +102,7 @@ async fn take(
     from: &RowKey,
 ) -> Result<Result<(), Error>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    let index = match cx.get_named(identity, &path, ObjectKind::SnapshotIndex, object).await? {
+    let index = match cx.get_named(&path, ObjectKind::SnapshotIndex, object).await? {
         Opened::Plain { plaintext, .. } => match read_index(identity, named, &plaintext) {
             Ok(index) => index,
             Err(error) => return Ok(Err(bad(&path, &error))),
@@ -189,7 +189,7 @@ fn read_index(identity: &Identity, named: Option<&SnapshotRef>, plaintext: &[u8]
 
 async fn fetch(cx: &Shared, identity: &Identity, object: &ObjectRef) -> Result<Result<Vec<u8>, Error>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    Ok(match cx.get_named(identity, &path, ObjectKind::SnapshotChunk, object).await? {
+    Ok(match cx.get_named(&path, ObjectKind::SnapshotChunk, object).await? {
         Opened::Plain { plaintext, .. } => {
             unpad_padme(&plaintext).map(<[u8]>::to_vec).map_err(|error| bad(&path, &error))
         }
@@ -300,7 +300,7 @@ pub(super) async fn read_named_index(
     object: &ObjectRef,
 ) -> Result<Option<Index>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    match cx.get_named(identity, &path, ObjectKind::SnapshotIndex, object).await? {
+    match cx.get_named(&path, ObjectKind::SnapshotIndex, object).await? {
         Opened::Plain { plaintext, .. } => Ok(read_index(identity, None, &plaintext).ok()),
         Opened::Missing | Opened::Bad(_) => Ok(None),
     }

@@ -201,7 +201,7 @@ async fn put_segment(cx: &Shared, identity: &Arc<Identity>, run: &Run, start: St
     let compression = cx.read(|state| state.config.compression);
     let id = new_id(cx, identity);
     let path = segment_path(identity.space, identity.device, id);
-    let sealed = cx.seal(identity, &path, ObjectKind::Segment, &pad_padme(&encode_segment(home, run, compression)))?;
+    let sealed = cx.seal(&path, ObjectKind::Segment, &pad_padme(&encode_segment(home, run, compression)))?;
     let object = ObjectRef { id, hash: Hash::of(&sealed), len: sealed.len() as u64 };
     cx.flush().await?;
     cx.put_new(&path, sealed).await?;
