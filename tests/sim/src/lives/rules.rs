@@ -1,0 +1,104 @@
+//! The rules under test, by name, so that a run can leave some out.
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A rule of design §3 or §5, or one added here.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Rule { $($(#[$doc])* $name,)* }
+        /// All of them.
+        pub const RULES: &[Rule] = &[$(Rule::$name,)*];
+    };
+}
+
+rules! {
+    /// An op's name has its tag: two copies' ops of one number differ.
+    Tags,
+    /// A store that finds a manifest under its id that it never froze takes another id.
+    LeaveForeign,
+    /// A store that finds its id closed takes another id.
+    LeaveClosed,
+    /// Who has left goes on publishing its old log, under its old names.
+    LeaveLog,
+    /// Who has left goes on naming its snapshot.
+    LeaveSnapshot,
+    /// An older own manifest is replaced by the newest.
+    PutAgain,
+    /// A manifest with a lower sequence than one read before is read, too: it may be a copy's.
+    ReadLower,
+    /// What is applied here and covered by no manifest is carried.
+    Carry,
+    /// ... only after two looks.
+    CarryTwice,
+    /// What a closed device published beyond its mark does not count.
+    CloseMarks,
+    /// A close's marks join with what it has seen said before and what others say.
+    CloseJoins,
+    /// Before closing, the manifest is read again.
+    CloseReadAgain,
+    /// Who has applied more than a close says closes again with what it has applied.
+    CloseRaise,
+    /// What live devices state to have applied counts, whatever a close says.
+    Vouch,
+    /// Above the sequence of a close, vector and snapshot of a closed device count for nothing.
+    CloseSequence,
+    /// Of a closed device's manifest nothing counts but its ops up to the mark.
+    ClosedShut,
+    /// A close counts though its author was closed before it.
+    CloseBeyond,
+    /// Who learns a close that way writes it again.
+    CloseRewrite,
+    /// Only what no manifest or snapshot held turns into a void.
+    VoidUnpublished,
+    /// A void counts as applied only with what replaced it.
+    VoidWhole,
+    /// A tombstone goes only when no context is left on its key.
+    TombContext,
+    /// A tombstone goes only when every device listed that is not closed states to have it.
+    TombLive,
+    /// ... in manifests whose ops are all applied.
+    TombOps,
+    /// A device that may have been closed does not collect.
+    TombMember,
+    /// A tombstone goes only when nothing else stands on its key.
+    TombAlone,
+    /// A log's deletions are kept for ever.
+    LogDeletes,
+    /// A frozen manifest that is old is not PUT any more.
+    FrozenOld,
+    /// Unnamed objects go only when an earlier sweep found them unnamed too.
+    SweepTwice,
+    /// Superseded objects go only some time after the manifest that supersedes them.
+    DeleteGrace,
+    /// Others' superseded objects go only while the own manifest stands that names what replaced them.
+    DeleteStands,
+    /// ... and another device says that it has all that.
+    DeleteWitness,
+    /// Damaged objects are mended.
+    Mend,
+    /// Manifests of the dead are read on, whatever is known of them.
+    QuarantineShown,
+    /// A manifest of a device that has seen its own lapse cancels it.
+    LapseCancel,
+    /// A lapse is not written by a wrong clock alone.
+    LapseClocks,
+    /// A newcomer PUTs an empty-vector manifest before it reads.
+    JoinFirst,
+}
+
+/// The rules a run obeys: all but those left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules {
+    left_out: u64,
+}
+
+impl Rules {
+    /// Every rule but these.
+    pub fn without(left_out: &[Rule]) -> Self {
+        Self { left_out: left_out.iter().fold(0, |bits, &rule| bits | 1 << rule as u64) }
+    }
+
+    /// Whether the rule holds in this run.
+    pub fn has(&self, rule: Rule) -> bool {
+        self.left_out >> rule as u64 & 1 == 0
+    }
+}
