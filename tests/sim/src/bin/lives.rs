@@ -32,7 +32,7 @@ fn main() {
 
 fn count(out: &[Rule], first: u64, seeds: u64) {
     let rules = Rules::without(out);
-    let (mut failures, mut samples, mut had) = ([0usize; 3], Vec::new(), Had::default());
+    let (mut failures, mut samples, mut had) = ([0usize; 4], Vec::new(), Had::default());
     for seed in first..first + seeds {
         match run(&plan(seed), rules) {
             Ok(good) => had = had.plus(good),
@@ -41,6 +41,7 @@ fn count(out: &[Rule], first: u64, seeds: u64) {
                     Failure::Inexact(_) => 0,
                     Failure::Wrong(_) => 1,
                     Failure::Silent(_) => 2,
+                    Failure::Forbidden(_) => 3,
                 };
                 failures[kind] += 1;
                 if samples.len() < 4 {
@@ -49,8 +50,8 @@ fn count(out: &[Rule], first: u64, seeds: u64) {
             }
         }
     }
-    let [inexact, wrong, silent] = failures;
-    println!("{out:?}: {seeds} schedules, inexact {inexact}, wrong {wrong}, silent {silent}; {had:?}");
+    let [inexact, wrong, silent, forbidden] = failures;
+    println!("{out:?}: {seeds} schedules, inexact {inexact}, wrong {wrong}, silent {silent}, forbidden {forbidden}; {had:?}");
     for (seed, failure) in samples {
         println!("    seed {seed}: {failure:?}");
     }

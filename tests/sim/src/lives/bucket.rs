@@ -10,6 +10,9 @@ use crate::model::random::Random;
 /// How long a read may be stale, in ticks.
 const STALE: u32 = 6;
 
+/// How late a duplicate of a PUT may land.
+const LATE: usize = 4;
+
 /// An op as published: it, or a void in its place.
 pub type Published = (u8, bool);
 
@@ -123,7 +126,7 @@ impl Bucket {
     /// PUT of a manifest. It may land a second time, much later.
     pub fn put_manifest(&mut self, manifest: &Rc<Manifest>, random: &mut Random) {
         if self.moody && random.once_in(10) {
-            self.late.push((self.now + 1 + random.below(60) as u32, Rc::clone(manifest)));
+            self.late.push((self.now + 1 + random.below(LATE) as u32, Rc::clone(manifest)));
         }
         self.manifests.entry(manifest.device).or_default().push((self.now, Rc::clone(manifest)));
     }

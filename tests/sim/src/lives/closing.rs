@@ -31,17 +31,23 @@ impl World {
         }))
     }
 
+    /// What of a closed device counts. A retired one may say more; a revoked one may not.
+    fn shut(&self, s: usize, device: u8) -> Option<Mark> {
+        self.closed(s, device).filter(|mark| mark.revoked || self.rules.has(Rule::RetireMarks))
+    }
+
     /// Whether an op counts.
     pub fn counts(&self, s: usize, op: u8) -> bool {
-        let mark = self.closed(s, self.ops[op as usize].device);
+        let mark = self.shut(s, self.ops[op as usize].device);
         !self.rules.has(Rule::CloseMarks)
             || mark.is_none_or(|mark| self.covers(mark.ops | self.stores[s].vouched, op))
     }
 
     /// Whether a manifest counts whole: its vector, the lines it carries, its snapshot.
     pub fn counts_whole(&self, s: usize, manifest: &Manifest) -> bool {
-        match self.closed(s, manifest.device) {
+        match self.shut(s, manifest.device) {
             None => true,
+            Some(_) if !self.rules.has(Rule::CloseMarks) => true,
             Some(_) if self.rules.has(Rule::ClosedShut) => false,
             Some(mark) => manifest.sequence <= mark.sequence || !self.rules.has(Rule::CloseSequence),
         }
@@ -88,7 +94,7 @@ impl World {
         }
         let targets: Vec<u8> = (0..self.devices).filter(|&device| device != own).collect();
         for target in targets {
-            let Some(mark) = self.closed(s, target) else { continue };
+            let Some(mark) = self.shut(s, target) else { continue };
             let applied = self.of(target, self.stores[s].applied);
             if self.rules.has(Rule::CloseRaise) && applied & !mark.ops != 0 {
                 self.write_close(s, mark);
@@ -158,6 +164,7 @@ impl World {
         }
         let store = &mut self.stores[s];
         store.vouched |= store.quarantine;
+        self.unwarned |= store.quarantine;
         self.pull_all(s, random);
     }
 }

@@ -32,14 +32,14 @@ impl World {
     /// the dead say that nobody wrote over.
     pub fn must(&self, key: usize) -> Set {
         let mut all = 0;
-        for s in self.used() {
+        for s in self.members() {
             all |= self.stores[s].state.slots[key].ghost;
         }
         for manifest in self.bucket.current() {
             let alone = self.stores.iter().enumerate().all(|(s, store)| {
                 s == manifest.store || !store.lines.iter().any(|line| line.device == manifest.device)
             });
-            let closed = self.used().any(|s| self.closed(s, manifest.device).is_some());
+            let closed = self.members().iter().any(|&s| self.closed(s, manifest.device).is_some());
             if alone && !closed {
                 for op in each(manifest.lines.iter().fold(0, |all, line| all | line.ops())) {
                     let op_of = &self.ops[op as usize];
@@ -53,7 +53,13 @@ impl World {
         all
     }
 
-    /// Stores still used, by a member.
+    /// Stores still used whose id nobody else in use knows to be revoked: of two that revoked each other, none is left.
+    fn members(&self) -> Vec<usize> {
+        let revoked = |device| self.used().any(|s| self.closed(s, device).is_some_and(|mark| mark.revoked));
+        self.used().filter(|&s| !revoked(self.stores[s].device())).collect()
+    }
+
+    /// Stores still used, by somebody who does not know better.
     pub fn used(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.stores.len()).filter(|&s| self.stores[s].alive && !self.stores[s].revoked)
     }
@@ -62,9 +68,24 @@ impl World {
     pub fn judge_all(&self) -> Result<(), String> {
         for key in 0..super::op::KEYS {
             let must = self.must(key);
-            for s in self.used() {
+            for s in self.members() {
                 let what = self.judge(key, must, &self.stores[s].state.slots[key]);
                 what.map_err(|what| format!("store {s}: {what}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing counts that a revoked device wrote and nobody had before they knew.
+    pub fn judge_revoked(&self) -> Result<(), String> {
+        for s in self.members() {
+            for device in 0..self.devices {
+                if self.closed(s, device).is_some_and(|mark| mark.revoked) {
+                    let forbidden = self.of(device, self.stores[s].applied) & !self.unwarned;
+                    if forbidden != 0 {
+                        return Err(format!("store {s} counts {}", self.names(forbidden)));
+                    }
+                }
             }
         }
         Ok(())
@@ -73,7 +94,7 @@ impl World {
     /// All that manifests have and stores do not count is shown to their users.
     pub fn judge_quarantine(&self) -> Result<(), String> {
         for manifest in self.bucket.current() {
-            for s in self.used() {
+            for s in self.members() {
                 let store = &self.stores[s];
                 let silent = manifest.lines.iter().fold(0, |all, line| all | line.ops()) & !store.applied & !store.quarantine;
                 let readable = |op: &u8| {

@@ -16,7 +16,8 @@ impl World {
     /// Writes a snapshot and names it.
     pub fn snapshot(&mut self, s: usize, random: &mut Random) {
         let store = &self.stores[s];
-        let v = self.prefix(store.applied);
+        let islands = self.rules.has(Rule::SnapshotIslands);
+        let v = if islands { store.applied } else { self.prefix(store.applied) };
         if v == 0 || store.revoked {
             return;
         }
@@ -71,18 +72,10 @@ impl World {
         let named = named.map_or(0, |named| named.0.v);
         let uncovered = self.stores[s].applied & !covered & !pending & !named & !self.own_ops(s);
         let twice = uncovered & self.stores[s].uncovered;
-        let islands = uncovered & !self.prefix(self.stores[s].applied);
         if self.rules.has(Rule::Carry) && (twice != 0 || uncovered != 0 && !self.rules.has(Rule::CarryTwice)) {
-            let snapshot = self.stores[s].named.as_ref().and_then(|named| self.bucket.get(named.0.object));
-            let has = match snapshot.as_deref() {
-                Some(Body::Snapshot(v, _)) => *v == self.prefix(self.stores[s].applied),
-                _ => false,
-            };
-            if uncovered & !islands != 0 || !has {
-                self.note(|world| format!("{s} carries [{}]", world.names(uncovered)));
-                self.had.carried += 1;
-                self.snapshot(s, random);
-            }
+            self.note(|world| format!("{s} carries [{}]", world.names(uncovered)));
+            self.had.carried += 1;
+            self.snapshot(s, random);
         }
         self.stores[s].uncovered = uncovered;
         if self.rules.has(Rule::Mend) {

@@ -184,6 +184,8 @@ impl World {
         let device = self.devices;
         self.devices += 1;
         self.had.left += 1;
+        let own = self.own_ops(s);
+        self.unwarned |= own & self.of(self.stores[s].device(), own);
         let store = &mut self.stores[s];
         if !self.rules.has(Rule::LeaveLog) {
             store.lines.clear();

@@ -95,8 +95,7 @@ impl World {
         let known = self.stores[s].known.values().cloned().collect::<Vec<_>>();
         for manifest in manifest.into_iter().chain(&known) {
             let Some(named) = manifest.snapshot.clone() else { continue };
-            let new = self.prefix(self.stores[s].applied);
-            if self.less(named.v, new) == 0 || !self.counts_whole(s, manifest) {
+            if self.less(named.v, self.stores[s].applied) == 0 || !self.counts_whole(s, manifest) {
                 self.stores[s].damaged.remove(&named.object);
                 continue;
             }

@@ -29,8 +29,12 @@ rules! {
     Carry,
     /// ... only after two looks.
     CarryTwice,
-    /// What a closed device published beyond its mark does not count.
+    /// A snapshot says which ops beyond gaps it has.
+    SnapshotIslands,
+    /// What a revoked device published beyond its mark does not count.
     CloseMarks,
+    /// ... not only a revoked one, also one that is retired or lapsed.
+    RetireMarks,
     /// A close's marks join with what it has seen said before and what others say.
     CloseJoins,
     /// Before closing, the manifest is read again.
@@ -49,8 +53,6 @@ rules! {
     CloseRewrite,
     /// Only what no manifest or snapshot held turns into a void.
     VoidUnpublished,
-    /// A void counts as applied only with what replaced it.
-    VoidWhole,
     /// A tombstone goes only when no context is left on its key.
     TombContext,
     /// A tombstone goes only when every device listed that is not closed states to have it.

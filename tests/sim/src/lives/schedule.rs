@@ -1,6 +1,6 @@
 //! Random schedules: planned from a seed, run, healed, judged; and shrunk when they fail.
 
-use super::op::{KEYS, MAP_KEYS};
+use super::op::MAP_KEYS;
 use super::publishing::DAY;
 use super::rules::Rules;
 use super::world::{Had, World};
@@ -80,6 +80,8 @@ pub enum Failure {
     Inexact(String),
     /// At the end a store holds something else than all writes make of it.
     Wrong(String),
+    /// What a revoked device wrote later counts.
+    Forbidden(String),
     /// Ops that do not count are shown nowhere.
     Silent(String),
 }
@@ -162,6 +164,7 @@ fn run_in(world: &mut World, plan: &[Event]) -> Result<Had, Failure> {
     heal(world);
     world.judge_all().map_err(Failure::Wrong)?;
     world.judge_quarantine().map_err(Failure::Silent)?;
+    world.judge_revoked().map_err(Failure::Forbidden)?;
     for s in world.used().collect::<Vec<_>>() {
         world.collect(s, &mut Random::new(0));
     }
@@ -277,7 +280,7 @@ fn heal(world: &mut World) {
 /// A store holds exactly what the writes it knows make of it.
 fn exact(world: &World, s: usize) -> Result<(), String> {
     let slots = &world.stores[s].state.slots;
-    for (key, held) in slots.iter().enumerate().take(KEYS) {
+    for (key, held) in slots.iter().enumerate().take(MAP_KEYS) {
         world.judge(key, held.ghost, held).map_err(|what| format!("store {s}: {what}"))?;
     }
     Ok(())

@@ -18,6 +18,8 @@ pub struct World {
     pub devices: u8,
     /// How many manifests there were.
     pub manifests: u32,
+    /// The judge's: ops that some store took in before it knew that their author was revoked.
+    pub unwarned: Set,
     /// The rules all obey.
     pub rules: Rules,
     /// What happened, in words.
@@ -85,6 +87,7 @@ impl World {
             stores: vec![Store::new(0)],
             devices: 1,
             manifests: 0,
+            unwarned: 0,
             rules,
             trace: traced.then(Vec::new),
             had: Had::default(),
@@ -168,7 +171,7 @@ impl World {
         if mark.is_none() {
             let slot = &store.state.slots[key];
             context = slot.entries.iter().fold(0, |all, entry| all | one(entry.op) | entry.context);
-            seen |= slot.ghost;
+            seen |= if key < MAP_KEYS { slot.ghost } else { 0 };
         }
         context = self.less(context, vector);
         let store = &mut self.stores[s];
@@ -207,6 +210,11 @@ impl World {
         }
         self.stores[s].applied |= one(id);
         self.stores[s].quarantine &= !one(id);
+        let author = self.ops[id as usize].device;
+        if self.closed(s, author).is_none_or(|mark| !mark.revoked || self.covers(mark.ops, id)) {
+            let thief = self.closed(s, self.stores[s].device()).is_some_and(|mark| mark.revoked);
+            self.unwarned |= if thief || author == self.stores[s].device() { 0 } else { one(id) };
+        }
         if !void {
             let op = self.ops[id as usize].clone();
             match op.kind {
