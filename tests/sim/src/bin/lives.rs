@@ -44,7 +44,7 @@ fn count(out: &[Rule], first: u64, seeds: u64) {
                     Failure::Forbidden(_) => 3,
                 };
                 failures[kind] += 1;
-                if samples.len() < 4 {
+                if samples.len() < 400 {
                     samples.push((seed, failure));
                 }
             }

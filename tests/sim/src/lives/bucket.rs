@@ -13,8 +13,8 @@ const STALE: u32 = 6;
 /// How late a duplicate of a PUT may land.
 const LATE: usize = 4;
 
-/// An op as published: it, or a void in its place.
-pub type Published = (u8, bool);
+/// An op as published: it, or a void in its place that names what replaced it.
+pub type Published = (u8, Option<u8>);
 
 /// A segment as a manifest names it.
 #[derive(Clone, Debug)]

@@ -43,7 +43,7 @@ impl World {
             if alone && !closed {
                 for op in each(manifest.lines.iter().fold(0, |all, line| all | line.ops())) {
                     let op_of = &self.ops[op as usize];
-                    let void = self.stores[manifest.store].voids >> op & 1 == 1;
+                    let void = self.stores[manifest.store].voids.contains_key(&op);
                     if op_of.key == key && op_of.mark.is_none() && !void {
                         all |= op_of.seen;
                     }

@@ -39,12 +39,12 @@ impl World {
         self.trim(s);
         let now = self.bucket.now;
         let store = &mut self.stores[s];
-        let voids = store.voids;
+        let voids = store.voids.clone();
         let line = store.own_mut();
         if line.tail.len() > TAIL {
             let ops = std::mem::take(&mut line.tail);
             let set = ops.iter().fold(0, |all, &op| all | one(op));
-            let object = self.bucket.put(Body::Segment(published(&ops, voids)), random);
+            let object = self.bucket.put(Body::Segment(published(&ops, &voids)), random);
             line.segments.push((SegmentRef { object, ops: set }, now, ops));
         }
         let vector = self.prefix(self.stores[s].applied);
@@ -56,7 +56,7 @@ impl World {
             device: store.device(),
             sequence: store.sequence,
             vector,
-            lines: store.lines.iter().map(|line| line.line(voids)).collect(),
+            lines: store.lines.iter().map(|line| line.line(&voids)).collect(),
             snapshot: store.named.as_ref().map(|named| named.0.clone()),
             damaged: store.damaged.keys().copied().collect(),
             frozen: now,
@@ -165,9 +165,14 @@ impl World {
         let published = store.published.as_ref().map(|published| Rc::clone(&published.0));
         if store.frozen.as_ref().is_some_and(|frozen| frozen.hash == found.hash) {
             self.confirm(s, &found);
-        } else if published.as_ref().is_some_and(|published| published.hash == found.hash) {
-        } else if store.hashes.contains(&found.hash) {
-            if let Some(published) = published.filter(|_| self.rules.has(Rule::PutAgain)) {
+        } else if let Some(stood) = &mut self.stores[s].published.as_mut().filter(|stood| stood.0.hash == found.hash) {
+            stood.1 = self.bucket.now;
+        } else if self.stores[s].hashes.contains(&found.hash) {
+            let old = self.stores[s].published.as_ref().is_some_and(|stood| stood.1 + DAY < self.bucket.now);
+            if old && self.rules.has(Rule::AgainAnew) {
+                self.note(|_| format!("{s} finds #{}, which is older, and has not looked for long", found.hash));
+                (self.stores[s].published, self.stores[s].frozen) = (None, None);
+            } else if let Some(published) = published.filter(|_| self.rules.has(Rule::PutAgain)) {
                 self.bucket.put_manifest(&published, random);
                 self.note(|_| format!("{s} puts #{} again", published.hash));
             }
@@ -184,8 +189,7 @@ impl World {
         let device = self.devices;
         self.devices += 1;
         self.had.left += 1;
-        let own = self.own_ops(s);
-        self.unwarned |= own & self.of(self.stores[s].device(), own);
+        self.unwarned |= self.stores[s].applied;
         let store = &mut self.stores[s];
         if !self.rules.has(Rule::LeaveLog) {
             store.lines.clear();

@@ -27,6 +27,7 @@ impl World {
         self.moved(s, &manifest);
         self.note(|_| format!("{s} reads #{} of {}", manifest.hash, (b'A' + device) as char));
         let full = self.counts_whole(s, &manifest);
+        self.honest(s, manifest.lines.iter().fold(manifest.vector, |all, line| all | line.ops()));
         if full && self.rules.has(Rule::Vouch) {
             let lines = manifest.lines.iter().fold(0, |all, line| all | line.ops() | line.trimmed);
             let named = manifest.snapshot.as_ref().map_or(0, |named| named.v);
@@ -68,13 +69,29 @@ impl World {
             }
         }
         line.tail.iter().for_each(|&(op, void)| self.meet(s, op, void, carried));
+        self.take_voids(s);
         true
     }
 
+    /// A void counts as applied once what replaced it is, which may be a void, too.
+    fn take_voids(&mut self, s: usize) {
+        let waiting = std::mem::take(&mut self.stores[s].waiting);
+        for (op, by) in waiting.into_iter().rev() {
+            if self.covers(self.stores[s].applied, by) {
+                self.take(s, op, true);
+            } else {
+                self.stores[s].waiting.insert(op, by);
+            }
+        }
+    }
+
     /// An op in a log: it is applied, or kept apart.
-    fn meet(&mut self, s: usize, op: u8, void: bool, carried: bool) {
+    fn meet(&mut self, s: usize, op: u8, void: Option<u8>, carried: bool) {
         if carried || self.counts(s, op) {
-            self.take(s, op, void);
+            match void.filter(|_| self.rules.has(Rule::VoidWhole)) {
+                Some(by) => _ = self.stores[s].waiting.insert(op, by),
+                None => self.take(s, op, void.is_some()),
+            }
             return;
         }
         let store = &mut self.stores[s];

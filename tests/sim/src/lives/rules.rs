@@ -23,6 +23,8 @@ rules! {
     LeaveSnapshot,
     /// An older own manifest is replaced by the newest.
     PutAgain,
+    /// ... unless it was last seen standing long ago: then its objects may be swept, and a new one is made.
+    AgainAnew,
     /// A manifest with a lower sequence than one read before is read, too: it may be a copy's.
     ReadLower,
     /// What is applied here and covered by no manifest is carried.
@@ -53,6 +55,8 @@ rules! {
     CloseRewrite,
     /// Only what no manifest or snapshot held turns into a void.
     VoidUnpublished,
+    /// A void counts as applied only with what replaced it.
+    VoidWhole,
     /// A tombstone goes only when no context is left on its key.
     TombContext,
     /// A tombstone goes only when every device listed that is not closed states to have it.

@@ -68,7 +68,7 @@ impl OwnLine {
     }
 
     /// As it is published.
-    pub fn line(&self, voids: Set) -> Line {
+    pub fn line(&self, voids: &BTreeMap<u8, u8>) -> Line {
         Line {
             device: self.device,
             trimmed: self.trimmed,
@@ -79,8 +79,8 @@ impl OwnLine {
 }
 
 /// Ops as published: some as voids.
-pub fn published(ops: &[u8], voids: Set) -> Vec<Published> {
-    ops.iter().map(|&op| (op, voids >> op & 1 == 1)).collect()
+pub fn published(ops: &[u8], voids: &BTreeMap<u8, u8>) -> Vec<Published> {
+    ops.iter().map(|&op| (op, voids.get(&op).copied())).collect()
 }
 
 /// One local store, all of it durable.
@@ -98,13 +98,13 @@ pub struct Store {
     pub vouched: Set,
     /// Left ids first, the own last.
     pub lines: Vec<OwnLine>,
-    /// Own ops that go out as voids.
-    pub voids: Set,
+    /// Own ops that go out as voids, and what replaced them.
+    pub voids: BTreeMap<u8, u8>,
     /// Own ops that a frozen manifest or a snapshot held.
     pub exposed: Set,
     /// A manifest to be PUT before another is made.
     pub frozen: Option<Rc<Manifest>>,
-    /// The newest one known to be in the bucket, and since when.
+    /// The newest one known to be in the bucket, and when it was last seen there.
     pub published: Option<(Rc<Manifest>, u32)>,
     /// The greatest sequence frozen.
     pub sequence: u32,
@@ -116,6 +116,8 @@ pub struct Store {
     pub opened: BTreeSet<u32>,
     /// The newest manifest read of each device.
     pub known: BTreeMap<u8, Rc<Manifest>>,
+    /// Voids read whose replacing op is not applied yet.
+    pub waiting: BTreeMap<u8, u8>,
     /// Ops seen that do not count.
     pub quarantine: Set,
     /// Objects missed, and what they would bring.
@@ -144,7 +146,7 @@ impl Store {
             applied: 0,
             vouched: 0,
             lines: vec![OwnLine::new(device)],
-            voids: 0,
+            voids: BTreeMap::new(),
             exposed: 0,
             frozen: None,
             published: None,
@@ -153,6 +155,7 @@ impl Store {
             named: None,
             opened: BTreeSet::new(),
             known: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             quarantine: 0,
             damaged: BTreeMap::new(),
             retired: Vec::new(),

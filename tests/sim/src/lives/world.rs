@@ -18,7 +18,7 @@ pub struct World {
     pub devices: u8,
     /// How many manifests there were.
     pub manifests: u32,
-    /// The judge's: ops that some store took in before it knew that their author was revoked.
+    /// The judge's: ops that some store took in or saw stated before it knew that their author was revoked.
     pub unwarned: Set,
     /// The rules all obey.
     pub rules: Rules,
@@ -189,7 +189,7 @@ impl World {
             _ => 0,
         } & mine;
         let voids = if self.rules.has(Rule::VoidUnpublished) { replaced & !exposed } else { replaced };
-        store.voids |= voids;
+        store.voids.extend(each(voids).map(|op| (op, id)));
         self.had.voids += voids.count_ones() as usize;
         self.had.writes += 1;
         self.ops.push(op);
@@ -210,11 +210,7 @@ impl World {
         }
         self.stores[s].applied |= one(id);
         self.stores[s].quarantine &= !one(id);
-        let author = self.ops[id as usize].device;
-        if self.closed(s, author).is_none_or(|mark| !mark.revoked || self.covers(mark.ops, id)) {
-            let thief = self.closed(s, self.stores[s].device()).is_some_and(|mark| mark.revoked);
-            self.unwarned |= if thief || author == self.stores[s].device() { 0 } else { one(id) };
-        }
+        self.honest(s, one(id));
         if !void {
             let op = self.ops[id as usize].clone();
             match op.kind {
@@ -234,6 +230,18 @@ impl World {
             }
         }
         self.shrink(s);
+    }
+
+    /// The judge's: notes what a store reads of others before it knows that they are revoked.
+    pub fn honest(&mut self, s: usize, ops: Set) {
+        let own = self.stores[s].device();
+        if self.closed(s, own).is_some_and(|mark| mark.revoked) {
+            return;
+        }
+        for device in (0..self.devices).filter(|&device| device != own) {
+            let mark = self.closed(s, device).filter(|mark| mark.revoked);
+            self.unwarned |= self.of(device, ops) & mark.map_or(!0, |mark| mark.ops);
+        }
     }
 
     fn place(&self, slot: &mut Slot, id: u8, op: &Op) {
@@ -260,6 +268,7 @@ impl World {
 
     /// Merges a snapshot and adopts its V.
     pub fn merge(&mut self, s: usize, v: Set, their: &State) {
+        self.honest(s, v);
         let applied = self.stores[s].applied;
         for (key, theirs) in their.slots.iter().enumerate() {
             let mut slot = std::mem::take(&mut self.stores[s].state.slots[key]);
