@@ -72,6 +72,8 @@ pub struct Manifest {
     pub snapshot: Option<Named>,
     /// Objects it misses.
     pub damaged: Vec<u32>,
+    /// Ops that others state and that it could not have.
+    pub lacks: Set,
     /// When it was frozen.
     pub frozen: u32,
     /// The judge's: which store made it.

@@ -67,6 +67,8 @@ impl World {
             .copied()
             .collect();
         let covered = manifests.iter().fold(0, |all, manifest| all | self.covered_by(s, manifest, &damaged));
+        let lacking = manifests.iter().fold(0, |all, manifest| all | manifest.lacks);
+        let covered = if self.rules.has(Rule::CarryLacking) { covered & !lacking } else { covered };
         let pending = self.stores[s].frozen.as_ref().map_or(0, |frozen| self.covered_by(s, frozen, &damaged));
         let named = self.stores[s].named.as_ref().filter(|named| !damaged.contains(&named.0.object));
         let named = named.map_or(0, |named| named.0.v);

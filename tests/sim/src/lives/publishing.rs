@@ -59,6 +59,7 @@ impl World {
             lines: store.lines.iter().map(|line| line.line(&voids)).collect(),
             snapshot: store.named.as_ref().map(|named| named.0.clone()),
             damaged: store.damaged.keys().copied().collect(),
+            lacks: store.vouched & !store.applied,
             frozen: now,
             store: s,
         };

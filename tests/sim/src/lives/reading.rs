@@ -21,7 +21,7 @@ impl World {
             if !self.rules.has(Rule::ReadLower) {
                 return;
             }
-        } else {
+        } else if self.counts_whole(s, &manifest) || !self.rules.has(Rule::KnownBefore) {
             self.stores[s].known.insert(device, Rc::clone(&manifest));
         }
         self.moved(s, &manifest);
@@ -112,7 +112,8 @@ impl World {
         let known = self.stores[s].known.values().cloned().collect::<Vec<_>>();
         for manifest in manifest.into_iter().chain(&known) {
             let Some(named) = manifest.snapshot.clone() else { continue };
-            if self.less(named.v, self.stores[s].applied) == 0 || !self.counts_whole(s, manifest) {
+            let counts = self.rules.has(Rule::KnownBefore) || self.counts_whole(s, manifest);
+            if self.less(named.v, self.stores[s].applied) == 0 || !counts {
                 self.stores[s].damaged.remove(&named.object);
                 continue;
             }

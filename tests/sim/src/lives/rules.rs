@@ -49,6 +49,10 @@ rules! {
     CloseSequence,
     /// Of a closed device's manifest nothing counts but its ops up to the mark.
     ClosedShut,
+    /// The last manifest read of a device before its close was known goes on counting whole.
+    KnownBefore,
+    /// What another says that it cannot have is carried, too.
+    CarryLacking,
     /// A close counts though its author was closed before it.
     CloseBeyond,
     /// Who learns a close that way writes it again.
