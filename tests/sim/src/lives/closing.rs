@@ -64,6 +64,9 @@ impl World {
         }
         let sequence = self.stores[s].known.get(&target).map_or(0, |known| known.sequence);
         self.write_close(s, Mark { target, sequence, ops: 0, revoked });
+        if revoked && self.rules.has(Rule::RevokeSnapshot) {
+            self.snapshot(s, random);
+        }
     }
 
     fn write_close(&mut self, s: usize, mut mark: Mark) {

@@ -21,7 +21,8 @@ impl World {
         if v == 0 || store.revoked {
             return;
         }
-        let state = store.state.clone();
+        let mut state = store.state.clone();
+        state.tags = self.thinned(state.tags, v);
         let object = self.bucket.put(Body::Snapshot(v, state), random);
         let now = self.bucket.now;
         let own = self.own_ops(s);
@@ -167,6 +168,11 @@ impl World {
     }
 
     fn remove(&mut self, s: usize, gone: Vec<u32>, how: &str) {
+        // Who revokes withdraws the bucket's credentials, too: with them, anything can be deleted.
+        let own = self.stores[s].device();
+        if self.ops.iter().filter_map(|op| op.mark).any(|mark| mark.target == own && mark.revoked) {
+            return;
+        }
         if !gone.is_empty() {
             self.had.deleted += gone.len();
             self.note(|_| format!("{s} {how} {gone:?}"));

@@ -11,4 +11,5 @@ pub mod reading;
 pub mod rules;
 pub mod schedule;
 pub mod store;
+pub mod tags;
 pub mod world;

@@ -37,6 +37,10 @@ impl World {
         for line in &manifest.lines {
             gap |= line.trimmed & !self.stores[s].applied != 0;
             let carried = full && line.device != device;
+            if self.waits(s, line) {
+                continue;
+            }
+            self.take_unsure(s, line);
             if !self.read_line(s, line, carried, &mut gap, random) {
                 return;
             }

@@ -13,6 +13,12 @@ macro_rules! rules {
 rules! {
     /// An op's name has its tag: two copies' ops of one number differ.
     Tags,
+    /// All tags of what came by logs are kept; those that came by a snapshot are thinned.
+    TagsKept,
+    /// A line of which nobody can say where it forks waits until a live device says so.
+    TagsWait,
+    /// A line that waited in vain is taken for one that forks where its tags are not known.
+    TagsTaken,
     /// A store that finds a manifest under its id that it never froze takes another id.
     LeaveForeign,
     /// A store that finds its id closed takes another id.
@@ -53,6 +59,8 @@ rules! {
     KnownBefore,
     /// What another says that it cannot have is carried, too.
     CarryLacking,
+    /// Who revokes names a snapshot of its own beside it.
+    RevokeSnapshot,
     /// A close counts though its author was closed before it.
     CloseBeyond,
     /// Who learns a close that way writes it again.

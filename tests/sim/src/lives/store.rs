@@ -39,6 +39,8 @@ pub struct State {
     pub closes: Set,
     /// Root records: lapses.
     pub lapses: Set,
+    /// The ops whose tags are known.
+    pub tags: Set,
 }
 
 /// The own log under one id.
@@ -118,6 +120,8 @@ pub struct Store {
     pub known: BTreeMap<u8, Rc<Manifest>>,
     /// Voids read whose replacing op is not applied yet.
     pub waiting: BTreeMap<u8, u8>,
+    /// Lines that wait, by their first op of unknown place, since when.
+    pub unsure: BTreeMap<u8, u32>,
     /// Ops seen that do not count.
     pub quarantine: Set,
     /// Objects missed, and what they would bring.
@@ -142,7 +146,7 @@ impl Store {
         Self {
             alive: true,
             revoked: false,
-            state: State { slots: vec![Slot::default(); KEYS], closes: 0, lapses: 0 },
+            state: State { slots: vec![Slot::default(); KEYS], closes: 0, lapses: 0, tags: 0 },
             applied: 0,
             vouched: 0,
             lines: vec![OwnLine::new(device)],
@@ -156,6 +160,7 @@ impl Store {
             opened: BTreeSet::new(),
             known: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            unsure: BTreeMap::new(),
             quarantine: 0,
             damaged: BTreeMap::new(),
             retired: Vec::new(),

@@ -55,6 +55,8 @@ pub struct Had {
     pub quarantined: usize,
     /// Tombstones that stand alone at the end.
     pub kept: usize,
+    /// Ops taken for another line's because nobody could tell.
+    pub unsure: usize,
 }
 
 impl Had {
@@ -74,6 +76,7 @@ impl Had {
             voids: self.voids + other.voids,
             quarantined: self.quarantined + other.quarantined,
             kept: self.kept + other.kept,
+            unsure: self.unsure + other.unsure,
         }
     }
 }
@@ -209,6 +212,11 @@ impl World {
             return;
         }
         self.stores[s].applied |= one(id);
+        self.stores[s].state.tags |= one(id);
+        if !self.rules.has(Rule::TagsKept) {
+            let store = &self.stores[s];
+            self.stores[s].state.tags = self.thinned(store.state.tags, store.applied);
+        }
         self.stores[s].quarantine &= !one(id);
         self.honest(s, one(id));
         if !void {
@@ -284,6 +292,7 @@ impl World {
         let store = &mut self.stores[s];
         store.state.closes |= their.closes;
         store.state.lapses |= their.lapses;
+        store.state.tags |= their.tags;
         store.applied = applied | v;
         store.quarantine &= !v;
         self.shrink(s);
