@@ -116,8 +116,7 @@ impl Bucket {
     /// Time goes on; duplicates of old PUTs land.
     pub fn pass(&mut self, ticks: u32) {
         self.now += ticks;
-        let (landing, later) =
-            self.late.drain(..).partition(|late| late.0 <= self.now || !self.moody);
+        let (landing, later) = self.late.drain(..).partition(|late| late.0 <= self.now || !self.moody);
         self.late = later;
         let landing: Vec<(u32, Rc<Manifest>)> = landing;
         for (_, manifest) in landing {

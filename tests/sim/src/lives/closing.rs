@@ -39,8 +39,7 @@ impl World {
     /// Whether an op counts.
     pub fn counts(&self, s: usize, op: u8) -> bool {
         let mark = self.shut(s, self.ops[op as usize].device);
-        !self.rules.has(Rule::CloseMarks)
-            || mark.is_none_or(|mark| self.covers(mark.ops | self.stores[s].vouched, op))
+        !self.rules.has(Rule::CloseMarks) || mark.is_none_or(|mark| self.covers(mark.ops | self.stores[s].vouched, op))
     }
 
     /// Whether a manifest counts whole: its vector, the lines it carries, its snapshot.
@@ -115,9 +114,9 @@ impl World {
         for op in each(beyond) {
             let Some(mark) = self.ops[op as usize].mark else { continue };
             let counted = each(self.stores[s].state.closes & self.stores[s].applied);
-            let said = counted.filter_map(|op| self.ops[op as usize].mark).any(|said| {
-                said.target == mark.target && said.sequence >= mark.sequence && mark.ops & !said.ops == 0
-            });
+            let said = counted
+                .filter_map(|op| self.ops[op as usize].mark)
+                .any(|said| said.target == mark.target && said.sequence >= mark.sequence && mark.ops & !said.ops == 0);
             if !said && mark.target != self.stores[s].device() {
                 self.write_close(s, mark);
             }
@@ -144,7 +143,8 @@ impl World {
         let store = &self.stores[s];
         let (Some(&moved), Some(known)) = (store.moved.get(&target), store.known.get(&target)) else { return };
         let (own, date) = (self.bucket.now + store.skew, self.bucket.now);
-        let since = |ticks: u32| own >= moved.1 + ticks && (date >= moved.2 + ticks || !self.rules.has(Rule::LapseClocks));
+        let since =
+            |ticks: u32| own >= moved.1 + ticks && (date >= moved.2 + ticks || !self.rules.has(Rule::LapseClocks));
         let lapses = each(store.state.lapses);
         let of_target = |op: &u8| self.ops[*op as usize].mark.is_some_and(|mark| mark.target == target);
         let lapsed = lapses.filter(of_target).fold(0, |all: Set, op| all | one(op));

@@ -10,7 +10,9 @@ impl World {
         let right = standing(&self.ops, key, known);
         if key >= MAP_KEYS {
             let holds = held.line.map_or(0, |line| one(line.1));
-            return if holds == right { Ok(()) } else {
+            return if holds == right {
+                Ok(())
+            } else {
                 Err(format!("log key {key} holds [{}], not [{}]", self.names(holds), self.names(right)))
             };
         }
@@ -96,10 +98,9 @@ impl World {
         for manifest in self.bucket.current() {
             for s in self.members() {
                 let store = &self.stores[s];
-                let silent = manifest.lines.iter().fold(0, |all, line| all | line.ops()) & !store.applied & !store.quarantine;
-                let readable = |op: &u8| {
-                    manifest.lines.iter().flat_map(|line| &line.tail).any(|tail| tail.0 == *op)
-                };
+                let silent =
+                    manifest.lines.iter().fold(0, |all, line| all | line.ops()) & !store.applied & !store.quarantine;
+                let readable = |op: &u8| manifest.lines.iter().flat_map(|line| &line.tail).any(|tail| tail.0 == *op);
                 let silent = each(silent).filter(readable).fold(0, |all: Set, op| all | one(op));
                 if silent != 0 {
                     return Err(format!("store {s} says nothing of {}", self.names(silent)));

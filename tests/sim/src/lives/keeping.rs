@@ -90,7 +90,11 @@ impl World {
         let own = self.stores[s].device();
         let listed = self.bucket.list().into_iter();
         let mine = self.stores[s].published.as_ref().map(|published| published.0.clone());
-        listed.filter(|&device| device != own).filter_map(|device| self.bucket.manifest(device, random)).chain(mine).collect()
+        listed
+            .filter(|&device| device != own)
+            .filter_map(|device| self.bucket.manifest(device, random))
+            .chain(mine)
+            .collect()
     }
 
     /// The ops that a manifest keeps: in its lines, or in its snapshot.
@@ -102,7 +106,8 @@ impl World {
             covered |= line.ops() & !lost.fold(0, |all, segment| all | segment.ops);
         }
         if !whole {
-            let marks = (0..self.devices).filter_map(|device| self.closed(s, device)).fold(0, |all, mark| all | mark.ops);
+            let marks =
+                (0..self.devices).filter_map(|device| self.closed(s, device)).fold(0, |all, mark| all | mark.ops);
             covered &= self.of(manifest.device, marks);
         }
         let named = manifest.snapshot.as_ref().filter(|named| whole && !damaged.contains(&named.object));
@@ -159,10 +164,13 @@ impl World {
                 || store.named.as_ref().is_some_and(|named| named.0.object == *object)
         };
         gone.retain(|object| !own(object));
-        let theirs: BTreeSet<u32> =
-            store.known.values().filter_map(|known| Some(known.snapshot.as_ref()?)).filter(|theirs| {
-                named.is_none_or(|named| theirs.v & !named.v != 0 || theirs.v == named.v)
-            }).map(|theirs| theirs.object).collect();
+        let theirs: BTreeSet<u32> = store
+            .known
+            .values()
+            .filter_map(|known| known.snapshot.as_ref())
+            .filter(|theirs| named.is_none_or(|named| theirs.v & !named.v != 0 || theirs.v == named.v))
+            .map(|theirs| theirs.object)
+            .collect();
         gone.retain(|object| !theirs.contains(object));
         self.remove(s, gone, "deletes");
     }

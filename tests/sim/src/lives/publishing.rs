@@ -70,8 +70,13 @@ impl World {
         self.note(|world| {
             let lines: Vec<_> = manifest.lines.iter().map(|line| world.names(line.ops())).collect();
             let named = manifest.snapshot.as_ref().map(|named| (named.object, world.names(named.v)));
-            format!("{s} freezes {} #{} of {}: {lines:?} names {named:?} states [{}]", manifest.sequence,
-                manifest.hash, (b'A' + manifest.device) as char, world.names(manifest.vector))
+            format!(
+                "{s} freezes {} #{} of {}: {lines:?} names {named:?} states [{}]",
+                manifest.sequence,
+                manifest.hash,
+                (b'A' + manifest.device) as char,
+                world.names(manifest.vector)
+            )
         });
     }
 

@@ -103,20 +103,45 @@ rules! {
     JoinFirst,
 }
 
-/// The rules a run obeys: all but those left out.
-#[derive(Clone, Copy, Debug, Default)]
+/// Rules of the text that are not needed: a run obeys them only if asked to.
+#[rustfmt::skip]
+pub const SPARED: &[Rule] = &[
+    Rule::RetireMarks, Rule::CloseRaise, Rule::CloseSequence, Rule::CloseBeyond, Rule::CloseRewrite,
+    Rule::TombLive, Rule::TombOps, Rule::TombMember, Rule::TombAlone, Rule::DeleteWitness,
+    Rule::LapseCancel, Rule::LapseClocks, Rule::JoinFirst,
+];
+
+/// Rules that the text lacks.
+#[rustfmt::skip]
+pub const ADDED: &[Rule] = &[
+    Rule::TagsKept, Rule::TagsWait, Rule::ReadLower, Rule::AgainAnew, Rule::SnapshotIslands, Rule::VoidWhole,
+    Rule::Vouch, Rule::ClosedShut, Rule::KnownBefore, Rule::RevokeSnapshot, Rule::CarryLacking, Rule::DeleteStands,
+];
+
+/// The rules a run obeys.
+#[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    left_out: u64,
+    obeyed: u64,
 }
 
 impl Rules {
-    /// Every rule but these.
+    /// Those that the engine is to obey, but these.
     pub fn without(left_out: &[Rule]) -> Self {
-        Self { left_out: left_out.iter().fold(0, |bits, &rule| bits | 1 << rule as u64) }
+        Self { obeyed: !bits(SPARED) & !bits(left_out) }
+    }
+
+    /// These as well.
+    #[must_use]
+    pub fn with(self, more: &[Rule]) -> Self {
+        Self { obeyed: self.obeyed | bits(more) }
     }
 
     /// Whether the rule holds in this run.
     pub fn has(&self, rule: Rule) -> bool {
-        self.left_out >> rule as u64 & 1 == 0
+        self.obeyed >> rule as u64 & 1 == 1
     }
+}
+
+fn bits(rules: &[Rule]) -> u64 {
+    rules.iter().fold(0, |bits, &rule| bits | 1 << rule as u64)
 }

@@ -175,7 +175,8 @@ fn run_in(world: &mut World, plan: &[Event]) -> Result<Had, Failure> {
     for s in used {
         let store = &world.stores[s];
         world.had.quarantined += store.quarantine.count_ones() as usize;
-        let alone = |slot: &&super::store::Slot| !slot.entries.is_empty() && slot.entries.iter().all(|entry| !entry.put);
+        let alone =
+            |slot: &&super::store::Slot| !slot.entries.is_empty() && slot.entries.iter().all(|entry| !entry.put);
         world.had.kept += store.state.slots[..MAP_KEYS].iter().filter(alone).count();
     }
     Ok(world.had)

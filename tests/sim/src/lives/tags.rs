@@ -17,12 +17,14 @@ impl World {
     /// The tags kept of ops that are covered: of each line the newest, some of the older ones, and all where lines of one
     /// id stand side by side.
     pub fn thinned(&self, tags: Set, covered: Set) -> Set {
-        let head = |device: u8| each(covered).map(|op| &self.ops[op as usize]).filter(|op| op.device == device).map(|op| op.n).max();
+        let head = |device: u8| {
+            each(covered).map(|op| &self.ops[op as usize]).filter(|op| op.device == device).map(|op| op.n).max()
+        };
         let heads: Vec<u8> = (0..self.devices).map(|device| head(device).unwrap_or(0)).collect();
         let last = |op: u8| !each(covered).any(|other| self.ops[other as usize].parent == Some(op));
         let kept = |op: u8| {
             let of = &self.ops[op as usize];
-            of.n % EVERY == 0 || of.n + NEWEST > heads[of.device as usize] || last(op) || self.beside(op, covered) != 0
+            of.n.is_multiple_of(EVERY) || of.n + NEWEST > heads[of.device as usize] || last(op) || self.beside(op, covered) != 0
         };
         each(tags).filter(|&op| covered >> op & 1 == 0 || kept(op)).fold(0, |all, op| all | one(op))
     }
@@ -30,7 +32,9 @@ impl World {
     /// The others of a set that share an op's id and number.
     fn beside(&self, op: u8, set: Set) -> Set {
         let of = &self.ops[op as usize];
-        let same = |other: &u8| *other != op && self.ops[*other as usize].device == of.device && self.ops[*other as usize].n == of.n;
+        let same = |other: &u8| {
+            *other != op && self.ops[*other as usize].device == of.device && self.ops[*other as usize].n == of.n
+        };
         each(set).filter(same).fold(0, |all, other| all | one(other))
     }
 

@@ -99,9 +99,9 @@ impl World {
 
     /// Adds a line to the trace.
     pub fn note(&mut self, line: impl FnOnce(&Self) -> String) {
-        if self.trace.is_some() {
-            let line = format!("{:4} {}", self.bucket.now, line(self));
-            self.trace.as_mut().expect("there is a trace").push(line);
+        if let Some(mut trace) = self.trace.take() {
+            trace.push(format!("{:4} {}", self.bucket.now, line(self)));
+            self.trace = Some(trace);
         }
     }
 
@@ -181,7 +181,8 @@ impl World {
         store.stamp = (store.stamp + 1).max(self.bucket.now + store.skew % 50);
         let own = store.own();
         let n = own.head.map_or(0, |head| self.ops[head as usize].n) + 1;
-        let op = Op { device: own.device, n, parent: own.head, kind, key, stamp: store.stamp, vector, context, mark, seen };
+        let op =
+            Op { device: own.device, n, parent: own.head, kind, key, stamp: store.stamp, vector, context, mark, seen };
         let (exposed, line) = (store.exposed, store.own_mut());
         line.head = Some(id);
         line.tail.push(id);
@@ -200,7 +201,11 @@ impl World {
             let op = &world.ops[id as usize];
             let (name, context) = (world.names(one(id)), world.names(op.context));
             let mark = mark.map(|mark| format!("of {}: {}", (b'A' + mark.target) as char, world.names(mark.ops)));
-            format!("{s} writes {name} {kind:?} key {key} context [{context}] {} voids [{}]", mark.unwrap_or_default(), world.names(voids))
+            format!(
+                "{s} writes {name} {kind:?} key {key} context [{context}] {} voids [{}]",
+                mark.unwrap_or_default(),
+                world.names(voids)
+            )
         });
         self.take(s, id, false);
         true
