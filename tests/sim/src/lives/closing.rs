@@ -81,7 +81,7 @@ impl World {
     }
 
     /// What follows from the closes known.
-    pub fn learn(&mut self, s: usize) {
+    pub fn learn(&mut self, s: usize, random: &mut Random) {
         let own = self.stores[s].device();
         if let Some(mark) = self.closed(s, own) {
             if mark.revoked {
@@ -91,7 +91,7 @@ impl World {
             }
             if self.rules.has(Rule::LeaveClosed) {
                 self.note(|_| format!("{s} learns that its id is closed"));
-                self.leave(s);
+                self.leave(s, random);
             }
         }
         let targets: Vec<u8> = (0..self.devices).filter(|&device| device != own).collect();

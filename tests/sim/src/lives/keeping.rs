@@ -22,7 +22,7 @@ impl World {
             return;
         }
         let mut state = store.state.clone();
-        state.tags = self.thinned(state.tags, v);
+        state.tags = self.thinned(state.tags, v, &self.stores[s].left);
         let object = self.bucket.put(Body::Snapshot(v, state), random);
         let now = self.bucket.now;
         let own = self.own_ops(s);

@@ -184,17 +184,18 @@ impl World {
             }
         } else if self.rules.has(Rule::LeaveForeign) {
             self.note(|_| format!("{s} finds #{} under its id", found.hash));
-            self.leave(s);
+            self.leave(s, random);
             return false;
         }
         true
     }
 
     /// Takes another id. All stays as it is, under its old names.
-    pub fn leave(&mut self, s: usize) {
+    pub fn leave(&mut self, s: usize, random: &mut Random) {
         let device = self.devices;
         self.devices += 1;
         self.had.left += 1;
+        let old = self.stores[s].device();
         self.unwarned |= self.stores[s].applied;
         let store = &mut self.stores[s];
         if !self.rules.has(Rule::LeaveLog) {
@@ -206,6 +207,10 @@ impl World {
         store.lines.push(super::store::OwnLine::new(device));
         (store.frozen, store.published, store.sequence) = (None, None, 0);
         store.hashes.clear();
+        store.left.push(old);
+        if self.rules.has(Rule::LeaveFresh) {
+            self.snapshot(s, random);
+        }
         self.note(|_| format!("{s} leaves, and is now {}", (b'A' + device) as char));
     }
 

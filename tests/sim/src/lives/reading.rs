@@ -48,7 +48,7 @@ impl World {
         if gap || random.once_in(6) || !self.bucket.moody {
             self.take_snapshots(s, full.then_some(&manifest), random);
         }
-        self.learn(s);
+        self.learn(s, random);
     }
 
     fn read_line(&mut self, s: usize, line: &Line, carried: bool, gap: &mut bool, random: &mut Random) -> bool {

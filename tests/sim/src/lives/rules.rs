@@ -23,6 +23,8 @@ rules! {
     LeaveForeign,
     /// A store that finds its id closed takes another id.
     LeaveClosed,
+    /// Who has left writes a snapshot at once and names it.
+    LeaveFresh,
     /// Who has left goes on publishing its old log, under its old names.
     LeaveLog,
     /// Who has left goes on naming its snapshot.
@@ -108,14 +110,14 @@ rules! {
 pub const SPARED: &[Rule] = &[
     Rule::RetireMarks, Rule::CloseRaise, Rule::CloseSequence, Rule::CloseBeyond, Rule::CloseRewrite,
     Rule::TombLive, Rule::TombOps, Rule::TombMember, Rule::TombAlone, Rule::DeleteWitness,
-    Rule::LapseCancel, Rule::LapseClocks, Rule::JoinFirst,
+    Rule::LapseCancel, Rule::LapseClocks, Rule::JoinFirst, Rule::LeaveClosed, Rule::LeaveLog, Rule::LeaveSnapshot,
 ];
 
 /// Rules that the text lacks.
 #[rustfmt::skip]
 pub const ADDED: &[Rule] = &[
     Rule::TagsKept, Rule::TagsWait, Rule::ReadLower, Rule::AgainAnew, Rule::SnapshotIslands, Rule::VoidWhole,
-    Rule::Vouch, Rule::ClosedShut, Rule::KnownBefore, Rule::RevokeSnapshot, Rule::CarryLacking, Rule::DeleteStands,
+    Rule::Vouch, Rule::ClosedShut, Rule::KnownBefore, Rule::RevokeSnapshot, Rule::CarryLacking, Rule::DeleteStands, Rule::LeaveFresh,
 ];
 
 /// The rules a run obeys.

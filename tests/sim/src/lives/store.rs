@@ -100,6 +100,8 @@ pub struct Store {
     pub vouched: Set,
     /// Left ids first, the own last.
     pub lines: Vec<OwnLine>,
+    /// Ids it had before.
+    pub left: Vec<u8>,
     /// Own ops that go out as voids, and what replaced them.
     pub voids: BTreeMap<u8, u8>,
     /// Own ops that a frozen manifest or a snapshot held.
@@ -150,6 +152,7 @@ impl Store {
             applied: 0,
             vouched: 0,
             lines: vec![OwnLine::new(device)],
+            left: Vec::new(),
             voids: BTreeMap::new(),
             exposed: 0,
             frozen: None,

@@ -15,8 +15,8 @@ const WAIT: u32 = 3 * DAY;
 
 impl World {
     /// The tags kept of ops that are covered: of each line the newest, some of the older ones, and all where lines of one
-    /// id stand side by side.
-    pub fn thinned(&self, tags: Set, covered: Set) -> Set {
+    /// id stand side by side. All of the ids named.
+    pub fn thinned(&self, tags: Set, covered: Set, whole: &[u8]) -> Set {
         let head = |device: u8| {
             each(covered).map(|op| &self.ops[op as usize]).filter(|op| op.device == device).map(|op| op.n).max()
         };
@@ -24,7 +24,7 @@ impl World {
         let last = |op: u8| !each(covered).any(|other| self.ops[other as usize].parent == Some(op));
         let kept = |op: u8| {
             let of = &self.ops[op as usize];
-            of.n.is_multiple_of(EVERY) || of.n + NEWEST > heads[of.device as usize] || last(op) || self.beside(op, covered) != 0
+            whole.contains(&of.device) || of.n.is_multiple_of(EVERY) || of.n + NEWEST > heads[of.device as usize] || last(op) || self.beside(op, covered) != 0
         };
         each(tags).filter(|&op| covered >> op & 1 == 0 || kept(op)).fold(0, |all, op| all | one(op))
     }
@@ -42,15 +42,15 @@ impl World {
     /// kept, and nothing before or after on the line decides.
     pub fn unsure(&self, s: usize, line: &Line) -> Set {
         let (applied, tags) = (self.stores[s].applied, self.stores[s].state.tags);
+        if applied & !tags == 0 {
+            return 0;
+        }
         let mut unsure = 0;
         for op in each(line.ops()) {
-            let here = self.beside(op, applied) | applied & one(op);
-            if here & !tags == 0 {
-                if applied >> op & 1 == 1 {
-                    unsure = 0; // what is before it is the same, too
-                } else {
-                    break; // what comes after it is another line
-                }
+            if applied & tags & one(op) != 0 {
+                unsure = 0; // what is before it is the same, too
+            } else if (self.beside(op, applied) | applied & one(op)) & !tags == 0 {
+                break; // it is another line, and so is what comes after it
             } else {
                 unsure |= one(op);
             }
@@ -76,7 +76,12 @@ impl World {
         let first = unsure.trailing_zeros() as u8;
         let since = *self.stores[s].unsure.entry(first).or_insert(now);
         self.note(|world| format!("{s} cannot place [{}]", world.names(unsure)));
-        since + WAIT > now || !self.rules.has(Rule::TagsTaken)
+        let waits = since + WAIT > now || !self.rules.has(Rule::TagsTaken);
+        if waits && self.rules.has(Rule::QuarantineShown) {
+            let store = &mut self.stores[s];
+            store.quarantine |= line.ops() & !store.applied;
+        }
+        waits
     }
 
     /// Takes again what may be another line's: it may be a value that was deleted.

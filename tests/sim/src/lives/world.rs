@@ -220,7 +220,7 @@ impl World {
         self.stores[s].state.tags |= one(id);
         if !self.rules.has(Rule::TagsKept) {
             let store = &self.stores[s];
-            self.stores[s].state.tags = self.thinned(store.state.tags, store.applied);
+            self.stores[s].state.tags = self.thinned(store.state.tags, store.applied, &[]);
         }
         self.stores[s].quarantine &= !one(id);
         self.honest(s, one(id));
