@@ -52,7 +52,23 @@ enum Shows {
 /// The schedules in which each of these shows. Rare ones are looked for where they are known to be.
 #[rustfmt::skip]
 const ABLATIONS: &[(&[Rule], Shows, u64, u64)] = &[
-ROWS];
+    (&[Tags],            Stays,          0, 200),
+    (&[TagsKept],        Stays,      1_000, 300),
+    (&[LeaveForeign],    Stays,          0, 100),
+    (&[ReadLower],       Stays,      3_904,   1),
+    (&[AgainAnew],       Stays,     59_089,   1),
+    (&[Carry],           Stays,         45,   1),
+    (&[SnapshotIslands], Stays,      1_554,   1),
+    (&[CloseMarks],      Forbidden,      0, 100),
+    (&[ClosedShut],      Forbidden,      0, 100),
+    (&[RevokeSnapshot],  Stays,     92_389,   1),
+    (&[VoidUnpublished], Silent,     3_593,   1),
+    (&[TombContext],     Passing,    1_115, 310),
+    (&[LogDeletes],      Stays,          0, 500),
+    (&[SweepTwice],      Stays,        438,   1),
+    (&[DeleteStands],    Stays,     15_028,   1),
+    (&[QuarantineShown], Silent,         0, 500),
+];
 
 #[test]
 fn leaving_a_rule_out_shows() {

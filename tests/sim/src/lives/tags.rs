@@ -24,7 +24,11 @@ impl World {
         let last = |op: u8| !each(covered).any(|other| self.ops[other as usize].parent == Some(op));
         let kept = |op: u8| {
             let of = &self.ops[op as usize];
-            whole.contains(&of.device) || of.n.is_multiple_of(EVERY) || of.n + NEWEST > heads[of.device as usize] || last(op) || self.beside(op, covered) != 0
+            whole.contains(&of.device)
+                || of.n.is_multiple_of(EVERY)
+                || of.n + NEWEST > heads[of.device as usize]
+                || last(op)
+                || self.beside(op, covered) != 0
         };
         each(tags).filter(|&op| covered >> op & 1 == 0 || kept(op)).fold(0, |all, op| all | one(op))
     }
