@@ -17,7 +17,7 @@ import crypto
 import merge
 import snapshot
 from parse import Refused, reading, require
-from replica import LOG, MAP, ROOT, Vector
+from replica import LOG, MAP, ROOT, Collection, Vector
 from run import Op
 from snapshot import Standing
 from vault import Bucket, Vault, read_vault
@@ -50,7 +50,7 @@ def check_root_records(vault: Vault, state: merge.State) -> tuple[dict[bytes, sn
     """The devices' records, and the paths of the slots' records."""
     devices, slots = {}, set()
     for (collection, key), slot in state.rows.items():
-        current = merge.versions(slot)
+        current = merge.versions(collection, slot)
         if collection.kind != ROOT or not current or current[0].action is None:
             continue
         with reading(f"root record {key}"):
@@ -79,9 +79,9 @@ def described(vault: Vault, state: merge.State, waiting: list[str]) -> dict[str,
     """The whole state in plain values."""
     devices, slot_records = check_root_records(vault, state)
     by_kind: dict[int, dict[str, Any]] = {MAP: {}, LOG: {}}
-    for row, slot in state.rows.items():
+    for row, slot in merge.settled(state).items():
         if row.collection.kind != ROOT:
-            by_kind[row.collection.kind].setdefault(row.collection.name, {})[row.key] = _slot(slot)
+            by_kind[row.collection.kind].setdefault(row.collection.name, {})[row.key] = _slot(row.collection, slot)
     return {
         "vault": vault.id.hex(),
         "space": vault.ring.space.hex(),
@@ -130,7 +130,6 @@ def described(vault: Vault, state: merge.State, waiting: list[str]) -> dict[str,
         "maps": by_kind[MAP],
         "logs": by_kind[LOG],
         "deletions": sorted(d.hex() for d in state.deletions),
-        "two_values": sorted(f"{row.collection.name}/{row.key}" for row in set(state.reported)),
         "waiting": waiting,
         "unnamed": vault.unnamed,
     }
@@ -145,10 +144,11 @@ def _vector(vector: Vector) -> dict[str, Any]:
     return {device.hex(): {"n": p.n, "tag": p.tag.hex()} for device, p in vector.items()}
 
 
-def _slot(slot: list[Standing]) -> dict[str, Any]:
+def _slot(collection: Collection, slot: list[Standing]) -> dict[str, Any]:
+    """The versions that the rules of conflict name, and all that stands, by rising dot."""
     return {
-        "versions": [_standing(s) for s in merge.versions(slot)],
-        "tombstones": [_standing(s) for s in slot if s.action is None],
+        "versions": [_standing(s) for s in merge.versions(collection, slot)],
+        "standing": [_standing(s) for s in slot],
     }
 
 

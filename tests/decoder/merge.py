@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import crypto
 from parse import require, u64
-from replica import LOG, Collection, Context, Dot, Point, Vector, covers, join_vectors
+from replica import LOG, Collection, Context, Dot, Point, Stamp, Vector, covers, join_vectors
 from run import Op, Run
 from snapshot import Index, RowKey, Rows, Standing
 
@@ -36,8 +36,6 @@ class State:
     vector: Vector = field(default_factory=dict)
     rows: dict[RowKey, list[Standing]] = field(default_factory=dict)
     deletions: set[bytes] = field(default_factory=set)
-    reported: list[RowKey] = field(default_factory=list)
-    """Log keys that had two different values."""
 
     def merge(self, index: Index, rows: Rows, deletions: list[bytes]) -> None:
         """Takes in a snapshot."""
@@ -84,12 +82,12 @@ class State:
             self._put_slot(key, self._with_entry(key, slot, Standing(op.dot, op.stamp, op.action, Context())))
 
     def _with_entry(self, key: RowKey, slot: list[Standing], entry: Standing) -> list[Standing]:
-        """A log's key with one more entry: deletion wins, then the lowest (stamp, dot)."""
+        """A log's key with one more entry: deletion wins; of each value the lowest (stamp, dot) stands."""
         if deletion_digest(self.digest_key, key.collection, key.key) in self.deletions:
             return []
-        if slot and slot[0].action != entry.action:
-            self.reported.append(key)
-        return [min(slot + [entry], key=lambda s: (s.stamp, s.dot))]
+        same = [s for s in slot if s.action == entry.action] + [entry]
+        others = [s for s in slot if s.action != entry.action]
+        return sorted(others + [min(same, key=by_stamp)], key=lambda s: s.dot)
 
     def _put_slot(self, key: RowKey, slot: list[Standing]) -> None:
         if slot:
@@ -131,7 +129,20 @@ def _applied_write(slot: list[Standing], op: Op, author: Vector, vector: Vector)
     return settle(others + [mine], applied)
 
 
-def versions(slot: list[Standing]) -> list[Standing]:
-    """The puts that stand, the one that counts first, then its siblings: other puts with other values."""
-    puts = sorted((s for s in slot if s.action is not None), key=lambda s: (s.stamp, s.dot), reverse=True)
+def settled(state: State) -> dict[RowKey, list[Standing]]:
+    """All rows, their contexts less what the final vector covers."""
+    return {
+        key: [Standing(s.dot, s.stamp, s.action, s.context.beyond(state.vector)) for s in slot]
+        for key, slot in state.rows.items()
+    }
+
+
+def by_stamp(standing: Standing) -> tuple[Stamp, Dot]:
+    return standing.stamp, standing.dot
+
+
+def versions(collection: Collection, slot: list[Standing]) -> list[Standing]:
+    """The puts that stand: the one that counts, then those with other values. Greatest first; in a log lowest first."""
+    puts = [s for s in slot if s.action is not None]
+    puts.sort(key=by_stamp, reverse=collection.kind != LOG)
     return puts[:1] + [s for s in puts[1:] if s.action != puts[0].action]

@@ -21,7 +21,7 @@ class RowKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Standing:
-    """A write that stands at a key; its context is beyond the holder's vector."""
+    """A write that stands at a key. What the holder's vector covers of its context says nothing."""
 
     dot: Dot
     stamp: Stamp
@@ -77,31 +77,24 @@ def read_index(vault: bytes, space: bytes) -> Callable[[Reader], Index]:
 Rows = list[tuple[RowKey, list[Standing]]]
 
 
-def read_chunk(vector: Vector) -> Callable[[Reader], Rows]:
-    """A chunk of the snapshot at `vector`."""
-
-    def read(r: Reader) -> Rows:
-        rows: Rows = []
-        for collection, frame in r.list(lambda r: (Collection.read(r), read_frame(r))):
-            slots = Reader.whole(frame, lambda r: r.list(lambda r: (read_key(r), r.list(Standing.read))))
-            require(bool(slots), "a collection of a chunk has no rows")
-            for key, slot in slots:
-                _check_slot(collection, slot, vector)
-                rows.append((RowKey(collection, key), slot))
-        require_rising([key for key, _ in rows], "a chunk's rows")
-        return rows
-
-    return read
+def read_chunk(r: Reader) -> Rows:
+    rows: Rows = []
+    for collection, frame in r.list(lambda r: (Collection.read(r), read_frame(r))):
+        slots = Reader.whole(frame, lambda r: r.list(lambda r: (read_key(r), r.list(Standing.read))))
+        require(bool(slots), "a collection of a chunk has no rows")
+        for key, slot in slots:
+            _check_slot(collection, slot)
+            rows.append((RowKey(collection, key), slot))
+    require_rising([key for key, _ in rows], "a chunk's rows")
+    return rows
 
 
-def _check_slot(collection: Collection, slot: list[Standing], vector: Vector) -> None:
+def _check_slot(collection: Collection, slot: list[Standing]) -> None:
     require(bool(slot), "a row has nothing standing")
     require_rising([s.dot for s in slot], "the writes of a row")
-    for standing in slot:
-        require(standing.context.beyond(vector) == standing.context, "a row's context is not beyond the vector")
     if collection.kind == LOG:
-        require(len(slot) == 1 and slot[0].action is not None, "a log's row is not one entry")
-        require(slot[0].context.is_empty(), "a log's row has a context")
+        require(all(s.action is not None and s.context.is_empty() for s in slot), "a log's row is not of plain entries")
+        require(len({s.action for s in slot}) == len(slot), "a log's row has a value twice")
 
 
 def read_deletions(r: Reader) -> list[bytes]:
