@@ -24,9 +24,12 @@ from vault import Bucket, Vault, read_vault
 
 
 def replay(vault: Vault, backwards: bool = False) -> tuple[merge.State, list[str]]:
-    """The state, and what waits: a vector that names more than is published. The devices' order makes no difference."""
+    """The state, and what waits: manifests that the beacon knows newer, vectors beyond what is published. The devices' order makes no difference."""
     state, waiting = merge.State(vault.ring.digest_key), []
     published = {device: m.tail.end() for device, m in vault.manifests.items()}
+    for device, (sequence, _) in vault.beacon.items():
+        if device not in vault.manifests or vault.manifests[device].sequence < sequence:
+            waiting.append(f"spaces/{vault.ring.space.hex()}/manifests/{device.hex()}")
     for taken in sorted(vault.snapshots, key=lambda s: s.path, reverse=backwards):
         if _exceeds(taken.index.vector, published):
             waiting.append(taken.path)

@@ -30,7 +30,7 @@ class Device:
 
     def lines(self, *words: str) -> list[dict[str, Any]]:
         """What `--json` prints, an object a line."""
-        return [json.loads(line) for line in self.run(*words).splitlines()]
+        return [json.loads(line) for line in self.run(*words).split("\n") if line]
 
     def put(self, name: str, key: str, value: str | bytes) -> None:
         self.run("put", name, key, "-", stdin=value if isinstance(value, bytes) else value.encode())
