@@ -194,6 +194,8 @@ class _Objects:
             read = snapshot.read_index(self.ring.vault, self.ring.space)
             index = self.open(path, crypto.INDEX, read, ref.index)
             require(index.vector == ref.vector, "the vector is not the one that names it")
+            parts = [c.object.length for c in index.chunks] + [d.object.length for d in index.deletions]
+            require(sum(parts) == ref.bytes, "its bytes are not the ones that name it")
         rows: Rows = []
         for here, following in zip(index.chunks, [c.first for c in index.chunks[1:]] + [None]):
             chunk_path = f"{self.space}/snapshots/{here.object.id.hex()}"
