@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import household
+from stage import Stage
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], household.
         return build(tmp_path_factory.mktemp(name))
 
     return made
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    return Stage(tmp_path_factory.mktemp("stage"))

@@ -90,7 +90,6 @@ def read_manifest(vault: bytes, space: bytes, device: bytes, signed: bytes) -> M
     own = vector.get(device)
     require((own or Point(0, tag_zero(device))) == own_end, "the vector does not end where the tail ends")
     require_rising(damaged, "damaged ranges")
-    require(all(1 <= start <= end for _, start, end in damaged), "a damaged range is empty")
     return Manifest(
         device, sequence, previous, crypto.blake(body), public_key, vector, segments, tail, snapshot, damaged
     )

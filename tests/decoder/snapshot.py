@@ -66,7 +66,7 @@ def read_index(vault: bytes, space: bytes) -> Callable[[Reader], Index]:
     def read(r: Reader) -> Index:
         read_place(r, vault, space)
         device, vector = r.fixed(16), read_vector(r)
-        require(r.u32() == 0, "tags of forked devices")
+        r.list(lambda r: (r.fixed(16), r.list(lambda r: (r.u64(), r.fixed(8)))))  # the tags kept of forked devices
         chunks, deletions = r.list(ChunkRef.read), r.list(DeletionsRef.read)
         require_rising([c.first for c in chunks], "the chunks' first keys")
         return Index(device, vector, chunks, deletions)
@@ -81,7 +81,6 @@ def read_chunk(r: Reader) -> Rows:
     rows: Rows = []
     for collection, frame in r.list(lambda r: (Collection.read(r), read_frame(r))):
         slots = Reader.whole(frame, lambda r: r.list(lambda r: (read_key(r), r.list(Standing.read))))
-        require(bool(slots), "a collection of a chunk has no rows")
         for key, slot in slots:
             _check_slot(collection, slot)
             rows.append((RowKey(collection, key), slot))
@@ -98,9 +97,7 @@ def _check_slot(collection: Collection, slot: list[Standing]) -> None:
 
 
 def read_deletions(r: Reader) -> list[bytes]:
-    digests = r.list(lambda r: r.fixed(16))
-    require_rising(digests, "a deletions object's digests")
-    return digests
+    return r.list(lambda r: r.fixed(16))
 
 
 # Root records
