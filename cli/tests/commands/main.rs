@@ -6,3 +6,5 @@ mod records;
 mod refusals;
 mod served;
 mod syncing;
+#[cfg(unix)]
+mod together;
