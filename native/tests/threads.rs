@@ -18,6 +18,7 @@ fn eight_threads_on_one_vault_lose_nothing() {
     let writing = AtomicBool::new(true);
     thread::scope(|scope| {
         let (one, two, writing) = (&one, &two, &writing);
+        let end = End { vault: one, writing };
         // Subscribed before anything is written: it must hear of the last key.
         let mut changes = one.map("m").changes();
         let listener = scope.spawn(move || {
@@ -57,9 +58,22 @@ fn eight_threads_on_one_vault_lose_nothing() {
             assert_eq!(block_on(log(vault)), expected_log());
             assert!(block_on(vault.conflicts(None, 1)).unwrap().is_empty());
         }
-        block_on(one.clone().close());
+        drop(end);
         watcher.join().unwrap();
     });
+}
+
+/// Ends what the threads wait for, when the test fails too.
+struct End<'a> {
+    vault: &'a Vault,
+    writing: &'a AtomicBool,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.writing.store(false, Ordering::Relaxed);
+        block_on(self.vault.clone().close());
+    }
 }
 
 /// One thread's turns; what they leave is in [`expected_map`] and [`expected_log`].
