@@ -88,6 +88,12 @@ pub(crate) const SUITES: &[Suite] = &[
         ],
     },
     Suite {
+        name: "decoder",
+        proves: "a second reader, written in Python from docs/FORMAT.md alone, finds in a bucket what every device holds",
+        needs: &[C_COMPILER, PYTHON],
+        steps: &[step("cargo build --package tidelock-cli"), step("python3 tests/decoder/clean.py")],
+    },
+    Suite {
         name: "spikes",
         proves: "loops in JavaScript, Kotlin and Python drive the engine: each syncs through a real S3 server",
         needs: &[C_COMPILER, WASM, NODE, JAVA, MAVEN, PYTHON],
