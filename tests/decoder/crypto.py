@@ -216,6 +216,10 @@ def stretch(passphrase: bytes, stretching: bytes) -> bytes:
     return Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=kib).derive(passphrase)
 
 
+def slot_content_key(shared: bytes, kem_context: bytes, info: bytes, psk: bytes) -> bytes:
+    return hpke_export(shared, kem_context, info, psk, b"tidelock/v1/slot psk", b"tidelock/v1/slot content")
+
+
 def open_slot(vault: bytes, header: bytes, path: str, sealed: bytes, secret: bytes, opener: int) -> tuple[Epoch, bytes]:
     """Epoch and root secret. `secret` is the code's bytes, the passphrase's, or the device's seed."""
     slot = SealedSlot.read(sealed)
@@ -226,7 +230,11 @@ def open_slot(vault: bytes, header: bytes, path: str, sealed: bytes, secret: byt
     private_key = x25519_key_pair(derive(secret, f"{name} slot key", b""))
     psk = derive(secret, f"{name} slot psk", b"")
     info = labelled("slot", vault + slot.before_enc + path.encode())
-    content_key = hpke_export(private_key, slot.enc, info, psk, b"tidelock/v1/slot psk", b"tidelock/v1/slot content")
+    try:
+        shared = private_key.exchange(X25519PublicKey.from_public_bytes(slot.enc))
+    except ValueError:
+        raise Refused("the encapsulated key is of small order") from None
+    content_key = slot_content_key(shared, slot.enc + private_key.public_key().public_bytes_raw(), info, psk)
     context = Place(vault, path, SLOT).context(sealed[:CLEAR_HEADER])
     r = Reader(open_message(content_key, context, slot.message, "wrong key: the commitment does not fit"))
     epoch, root_secret = Epoch.read(r), r.fixed(32)
@@ -259,16 +267,11 @@ def x25519_key_pair(key_material: bytes) -> X25519PrivateKey:
 
 
 def hpke_export(
-    private_key: X25519PrivateKey, enc: bytes, info: bytes, psk: bytes, psk_id: bytes, exporter_context: bytes
+    shared: bytes, kem_context: bytes, info: bytes, psk: bytes, psk_id: bytes, exporter_context: bytes
 ) -> bytes:
-    """SetupPSKR and Export of 32 bytes."""
-    try:
-        shared = private_key.exchange(X25519PublicKey.from_public_bytes(enc))
-    except ValueError:
-        raise Refused("the encapsulated key is of small order") from None
-    own = private_key.public_key().public_bytes_raw()
+    """Setup in mode_psk and Export of 32 bytes. `shared`: X25519 of both keys; `kem_context`: enc ‖ opener's key."""
     eae_prk = _labeled_extract(KEM_SUITE, b"", b"eae_prk", shared)
-    shared_secret = _labeled_expand(KEM_SUITE, eae_prk, b"shared_secret", enc + own)
+    shared_secret = _labeled_expand(KEM_SUITE, eae_prk, b"shared_secret", kem_context)
     mode_psk = b"\1"
     schedule = (
         mode_psk

@@ -25,23 +25,33 @@ def plain_frame(content: bytes) -> bytes:
     return b"\0" + counted(content)
 
 
+def seal_message(content_key: bytes, clear: bytes, place: crypto.Place, plaintext: bytes) -> bytes:
+    """Salt, commitment and chunks."""
+    salt, size = os.urandom(24), crypto.CHUNK_BYTES
+    info = b"c2sp.org/chunked-encryption@v1+AEAD_CHACHA20_POLY1305\0" + salt + place.context(clear)
+    made = HKDFExpand(hashes.SHA512(), 76, info).derive(content_key)
+    cipher, nonce = ChaCha20Poly1305(made[:32]), int.from_bytes(made[32:44], "big")
+    chunks = [
+        cipher.encrypt((nonce ^ i).to_bytes(12, "big"), plaintext[i * size : (i + 1) * size], None)
+        for i in range(len(plaintext) // size + 1)
+    ]
+    return salt + made[44:] + b"".join(chunks)
+
+
+def clear_header(kind: int, epoch: crypto.Epoch) -> bytes:
+    return b"TDLK" + bytes([1, kind, 1]) + epoch.encoded()
+
+
 def seal(ring: crypto.KeyRing, path: str, kind: int, content: bytes, padded: int | None = None) -> bytes:
     """A sealed object under the newest epoch; `padded`: another padded length than the right one."""
     epoch = max(ring.secrets)
     plaintext = counted(content)
     plaintext += bytes((padded or crypto.padded_length(len(plaintext), kind)) - len(plaintext))
-    clear, salt = b"TDLK" + bytes([1, kind, 1]) + epoch.encoded(), os.urandom(24)
-    content_key = crypto.derive(ring.secrets[epoch], "content", ring.vault + ring.space)
-    info = b"c2sp.org/chunked-encryption@v1+AEAD_CHACHA20_POLY1305\0" + salt
-    info += crypto.Place(ring.vault, path, kind).context(clear)
-    made = HKDFExpand(hashes.SHA512(), 76, info).derive(content_key)
-    cipher, nonce = ChaCha20Poly1305(made[:32]), int.from_bytes(made[32:44], "big")
-    size = crypto.CHUNK_BYTES
-    chunks = [
-        cipher.encrypt((nonce ^ i).to_bytes(12, "big"), plaintext[i * size : (i + 1) * size], None)
-        for i in range(len(plaintext) // size + 1)
-    ]
-    return clear + salt + made[44:] + b"".join(chunks)
+    clear, content_key = (
+        clear_header(kind, epoch),
+        crypto.derive(ring.secrets[epoch], "content", ring.vault + ring.space),
+    )
+    return clear + seal_message(content_key, clear, crypto.Place(ring.vault, path, kind), plaintext)
 
 
 @dataclass

@@ -20,11 +20,13 @@ def command() -> Path:
 class Device:
     """One device: a local folder and the command that works on it."""
 
-    def __init__(self, local: Path) -> None:
+    def __init__(self, local: Path, variables: dict[str, str] | None = None) -> None:
         self.local = local
+        self.variables = os.environ | (variables or {})
 
     def run(self, *words: str, stdin: bytes = b"") -> str:
-        done = subprocess.run([command(), "--local", self.local, *words], input=stdin, capture_output=True, check=False)
+        whole: list[str | Path] = [command(), "--local", self.local, *words]
+        done = subprocess.run(whole, input=stdin, capture_output=True, check=False, env=self.variables)
         assert done.returncode == 0, f"tidelock {' '.join(words)[:200]}: {done.stderr.decode()}"
         return done.stdout.decode()
 
@@ -130,7 +132,7 @@ def large(folder: Path) -> Household:
     rng = random.Random(4)
     home = Household(folder, ["desk", "laptop", "phone"])
     desk = home.devices[0]
-    desk.import_records("map", "bulk", {f"{i:05}": rng.randbytes(rng.randint(0, 60)) for i in range(6_000)}, folder)
+    desk.import_records("map", "bulk", {f"{i:05}": rng.randbytes(rng.randint(0, 60)) for i in range(8_000)}, folder)
     desk.import_records("map", "big", {f"noise {i:02}": rng.randbytes(262_144) for i in range(40)}, folder)
     history = "".join(f"command number {i} --of {rng.randint(0, 99)}\n" for i in range(3_000))
     (folder / "history").write_text(history)

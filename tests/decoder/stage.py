@@ -40,10 +40,13 @@ class Stage:
         self.ring = vault.ring
         self.real = {device: m.tail.end() for device, m in vault.manifests.items()}
 
-    def set(self, case: Case) -> None:
+    def restore(self) -> None:
         for name in ("bucket", "real"):
             shutil.rmtree(self.folder / name)
             shutil.copytree(self.folder / f"{name} kept", self.folder / name)
+
+    def set(self, case: Case) -> None:
+        self.restore()
         for path, data in case.make(Forger(self.ring), self.real).items():
             file = self.home.bucket / path
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -129,6 +129,20 @@ case("a deletion in two objects", lambda f, s, e: replace(s, digests=[[b"\1" * 1
 case("an empty deletions object", lambda f, s, e: replace(s, digests=[[]]), right=True)
 
 
+def long_tags(count: int) -> bytes:
+    return u32(1) + ANOTHER + u32(count) + b"".join(u64(n) + bytes(8) for n in range(1, count + 1))
+
+
+case("an index of 15 MiB", lambda f, s, e: replace(s, tags=long_tags(15 << 16)), right=True)
+case("an index of 17 MiB", lambda f, s, e: replace(s, tags=long_tags(17 << 16)))
+case(
+    "a chunk of no rows",
+    lambda f, s, e: replace(s, chunks=[s.chunks[0], []], firsts=[*s.firsts, (PROBE, b"z")]),
+    right=True,
+)
+case("no chunks, and the probe with them", lambda f, s, e: replace(s, chunks=[], firsts=[]))
+
+
 @pytest.mark.parametrize("one", CASES, ids=lambda c: c.name)
 def test_the_decoder_takes_what_is_right(stage: Stage, one: Case) -> None:
     stage.check_decoder(one)

@@ -201,8 +201,10 @@ class _Objects:
                 content = self.content(chunk_path, crypto.CHUNK, here.object)
                 require(crypto.blake(content) == here.content, "the content's hash is not the one that names it")
                 chunk = Reader.whole(content, snapshot.read_chunk)
-                require(bool(chunk) and chunk[0][0] >= here.first, "a row is before the chunk's first key")
-                require(following is None or chunk[-1][0] < following, "a row is in the next chunk's range")
+                require(not chunk or chunk[0][0] >= here.first, "a row is before the chunk's first key")
+                require(
+                    not chunk or following is None or chunk[-1][0] < following, "a row is in the next chunk's range"
+                )
                 rows += chunk
         deletions: list[bytes] = []
         for deleted in index.deletions:
