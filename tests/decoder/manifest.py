@@ -69,7 +69,7 @@ def read_manifest(vault: bytes, space: bytes, device: bytes, signed: bytes) -> M
     require(r.fixed(16) == device, "the device is not the place's")
     public_key = r.fixed(32)
     require(crypto.device_id(public_key) == device, "the public key is not the device's")
-    crypto.verify(public_key, "tidelock/1/manifest", body, signature)
+    crypto.verify(public_key, "manifest", body, signature)
     sequence, previous, vector = r.u64(), r.fixed(32), read_vector(r)
     lines = r.list(lambda r: (r.fixed(16), r.list(SegmentRef.read), r.bytes()))
     snapshot = r.option(SnapshotRef.read)

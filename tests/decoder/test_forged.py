@@ -216,7 +216,7 @@ def signed_case(name: str, make: Callable[[Forger, bytes], bytes]) -> None:
     case(name)(files)
 
 
-signed_case("another domain", lambda f, body: f.manifest(body, domain="manifest"))
+signed_case("another domain", lambda f, body: f.manifest(body, domain="tidelock/1/manifest"))
 signed_case("padded twice as long", lambda f, body: f.manifest(body, padded=8192))
 signed_case("a byte after the signature", lambda f, body: f.manifest(body, after=b"\0"))
 

@@ -14,7 +14,7 @@ pub(crate) const SEGMENTS_MAX: usize = 16;
 /// The most bytes of a sealed manifest or beacon that a reader takes: room for a thousand devices' vectors.
 pub(crate) const MANIFEST_SEALED_BYTES_MAX: u64 = 1 << 20;
 /// The domain of a manifest's signature.
-const SIGNATURE_DOMAIN: &str = "tidelock/1/manifest";
+const SIGNATURE_DOMAIN: &str = "manifest";
 const SIGNATURE_BYTES: usize = 64;
 
 /// A sealed run of a device's ops that a manifest names.
