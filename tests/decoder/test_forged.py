@@ -14,19 +14,8 @@ from stage import Case, Files, Stage
 CASES: list[Case] = []
 # What the engine takes though the format does not have it (docs/decisions/0004-decoder-questions.md).
 ENGINE_TAKES = {
-    "a log's entry with a context",
-    "a context's dot of n 0",
-    "before is not tag(0)",
-    "base names the own device",
     "first op is no own record",
     "first op is another's record",
-    "a vector short of the tail",
-    "a vector past the tail",
-    "a vector of another tag",
-    "a vector without its own device",
-    "two zstd frames",
-    "a skippable frame after",
-    "a skippable frame before",
 }
 
 
