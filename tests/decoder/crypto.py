@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -150,7 +151,7 @@ def open_keys(vault: bytes, epoch: Epoch, root_secret: bytes, sealed: bytes) -> 
     require(read_clear_header(sealed, KEYS) == epoch, "the epoch is not the one of its name")
     r = Reader(open_sealed(derive(root_secret, "keys", vault), Place(vault, path, KEYS), sealed))
     count = r.u32()
-    require(count <= MAX_EPOCHS, "more than 4,096 epochs")
+    require(count < MAX_EPOCHS, "more than 4,096 epochs")
     earlier = [(Epoch.read(r), r.fixed(32)) for _ in range(count)]
     r.end()
     require_rising([e for e, _ in earlier] + [epoch], "the epochs")
@@ -161,11 +162,15 @@ def open_keys(vault: bytes, epoch: Epoch, root_secret: bytes, sealed: bytes) -> 
 
 OPENERS = {1: "recovery", 2: "passphrase", 3: "device"}
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# Unicode's White_Space; Python's own notion has U+001C to U+001F besides.
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 
 
 def read_recovery_code(text: str) -> bytes:
     """The 20 bytes of a recovery code as somebody typed it."""
-    symbols = "".join(text.split()).replace("-", "").upper().translate(str.maketrans("OIL", "011"))
+    require(len(text.encode()) <= 256, "a recovery code is not longer than 256 bytes")
+    symbols = "".join(s for s in text if s != "-" and s not in WHITE_SPACE)
+    symbols = symbols.translate(str.maketrans(ascii_lowercase, ascii_uppercase)).translate(str.maketrans("OIL", "011"))
     require(len(symbols) == 36 and all(s in CROCKFORD for s in symbols), "not a recovery code: 36 symbols")
     bits = 0
     for symbol in symbols:

@@ -178,7 +178,7 @@ class Forger:
         return head + u64(sequence) + previous + encode_vector(vector) + listed([line] * lines) + snapshot + damaged
 
     def manifest(
-        self, body: bytes, domain: str = "tidelock/1/manifest", padded: int | None = None, after: bytes = b""
+        self, body: bytes, domain: str = "manifest", padded: int | None = None, after: bytes = b""
     ) -> bytes:
         signed = body + self.key.sign(crypto.labelled(domain, body)) + after
         return seal(self.ring, self.path, crypto.MANIFEST, signed, padded)

@@ -69,7 +69,7 @@ def read_manifest(vault: bytes, space: bytes, device: bytes, signed: bytes) -> M
     require(r.fixed(16) == device, "the device is not the place's")
     public_key = r.fixed(32)
     require(crypto.device_id(public_key) == device, "the public key is not the device's")
-    crypto.verify(public_key, "tidelock/1/manifest", body, signature)
+    crypto.verify(public_key, "manifest", body, signature)
     sequence, previous, vector = r.u64(), r.fixed(32), read_vector(r)
     lines = r.list(lambda r: (r.fixed(16), r.list(SegmentRef.read), r.bytes()))
     snapshot = r.option(SnapshotRef.read)
@@ -83,7 +83,7 @@ def read_manifest(vault: bytes, space: bytes, device: bytes, signed: bytes) -> M
     require(len(segments) <= MAX_SEGMENTS, "more than 64 segments")
     tail = Reader.whole(tail_bytes, read_tail(device))
     for here, following in zip(segments, [s.start for s in segments[1:]] + [tail.start]):
-        require(here.start >= 1 and here.end.n >= here.start, "a segment's range is empty")
+        require(1 <= here.start <= here.end.n < (1 << 64) - 1, "a segment's range is empty or overflows")
         require(following == here.end.n + 1, "the segments and the tail do not join")
     require(not segments or tail.before == segments[-1].end.tag, "the tail does not join the last segment's tag")
     own_end = tail.end()
@@ -98,6 +98,12 @@ def read_manifest(vault: bytes, space: bytes, device: bytes, signed: bytes) -> M
 def read_beacon(vault: bytes, space: bytes) -> Callable[[Reader], dict[bytes, tuple[int, bytes]]]:
     def read(r: Reader) -> dict[bytes, tuple[int, bytes]]:
         read_place(r, vault, space)
-        return r.map(lambda r: r.fixed(16), lambda r: (r.u64(), r.fixed(8)))
+        return r.map(lambda r: r.fixed(16), _read_sighting)
 
     return read
+
+
+def _read_sighting(r: Reader) -> tuple[int, bytes]:
+    sequence, prefix = r.u64(), r.fixed(8)
+    require(sequence >= 1, "a beacon's sequence is 0")
+    return sequence, prefix

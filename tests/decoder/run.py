@@ -135,7 +135,7 @@ def _run(device: bytes, start: int, before: bytes, heads: Heads, payloads: list[
     """Ops from columns, each tag computed."""
     base, others, collections, head_list = heads
     require(start >= 1, "a run starts at 0")
-    require(start + len(head_list) <= 1 << 64, "a run's numbers overflow")
+    require(start + len(head_list) < 1 << 64, "a run's numbers overflow")
     require(start > 1 or before == tag_zero(device), "before is not tag(0)")
     require(device not in base and device not in others, "a run names its own device as seen")
     require(not set(others) & set(base), "a run's device is in base too")

@@ -74,16 +74,22 @@ def read_index(vault: bytes, space: bytes) -> Callable[[Reader], Index]:
     return read
 
 
+FULL_FRAME = 1_048_576
 Rows = list[tuple[RowKey, list[Standing]]]
 
 
 def read_chunk(r: Reader) -> Rows:
     rows: Rows = []
+    before, before_bytes = None, 0
     for collection, frame in r.list(lambda r: (Collection.read(r), read_frame(r))):
         slots = Reader.whole(frame, lambda r: r.list(lambda r: (read_key(r), r.list(Standing.read))))
+        require(bool(slots), "a frame of a chunk has no rows")
+        require(collection != before or before_bytes >= FULL_FRAME, "a collection goes on though its frame is not full")
+        before, before_bytes = collection, len(frame)
         for key, slot in slots:
             _check_slot(collection, slot)
             rows.append((RowKey(collection, key), slot))
+    require(bool(rows), "a chunk has no rows")
     require_rising([key for key, _ in rows], "a chunk's rows")
     return rows
 
@@ -97,7 +103,10 @@ def _check_slot(collection: Collection, slot: list[Standing]) -> None:
 
 
 def read_deletions(r: Reader) -> list[bytes]:
-    return r.list(lambda r: r.fixed(16))
+    digests = r.list(lambda r: r.fixed(16))
+    require(bool(digests), "a deletions object is empty")
+    require_rising(digests, "the digests")
+    return digests
 
 
 # Root records

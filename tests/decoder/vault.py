@@ -10,7 +10,7 @@ from typing import TypeVar
 import crypto
 import snapshot
 from manifest import Manifest, ObjectRef, SnapshotRef, read_beacon, read_manifest
-from parse import Reader, Refused, reading, require
+from parse import Reader, Refused, reading, require, require_rising
 from run import Run, read_segment
 from snapshot import Index, Rows
 
@@ -201,10 +201,8 @@ class _Objects:
                 content = self.content(chunk_path, crypto.CHUNK, here.object)
                 require(crypto.blake(content) == here.content, "the content's hash is not the one that names it")
                 chunk = Reader.whole(content, snapshot.read_chunk)
-                require(not chunk or chunk[0][0] >= here.first, "a row is before the chunk's first key")
-                require(
-                    not chunk or following is None or chunk[-1][0] < following, "a row is in the next chunk's range"
-                )
+                require(chunk[0][0] == here.first, "the chunk's first row is another")
+                require(following is None or chunk[-1][0] < following, "a row is in the next chunk's range")
                 rows += chunk
         deletions: list[bytes] = []
         for deleted in index.deletions:
@@ -213,4 +211,5 @@ class _Objects:
                 content = self.content(deletions_path, crypto.CHUNK, deleted.object)
                 require(crypto.blake(content) == deleted.content, "the content's hash is not the one that names it")
                 deletions += Reader.whole(content, snapshot.read_deletions)
+                require_rising(deletions, "the digests from object to object")
         return Snapshot(path, index, rows, deletions)

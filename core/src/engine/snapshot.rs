@@ -10,8 +10,8 @@ use super::state::{key_of, record_key};
 use crate::crypto::{ObjectKind, pad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
-    ChunkPart, ChunkRef, Collection, DeletionsRef, Index, ObjectRef, Point, Row, RowKey, SnapshotRef, Vector, decode,
-    encode, encode_chunk,
+    ChunkPart, ChunkRef, Collection, DeletionsRef, FRAME_FULL_BYTES, Index, ObjectRef, Point, Row, RowKey,
+    SnapshotRef, Vector, decode, encode, encode_chunk,
 };
 use crate::{Error, Hash};
 use std::collections::BTreeSet;
@@ -23,8 +23,6 @@ const OUTSIDE_BYTES_MIN: u64 = 64 << 10;
 const OUTSIDE_SHARE: u64 = 5;
 /// And at this many segments in the space above it.
 const OUTSIDE_SEGMENTS_MAX: usize = 16;
-/// Rows packed into one frame have about this many bytes before compression: one slice of work.
-const PART_BYTES: usize = 1 << 20;
 /// A chunk takes frames up to about this many bytes before compression.
 const CHUNK_BYTES: usize = 4 << 20;
 /// Rows read at once.
@@ -240,7 +238,7 @@ impl Writer<'_> {
                 self.first.get_or_insert_with(|| RowKey { collection: collection.clone(), key: key.clone() });
                 self.bytes += value.len() + key.len();
                 self.rows.push(Row { key, slot: damaged(decode(&value, "a record"))? });
-                if self.bytes >= PART_BYTES {
+                if self.bytes >= FRAME_FULL_BYTES {
                     self.end_part(collection);
                     self.cx.yield_now().await;
                     if self.chunk_bytes >= CHUNK_BYTES {

@@ -23,6 +23,6 @@ pub(crate) use stamp::SUSPICIOUS_AHEAD_MS;
 pub use stamp::Stamp;
 pub use vector::{Context, Dot, Point, Vector};
 pub(crate) use wire::{
-    ChunkPart, ChunkRef, DeletionsRef, Home, Index, ObjectRef, Row, RowKey, decode, decode_chunk, decode_segment,
-    encode, encode_chunk, encode_segment, encode_tail,
+    ChunkPart, ChunkRef, DeletionsRef, FRAME_FULL_BYTES, Home, Index, ObjectRef, Row, RowKey, decode, decode_chunk,
+    decode_deletions, decode_segment, encode, encode_chunk, encode_segment, encode_tail,
 };
