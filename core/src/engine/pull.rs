@@ -61,6 +61,9 @@ pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Re
         Err(failure) => return Err(failure.error),
     };
 
+    if unchanged && planted!(NotModifiedEndsIt) {
+        return Ok(Polled { repair: false, beacon, beacon_etag: etag });
+    }
     let polls = cx.read(|state| state.head.bucket.polls + 1);
     let mut to_read = cx.read(|state| look::from_beacon(&state.head, &identity, &beacon, polls, state.now.unix_ms));
     let mut own = cx.read(|state| evidence::own_is_due(&state.head, state.now.unix_ms)) || full;
@@ -117,6 +120,9 @@ fn read_beacon(identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon,
 
 /// Whether the beacon lacks something that this device has verified, or says something else of this device.
 fn lacks(head: &Head, identity: &Identity, beacon: &BTreeMap<DeviceId, Sighting>) -> bool {
+    if planted!(BeaconNotRepaired) {
+        return false;
+    }
     let own = head.published.sequence;
     let own_wrong =
         own > 0 && beacon.get(&identity.device) != Some(&Sighting { sequence: own, hash: head.published.hash.short() });
@@ -255,7 +261,7 @@ fn accept(
     let unix_ms = tx.now.unix_ms;
     let own = tx.head.identity.as_ref().map(|identity| identity.device);
     let peer = tx.head.peer_mut(device);
-    if manifest.sequence < peer.sequence {
+    if manifest.sequence < peer.sequence && !planted!(LatePutTrusted) {
         let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
         peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
         return;
