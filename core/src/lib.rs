@@ -87,11 +87,27 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+/// Whether a planted bug is switched on: never, but in the simulator's own build.
+#[cfg(tidelock_planted)]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::planted::is($crate::planted::Bug::$bug)
+    };
+}
+#[cfg(not(tidelock_planted))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+
 pub mod crypto;
 pub mod engine;
 mod error;
 mod ids;
 pub mod local;
+#[cfg(tidelock_planted)]
+pub mod planted;
 pub mod replica;
 pub mod s3;
 

@@ -23,7 +23,7 @@ pub(super) const SWEEP_MS: u64 = 7 * 24 * 3600 * 1000;
 pub(super) async fn tombstones(cx: &Shared) -> Result<(), Error> {
     let ready = cx
         .read(|state| state.head.peers.values().all(|peer| peer.sequence == 0 || (peer.is_current() && !peer.forked)));
-    if !ready {
+    if !ready && !planted!(TombstoneDroppedOnCover) {
         return Ok(());
     }
     let mut range = ByteRange::default();

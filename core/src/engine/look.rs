@@ -28,7 +28,10 @@ pub(super) fn from_beacon(
                 && peer.wanted.is_none_or(|wanted| wanted < **said)
         })
     });
-    let due = head.peers.iter().filter(|(_, peer)| peer.debt.is_some_and(|debt| debt.is_due(poll, unix_ms)));
+    let due = head
+        .peers
+        .iter()
+        .filter(|(_, peer)| !planted!(DebtForgotten) && peer.debt.is_some_and(|debt| debt.is_due(poll, unix_ms)));
     moved.map(|(id, _)| *id).chain(due.map(|(id, _)| *id)).collect()
 }
 

@@ -89,6 +89,9 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
         Err(failure) => return Err(failure.error),
     };
 
+    if unchanged && planted!(NotModifiedEndsIt) {
+        return Ok(Polled { repair: false, beacon, beacon_etag: etag });
+    }
     let polls = cx.read(|state| state.head.bucket.polls + 1);
     let mut to_read = cx.read(|state| look::from_beacon(&state.head, &identity, &beacon, polls, state.now.unix_ms));
     let mut own = cx.read(|state| evidence::own_is_due(&state.head, state.now.unix_ms)) || full;
@@ -148,6 +151,9 @@ fn read_beacon(cx: &Shared, identity: &Identity, path: &str, sealed: &[u8]) -> R
 
 /// Whether the beacon lacks something that this device has verified, or says something else of this device.
 fn lacks(head: &Head, identity: &Identity, beacon: &BTreeMap<DeviceId, Sighting>) -> bool {
+    if planted!(BeaconNotRepaired) {
+        return false;
+    }
     let own = head.published.sequence;
     let own_wrong =
         own > 0 && beacon.get(&identity.device) != Some(&Sighting { sequence: own, hash: head.published.hash.short() });
