@@ -63,7 +63,12 @@ impl Shared {
             Ok(Found::Bytes { bytes, etag }) => {
                 Ok(match open(identity, path, kind, &bytes, MANIFEST_SEALED_BYTES_MAX) {
                     Ok(plaintext) => Opened::Plain { plaintext, etag },
-                    Err(error) => Opened::Bad(error),
+                    Err(error) => {
+                        if weakened!(DamageReadTwice) && crypto::epoch_of(&bytes).is_ok() {
+                            let _ = self.get(path, None, MANIFEST_SEALED_BYTES_MAX).await;
+                        }
+                        Opened::Bad(error)
+                    }
                 })
             }
             Ok(Found::Unchanged | Found::Nothing) => Ok(Opened::Missing),
@@ -87,7 +92,8 @@ impl Shared {
         }
         match self.get(path, None, named.len).await {
             Ok(Found::Bytes { bytes, etag }) => {
-                if bytes.len() as u64 != named.len || Hash::of(&bytes) != named.hash {
+                let is_named = bytes.len() as u64 == named.len && Hash::of(&bytes) == named.hash;
+                if !is_named && !weakened!(NamedHashIgnored) {
                     let error = Error::new(ErrorKind::HashMismatch, "an object is not the one that was named").on(path);
                     return Ok(Opened::Bad(error));
                 }

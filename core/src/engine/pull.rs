@@ -268,7 +268,7 @@ fn accept(
     }
     let second_line = (manifest.sequence == peer.sequence && hash != peer.hash)
         || (peer.sequence > 0 && manifest.sequence == peer.sequence + 1 && manifest.previous != peer.hash);
-    if second_line {
+    if second_line && !weakened!(ForkNotSeen) {
         peer.forked = true;
         return;
     }
