@@ -153,6 +153,9 @@ impl Shared {
             if continuation.is_none() {
                 return Ok(all);
             }
+            if all.len() > LISTED_MAX && !weakened!(ListingUnbounded) {
+                break;
+            }
         }
         Err(Error::new(ErrorKind::Corrupt, "a listing has no end")
             .on(prefix)
@@ -160,8 +163,10 @@ impl Shared {
     }
 }
 
-/// A listing of a million keys is a broken server's.
+/// So many pages are a broken server's: even ones of a hundred keys are enough.
 const LIST_PAGES_MAX: u32 = 1_000;
+/// A vault of 10⁶ records has some 2,000 objects. Whoever lists a hundred times as many wants memory.
+const LISTED_MAX: usize = 100_000;
 
 /// Opens sealed bytes found at a path.
 pub(super) fn open(

@@ -239,6 +239,9 @@ fn settle_manifests(
     let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
     for device in wanted {
         let missing = !read.contains_key(device);
+        if missing && !tx.head.peers.contains_key(device) {
+            continue; // a listing named it, which anybody may forge: the next full check lists again
+        }
         let peer = tx.head.peer_mut(*device);
         if missing && peer.sequence > 0 && peer.behind.is_none() && peer.wanted.is_none() {
             peer.behind = Some(Behind { since_ms: unix_ms, shown_n: 0 });
