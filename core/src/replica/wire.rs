@@ -1,6 +1,6 @@
 //! The encodings of published objects: borsh, one form each, trailing bytes refused.
 
-use super::frame::Frame;
+use super::frame::{FRAMES_BYTES_MAX, Frame};
 use super::op::{Columns, Head};
 use super::{Collection, Run, Slot, Vector};
 use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
@@ -83,11 +83,12 @@ pub(crate) fn decode_segment(home: Home, plaintext: &[u8]) -> Result<Run, Error>
     if (Home { vault: wire.vault, space: wire.space, device: wire.device }) != home {
         return Err(Error::new(ErrorKind::Corrupt, "a segment belongs elsewhere"));
     }
-    let heads: HeadsWire = decode(&wire.heads.unpack()?, "a segment's heads")?;
+    let mut left = FRAMES_BYTES_MAX;
+    let heads: HeadsWire = decode(&wire.heads.unpack(&mut left)?, "a segment's heads")?;
     let payloads = wire
         .payloads
         .into_iter()
-        .map(|frame| decode(&frame.unpack()?, "a segment's payload"))
+        .map(|frame| decode(&frame.unpack(&mut left)?, "a segment's payload"))
         .collect::<Result<_, Error>>()?;
     Columns {
         from: wire.from,
@@ -186,9 +187,10 @@ pub(crate) fn decode_chunk(plaintext: &[u8]) -> Result<Vec<(Collection, Vec<Row>
     let parts: Vec<ChunkPartWire> = decode(plaintext, "a chunk")?;
     let mut out = Vec::with_capacity(parts.len());
     let mut last: Option<RowKey> = None;
+    let mut left = FRAMES_BYTES_MAX;
     for part in parts {
         part.collection.check()?;
-        let rows: Vec<Row> = decode(&part.rows.unpack()?, "a chunk's rows")?;
+        let rows: Vec<Row> = decode(&part.rows.unpack(&mut left)?, "a chunk's rows")?;
         for row in &rows {
             super::check_key(&row.key)?;
             let here = RowKey { collection: part.collection.clone(), key: row.key.clone() };
