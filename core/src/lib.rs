@@ -101,6 +101,20 @@ macro_rules! planted {
     };
 }
 
+/// Whether a check is left out: never, but in the hostile bucket's own build.
+#[cfg(tidelock_planted)]
+macro_rules! weakened {
+    ($weakness:ident) => {
+        $crate::weakened::is($crate::weakened::Weakness::$weakness)
+    };
+}
+#[cfg(not(tidelock_planted))]
+macro_rules! weakened {
+    ($weakness:ident) => {
+        false
+    };
+}
+
 pub mod crypto;
 pub mod engine;
 mod error;
@@ -110,6 +124,8 @@ pub mod local;
 pub mod planted;
 pub mod replica;
 pub mod s3;
+#[cfg(tidelock_planted)]
+pub mod weakened;
 
 pub use engine::{
     Change, CommitId, Config, Conflict, DeviceStatus, Engine, Entry, Event, KeyRange, Meter, Now, OpId, Operation,

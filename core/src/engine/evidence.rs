@@ -42,7 +42,7 @@ pub(super) async fn check_header(cx: &Shared, identity: &Identity) -> Result<(),
             .on(HEADER)
             .next_step("check the store's address; `export` keeps this device's data, `reset` forgets its vault")),
         Found::Unchanged | Found::Nothing => {
-            if look::list(cx, identity).await?.is_empty() {
+            if look::list(cx, identity).await?.is_empty() && !weakened!(WipedTakenForLost) {
                 cx.step(|tx| {
                     tx.head.bucket.stopped = Some(Stopped::Wiped);
                     Ok(())
@@ -106,7 +106,7 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
                     Ok(())
                 });
             }
-            if !published.hashes.contains(&hash) {
+            if !published.hashes.contains(&hash) && !weakened!(ForkNotSeen) {
                 return stop(cx, Stopped::Forked);
             }
             true

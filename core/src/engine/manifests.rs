@@ -108,6 +108,9 @@ pub(super) fn settle_manifests(
     let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
     for device in wanted {
         let missing = !read.contains_key(device);
+        if missing && !tx.head.peers.contains_key(device) {
+            continue; // a listing named it, which anybody may forge: the next full check lists again
+        }
         let peer = tx.head.peer_mut(*device);
         if missing && peer.sequence > 0 && peer.behind.is_none() && peer.wanted.is_none() {
             peer.behind = Some(Behind { since_ms: unix_ms, shown_n: 0 });
@@ -147,7 +150,7 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     }
     let second_line = (manifest.sequence == peer.sequence && hash != peer.hash)
         || (peer.sequence > 0 && manifest.sequence == peer.sequence + 1 && manifest.previous != peer.hash);
-    if second_line {
+    if second_line && !weakened!(ForkNotSeen) {
         peer.forked = true;
         return;
     }

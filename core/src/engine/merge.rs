@@ -190,7 +190,8 @@ fn out_of_range() -> Error {
 
 /// A chunk's first row is the one that the index names, and its last is before the next chunk's.
 fn is_in_range(rows: &[(Collection, Vec<Row>)], first: &RowKey, end: Option<&RowKey>) -> bool {
-    let place = |(collection, row): (&Collection, &Row)| RowKey { collection: collection.clone(), key: row.key.clone() };
+    let place =
+        |(collection, row): (&Collection, &Row)| RowKey { collection: collection.clone(), key: row.key.clone() };
     let begins = rows.first().and_then(|(collection, rows)| Some(place((collection, rows.first()?))));
     let ends = rows.last().and_then(|(collection, rows)| Some(place((collection, rows.last()?))));
     begins.as_ref() == Some(first) && end.is_none_or(|end| ends.as_ref() < Some(end))

@@ -90,7 +90,7 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
     };
 
     if unchanged && planted!(NotModifiedEndsIt) {
-        return Ok(Polled { repair: false, beacon, beacon_etag: etag });
+        return Ok(Polled { repair: false, locked_out: false, beacon, beacon_etag: etag });
     }
     let polls = cx.read(|state| state.head.bucket.polls + 1);
     let mut to_read = cx.read(|state| look::from_beacon(&state.head, &identity, &beacon, polls, state.now.unix_ms));
