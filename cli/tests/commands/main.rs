@@ -1,5 +1,6 @@
 //! The command, run as a person runs it: processes, files, pipes and exit codes.
 
+mod access;
 mod archives;
 #[cfg(target_os = "linux")]
 mod bad_input;
