@@ -94,6 +94,8 @@ mod ids;
 pub mod local;
 pub mod replica;
 pub mod s3;
+#[cfg(test)]
+mod vectors;
 
 pub use engine::{
     Change, CommitId, Config, Conflict, DeviceStatus, Engine, Entry, Event, KeyRange, Meter, Now, OpId, Operation,

@@ -20,6 +20,8 @@ mod shared;
 mod snapshot;
 mod state;
 mod sync;
+#[cfg(test)]
+mod vectors;
 mod wait;
 mod write;
 

@@ -46,7 +46,7 @@ pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Re
     let found = cx.get(&path, known.clone(), MANIFEST_SEALED_BYTES_MAX).await;
     let (beacon, etag, unchanged) = match found {
         Ok(Found::Unchanged) => (known_beacon.clone(), known, true),
-        Ok(Found::Bytes { bytes, etag }) => match read_beacon(&identity, &path, &bytes) {
+        Ok(Found::Bytes { bytes, etag }) => match open_beacon(&identity, &path, &bytes) {
             Ok(beacon) => (beacon.devices, etag, false),
             Err(error) => {
                 report.reports.push(error.next_step("none: the next push writes a new one"));
@@ -106,13 +106,18 @@ pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Re
     Ok(Polled { repair, beacon, beacon_etag: etag })
 }
 
-fn read_beacon(identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
+fn open_beacon(identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
     let plaintext = open(identity, path, ObjectKind::Beacon, sealed, MANIFEST_SEALED_BYTES_MAX)?;
-    let beacon = Beacon::decode(&plaintext)?;
+    read_beacon(identity, &plaintext).map_err(|error| error.on(path))
+}
+
+/// Reads a beacon's plaintext: its place, its bounds.
+pub(super) fn read_beacon(identity: &Identity, plaintext: &[u8]) -> Result<Beacon, Error> {
+    let beacon = Beacon::decode(plaintext)?;
     if (beacon.vault, beacon.space) == (identity.vault, identity.space) {
         return Ok(beacon);
     }
-    Err(Error::new(ErrorKind::Corrupt, "a beacon belongs elsewhere").on(path))
+    Err(Error::new(ErrorKind::Corrupt, "a beacon belongs elsewhere"))
 }
 
 /// Whether the beacon lacks something that this device has verified, or says something else of this device.

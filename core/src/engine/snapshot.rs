@@ -10,8 +10,8 @@ use super::state::{key_of, record_key};
 use crate::crypto::{ObjectKind, pad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
-    ChunkPart, ChunkRef, Collection, DeletionsRef, FRAME_FULL_BYTES, Index, ObjectRef, Point, Row, RowKey,
-    SnapshotRef, Vector, decode, encode, encode_chunk,
+    ChunkPart, ChunkRef, Collection, DeletionsRef, FRAME_FULL_BYTES, Index, ObjectRef, Point, Row, RowKey, SnapshotRef,
+    Vector, decode, encode, encode_chunk,
 };
 use crate::{Error, Hash};
 use std::collections::BTreeSet;

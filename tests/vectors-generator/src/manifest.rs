@@ -86,10 +86,14 @@ impl Manifest {
     }
 
     pub(crate) fn body(&self) -> Vec<u8> {
-        let segments: Vec<Vec<u8>> = self.segments.iter().map(|segment| {
-            let (_, n, tag) = &segment.end;
-            join(&[&segment.object.bytes(), &segment.from.to_le_bytes(), &end(*n, tag)])
-        }).collect();
+        let segments: Vec<Vec<u8>> = self
+            .segments
+            .iter()
+            .map(|segment| {
+                let (_, n, tag) = &segment.end;
+                join(&[&segment.object.bytes(), &segment.from.to_le_bytes(), &end(*n, tag)])
+            })
+            .collect();
         let tail = self.raw_tail.clone().unwrap_or_else(|| self.tail.tail());
         let line = |device: &Id| join(&[device, &list(&segments), &blob(&tail)]);
         let snapshot = match &self.snapshot {
@@ -120,17 +124,23 @@ impl Manifest {
     }
 
     pub(crate) fn value(&self) -> Value {
-        let segments: Value = self.segments.iter().map(|segment| {
-            let (_, n, tag) = &segment.end;
-            json!({
-                "object": segment.object.value(),
-                "from": segment.from.to_string(),
-                "end": {"n": n.to_string(), "tag": hex(tag)},
+        let segments: Value = self
+            .segments
+            .iter()
+            .map(|segment| {
+                let (_, n, tag) = &segment.end;
+                json!({
+                    "object": segment.object.value(),
+                    "from": segment.from.to_string(),
+                    "end": {"n": n.to_string(), "tag": hex(tag)},
+                })
             })
-        }).collect();
-        let damaged: Value = self.damaged.iter().map(|(device, from, to)| {
-            json!({"device": hex(device), "from": from.to_string(), "to": to.to_string()})
-        }).collect();
+            .collect();
+        let damaged: Value = self
+            .damaged
+            .iter()
+            .map(|(device, from, to)| json!({"device": hex(device), "from": from.to_string(), "to": to.to_string()}))
+            .collect();
         let snapshot = self.snapshot.as_ref().map(|(index, bytes, vector)| {
             json!({"index": index.value(), "bytes": bytes.to_string(), "vector": entries_value(vector)})
         });

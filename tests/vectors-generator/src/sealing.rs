@@ -266,11 +266,12 @@ impl SlotWords {
         let public = <Kem as hpke::Kem>::PublicKey::from_bytes(&opener.public_key()).expect("a key just derived");
         let mode = OpModeS::Psk(PskBundle::new(&self.psk, &self.psk_id).expect("32 bytes"));
         let mut ephemeral = Given(hash(&join(&[&info, &self.plaintext])));
-        let (enc, context) = hpke::setup_sender_with_rng::<
-            hpke::aead::ChaCha20Poly1305,
-            hpke::kdf::HkdfSha256,
-            Kem,
-        >(&mode, &public, &info, &mut ephemeral)
+        let (enc, context) = hpke::setup_sender_with_rng::<hpke::aead::ChaCha20Poly1305, hpke::kdf::HkdfSha256, Kem>(
+            &mode,
+            &public,
+            &info,
+            &mut ephemeral,
+        )
         .expect("a usable key");
         let mut key = [0; 32];
         context.export(&self.export, &mut key).expect("32 bytes");

@@ -3,7 +3,9 @@
 use crate::bytes::{Entry, Id, blob, count, dot, join, list, stored, vector};
 use crate::case::hex;
 use crate::manifest::ObjectRef;
-use crate::ops::{Action, Collection, Context, collection_bytes, collection_value, entries_value, entry_value, stamp, stamp_value};
+use crate::ops::{
+    Action, Collection, Context, collection_bytes, collection_value, entries_value, entry_value, stamp, stamp_value,
+};
 use crate::world::{MS, VAULT, space};
 use serde_json::{Value, json};
 
@@ -137,9 +139,11 @@ impl Index {
         let chunks: Value = self.chunks.iter().map(|(object, first, content)| {
             json!({"object": object.value(), "first": row_key_value(first), "content": hex(content)})
         }).collect();
-        let deletions: Value = self.deletions.iter().map(|(object, content)| {
-            json!({"object": object.value(), "content": hex(content)})
-        }).collect();
+        let deletions: Value = self
+            .deletions
+            .iter()
+            .map(|(object, content)| json!({"object": object.value(), "content": hex(content)}))
+            .collect();
         json!({
             "device": hex(self.home[2]),
             "vector": entries_value(&self.vector),

@@ -11,7 +11,10 @@ fn the_files_are_the_generators() {
     for file in tidelock_vectors::files() {
         let there = fs::read_to_string(folder.join(file.name())).unwrap_or_default();
         let name = file.name();
-        assert!(there == file.text(), "{name} is another: run `cargo run --package tidelock-vectors` and look what changed");
+        assert!(
+            there == file.text(),
+            "{name} is another: run `cargo run --package tidelock-vectors` and look what changed"
+        );
         names.insert(name);
     }
     let entries = fs::read_dir(&folder).expect("the vectors' folder").map(|entry| entry.expect("readable").file_name());

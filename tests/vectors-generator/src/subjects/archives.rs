@@ -14,7 +14,8 @@ pub(crate) fn file() -> File {
         "archives",
         "docs/ARCHIVE.md. Into an empty vault. The value counts what was done and has what the vault holds then",
     );
-    let milk = || json!({"maps": {"todo": {"milk": "two litres"}}, "logs": {}, "added": 1, "siblings": 0, "unchanged": 0});
+    let milk =
+        || json!({"maps": {"todo": {"milk": "two litres"}}, "logs": {}, "added": 1, "siblings": 0, "unchanged": 0});
     let nothing = || json!({"maps": {}, "logs": {}, "added": 0, "siblings": 0, "unchanged": 0});
     let mut take = |name: &str, text: String, value: Value| file.value(name, "archive", json!({"text": text}), value);
     take("only a header", format!("{HEADER}\n"), nothing());
@@ -25,26 +26,50 @@ pub(crate) fn file() -> File {
     take("a last line without its line feed", format!("{HEADER}\n{MILK}"), milk());
     take("empty lines", format!("\n{HEADER}\n\n  \n{MILK}\n\n"), milk());
     take("carriage returns", format!("{HEADER}\r\n{MILK}\r\n"), milk());
-    take("fields in another order", {
-        let line = r#"{"stamp":{"counter":0,"ms":1700000000000},"value":"dHdvIGxpdHJlcw==","key":"milk","name":"todo","kind":"map"}"#;
-        format!("{HEADER}\n{line}\n")
-    }, milk());
+    take(
+        "fields in another order",
+        {
+            let line = r#"{"stamp":{"counter":0,"ms":1700000000000},"value":"dHdvIGxpdHJlcw==","key":"milk","name":"todo","kind":"map"}"#;
+            format!("{HEADER}\n{line}\n")
+        },
+        milk(),
+    );
     take("sibling: false", format!("{HEADER}\n{}\n", MILK.replace("}}", "},\"sibling\":false}")), milk());
-    take("a line twice", format!("{HEADER}\n{MILK}\n{MILK}\n"), json!({
-        "maps": {"todo": {"milk": "two litres"}}, "logs": {}, "added": 2, "siblings": 0, "unchanged": 0,
-    }));
-    take("a log's entry", format!("{HEADER}\n{ENTRY}\n"), json!({
-        "maps": {}, "logs": {"shell": {"018bcfe568000000000000000000000a": "ls"}}, "added": 1, "siblings": 0, "unchanged": 0,
-    }));
-    take("a sibling", format!("{HEADER}\n{MILK}\n{}\n", MILK.replace("}}", "},\"sibling\":true}")), json!({
-        "maps": {"todo": {"milk": "two litres"}}, "logs": {}, "added": 1, "siblings": 1, "unchanged": 0,
-    }));
-    take("an empty value", format!("{HEADER}\n{}\n", MILK.replace("dHdvIGxpdHJlcw==", "")), json!({
-        "maps": {"todo": {"milk": ""}}, "logs": {}, "added": 1, "siblings": 0, "unchanged": 0,
-    }));
-    take("a key beyond ASCII, escaped", format!("{HEADER}\n{}\n", MILK.replace("milk", "\\u00e9\\ud83d\\ude00")), json!({
-        "maps": {"todo": {"é\u{1f600}": "two litres"}}, "logs": {}, "added": 1, "siblings": 0, "unchanged": 0,
-    }));
+    take(
+        "a line twice",
+        format!("{HEADER}\n{MILK}\n{MILK}\n"),
+        json!({
+            "maps": {"todo": {"milk": "two litres"}}, "logs": {}, "added": 2, "siblings": 0, "unchanged": 0,
+        }),
+    );
+    take(
+        "a log's entry",
+        format!("{HEADER}\n{ENTRY}\n"),
+        json!({
+            "maps": {}, "logs": {"shell": {"018bcfe568000000000000000000000a": "ls"}}, "added": 1, "siblings": 0, "unchanged": 0,
+        }),
+    );
+    take(
+        "a sibling",
+        format!("{HEADER}\n{MILK}\n{}\n", MILK.replace("}}", "},\"sibling\":true}")),
+        json!({
+            "maps": {"todo": {"milk": "two litres"}}, "logs": {}, "added": 1, "siblings": 1, "unchanged": 0,
+        }),
+    );
+    take(
+        "an empty value",
+        format!("{HEADER}\n{}\n", MILK.replace("dHdvIGxpdHJlcw==", "")),
+        json!({
+            "maps": {"todo": {"milk": ""}}, "logs": {}, "added": 1, "siblings": 0, "unchanged": 0,
+        }),
+    );
+    take(
+        "a key beyond ASCII, escaped",
+        format!("{HEADER}\n{}\n", MILK.replace("milk", "\\u00e9\\ud83d\\ude00")),
+        json!({
+            "maps": {"todo": {"é\u{1f600}": "two litres"}}, "logs": {}, "added": 1, "siblings": 0, "unchanged": 0,
+        }),
+    );
 
     let mut refuse = |name: &str, text: String, kind| file.refused(name, "archive", json!({"text": text}), kind);
     refuse("nothing", String::new(), "invalid");

@@ -13,9 +13,7 @@ fn bytes(vault: Id, space: Id, sightings: &[Sighting]) -> Vec<u8> {
 }
 
 fn value(sightings: &[Sighting]) -> Value {
-    let entry = |(device, sequence, hash): &Sighting| {
-        json!({"device": hex(device), "sequence": sequence.to_string(), "hash": hex(hash)})
-    };
+    let entry = |(device, sequence, hash): &Sighting| json!({"device": hex(device), "sequence": sequence.to_string(), "hash": hex(hash)});
     sightings.iter().map(entry).collect()
 }
 

@@ -3,10 +3,10 @@
 use crate::bytes::{Entry, blob, join};
 use crate::case::{File, hex};
 use crate::manifest::{Manifest, ObjectRef, SegmentRef};
-use crate::ops::{Action, Op, Run, entries_value, log, map, root};
+use crate::ops::{Action, Op, Run, log, map, root};
 use crate::sealing::{
-    BEACON, CHUNK, Epoch, INDEX, KEYS, MANIFEST, Opener, Place, SEGMENT, SlotWords, code_text, derive, hash, keyed, pad,
-    public_key, seal,
+    BEACON, CHUNK, Epoch, INDEX, KEYS, MANIFEST, Opener, Place, SEGMENT, SlotWords, code_text, derive, hash, keyed,
+    pad, public_key, seal,
 };
 use crate::snapshot::{Index, Standing, chunk, deletions, row};
 use crate::world::{CODE, FIRST, MS, OTHER_VAULT, ROOTS, SECOND, VAULT, content_key, devices, header, space};
@@ -47,7 +47,8 @@ impl Bucket {
         (self.epoch, self.root) = (SECOND, ROOTS[1]);
         self.slot();
         let path = format!("keys/{}", SECOND.text());
-        let place = Place { key: derive(&ROOTS[1], "keys", &VAULT), vault: VAULT, kind: KEYS, epoch: SECOND, path: &path };
+        let place =
+            Place { key: derive(&ROOTS[1], "keys", &VAULT), vault: VAULT, kind: KEYS, epoch: SECOND, path: &path };
         let earlier = join(&[&1u32.to_le_bytes(), &FIRST.bytes(), &ROOTS[0]]);
         self.objects.insert(path.clone(), seal(&place, &earlier).bytes());
     }
@@ -66,9 +67,8 @@ impl Bucket {
         self.put(MANIFEST, &format!("manifests/{}", hex(device)), &manifest.signed());
         let short = manifest.hash()[..8].try_into().expect("8 bytes");
         self.sightings.insert(device, (manifest.sequence, short));
-        let entry = |(device, (sequence, hash)): (&[u8; 16], &(u64, [u8; 8]))| {
-            join(&[device, &sequence.to_le_bytes(), hash])
-        };
+        let entry =
+            |(device, (sequence, hash)): (&[u8; 16], &(u64, [u8; 8]))| join(&[device, &sequence.to_le_bytes(), hash]);
         let entries: Vec<Vec<u8>> = self.sightings.iter().map(entry).collect();
         self.put(BEACON, "beacon", &join(&[&VAULT, &space(), &crate::bytes::list(&entries)]));
     }
@@ -122,7 +122,9 @@ impl Held {
 
     fn value(&self) -> Value {
         let forked: Value = self.forked.iter().map(|at| hex(devices()[*at].0)).collect();
-        json!({"applied": entries_value(&self.applied), "maps": self.maps, "logs": self.logs, "forked": forked})
+        let applied = |(device, n, _): &Entry| json!({"device": hex(device), "n": n.to_string()});
+        let applied: Value = self.applied.iter().map(applied).collect();
+        json!({"applied": applied, "maps": self.maps, "logs": self.logs, "forked": forked})
     }
 }
 
@@ -132,7 +134,7 @@ pub(crate) fn file() -> File {
     let mut file = File::new(
         "buckets",
         "docs/FORMAT.md and both pages behind it. Each of `stages` puts objects over those before; the value has what is \
-         held after each. `bad` names objects that are refused and hold up nobody",
+         held after each. `bad` names objects of which one at least is refused; they hold up nobody",
     );
     single(&mut file);
     waiting_and_bad(&mut file);
@@ -171,17 +173,25 @@ fn single(file: &mut File) {
 
     let mut bucket = Bucket::new();
     let end = one.tail.end();
-    let two = first(1, vec![
-        Op::put(map("m"), "k", "b").seeing(&[end]).at(MS - 1, 0),
-        Op::put(map("m"), "gone", "x"),
-        Op::new(map("m"), "gone", Action::Delete),
-    ], &[end]);
+    let two = first(
+        1,
+        vec![
+            Op::put(map("m"), "k", "b").seeing(&[end]).at(MS - 1, 0),
+            Op::put(map("m"), "gone", "x"),
+            Op::new(map("m"), "gone", Action::Delete),
+        ],
+        &[end],
+    );
     bucket.manifest(&one);
     bucket.manifest(&two);
     let maps = json!({"m": {"k": ["b"]}});
-    case(file, "a put after the other, by an earlier clock; a delete", &[&bucket], &[], &[
-        Held::new(&[end, two.tail.end()], maps, json!({})),
-    ]);
+    case(
+        file,
+        "a put after the other, by an earlier clock; a delete",
+        &[&bucket],
+        &[],
+        &[Held::new(&[end, two.tail.end()], maps, json!({}))],
+    );
 
     let mut bucket = Bucket::new();
     let other = ENTRY.replace('a', "b");
@@ -189,9 +199,13 @@ fn single(file: &mut File) {
     let two = first(1, vec![Op::new(log("l"), ENTRY, Action::Delete)], &[]);
     bucket.manifest(&one);
     bucket.manifest(&two);
-    case(file, "an entry's delete wins over what it has not seen", &[&bucket], &[], &[
-        Held::new(&[one.tail.end(), two.tail.end()], json!({}), json!({"l": {other.as_str(): "y"}})),
-    ]);
+    case(
+        file,
+        "an entry's delete wins over what it has not seen",
+        &[&bucket],
+        &[],
+        &[Held::new(&[one.tail.end(), two.tail.end()], json!({}), json!({"l": {other.as_str(): "y"}}))],
+    );
 
     let mut bucket = Bucket::new();
     let (head, seed) = run(0, vec![Op::put(map("m"), "k", "a"), Op { void: true, ..Op::put(map("m"), "v", "gone") }]);
@@ -220,18 +234,21 @@ fn single(file: &mut File) {
 fn trimmed(spoil: impl Fn(&mut Index)) -> (Bucket, Entry) {
     let mut bucket = Bucket::new();
     let gone = ENTRY.replace('a', "c");
-    let (before, seed) = run(0, vec![
-        Op::put(map("m"), "k", "a"),
-        Op::put(log("l"), ENTRY, "x"),
-        Op::put(log("l"), &gone, "y"),
-        Op::new(log("l"), &gone, Action::Delete),
-    ]);
+    let (before, seed) = run(
+        0,
+        vec![
+            Op::put(map("m"), "k", "a"),
+            Op::put(log("l"), ENTRY, "x"),
+            Op::put(log("l"), &gone, "y"),
+            Op::new(log("l"), &gone, Action::Delete),
+        ],
+    );
     let own = &before.ops[0];
     let parts = [
-        (root(), vec![(own.key.clone(), vec![Standing {
-            action: own.action.clone(),
-            ..Standing::put(before.dot(0), "")
-        }])]),
+        (
+            root(),
+            vec![(own.key.clone(), vec![Standing { action: own.action.clone(), ..Standing::put(before.dot(0), "") }])],
+        ),
         (map("m"), vec![row("k", &[Standing::put(before.dot(1), "a")])]),
         (log("l"), vec![row(ENTRY, &[Standing::put(before.dot(2), "x")])]),
     ];
@@ -248,14 +265,12 @@ fn trimmed(spoil: impl Fn(&mut Index)) -> (Bucket, Entry) {
         ..Index::new(before.device, vec![before.end()])
     };
     spoil(&mut index);
-    let bytes = index.chunks.iter().map(|(object, _, _)| object.2).chain(index.deletions.iter().map(|(object, _)| object.2));
+    let bytes =
+        index.chunks.iter().map(|(object, _, _)| object.2).chain(index.deletions.iter().map(|(object, _)| object.2));
     let bytes = bytes.sum();
     let named = bucket.snapshot(INDEX, 4, &index.bytes());
     let tail = before.then(vec![], vec![]);
-    let manifest = Manifest {
-        snapshot: Some((named, bytes, vec![before.end()])),
-        ..Manifest::first(seed, tail, &[])
-    };
+    let manifest = Manifest { snapshot: Some((named, bytes, vec![before.end()])), ..Manifest::first(seed, tail, &[]) };
     bucket.manifest(&manifest);
     (bucket, before.end())
 }
@@ -273,9 +288,13 @@ fn waiting_and_bad(file: &mut File) {
     let ops = vec![record(&seed).seeing(&[ahead]), Op::put(map("m"), "k", "b")];
     bucket.manifest(&one);
     bucket.manifest(&Manifest::first(seed, Run::first(second, ops), &[ahead]));
-    case(file, "what has seen more than is published waits", &[&bucket], &[], &[
-        Held::new(&[one.tail.end()], json!({"m": {"k": ["a"]}}), json!({})),
-    ]);
+    case(
+        file,
+        "what has seen more than is published waits",
+        &[&bucket],
+        &[],
+        &[Held::new(&[one.tail.end()], json!({"m": {"k": ["a"]}}), json!({}))],
+    );
 
     let held = || Held::new(&[one.tail.end()], json!({"m": {"k": ["a"]}}), json!({}));
     let two = || first(1, vec![Op::put(map("m"), "k", "b")], &[]);
@@ -325,20 +344,20 @@ fn waiting_and_bad(file: &mut File) {
     segment("a segment that is not there", &|_, objects| objects.retain(|path, _| !path.contains("segments")));
 
     let path = |id: u8| format!("spaces/{}/snapshots/{}", hex(space()), hex([id; 16]));
-    let mut spoilt = |name: &str, id: u8, spoil: &dyn Fn(&mut Index)| {
+    let mut spoilt = |name: &str, ids: &[u8], spoil: &dyn Fn(&mut Index)| {
         let (mut bucket, _) = trimmed(spoil);
         let (second, seed) = devices()[1];
         let other = Manifest::first(seed, Run::first(second, vec![record(&seed), Op::put(map("n"), "k", "b")]), &[]);
         bucket.manifest(&other);
         let held = Held::new(&[other.tail.end()], json!({"n": {"k": ["b"]}}), json!({}));
-        case(file, name, &[&bucket], &[path(id)], &[held]);
+        case(file, name, &[&bucket], &ids.iter().map(|id| path(*id)).collect::<Vec<_>>(), &[held]);
     };
-    spoilt("a snapshot of another vault", 4, &|index| index.home[0] = OTHER_VAULT);
-    spoilt("a snapshot whose vector is not its manifest's", 4, &|index| index.vector[0].1 -= 1);
-    spoilt("a chunk of another content's hash", 1, &|index| index.chunks[0].2 = [9; 32]);
-    spoilt("a chunk of another hash", 1, &|index| index.chunks[0].0.1 = [9; 32]);
-    spoilt("a chunk that begins elsewhere", 1, &|index| index.chunks[0].1.1 = b"devices/".to_vec());
-    spoilt("deletions of another content's hash", 3, &|index| index.deletions[0].1 = [9; 32]);
+    spoilt("a snapshot of another vault", &[4], &|index| index.home[0] = OTHER_VAULT);
+    spoilt("a snapshot whose vector is not its manifest's", &[4], &|index| index.vector[0].1 -= 1);
+    spoilt("a chunk of another content's hash", &[1], &|index| index.chunks[0].2 = [9; 32]);
+    spoilt("a chunk of another hash", &[1], &|index| index.chunks[0].0.1 = [9; 32]);
+    spoilt("a chunk that begins elsewhere", &[1, 4], &|index| index.chunks[0].1.1 = b"devices/".to_vec());
+    spoilt("deletions of another content's hash", &[3], &|index| index.deletions[0].1 = [9; 32]);
 }
 
 fn chains(file: &mut File) {
@@ -357,14 +376,18 @@ fn chains(file: &mut File) {
     let forked = || Held { forked: vec![0], ..before() };
     chain("chain: the next manifest", next.clone(), after());
     chain("chain: the same manifest", one.clone(), before());
-    chain("chain: two sequences on, what is between was never seen", Manifest {
-        sequence: 3, previous: next.hash(), ..more("b")
-    }, after());
+    chain(
+        "chain: two sequences on, what is between was never seen",
+        Manifest { sequence: 3, previous: next.hash(), ..more("b") },
+        after(),
+    );
     chain("chain: the next one over another hash is a fork", Manifest { previous: [1; 32], ..next.clone() }, forked());
     chain("chain: another one of the same sequence is a fork", more("b"), forked());
-    chain("chain: the next one that has lost an op is no news", Manifest {
-        sequence: 2, previous: one.hash(), ..first(0, vec![], &[])
-    }, before());
+    chain(
+        "chain: the next one that has lost an op is no news",
+        Manifest { sequence: 2, previous: one.hash(), ..first(0, vec![], &[]) },
+        before(),
+    );
 
     let mut newer = Bucket::new();
     newer.manifest(&next);

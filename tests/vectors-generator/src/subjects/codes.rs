@@ -17,9 +17,14 @@ pub(crate) fn file() -> File {
     let written: [(&str, [u8; 20], String); 18] = [
         ("as shown", CODE, text.clone()),
         ("small letters", CODE, text.to_lowercase()),
-        ("letters of both cases", CODE, text.chars().enumerate().map(|(at, letter)| {
-            if at % 2 == 0 { letter.to_ascii_lowercase() } else { letter }
-        }).collect()),
+        (
+            "letters of both cases",
+            CODE,
+            text.chars()
+                .enumerate()
+                .map(|(at, letter)| if at % 2 == 0 { letter.to_ascii_lowercase() } else { letter })
+                .collect(),
+        ),
         ("without hyphens", CODE, text.replace('-', "")),
         ("spaces for hyphens", CODE, text.replace('-', " ")),
         ("a hyphen behind each symbol", CODE, text.chars().filter(|c| *c != '-').map(|c| format!("{c}-")).collect()),
@@ -54,7 +59,12 @@ pub(crate) fn file() -> File {
     refuse("a dotless i, which is no ASCII letter", mistaken_text.replacen('1', "\u{131}", 1));
     refuse("a Kelvin sign, which is no ASCII letter", {
         let mut code = CODE;
-        let text = (0..=255).map(|last| { code[19] = last; code_text(&code) }).find(|text| text.contains('K'));
+        let text = (0..=255)
+            .map(|last| {
+                code[19] = last;
+                code_text(&code)
+            })
+            .find(|text| text.contains('K'));
         text.expect("one of 256 has it").replacen('K', "\u{212a}", 1)
     });
     refuse("a full-width digit", mistaken_text.replacen('0', "\u{ff10}", 1));

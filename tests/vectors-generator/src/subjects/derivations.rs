@@ -7,7 +7,8 @@ use crate::world::{FIRST, ROOTS, SECOND, SEEDS, VAULT, first_tag, space};
 use serde_json::json;
 
 pub(crate) fn file() -> File {
-    let mut file = File::new("derivations", "docs/format/crypto.md: Conventions, Keys, Devices; replica.md: Ops (tags)");
+    let mut file =
+        File::new("derivations", "docs/format/crypto.md: Conventions, Keys, Devices; replica.md: Ops (tags)");
     let labels: [(&str, &[u8]); 14] = [
         ("content", &[VAULT, space()].concat()),
         ("blob id", &[VAULT, space()].concat()),

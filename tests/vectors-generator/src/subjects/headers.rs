@@ -10,7 +10,8 @@ pub(crate) fn file() -> File {
     let zeros = format!("tidelock 1\nvault {}\n", "0".repeat(32));
     file.value("an id of zeros", "header", json!({"bytes": hex(zeros)}), json!("0".repeat(32)));
     let id = hex(VAULT);
-    let mut refuse = |name: &str, bytes: &[u8]| file.refused(name, "header", json!({"bytes": hex(bytes)}), "unsupported");
+    let mut refuse =
+        |name: &str, bytes: &[u8]| file.refused(name, "header", json!({"bytes": hex(bytes)}), "unsupported");
     for (name, text) in [
         ("nothing", String::new()),
         ("version 2", format!("tidelock 2\nvault {id}\n")),

@@ -65,9 +65,13 @@ pub(crate) fn file() -> File {
     let mut misplace = |name: &str, inputs: Value| file.refused(name, "open-keys", inputs, "corrupt");
     misplace("another epoch's root secret", given(newest, &ROOTS[1], &right));
     misplace("read as another epoch's", given(SECOND, &root, &right));
-    misplace("the first epoch's, of which there is none", given(FIRST, &ROOTS[0], &sealed(FIRST, &ROOTS[0], &content(&[]))));
+    misplace(
+        "the first epoch's, of which there is none",
+        given(FIRST, &ROOTS[0], &sealed(FIRST, &ROOTS[0], &content(&[]))),
+    );
     let path = format!("keys/{}", newest.text());
-    let place = Place { key: derive(&root, "keys", &OTHER_VAULT), vault: OTHER_VAULT, kind: KEYS, epoch: newest, path: &path };
+    let place =
+        Place { key: derive(&root, "keys", &OTHER_VAULT), vault: OTHER_VAULT, kind: KEYS, epoch: newest, path: &path };
     misplace("of another vault", given(newest, &root, &seal(&place, &content(&whole[..2])).bytes()));
     let place = Place { key: derive(&root, "content", &VAULT), vault: VAULT, ..place };
     misplace("sealed under another label's key", given(newest, &root, &seal(&place, &content(&whole[..2])).bytes()));

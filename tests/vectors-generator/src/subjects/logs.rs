@@ -11,7 +11,8 @@ fn counted(bytes: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn file() -> File {
-    let mut file = File::new("logs", "docs/format/replica.md: Logs; crypto.md: Keys. Keys come from the first epoch's secret");
+    let mut file =
+        File::new("logs", "docs/format/replica.md: Logs; crypto.md: Keys. Keys come from the first epoch's secret");
     let random = [0xcd; 10];
     for (name, ms) in [
         ("now", MS),

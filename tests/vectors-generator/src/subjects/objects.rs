@@ -45,7 +45,13 @@ pub(crate) fn file() -> File {
                 file.refused(title, "object", given(other_name, other_path, &sealed), "corrupt");
             }
         }
-        let other = sealed_at(*kind, path, FIRST, &ROOTS[0], &pad(if *kind == SEGMENT { MANIFEST } else { SEGMENT }, b"content"));
+        let other = sealed_at(
+            *kind,
+            path,
+            FIRST,
+            &ROOTS[0],
+            &pad(if *kind == SEGMENT { MANIFEST } else { SEGMENT }, b"content"),
+        );
         if matches!(*kind, BEACON | MANIFEST | SEGMENT) {
             file.refused(format!("a {name} padded by the other rule"), "object", given(name, path, &other), "corrupt");
         }

@@ -6,8 +6,11 @@ use crate::sealing::{MANIFEST, SEGMENT, pad, padme};
 use serde_json::json;
 
 pub(crate) fn file() -> File {
-    let mut file = File::new("padding", "docs/format/crypto.md: Sizes. `padded-length` is of the length field and plaintext");
-    for len in [4, 5, 7, 8, 9, 15, 17, 63, 64, 65, 100, 255, 256, 257, 1_000, 4_095, 4_097, 65_537, 1_000_000, 8_388_609] {
+    let mut file =
+        File::new("padding", "docs/format/crypto.md: Sizes. `padded-length` is of the length field and plaintext");
+    for len in
+        [4, 5, 7, 8, 9, 15, 17, 63, 64, 65, 100, 255, 256, 257, 1_000, 4_095, 4_097, 65_537, 1_000_000, 8_388_609]
+    {
         let given = json!({"rule": "padme", "length": len});
         file.value(format!("PADMÉ of {len}"), "padded-length", given, json!(padme(len)));
     }
@@ -33,7 +36,10 @@ pub(crate) fn file() -> File {
         refuse("three bytes of a length", &padded[..3]);
         refuse("a byte short", &padded[..padded.len() - 1]);
         refuse("a byte too long", &[&padded[..], &[0]].concat());
-        refuse("padded to the length after the right one", &[&padded[..], &vec![0; if kind == SEGMENT { 8 } else { 4096 }]].concat());
+        refuse(
+            "padded to the length after the right one",
+            &[&padded[..], &vec![0; if kind == SEGMENT { 8 } else { 4096 }]].concat(),
+        );
         refuse("not padded", &blob(&[7; 90]));
         refuse("a byte of padding that is not zero", &[&padded[..padded.len() - 1], &[1]].concat());
         let mut first = padded.clone();

@@ -86,30 +86,45 @@ pub(crate) fn file() -> File {
     frame("no zstd frame", squeezed(content.len(), content));
     frame("nothing compressed", squeezed(content.len(), b""));
     frame("nothing, declared as nothing", squeezed(0, b""));
-    frame("a frame with a dictionary's id", squeezed(content.len(), &{
-        let raw = raw_zstd(content);
-        join(&[&raw[..4], &[raw[4] | 1, 7], &raw[5..]])
-    }));
-    frame("a checksum that is wrong", squeezed(content.len(), &{
-        let mut altered = zstd[1].clone();
-        *altered.last_mut().expect("a checksum") ^= 1;
-        altered
-    }));
-    frame("the reserved bit of a zstd frame's header", squeezed(content.len(), &{
-        let mut altered = raw_zstd(content);
-        altered[4] |= 8;
-        altered
-    }));
-    frame("a block of the reserved type", squeezed(content.len(), &{
-        let mut altered = raw_zstd(content);
-        altered[9] |= 6;
-        altered
-    }));
-    frame("a content size that its blocks don't have", squeezed(content.len(), &{
-        let mut altered = raw_zstd(content);
-        altered[5] ^= 1;
-        altered
-    }));
+    frame(
+        "a frame with a dictionary's id",
+        squeezed(content.len(), &{
+            let raw = raw_zstd(content);
+            join(&[&raw[..4], &[raw[4] | 1, 7], &raw[5..]])
+        }),
+    );
+    frame(
+        "a checksum that is wrong",
+        squeezed(content.len(), &{
+            let mut altered = zstd[1].clone();
+            *altered.last_mut().expect("a checksum") ^= 1;
+            altered
+        }),
+    );
+    frame(
+        "the reserved bit of a zstd frame's header",
+        squeezed(content.len(), &{
+            let mut altered = raw_zstd(content);
+            altered[4] |= 8;
+            altered
+        }),
+    );
+    frame(
+        "a block of the reserved type",
+        squeezed(content.len(), &{
+            let mut altered = raw_zstd(content);
+            altered[9] |= 6;
+            altered
+        }),
+    );
+    frame(
+        "a content size that its blocks don't have",
+        squeezed(content.len(), &{
+            let mut altered = raw_zstd(content);
+            altered[5] ^= 1;
+            altered
+        }),
+    );
     frame("a window of 16 MiB", squeezed(content.len(), &windowed(content, 14 << 3)));
 
     let whole = segment.bytes();

@@ -94,7 +94,8 @@ pub(crate) fn file() -> File {
         reseal("sealed for another vault", "wrong-key", &|w| w.vault = OTHER_VAULT);
         reseal("HPKE bound to another path", "wrong-key", &|w| w.path = "slots/x".to_owned());
         reseal("the envelope bound to another path", "wrong-key", &|w| w.envelope_path = "slots/x".to_owned());
-        let payload = |epoch: Epoch, vault: Id, header: &[u8]| join(&[&epoch.bytes(), &ROOTS[1], &vault, &hash(header)]);
+        let payload =
+            |epoch: Epoch, vault: Id, header: &[u8]| join(&[&epoch.bytes(), &ROOTS[1], &vault, &hash(header)]);
         let other_epoch = payload(Epoch(2, [0x23; 8]), VAULT, &header());
         reseal("a payload of another epoch", "corrupt", &|w| w.plaintext.clone_from(&other_epoch));
         let other_vault = payload(SECOND, OTHER_VAULT, &header());
@@ -113,7 +114,11 @@ pub(crate) fn file() -> File {
     }
     let other_code = *b"0123456789abcdefghiJ";
     let sealed = words(recovery).seal(recovery).bytes();
-    let inputs = given(&Opener { path: recovery.path.clone(), ..Opener::recovery(&other_code) }, &code_text(&other_code), &sealed);
+    let inputs = given(
+        &Opener { path: recovery.path.clone(), ..Opener::recovery(&other_code) },
+        &code_text(&other_code),
+        &sealed,
+    );
     file.refused("another recovery code", "open-slot", inputs, "wrong-key");
     let right = words(passphrase).seal(passphrase).bytes();
     for (name, secret) in [
@@ -125,7 +130,12 @@ pub(crate) fn file() -> File {
     }
     file.refused("an empty passphrase", "open-slot", given(passphrase, "", &right), "invalid");
     file.refused("a passphrase of 1,025 bytes", "open-slot", given(passphrase, &"x".repeat(1_025), &right), "invalid");
-    file.refused("a device's seed for a code", "open-slot", given(device, &hex(SEEDS[1]), &words(device).seal(device).bytes()), "wrong-key");
+    file.refused(
+        "a device's seed for a code",
+        "open-slot",
+        given(device, &hex(SEEDS[1]), &words(device).seal(device).bytes()),
+        "wrong-key",
+    );
     file.refused("a recovery slot with a passphrase's head", "open-slot", given(recovery, code, &right), "corrupt");
     for (name, cost) in [
         ("too little memory", [19_455, 2, 1]),

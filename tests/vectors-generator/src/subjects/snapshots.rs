@@ -19,7 +19,8 @@ fn plaintext(bytes: &[u8]) -> Value {
 }
 
 pub(crate) fn file() -> File {
-    let mut file = File::new("snapshots", "docs/format/replica.md: Maps, Logs, Snapshots. Plaintexts are without padding");
+    let mut file =
+        File::new("snapshots", "docs/format/replica.md: Maps, Logs, Snapshots. Plaintexts are without padding");
     indexes(&mut file);
     chunks(&mut file);
     ranges(&mut file);
@@ -72,10 +73,15 @@ fn indexes(file: &mut File) {
     let bytes = full.bytes();
     file.refused("index: nothing", "index", index(&[]), "corrupt");
     file.refused("index: a byte short", "index", index(&bytes[..bytes.len() - 1]), "corrupt");
-    file.refused("index: more chunks than bytes", "index", index(&{
-        let start = Index { chunks: vec![], deletions: vec![], ..full }.bytes();
-        join(&[&start[..start.len() - 8], &[0xff; 4], &[0; 4]])
-    }), "corrupt");
+    file.refused(
+        "index: more chunks than bytes",
+        "index",
+        index(&{
+            let start = Index { chunks: vec![], deletions: vec![], ..full }.bytes();
+            join(&[&start[..start.len() - 8], &[0xff; 4], &[0; 4]])
+        }),
+        "corrupt",
+    );
 }
 
 type Parts = Vec<(Collection, Vec<Row>)>;
@@ -108,9 +114,8 @@ fn chunks(file: &mut File) {
     let frame = raw_frame(&rows_bytes(&one[0].1));
     let squeezed = list(&[join(&[&collection_bytes(&one[0].0), &frame])]);
     take("a frame of one raw block", &squeezed, &one);
-    let contexts: Parts = vec![(map("m"), vec![row("k", &[
-        Standing::put(a, "v").seeing(&[(c.0, 9, [9; 8])], &[(c.0, 3, [3; 8])]),
-    ])])];
+    let contexts: Parts =
+        vec![(map("m"), vec![row("k", &[Standing::put(a, "v").seeing(&[(c.0, 9, [9; 8])], &[(c.0, 3, [3; 8])])])])];
     take("a context's dot that its own vector covers", &chunk(&contexts), &contexts);
 
     let mut refuse = |name: &str, bytes: &[u8]| {
@@ -168,10 +173,12 @@ fn chunks(file: &mut File) {
 fn ranges(file: &mut File) {
     let bytes = chunk(&parts());
     let given = |first: (&Collection, &str), next: Option<(&Collection, &str)>| {
-        let place = |(collection, key): (&Collection, &str)| json!({
-            "collection": crate::ops::collection_value(collection),
-            "key": key,
-        });
+        let place = |(collection, key): (&Collection, &str)| {
+            json!({
+                "collection": crate::ops::collection_value(collection),
+                "key": key,
+            })
+        };
         json!({"plaintext": hex(&bytes), "first": place(first), "next": next.map(place)})
     };
     let (first, last) = ((&root(), "devices/x"), (&log("shell"), ENTRY));

@@ -26,7 +26,8 @@ pub(crate) fn rich() -> Run {
 }
 
 pub(crate) fn file() -> File {
-    let mut file = File::new("tails", "docs/format/replica.md: Names and points, Ops, Runs. Numbers of 64 bits are decimal text");
+    let mut file =
+        File::new("tails", "docs/format/replica.md: Names and points, Ops, Runs. Numbers of 64 bits are decimal text");
     let rich = rich();
     let own = rich.device;
     let (other, third) = (rich.base[0].0, rich.ops[0].seen[1].0);
@@ -44,7 +45,10 @@ pub(crate) fn file() -> File {
     take("a name with a zero-width space", &Run::first(own, vec![Op::put(map("a\u{200b}"), "k", "v")]));
     take("a key with a control character", &Run::first(own, vec![Op::put(map("m"), "a\n\u{0}", "v")]));
     take("a key beyond ASCII", &Run::first(own, vec![Op::put(map("m"), "é\u{1f600}", "v")]));
-    take("one name as map and as log", &Run::first(own, vec![Op::put(map("m"), "k", "v"), Op::put(log("m"), "k", "v")]));
+    take(
+        "one name as map and as log",
+        &Run::first(own, vec![Op::put(map("m"), "k", "v"), Op::put(log("m"), "k", "v")]),
+    );
     take("an op of the greatest number", &Run { from: u64::MAX - 1, ..rich.then(vec![], vec![put()]) });
     take("something seen 127 ahead", &Run::first(own, vec![put().seeing(&[(other, 127, [1; 8])])]));
     take("something seen 128 ahead", &Run::first(own, vec![put().seeing(&[(other, 128, [1; 8])])]));
@@ -53,7 +57,10 @@ pub(crate) fn file() -> File {
         let dots = vec![(other, 2, [0; 8]), (other, 256, [0; 8])];
         Run::first(own, vec![Op { context: Context { vector: vec![], dots }, ..put() }])
     });
-    take("a base of two devices", &Run { base: vec![(other, 4, [4; 8]), (third, 1, [1; 8])], ..rich.then(vec![], vec![put()]) });
+    take(
+        "a base of two devices",
+        &Run { base: vec![(other, 4, [4; 8]), (third, 1, [1; 8])], ..rich.then(vec![], vec![put()]) },
+    );
 
     let mut refuse = |name: &str, run: &Run, tail: Vec<u8>| file.refused(name, "tail", given(run, &tail), "corrupt");
     let mut spoil = |name: &str, change: &dyn Fn(&mut Columns)| {
