@@ -87,15 +87,47 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+/// Whether a planted bug is switched on: never, but in the simulator's own build.
+#[cfg(tidelock_planted)]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::planted::is($crate::planted::Bug::$bug)
+    };
+}
+#[cfg(not(tidelock_planted))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+
+/// Whether a check is left out: never, but in the hostile bucket's own build.
+#[cfg(tidelock_planted)]
+macro_rules! weakened {
+    ($weakness:ident) => {
+        $crate::weakened::is($crate::weakened::Weakness::$weakness)
+    };
+}
+#[cfg(not(tidelock_planted))]
+macro_rules! weakened {
+    ($weakness:ident) => {
+        false
+    };
+}
+
 pub mod crypto;
 pub mod engine;
 mod error;
 mod ids;
 pub mod local;
+#[cfg(tidelock_planted)]
+pub mod planted;
 pub mod replica;
 pub mod s3;
 #[cfg(test)]
 mod vectors;
+#[cfg(tidelock_planted)]
+pub mod weakened;
 
 pub use engine::{
     Change, CommitId, Config, Conflict, DeviceStatus, Engine, Entry, Event, KeyRange, Meter, Now, OpId, Operation,

@@ -71,7 +71,8 @@ fn shown(world: &World, device: usize, report: &SyncReport) -> Value {
         let mut records = Map::new();
         for entry in engine.list(collection, &KeyRange::default(), 100).unwrap() {
             let text = |bytes: &[u8]| Value::from(String::from_utf8(bytes.to_vec()).unwrap());
-            let conflict = conflicts.iter().find(|conflict| conflict.collection == *collection && conflict.key == entry.key);
+            let conflict =
+                conflicts.iter().find(|conflict| conflict.collection == *collection && conflict.key == entry.key);
             let value = match (collection.kind, conflict) {
                 (Kind::Log, _) => text(&entry.record.value),
                 (_, None) => Value::Array(vec![text(&entry.record.value)]),
@@ -85,12 +86,9 @@ fn shown(world: &World, device: usize, report: &SyncReport) -> Value {
         }
     }
     let others = status.devices.iter().filter(|other| Some(other.id) != status.device && other.applied > 0);
-    let applied: Value = others.map(|other| json!({"device": other.id.to_string(), "n": other.applied.to_string()})).collect();
-    let forked: Value = report
-        .reports
-        .iter()
-        .filter(|error| error.kind() == ErrorKind::Forked)
-        .filter_map(Error::object)
-        .collect();
+    let applied: Value =
+        others.map(|other| json!({"device": other.id.to_string(), "n": other.applied.to_string()})).collect();
+    let forked: Value =
+        report.reports.iter().filter(|error| error.kind() == ErrorKind::Forked).filter_map(Error::object).collect();
     json!({"applied": applied, "maps": maps, "logs": logs, "forked": forked})
 }

@@ -200,7 +200,7 @@ impl Vault {
 
     /// What happens from now on: changes, progress, reports.
     pub fn events(&self) -> Events {
-        Events::new(self.shared.running.events.subscribe())
+        Events::new(self.shared.running.events.upgrade())
     }
 
     /// Writes everything into an archive (`docs/ARCHIVE.md`), in clear; how many records it holds is the result. The

@@ -12,15 +12,21 @@ sys.path.insert(0, str(Path(__file__).parent))
 import household
 from stage import Stage
 
+HOMES = {
+    "small": household.small,
+    "medium": household.medium,
+    "busy": household.busy,
+    "large": household.large,
+}
+
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], household.Household]:
-    """The vault of this name: small, medium or large."""
+    """The vault of this name."""
 
     @cache
     def made(name: str) -> household.Household:
-        build = {"small": household.small, "medium": household.medium, "large": household.large}[name]
-        return build(tmp_path_factory.mktemp(name))
+        return HOMES[name](tmp_path_factory.mktemp(name))
 
     return made
 

@@ -149,15 +149,29 @@ def large(folder: Path) -> Household:
     return home
 
 
-def random_round(home: Household, rng: random.Random) -> None:
+def busy(folder: Path) -> Household:
+    """Three devices that change much of what there is: their manifests name snapshots of different moments."""
+    rng = random.Random(5)
+    home = Household(folder, ["desk", "laptop", "phone"])
+    home.devices[0].append("shell", *(f"entry {i}" for i in range(200)))
+    home.sync()
+    for _ in range(8):
+        random_round(home, rng, rows=400, of=2_500)
+        for device in rng.sample(home.devices, 2):
+            device.run("sync")
+    home.sync()
+    return home
+
+
+def random_round(home: Household, rng: random.Random, rows: int = 100, of: int = 7_000) -> None:
     """Writes on every device, without a sync: conflicts, deletes of both kinds, a big value now and then."""
     for device in home.devices:
         for _ in range(4):
             device.put("contested", f"k{rng.randint(0, 11)}", f"value {rng.randint(0, 3)}")
         contested = device.lines("list", "--json", "contested")
         device.run("delete", "contested", rng.choice(contested)["key"])
-        rows = {f"{rng.randint(0, 7_000):05}": rng.randbytes(40) for _ in range(100)}
-        device.import_records("map", "bulk", rows, home.folder)
+        bulk = {f"{rng.randint(0, of):05}": rng.randbytes(40) for _ in range(rows)}
+        device.import_records("map", "bulk", bulk, home.folder)
         device.append("shell", *(f"echo {rng.random()}" for _ in range(5)))
     device = rng.choice(home.devices)
     device.put("big", f"words {rng.randint(0, 3)}", b"the same words again " * rng.randint(1, 12_000))

@@ -16,11 +16,12 @@ import pytest
 import household
 from decode import decode, described, replay
 from household import Device, Household
+from replica import covers
 from run import Op, Void
 from vault import Bucket, Vault, read_vault
 
 Home = Callable[[str], Household]
-HOMES = ["small", "medium", "large"]
+HOMES = ["small", "medium", "busy", "large"]
 
 
 def opened(home: Household) -> Vault:
@@ -224,6 +225,18 @@ def test_the_small_vault_has_one_of_everything(home: Home) -> None:
     assert len(state["logs"]["shell"]["0" * 32]["versions"]) == 2
     assert all(slot["listed"] for slot in state["slots"].values())
     assert {slot["opener"] for slot in state["slots"].values()} == {"recovery", "passphrase", "device"}
+
+
+def test_the_busy_vault_has_snapshots_of_different_moments(home: Home) -> None:
+    """And one has writes that another had replaced, which no context names any more."""
+    vault = opened(home("busy"))
+    assert len(vault.snapshots) >= 2
+    first, second, *_ = vault.snapshots
+    dots = [{standing.dot for _, slot in s.rows for standing in slot} for s in (first, second)]
+    vectors = [first.index.vector, second.index.vector]
+    assert any(covers(vectors[1], dot) and dot not in dots[1] for dot in dots[0]) or any(
+        covers(vectors[0], dot) and dot not in dots[0] for dot in dots[1]
+    )
 
 
 def test_the_large_vault_has_segments_snapshots_chunks_deletions_and_trims(home: Home) -> None:

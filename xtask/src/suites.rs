@@ -89,7 +89,7 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "decoder",
-        proves: "a second reader, written in Python from docs/FORMAT.md alone, finds in a bucket what every device holds",
+        proves: "a second reader, in Python after docs/FORMAT.md, finds in a bucket what every device holds, and refuses alike",
         needs: &[C_COMPILER, PYTHON],
         steps: &[step("cargo build --package tidelock-cli"), step("python3 tests/decoder/clean.py")],
     },

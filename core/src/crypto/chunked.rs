@@ -76,7 +76,7 @@ pub(super) fn open<S: Suite>(
         return Err(Refused::Damaged);
     }
     let keys = MessageKeys::derive::<S>(key, salt, context);
-    if !bool::from(commitment.ct_eq(keys.commitment())) {
+    if !bool::from(commitment.ct_eq(keys.commitment())) && !weakened!(CommitmentUnchecked) {
         return Err(Refused::NotThisKey);
     }
     let aead = keys.aead::<S>();
@@ -135,6 +135,7 @@ impl MessageKeys {
     fn nonce<S: Suite>(&self, number: usize) -> Nonce<S::Aead> {
         let mut nonce = Nonce::<S::Aead>::try_from(&self.bytes[self.key_len..][..NONCE_BYTES])
             .expect("every suite's nonce has 12 bytes");
+        let number = if weakened!(ChunkNumberNotBound) { 0 } else { number };
         let counter = (number as u64).to_be_bytes();
         nonce[NONCE_BYTES - counter.len()..].iter_mut().zip(counter).for_each(|(byte, count)| *byte ^= count);
         nonce

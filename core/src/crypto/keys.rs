@@ -82,6 +82,20 @@ impl KeyRing {
         Ok(())
     }
 
+    /// Adds every epoch of another ring of this vault.
+    ///
+    /// # Errors
+    /// `corrupt` if the two are not rings of one vault: another first epoch, another secret of one that both have; or more
+    /// than [`EPOCHS_MAX`].
+    pub fn join(&mut self, other: &Self) -> Result<(), Error> {
+        let mut joined = self.clone();
+        for (epoch, secret) in &other.epochs {
+            joined.add(*epoch, secret.clone())?;
+        }
+        *self = joined;
+        Ok(())
+    }
+
     /// Seals and opens a space's objects of one epoch. `None` for an epoch that is not known here.
     pub fn content_key(&self, epoch: EpochId, space: SpaceId) -> Option<ContentKey> {
         self.epochs.get(&epoch).map(|secret| secret.content_key(self.vault, space))

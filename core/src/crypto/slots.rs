@@ -251,7 +251,8 @@ fn encapsulate(
     rng: &mut HedgedRng,
 ) -> Result<([u8; ENC_BYTES], ContentKey), HpkeError> {
     let public_key = <Kem as hpke::Kem>::PublicKey::from_bytes(&record.public_key)?;
-    let mode = OpModeS::Psk(PskBundle::new(&record.psk, labels::SLOT_PSK_ID)?);
+    let psk = if weakened!(SlotPskIgnored) { &[0; 32] } else { &record.psk };
+    let mode = OpModeS::Psk(PskBundle::new(psk, labels::SLOT_PSK_ID)?);
     let (enc, context) = hpke::setup_sender_with_rng::<Aead, Kdf, Kem>(&mode, &public_key, info, rng)?;
     let mut key = ContentKey([0; 32]);
     context.export(labels::SLOT_EXPORT, &mut key.0)?;
@@ -260,7 +261,8 @@ fn encapsulate(
 
 fn decapsulate(opener: &Opener, info: &[u8], enc: &[u8; ENC_BYTES]) -> Result<ContentKey, HpkeError> {
     let enc = EncappedKey::from_bytes(enc)?;
-    let mode = OpModeR::Psk(PskBundle::new(&*opener.psk, labels::SLOT_PSK_ID)?);
+    let psk = if weakened!(SlotPskIgnored) { &[0; 32] } else { &*opener.psk };
+    let mode = OpModeR::Psk(PskBundle::new(psk, labels::SLOT_PSK_ID)?);
     let context = hpke::setup_receiver::<Aead, Kdf, Kem>(&mode, &opener.private_key, &enc, info)?;
     let mut key = ContentKey([0; 32]);
     context.export(labels::SLOT_EXPORT, &mut key.0)?;

@@ -46,7 +46,7 @@ impl StretchParams {
         let within = (19 * 1024..=1024 * 1024).contains(&self.memory_kib)
             && (2..=16).contains(&self.passes)
             && (1..=4).contains(&self.lanes);
-        if within {
+        if within || weakened!(StretchCostUnchecked) {
             return Ok(());
         }
         let Self { memory_kib, passes, lanes } = self;

@@ -202,7 +202,9 @@ fn apply_log_op(tx: &mut Tx<'_>, op: &Op, dot: Dot) -> Result<(), Error> {
             tx.set(Table::Deletions, digest.to_vec(), Some(Vec::new()));
             Slot::default()
         }
-        Action::Put(_) if tx.get(Table::Deletions, &digest)?.is_some() => Slot::default(),
+        Action::Put(_) if tx.get(Table::Deletions, &digest)?.is_some() && !planted!(DeletionForgotten) => {
+            Slot::default()
+        }
         Action::Put(_) => {
             let new = Standing { dot, stamp: op.stamp, action: op.action.clone(), context: Context::default() };
             lowest(before.clone(), new)

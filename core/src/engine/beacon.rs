@@ -32,6 +32,9 @@ pub(super) async fn repair(cx: &Shared, identity: &Arc<Identity>, polled: &mut P
 /// PUTs the merge of what the bucket's beacon said and what is verified here; the own entry is always set. False: another
 /// device was quicker.
 pub(super) async fn put(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) -> Result<bool, Error> {
+    if polled.locked_out {
+        return Ok(false);
+    }
     cx.flush().await?;
     let mut beacon = Beacon { vault: identity.vault, space: identity.space, devices: BTreeMap::new() };
     let said = Beacon { devices: polled.beacon.clone(), ..beacon.clone() };
@@ -51,7 +54,7 @@ pub(super) async fn put(cx: &Shared, identity: &Arc<Identity>, polled: &mut Poll
         head.bucket.conditional == Some(true)
     });
     let path = beacon_path(identity.space);
-    let sealed = cx.seal(identity, &path, ObjectKind::Beacon, &beacon.encode())?;
+    let sealed = cx.seal(&path, ObjectKind::Beacon, &beacon.encode())?;
     let condition = match polled.beacon_etag.clone() {
         Some(etag) if conditional => Condition::IfMatch(etag),
         _ => Condition::Always,

@@ -3,9 +3,9 @@
 use super::api::SyncReport;
 use super::head::{Head, Identity, Stopped};
 use super::look;
+use super::manifests::verify_manifest;
 use super::objects::{Found, HEADER, Opened, manifest_path};
 use super::publish;
-use super::pull::verify_manifest;
 use super::shared::Shared;
 use crate::crypto::ObjectKind;
 use crate::{Error, ErrorKind, Hash, VaultId};
@@ -42,7 +42,7 @@ pub(super) async fn check_header(cx: &Shared, identity: &Identity) -> Result<(),
             .on(HEADER)
             .next_step("check the store's address; `export` keeps this device's data, `reset` forgets its vault")),
         Found::Unchanged | Found::Nothing => {
-            if look::list(cx, identity).await?.is_empty() {
+            if look::list(cx, identity).await?.is_empty() && !weakened!(WipedTakenForLost) {
                 cx.step(|tx| {
                     tx.head.bucket.stopped = Some(Stopped::Wiped);
                     Ok(())
@@ -80,8 +80,8 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
         return Ok(());
     }
     let path = manifest_path(identity.space, identity.device);
-    let found = match cx.get_sealed(identity, &path, ObjectKind::Manifest).await? {
-        Opened::Plain { plaintext, etag } => {
+    let found = match cx.get_sealed(&path, ObjectKind::Manifest).await? {
+        Opened::Plain { plaintext, etag, .. } => {
             verify_manifest(identity, identity.device, &plaintext).map(|read| Some((read, etag)))
         }
         Opened::Missing => Ok(None),
@@ -106,7 +106,7 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
                     Ok(())
                 });
             }
-            if !published.hashes.contains(&hash) {
+            if !published.hashes.contains(&hash) && !weakened!(ForkNotSeen) {
                 return stop(cx, Stopped::Forked);
             }
             true

@@ -28,7 +28,10 @@ pub(super) fn from_beacon(
                 && peer.wanted.is_none_or(|wanted| wanted < **said)
         })
     });
-    let due = head.peers.iter().filter(|(_, peer)| peer.debt.is_some_and(|debt| debt.is_due(poll, unix_ms)));
+    let due = head
+        .peers
+        .iter()
+        .filter(|(_, peer)| !planted!(DebtForgotten) && peer.debt.is_some_and(|debt| debt.is_due(poll, unix_ms)));
     moved.map(|(id, _)| *id).chain(due.map(|(id, _)| *id)).collect()
 }
 
@@ -42,6 +45,9 @@ pub(super) async fn list(cx: &Shared, identity: &Identity) -> Result<BTreeMap<De
         .collect())
 }
 
+/// Devices never heard of that one listing may name: whoever lists more wants requests.
+const NEWCOMERS_MAX: usize = 1_000;
+
 /// Devices whose listed ETag is not the one read, or that are known and not listed: one stale listing is no alarm, but
 /// worth a look.
 pub(super) fn from_list(
@@ -53,7 +59,11 @@ pub(super) fn from_list(
         let read = head.peers.get(id).and_then(|peer| peer.etag.clone()).and_then(ETag::new);
         matches!((&entry.etag, read), (Some(listed), Some(read)) if listed.matches(&read))
     };
-    let moved = listed.iter().filter(|(id, entry)| !same(id, entry)).map(|(id, _)| *id);
+    let mut newcomers = 0;
+    let moved = listed.iter().filter(|(id, entry)| !same(id, entry)).map(|(id, _)| *id).filter(|id| {
+        newcomers += usize::from(!head.peers.contains_key(id));
+        head.peers.contains_key(id) || newcomers <= NEWCOMERS_MAX || weakened!(ListingUnbounded)
+    });
     let gone = head.peers.iter().filter(|(id, peer)| peer.sequence > 0 && !listed.contains_key(id)).map(|(id, _)| *id);
     moved.chain(gone).filter(|id| *id != identity.device).collect()
 }

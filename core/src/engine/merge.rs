@@ -103,7 +103,7 @@ async fn take(
     from: &RowKey,
 ) -> Result<Result<(), Error>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    let index = match cx.get_named(identity, &path, ObjectKind::SnapshotIndex, object).await? {
+    let index = match cx.get_named(&path, ObjectKind::SnapshotIndex, object).await? {
         Opened::Plain { plaintext, .. } => match read_index(identity, named, &plaintext) {
             Ok(index) => index,
             Err(error) => return Ok(Err(bad(&path, &error))),
@@ -218,7 +218,7 @@ async fn fetch(
     content: Hash,
 ) -> Result<Result<Vec<u8>, Error>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    Ok(match cx.get_named(identity, &path, ObjectKind::SnapshotChunk, object).await? {
+    Ok(match cx.get_named(&path, ObjectKind::SnapshotChunk, object).await? {
         Opened::Plain { plaintext, .. } => match unpad_padme(&plaintext) {
             Ok(plaintext) if Hash::of(plaintext) == content => Ok(plaintext.to_vec()),
             Ok(_) => Err(bad(&path, &Error::new(ErrorKind::Corrupt, "a chunk is not the one that its index names"))),
@@ -331,7 +331,7 @@ pub(super) async fn read_named_index(
     object: &ObjectRef,
 ) -> Result<Option<Index>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    match cx.get_named(identity, &path, ObjectKind::SnapshotIndex, object).await? {
+    match cx.get_named(&path, ObjectKind::SnapshotIndex, object).await? {
         Opened::Plain { plaintext, .. } => Ok(read_index(identity, None, &plaintext).ok()),
         Opened::Missing | Opened::Bad(_) => Ok(None),
     }

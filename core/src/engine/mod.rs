@@ -1,14 +1,17 @@
 //! The engine: calls go in, outputs come out; nothing blocks and nothing is hidden.
 
+mod access;
 mod adopt;
 mod anew;
 mod api;
 mod apply;
 mod beacon;
 mod collect;
+mod epochs;
 mod evidence;
 mod head;
 mod look;
+mod manifests;
 mod member;
 mod merge;
 mod objects;
@@ -17,6 +20,7 @@ mod publish;
 mod pull;
 mod read;
 mod shared;
+mod slots;
 mod snapshot;
 mod state;
 mod sync;

@@ -3,12 +3,13 @@
 
 use super::api::{Phase, SyncReport};
 use super::head::{Frozen, Head, Identity, Published, damaged};
+use super::manifests::verify_manifest;
 use super::objects::{Opened, manifest_path};
 use super::own_log::{
     NextLine, SEGMENT_PLAIN_BYTES_MAX, drop_log_below, mend, pending_bytes, read_ops, start_of_tail, trim,
     write_segments,
 };
-use super::pull::{Polled, verify_manifest};
+use super::pull::Polled;
 use super::shared::Shared;
 use super::state::{Tx, internal};
 use super::{adopt, beacon, evidence, snapshot};
@@ -43,6 +44,12 @@ pub(super) async fn push(
     }
     let mut goal = None;
     let mut in_beacon = false;
+    if planted!(FrozenAgain) {
+        cx.step(|tx| {
+            tx.head.frozen = None;
+            Ok(())
+        })?;
+    }
     for _ in 0..ROUNDS_MAX {
         if cx.read(|state| state.head.frozen.is_some()) {
             publish_frozen(cx, &identity, report).await?;
@@ -232,7 +239,9 @@ async fn publish_frozen(cx: &Shared, identity: &Arc<Identity>, report: &mut Sync
 
 /// Seals a signed body once more and PUTs it. An ambiguous answer is settled by reading back, never by deleting.
 async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash: Hash) -> Result<(), Error> {
-    cx.flush().await?;
+    if !planted!(NotFlushed) {
+        cx.flush().await?;
+    }
     let path = manifest_path(identity.space, identity.device);
     let (conditional, published) = cx.read(|state| (state.head.bucket.conditional, state.head.published.clone()));
     let condition = match (conditional, published.etag.clone().and_then(ETag::new)) {
@@ -240,7 +249,7 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash
         (Some(true), None) if published.sequence == 0 => Condition::IfAbsent,
         _ => Condition::Always,
     };
-    let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(signed))?;
+    let sealed = cx.seal(&path, ObjectKind::Manifest, &pad_to_power_of_two(signed))?;
     let mut tries = 0;
     let put = Call::PutObject { key: path.clone(), body: sealed.clone(), condition };
     let answer = cx.call_counted(&put, &mut tries).await.map_err(|failure| failure.error);
@@ -256,11 +265,14 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash
     if let Answer::Stored { etag } = answer? {
         return confirm(cx, etag);
     }
+    if planted!(RefusedIsPublished) {
+        return confirm(cx, None);
+    }
     // Refused or in conflict: by an earlier try of this very body, by a late one, or by a twin.
-    match cx.get_sealed(identity, &path, ObjectKind::Manifest).await? {
-        Opened::Plain { plaintext, etag } => match verify_manifest(identity, identity.device, &plaintext) {
+    match cx.get_sealed(&path, ObjectKind::Manifest).await? {
+        Opened::Plain { plaintext, etag, .. } => match verify_manifest(identity, identity.device, &plaintext) {
             Ok((_, found, _)) if found == hash => confirm(cx, etag),
-            Ok((_, found, _)) if !published.hashes.contains(&found) => {
+            Ok((_, found, _)) if !published.hashes.contains(&found) && !weakened!(ForkNotSeen) => {
                 cx.step(|tx| {
                     tx.head.bucket.stopped = Some(super::head::Stopped::Forked);
                     Ok(())
@@ -338,7 +350,7 @@ pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(
         return Ok(()); // the next push brings a newer one
     }
     let path = manifest_path(identity.space, identity.device);
-    let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(&signed))?;
+    let sealed = cx.seal(&path, ObjectKind::Manifest, &pad_to_power_of_two(&signed))?;
     match cx.put(&path, sealed, Condition::Always).await? {
         Answer::Stored { etag } => confirm(cx, etag),
         _ => Ok(()),
@@ -354,11 +366,11 @@ pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>) -> Result<(
     let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(()) };
     cx.flush().await?;
     let path = manifest_path(identity.space, identity.device);
-    let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(&frozen.signed))?;
+    let sealed = cx.seal(&path, ObjectKind::Manifest, &pad_to_power_of_two(&frozen.signed))?;
     match cx.put(&path, sealed, Condition::Always).await? {
         Answer::Stored { etag } => confirm(cx, etag),
         _ => Err(internal("an unconditional PUT was refused")),
     }?;
-    let mut polled = Polled { repair: true, beacon: BTreeMap::new(), beacon_etag: None };
+    let mut polled = Polled { repair: true, locked_out: false, beacon: BTreeMap::new(), beacon_etag: None };
     beacon::put(cx, identity, &mut polled).await.map(|_| ())
 }

@@ -268,7 +268,10 @@ fn transport_failure(store: &StoreUri, failure: &TransportFailure) -> Failure {
         TransportFailure::Connect(why) => (
             ErrorKind::Network,
             format!("the store cannot be reached: {why}"),
-            "check the endpoint and the network",
+            match store {
+                StoreUri::S3(_) => "check the endpoint and the network",
+                StoreUri::Folder(_) => "check the folder's path, and that its disk is there",
+            },
             again,
         ),
         TransportFailure::Tls(why) => (

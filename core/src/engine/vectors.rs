@@ -3,10 +3,11 @@
 use super::apply::lowest;
 use super::evidence::vault_in_header;
 use super::head::Identity;
+use super::manifests::verify_manifest;
 use super::member::DeviceRecord;
 use super::merge::{check_range, read_index};
 use super::objects::open;
-use super::pull::{read_beacon, verify_manifest};
+use super::pull::read_beacon;
 use super::read::winner;
 use crate::crypto::{
     DeviceSecret, KeyRing, ObjectKind, RootSecret, SlotName, SlotRecord, pad_padme, pad_to_power_of_two,
@@ -61,7 +62,7 @@ fn objects() {
             "snapshot-chunk" => ObjectKind::SnapshotChunk,
             other => panic!("{other}"),
         };
-        let padded = open(&identity, given.text("path"), kind, &given.hex("sealed"), u64::MAX)?;
+        let (padded, _) = open(&identity, given.text("path"), kind, &given.hex("sealed"), u64::MAX)?;
         match kind {
             ObjectKind::Beacon | ObjectKind::Manifest => unpad_to_power_of_two(&padded).map(hex),
             _ => unpad_padme(&padded).map(hex),

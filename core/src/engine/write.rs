@@ -112,6 +112,9 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
         context.vector.join(&partial.vector);
     }
     context.shrink(&prefix);
+    if planted!(ObservedVectorOnly) {
+        context = Context::default();
+    }
     let (dot, op) = allocate(tx, collection, key, action, context)?;
     for replaced in &before.standing {
         void(tx, replaced.dot)?;
@@ -194,7 +197,7 @@ fn allocate(
 
 /// An own op that is replaced before anything published held it goes out as a void.
 fn void(tx: &mut Tx<'_>, dot: Dot) -> Result<(), Error> {
-    if dot.device != tx.head.identity()?.device || dot.n <= tx.head.published.held {
+    if dot.device != tx.head.identity()?.device || (dot.n <= tx.head.published.held && !planted!(PublishedTurnsVoid)) {
         return Ok(());
     }
     let key = dot.n.to_be_bytes().to_vec();

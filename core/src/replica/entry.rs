@@ -74,7 +74,10 @@ impl Slot {
     pub fn apply(&mut self, mut write: Standing, vector: &Vector, prefix: &Vector) {
         let mut replaced = Vec::new();
         self.standing.retain_mut(|old| {
-            let seen = vector.covers(&old.dot) || write.context.covers(&old.dot);
+            let seen = vector.covers(&old.dot)
+                || write.context.covers(&old.dot)
+                || (planted!(LaterStampWins) && write.stamp > old.stamp)
+                || (planted!(DeleteHidesPut) && write.action == Action::Delete);
             if seen {
                 replaced.push(std::mem::take(&mut old.context));
             }

@@ -5,6 +5,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The most bytes a frame may inflate to.
 pub(super) const FRAME_BYTES_MAX: usize = 8 << 20;
+/// The most bytes that all frames of one object inflate to: what an object without compression could hold.
+pub(super) const FRAMES_BYTES_MAX: usize = 16 << 20;
 /// The level of the one codec: the fastest that still halves shell history.
 const LEVEL: i32 = 1;
 
@@ -26,20 +28,23 @@ impl Frame {
     pub(super) fn pack(bytes: Vec<u8>, compress: bool) -> Self {
         if compress && let (Ok(packed), Ok(inflated)) = (zrip::compress(&bytes, LEVEL), u32::try_from(bytes.len())) {
             let frame = Self::Zstd { inflated, bytes: packed };
-            if frame.stored_len() < bytes.len() && frame.clone().unpack().is_ok_and(|again| again == bytes) {
+            let opens = || frame.clone().unpack(&mut bytes.len()).is_ok_and(|again| again == bytes);
+            if frame.stored_len() < bytes.len() && opens() {
                 return frame;
             }
         }
         Self::Stored(bytes)
     }
 
-    /// The bytes again.
-    pub(super) fn unpack(self) -> Result<Vec<u8>, Error> {
+    /// The bytes again. `left` is what the frames of one object may still inflate to: many small ones can declare a lot.
+    pub(super) fn unpack(self, left: &mut usize) -> Result<Vec<u8>, Error> {
         let bad = || Error::new(ErrorKind::Corrupt, "a compressed frame does not inflate to its declared length");
         match self {
             Self::Stored(bytes) => Ok(bytes),
             Self::Zstd { inflated, bytes } => {
-                let inflated = usize::try_from(inflated).ok().filter(|len| *len <= FRAME_BYTES_MAX).ok_or_else(bad)?;
+                let bound = if weakened!(FrameUnbounded) { usize::MAX } else { FRAME_BYTES_MAX.min(*left) };
+                let inflated = usize::try_from(inflated).ok().filter(|len| *len <= bound).ok_or_else(bad)?;
+                *left = left.saturating_sub(inflated);
                 if is_one_zstd_frame(&bytes) != Some(true) {
                     return Err(bad());
                 }

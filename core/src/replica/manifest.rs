@@ -133,10 +133,13 @@ impl Manifest {
         let (body, signature) = signed.split_at(at);
         let signature: &[u8; SIGNATURE_BYTES] = signature.try_into().map_err(|_| bad("is too short"))?;
         let wire: ManifestWire = decode(body, "a manifest")?;
-        if wire.device.0 != blake3::hash(&wire.public_key).as_bytes()[..DeviceId::BYTES] {
+        let is_its_own = wire.device.0 == blake3::hash(&wire.public_key).as_bytes()[..DeviceId::BYTES];
+        if !is_its_own && !weakened!(PublicKeyNotBound) {
             return Err(bad("names a key that is not its device's"));
         }
-        verify(&wire.public_key, SIGNATURE_DOMAIN, body, signature)?;
+        if !weakened!(SignatureUnchecked) {
+            verify(&wire.public_key, SIGNATURE_DOMAIN, body, signature)?;
+        }
         let mut lines = wire.lines.into_iter();
         let line = lines.next().ok_or_else(|| bad("has no line"))?;
         if lines.next().is_some() {

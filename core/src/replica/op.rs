@@ -3,6 +3,7 @@
 use super::{Action, Collection, Context, Kind, Point, Stamp, Vector, check_key, check_value};
 use crate::{DeviceId, Error, ErrorKind, Tag};
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::BTreeSet;
 use std::io;
 
 /// A put or delete, as its author wrote it.
@@ -282,9 +283,10 @@ impl Columns {
         if self.collections.len() != self.payloads.len() {
             return Err(bad("has payloads without a collection"));
         }
-        for (at, collection) in self.collections.iter().enumerate() {
+        let mut named = BTreeSet::new(); // a hostile member can name very many
+        for collection in &self.collections {
             collection.check().map_err(|_| bad("names an impossible collection"))?;
-            if self.collections[..at].contains(collection) {
+            if !named.insert(collection) {
                 return Err(bad("names a collection twice"));
             }
         }

@@ -1,6 +1,6 @@
 //! The encodings of published objects: borsh, one form each, trailing bytes refused.
 
-use super::frame::Frame;
+use super::frame::{FRAMES_BYTES_MAX, Frame};
 use super::op::{Columns, Head};
 use super::{Action, Collection, Kind, Run, Slot, Vector};
 use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
@@ -86,11 +86,12 @@ pub(crate) fn decode_segment(home: Home, plaintext: &[u8]) -> Result<Run, Error>
     if (Home { vault: wire.vault, space: wire.space, device: wire.device }) != home {
         return Err(Error::new(ErrorKind::Corrupt, "a segment belongs elsewhere"));
     }
-    let heads: HeadsWire = decode(&wire.heads.unpack()?, "a segment's heads")?;
+    let mut left = FRAMES_BYTES_MAX;
+    let heads: HeadsWire = decode(&wire.heads.unpack(&mut left)?, "a segment's heads")?;
     let payloads = wire
         .payloads
         .into_iter()
-        .map(|frame| decode(&frame.unpack()?, "a segment's payload"))
+        .map(|frame| decode(&frame.unpack(&mut left)?, "a segment's payload"))
         .collect::<Result<_, Error>>()?;
     let columns = Columns {
         from: wire.from,
@@ -206,9 +207,10 @@ pub(crate) fn decode_chunk(plaintext: &[u8]) -> Result<Vec<(Collection, Vec<Row>
     let mut out: Vec<(Collection, Vec<Row>)> = Vec::with_capacity(parts.len());
     let mut last: Option<RowKey> = None;
     let mut last_frame_bytes = 0;
+    let mut left = FRAMES_BYTES_MAX;
     for part in parts {
         part.collection.check().map_err(|_| bad("names an impossible collection"))?;
-        let content = part.rows.unpack()?;
+        let content = part.rows.unpack(&mut left)?;
         let rows: Vec<Row> = decode(&content, "a chunk's rows")?;
         if rows.is_empty() {
             return Err(bad("has a frame without rows"));
