@@ -151,7 +151,7 @@ def open_keys(vault: bytes, epoch: Epoch, root_secret: bytes, sealed: bytes) -> 
     require(read_clear_header(sealed, KEYS) == epoch, "the epoch is not the one of its name")
     r = Reader(open_sealed(derive(root_secret, "keys", vault), Place(vault, path, KEYS), sealed))
     count = r.u32()
-    require(count < MAX_EPOCHS, "more than 4,096 epochs")
+    require(1 <= count < MAX_EPOCHS, "no earlier epoch, or more than 4,096 in all")
     earlier = [(Epoch.read(r), r.fixed(32)) for _ in range(count)]
     r.end()
     require_rising([e for e, _ in earlier] + [epoch], "the epochs")

@@ -64,6 +64,8 @@ def check_root_records(vault: Vault, state: merge.State) -> tuple[dict[bytes, sn
                 snapshot.read_slot_record(key, current[0].action)
                 slots.add(key)
     for device, runs in vault.runs.items():
+        if device not in state.vector:
+            continue  # nothing of it counts: it wrote nothing, or all of it waits, its record too
         path, run = runs[0]
         with reading(path):
             require(device in devices, "the device is not listed")

@@ -1,6 +1,8 @@
 """What stands after everything published is applied (docs/format/replica.md, "Maps", "Logs")."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import crypto
 from parse import require, u64
@@ -47,9 +49,10 @@ class State:
             if key.collection.kind == LOG:
                 slot: list[Standing] = []
                 for entry in mine_here + theirs_here:
-                    slot = self._with_entry(key, slot, entry)
+                    slot = self._unless_deleted(key, with_entry(slot, entry))
             else:
-                slot = settle(_merged(mine_here, self.vector, theirs_here, index.vector), joined)
+                mine_has = partial(covers, self.vector)
+                slot = settle(merged(mine_here, mine_has, theirs_here, index.vector), joined)
             self._put_slot(key, slot)
         self.vector = joined
 
@@ -74,20 +77,19 @@ class State:
         key = RowKey(op.collection, op.key)
         slot = self.rows.get(key, [])
         if op.collection.kind != LOG:
-            self._put_slot(key, _applied_write(slot, op, author, self.vector))
+            write = Standing(op.dot, op.stamp, op.action, op.context)
+            holder = join_vectors(self.vector, {op.dot.device: Point(op.dot.n, op.dot.tag)})
+            self._put_slot(key, applied_write(slot, write, author, holder))
         elif op.action is None:
             self.deletions.add(deletion_digest(self.digest_key, op.collection, op.key))
             self._put_slot(key, [])
         else:
-            self._put_slot(key, self._with_entry(key, slot, Standing(op.dot, op.stamp, op.action, Context())))
+            entry = Standing(op.dot, op.stamp, op.action, Context())
+            self._put_slot(key, self._unless_deleted(key, with_entry(slot, entry)))
 
-    def _with_entry(self, key: RowKey, slot: list[Standing], entry: Standing) -> list[Standing]:
-        """A log's key with one more entry: deletion wins; of each value the lowest (stamp, dot) stands."""
-        if deletion_digest(self.digest_key, key.collection, key.key) in self.deletions:
-            return []
-        same = [s for s in slot if s.action == entry.action] + [entry]
-        others = [s for s in slot if s.action != entry.action]
-        return sorted(others + [min(same, key=by_stamp)], key=lambda s: s.dot)
+    def _unless_deleted(self, key: RowKey, slot: list[Standing]) -> list[Standing]:
+        """Deletion wins, whatever comes later."""
+        return [] if deletion_digest(self.digest_key, key.collection, key.key) in self.deletions else slot
 
     def _put_slot(self, key: RowKey, slot: list[Standing]) -> None:
         if slot:
@@ -96,7 +98,16 @@ class State:
             self.rows.pop(key, None)
 
 
-def _merged(mine: list[Standing], my_vector: Vector, theirs: list[Standing], their_vector: Vector) -> list[Standing]:
+def with_entry(slot: list[Standing], entry: Standing) -> list[Standing]:
+    """A log's key with one more entry: of each value the lowest (stamp, dot) stands."""
+    same = [s for s in slot if s.action == entry.action] + [entry]
+    others = [s for s in slot if s.action != entry.action]
+    return sorted(others + [min(same, key=by_stamp)], key=lambda s: s.dot)
+
+
+def merged(
+    mine: list[Standing], mine_has: Callable[[Dot], bool], theirs: list[Standing], their_vector: Vector
+) -> list[Standing]:
     """A write held by one side stays iff the other has not applied its dot; of one held by both the contexts join."""
     slot: dict[Dot, Standing] = {}
     my_dots, their_dots = {s.dot for s in mine}, {s.dot for s in theirs}
@@ -107,26 +118,22 @@ def _merged(mine: list[Standing], my_vector: Vector, theirs: list[Standing], the
         if standing.dot in slot:
             joined = slot[standing.dot].context.join(standing.context)
             slot[standing.dot] = Standing(standing.dot, standing.stamp, standing.action, joined)
-        elif standing.dot in my_dots or not covers(my_vector, standing.dot):
+        elif standing.dot in my_dots or not mine_has(standing.dot):
             slot[standing.dot] = standing
     return list(slot.values())
 
 
-def _applied_write(slot: list[Standing], op: Op, author: Vector, vector: Vector) -> list[Standing]:
-    """A map's key after one write more."""
-    seen = op.context.join(Context(dict(author), frozenset()))
-    mine = Standing(op.dot, op.stamp, op.action, seen)
+def applied_write(slot: list[Standing], write: Standing, author: Vector, holder: Vector) -> list[Standing]:
+    """A map's key after one write more, whose author had applied `author`."""
+    seen = context = write.context.join(Context(dict(author), frozenset()))
     others = []
     for standing in slot:
-        if standing.dot == op.dot:
-            # A snapshot brought it already.
-            mine = Standing(op.dot, op.stamp, op.action, mine.context.join(standing.context))
-        elif seen.covers(standing.dot):
-            mine = Standing(op.dot, op.stamp, op.action, mine.context.join(standing.context))
+        # A snapshot may have brought this very write already.
+        if standing.dot == write.dot or seen.covers(standing.dot):
+            context = context.join(standing.context)
         else:
             others.append(standing)
-    applied = join_vectors(vector, {op.dot.device: Point(op.dot.n, op.dot.tag)})
-    return settle(others + [mine], applied)
+    return settle([*others, replace(write, context=context)], holder)
 
 
 def settled(state: State) -> dict[RowKey, list[Standing]]:

@@ -94,6 +94,12 @@ def read_chunk(r: Reader) -> Rows:
     return rows
 
 
+def require_range(rows: Rows, first: RowKey, following: RowKey | None) -> None:
+    """A chunk begins with the row that its index names, and ends before the next chunk's."""
+    require(rows[0][0] == first, "the chunk's first row is another")
+    require(following is None or rows[-1][0] < following, "a row is in the next chunk's range")
+
+
 def _check_slot(collection: Collection, slot: list[Standing]) -> None:
     require(bool(slot), "a row has nothing standing")
     require_rising([s.dot for s in slot], "the writes of a row")

@@ -201,8 +201,7 @@ class _Objects:
                 content = self.content(chunk_path, crypto.CHUNK, here.object)
                 require(crypto.blake(content) == here.content, "the content's hash is not the one that names it")
                 chunk = Reader.whole(content, snapshot.read_chunk)
-                require(chunk[0][0] == here.first, "the chunk's first row is another")
-                require(following is None or chunk[-1][0] < following, "a row is in the next chunk's range")
+                snapshot.require_range(chunk, here.first, following)
                 rows += chunk
         deletions: list[bytes] = []
         for deleted in index.deletions:

@@ -218,7 +218,7 @@ fn apply_log_op(tx: &mut Tx<'_>, op: &Op, dot: Dot) -> Result<(), Error> {
 }
 
 /// Both values of a log's key are kept in view as siblings; `log_value` picks the one that counts.
-fn lowest(mut slot: Slot, new: Standing) -> Slot {
+pub(super) fn lowest(mut slot: Slot, new: Standing) -> Slot {
     match slot.standing.iter().find(|old| old.action == new.action) {
         // Equal values: the earlier write stands, so that all devices keep the same one.
         Some(old) if (old.stamp, old.dot) <= (new.stamp, new.dot) => {}

@@ -148,9 +148,9 @@ async fn take(
     drop(chunks);
     let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
     for (plaintext, first, end) in fetched {
-        let rows = match decode_chunk(&plaintext) {
-            Ok(rows) if is_in_range(&rows, &first, end.as_ref()) => rows,
-            Ok(_) => return Ok(Err(bad(&path, &out_of_range()))),
+        let read = decode_chunk(&plaintext).and_then(|rows| check_range(&rows, &first, end.as_ref()).map(|()| rows));
+        let rows = match read {
+            Ok(rows) => rows,
             Err(error) => return Ok(Err(bad(&path, &error))),
         };
         let rows =
@@ -189,19 +189,22 @@ fn out_of_range() -> Error {
 }
 
 /// A chunk's first row is the one that the index names, and its last is before the next chunk's.
-fn is_in_range(rows: &[(Collection, Vec<Row>)], first: &RowKey, end: Option<&RowKey>) -> bool {
-    let place =
-        |(collection, row): (&Collection, &Row)| RowKey { collection: collection.clone(), key: row.key.clone() };
-    let begins = rows.first().and_then(|(collection, rows)| Some(place((collection, rows.first()?))));
-    let ends = rows.last().and_then(|(collection, rows)| Some(place((collection, rows.last()?))));
-    begins.as_ref() == Some(first) && end.is_none_or(|end| ends.as_ref() < Some(end))
+pub(super) fn check_range(rows: &[(Collection, Vec<Row>)], first: &RowKey, next: Option<&RowKey>) -> Result<(), Error> {
+    let place = |collection: &Collection, row: &Row| RowKey { collection: collection.clone(), key: row.key.clone() };
+    let begins = rows.first().and_then(|(collection, rows)| Some(place(collection, rows.first()?)));
+    let ends = rows.last().and_then(|(collection, rows)| Some(place(collection, rows.last()?)));
+    if begins.as_ref() == Some(first) && next.is_none_or(|next| ends.as_ref() < Some(next)) {
+        return Ok(());
+    }
+    Err(out_of_range())
 }
 
-fn read_index(identity: &Identity, named: Option<&SnapshotRef>, plaintext: &[u8]) -> Result<Index, Error> {
+pub(super) fn read_index(identity: &Identity, named: Option<&SnapshotRef>, plaintext: &[u8]) -> Result<Index, Error> {
     let index: Index = decode(unpad_padme(plaintext)?, "a snapshot's index")?;
     let rises = index.chunks.windows(2).all(|pair| pair[0].first < pair[1].first);
+    let possible = index.chunks.iter().all(|chunk| chunk.first.is_possible());
     let here = (index.vault, index.space) == (identity.vault, identity.space);
-    if !rises || !here || named.is_some_and(|named| named.vector != index.vector) {
+    if !rises || !possible || !here || named.is_some_and(|named| named.vector != index.vector) {
         return Err(Error::new(ErrorKind::Corrupt, "a snapshot's index is not what its manifest says"));
     }
     Ok(index)

@@ -24,6 +24,8 @@ mod slots;
 mod snapshot;
 mod state;
 mod sync;
+#[cfg(test)]
+mod vectors;
 mod wait;
 mod write;
 

@@ -1,5 +1,6 @@
 //! Sealed objects by their place: names, sealing, and reads that refuse all bad data alike.
 
+use super::head::Identity;
 use super::shared::Shared;
 use crate::crypto::{self, ObjectKind, Place};
 use crate::replica::{MANIFEST_SEALED_BYTES_MAX, ObjectRef};
@@ -107,19 +108,13 @@ impl Shared {
         sealed: &[u8],
         max: u64,
     ) -> Result<(Vec<u8>, EpochId), Error> {
-        let bad = || {
-            Error::new(ErrorKind::Corrupt, "an object does not open: damaged, tampered with, or of another vault")
-                .on(path)
-        };
         let identity = self.read(|state| state.head.identity().cloned())?;
-        let epoch = crypto::epoch_of(sealed).map_err(|_| bad())?;
-        let Some(key) = identity.keys.content_key(epoch, identity.space) else {
+        if let Ok(epoch) = crypto::epoch_of(sealed)
+            && identity.keys.root_secret(epoch).is_none()
+        {
             self.lock().unknown_epoch = Some(epoch);
-            return Err(bad());
-        };
-        let plaintext =
-            crypto::open(&key, &Place { vault: identity.vault, kind, epoch, path }, sealed, max).map_err(|_| bad())?;
-        Ok((plaintext, epoch))
+        }
+        open(&identity, path, kind, sealed, max)
     }
 
     /// Seals a plaintext for its place, under the newest epoch.
@@ -180,4 +175,21 @@ const LISTED_MAX: usize = 100_000;
 /// An answer that is too long is bad data like any other; what the network did is not.
 fn is_bad_data(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::HashMismatch)
+}
+
+/// Opens sealed bytes found at a path, with the key of the epoch that they name.
+pub(super) fn open(
+    identity: &Identity,
+    path: &str,
+    kind: ObjectKind,
+    sealed: &[u8],
+    max: u64,
+) -> Result<(Vec<u8>, EpochId), Error> {
+    let bad = || {
+        Error::new(ErrorKind::Corrupt, "an object does not open: damaged, tampered with, or of another vault").on(path)
+    };
+    let epoch = crypto::epoch_of(sealed).map_err(|_| bad())?;
+    let key = identity.keys.content_key(epoch, identity.space).ok_or_else(bad)?;
+    let place = Place { vault: identity.vault, kind, epoch, path };
+    Ok((crypto::open(&key, &place, sealed, max).map_err(|_| bad())?, epoch))
 }

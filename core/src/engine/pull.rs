@@ -73,7 +73,7 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
     let mut readable = true;
     let (beacon, etag, unchanged) = match found {
         Ok(Found::Unchanged) => (known_beacon.clone(), known, true),
-        Ok(Found::Bytes { bytes, etag }) => match read_beacon(cx, &identity, &path, &bytes) {
+        Ok(Found::Bytes { bytes, etag }) => match open_beacon(cx, &identity, &path, &bytes) {
             Ok(beacon) => (beacon.devices, etag, false),
             Err(error) => {
                 readable = false;
@@ -140,13 +140,18 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
     Ok(Polled { repair, locked_out: false, beacon, beacon_etag: etag })
 }
 
-fn read_beacon(cx: &Shared, identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
+fn open_beacon(cx: &Shared, identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
     let (plaintext, _) = cx.open(path, ObjectKind::Beacon, sealed, MANIFEST_SEALED_BYTES_MAX)?;
-    let beacon = Beacon::decode(&plaintext)?;
+    read_beacon(identity, &plaintext).map_err(|error| error.on(path))
+}
+
+/// Reads a beacon's plaintext: its place, its bounds.
+pub(super) fn read_beacon(identity: &Identity, plaintext: &[u8]) -> Result<Beacon, Error> {
+    let beacon = Beacon::decode(plaintext)?;
     if (beacon.vault, beacon.space) == (identity.vault, identity.space) {
         return Ok(beacon);
     }
-    Err(Error::new(ErrorKind::Corrupt, "a beacon belongs elsewhere").on(path))
+    Err(Error::new(ErrorKind::Corrupt, "a beacon belongs elsewhere"))
 }
 
 /// Whether the beacon lacks something that this device has verified, or says something else of this device.

@@ -141,10 +141,11 @@ impl Manifest {
             verify(&wire.public_key, SIGNATURE_DOMAIN, body, signature)?;
         }
         let mut lines = wire.lines.into_iter();
-        let (Some(line), None) = (lines.next(), lines.next()) else {
+        let line = lines.next().ok_or_else(|| bad("has no line"))?;
+        if lines.next().is_some() {
             return Err(Error::new(ErrorKind::Unsupported, "a manifest has lines of earlier ids")
                 .next_step("update this program: the device that wrote it runs a newer version"));
-        };
+        }
         let line = Line { device: line.device, segments: line.segments, tail: decode_tail(wire.device, &line.tail)? };
         let (mut next, mut tag) = (line.from(), line.tail.before);
         for segment in &line.segments {

@@ -285,7 +285,7 @@ impl Columns {
         }
         let mut named = BTreeSet::new(); // a hostile member can name very many
         for collection in &self.collections {
-            collection.check()?;
+            collection.check().map_err(|_| bad("names an impossible collection"))?;
             if !named.insert(collection) {
                 return Err(bad("names a collection twice"));
             }
@@ -316,8 +316,10 @@ impl Columns {
                     collections_used = collections_used.max(at + 1);
                     let payload =
                         payloads.get_mut(at).and_then(Iterator::next).ok_or_else(|| bad("lacks a payload"))?;
-                    check_key(&payload.key)?;
-                    check_value(&payload.key, payload.action.value().unwrap_or_default())?;
+                    let value = payload.action.value().unwrap_or_default();
+                    check_key(&payload.key)
+                        .and_then(|()| check_value(&payload.key, value))
+                        .map_err(|_| bad("has an impossible key or value"))?;
                     let collection = self.collections[at].clone();
                     if collection.kind == Kind::Log && !context.is_empty() {
                         return Err(bad("has a context in a log"));

@@ -144,6 +144,13 @@ pub(crate) struct RowKey {
     pub(crate) key: String,
 }
 
+impl RowKey {
+    /// Whether it can be a row's place.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.collection.check().is_ok() && super::check_key(&self.key).is_ok()
+    }
+}
+
 /// A snapshot's index: the state of a space at `vector`.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Index {
@@ -202,7 +209,7 @@ pub(crate) fn decode_chunk(plaintext: &[u8]) -> Result<Vec<(Collection, Vec<Row>
     let mut last_frame_bytes = 0;
     let mut left = FRAMES_BYTES_MAX;
     for part in parts {
-        part.collection.check()?;
+        part.collection.check().map_err(|_| bad("names an impossible collection"))?;
         let content = part.rows.unpack(&mut left)?;
         let rows: Vec<Row> = decode(&content, "a chunk's rows")?;
         if rows.is_empty() {
@@ -229,13 +236,14 @@ pub(crate) fn decode_chunk(plaintext: &[u8]) -> Result<Vec<(Collection, Vec<Row>
 /// A row's key, values and order; of a log, that there are only entries, each value once.
 fn check_row(kind: Kind, row: &Row) -> Result<(), Error> {
     let bad = |what: &str| Error::new(ErrorKind::Corrupt, format!("a row {what}"));
-    super::check_key(&row.key)?;
+    super::check_key(&row.key).map_err(|_| bad("has an impossible key"))?;
     let standing = &row.slot.standing;
     if standing.is_empty() || !standing.windows(2).all(|pair| pair[0].dot < pair[1].dot) {
         return Err(bad("has nothing standing, or out of order"));
     }
     for (at, write) in standing.iter().enumerate() {
-        super::check_value(&row.key, write.action.value().unwrap_or_default())?;
+        let value = write.action.value().unwrap_or_default();
+        super::check_value(&row.key, value).map_err(|_| bad("has an impossible value"))?;
         let is_entry = write.action != Action::Delete
             && write.context.is_empty()
             && standing[..at].iter().all(|other| other.action != write.action);
