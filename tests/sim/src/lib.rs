@@ -4,6 +4,7 @@
 pub mod bucket;
 pub mod clock;
 pub mod device;
+pub mod hostile;
 pub mod model;
 pub mod oracle;
 pub mod random;
