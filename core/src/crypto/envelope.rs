@@ -113,7 +113,8 @@ fn read_epoch(sealed: &[u8]) -> Option<EpochId> {
         && (ObjectKind::Slot as u8..=ObjectKind::Archive as u8).contains(&header[KIND_AT])
         && header[6] == SUITE_CHACHA20_POLY1305;
     let (number, id) = header[7..].split_first_chunk::<4>()?;
-    (known || weakened!(ClearHeaderUnchecked)).then_some(EpochId { number: u32::from_le_bytes(*number), id: id.try_into().ok()? })
+    (known || weakened!(ClearHeaderUnchecked))
+        .then_some(EpochId { number: u32::from_le_bytes(*number), id: id.try_into().ok()? })
 }
 
 /// Salt, commitment and chunks under a context that is already put together: also what a slot ends in.

@@ -92,9 +92,12 @@ impl Stage {
 
     /// Whether a request is under attack.
     pub fn is_target(&self, request: &Request) -> bool {
+        if request.method != Method::Get {
+            return false;
+        }
         match self.kind {
             Kind::Listing => is_list(request),
-            Kind::Error | Kind::Head => path(request) != "tidelock" && request.method == Method::Get,
+            Kind::Error | Kind::Head => path(request) != "tidelock",
             _ => self.targets.contains(path(request)),
         }
     }
@@ -133,8 +136,8 @@ impl Stage {
         shows(&disk, &engine)
     }
 
-    /// A stage of one kind.
-    fn new(
+    /// A stage of one kind: a device with this disk in this world.
+    pub fn new(
         kind: Kind,
         world: &World,
         disk: &Disk,
@@ -212,7 +215,8 @@ fn shows(disk: &Disk, engine: &Engine) -> Hash {
     Hash::of(text.as_bytes())
 }
 
-fn config(world: &World) -> Config {
+/// How a reader reaches the vault.
+pub fn config(world: &World) -> Config {
     Config::new(world.store.clone(), "reader")
 }
 
