@@ -319,7 +319,7 @@ async fn probe(cx: &Shared, identity: &Identity) -> Result<(), Error> {
     if cx.read(|state| state.head.bucket.conditional.is_some()) {
         return Ok(());
     }
-    let mut probe = Probe::new(format!("probes/{}", publish::new_id(cx, identity)));
+    let mut probe = Probe::new(format!("probes/{}", publish::new_id(cx, identity, b"probe")));
     while let Some(call) = probe.next_call() {
         let outcome = cx.call(&call).await;
         probe.handle(outcome).map_err(|failure| failure.error)?;

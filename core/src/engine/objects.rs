@@ -145,6 +145,7 @@ impl Shared {
     /// All entries of a listing.
     pub(super) async fn list_all(&self, prefix: &str) -> Result<Vec<crate::s3::ListEntry>, Error> {
         let mut all = Vec::new();
+        let mut bytes = 0;
         let mut continuation = None;
         for _ in 0..LIST_PAGES_MAX {
             let call =
@@ -152,13 +153,14 @@ impl Shared {
             let Answer::Listed { entries, next } = self.call(&call).await.map_err(|failure| failure.error)? else {
                 return Err(super::state::internal("a listing was answered with something else"));
             };
+            bytes += entries.iter().map(|entry| entry.key.len() + LISTED_ENTRY_BYTES).sum::<usize>();
+            if bytes > LISTED_BYTES_MAX && !weakened!(ListingUnbounded) {
+                break;
+            }
             all.extend(entries);
             continuation = next;
             if continuation.is_none() {
                 return Ok(all);
-            }
-            if all.len() > LISTED_MAX && !weakened!(ListingUnbounded) {
-                break;
             }
         }
         Err(Error::new(ErrorKind::Corrupt, "a listing has no end")
@@ -169,8 +171,10 @@ impl Shared {
 
 /// So many pages are a broken server's: even ones of a hundred keys are enough.
 const LIST_PAGES_MAX: u32 = 1_000;
-/// A vault of 10⁶ records has some 2,000 objects. Whoever lists a hundred times as many wants memory.
-const LISTED_MAX: usize = 100_000;
+/// Memory that a whole listing may take: some 60,000 objects, where a vault of 10⁶ records has 2,000.
+const LISTED_BYTES_MAX: usize = 16 << 20;
+/// What an entry takes beside its key: ETag, time, and the entry itself.
+const LISTED_ENTRY_BYTES: usize = 160;
 
 /// An answer that is too long is bad data like any other; what the network did is not.
 fn is_bad_data(error: &Error) -> bool {

@@ -199,13 +199,14 @@ async fn write_log(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine, g
 async fn put_segment(cx: &Shared, identity: &Arc<Identity>, run: &Run, start: Start) -> Result<OwnSegment, Error> {
     let home = Home { vault: identity.vault, space: identity.space, device: identity.device };
     let compression = cx.read(|state| state.config.compression);
-    let mut id = new_id(cx, identity);
+    let plaintext = pad_padme(&encode_segment(home, run, compression));
+    let mut id = new_id(cx, identity, &plaintext);
     if planted!(SegmentSealedAgain) {
         id.0[..8].copy_from_slice(&run.from.to_le_bytes());
         id.0[8..].fill(0);
     }
     let path = segment_path(identity.space, identity.device, id);
-    let sealed = cx.seal(&path, ObjectKind::Segment, &pad_padme(&encode_segment(home, run, compression)))?;
+    let sealed = cx.seal(&path, ObjectKind::Segment, &plaintext)?;
     let object = ObjectRef { id, hash: Hash::of(&sealed), len: sealed.len() as u64 };
     cx.flush().await?;
     cx.put_new(&path, sealed).await?;

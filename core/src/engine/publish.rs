@@ -150,14 +150,16 @@ async fn prepare(
     Ok(())
 }
 
-/// A name nobody else gives, even where entropy is frozen or cloned: hedged like a salt.
-pub(super) fn new_id(cx: &Shared, identity: &Identity) -> ObjectId {
+/// A name for `content` that nobody else gives, even where entropy is frozen or cloned: hedged like a salt. Two copies of a
+/// running device name other contents otherwise, even in the same millisecond.
+pub(super) fn new_id(cx: &Shared, identity: &Identity, content: &[u8]) -> ObjectId {
     let mut state = cx.lock();
     let context = state.waits.next_id().to_le_bytes();
     let n = state.head.clock.n.to_le_bytes();
     let sequence = state.head.published.sequence.to_le_bytes();
     let unix_ms = state.now.unix_ms.to_le_bytes();
-    ObjectId(identity.secret.fresh("object id", &mut *state.entropy, &[&context, &n, &sequence, &unix_ms]))
+    let content = Hash::of(content).0;
+    ObjectId(identity.secret.fresh("object id", &mut *state.entropy, &[&context, &n, &sequence, &unix_ms, &content]))
 }
 
 /// One step: signs the next manifest and stores it before anything of it is PUT.

@@ -322,7 +322,7 @@ async fn write_deletions(
 
 /// Seals an object of a snapshot under a new name and PUTs it.
 async fn put(cx: &Shared, identity: &Arc<Identity>, kind: ObjectKind, plaintext: &[u8]) -> Result<ObjectRef, Error> {
-    let id = new_id(cx, identity);
+    let id = new_id(cx, identity, plaintext);
     let path = snapshot_path(identity.space, id);
     let sealed = cx.seal(&path, kind, &pad_padme(plaintext))?;
     let object = ObjectRef { id, hash: Hash::of(&sealed), len: sealed.len() as u64 };

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod device;
 pub mod fault;
 pub mod hazards;
+pub mod hostile;
 pub mod lives;
 pub mod model;
 pub mod oracle;

@@ -1,0 +1,63 @@
+//! Each class fails on an engine that lacks the check which it is about.
+
+use crate::{CLASSES, Outcome};
+use std::panic::catch_unwind;
+use tidelock_core::planted::{self, Bug};
+use tidelock_core::weakened::{self, Weakness};
+
+enum Without {
+    Check(Weakness),
+    Bug(Bug),
+}
+use Without::{Bug as B, Check as C};
+
+/// A class, and what the engine lacks.
+const WITHOUT: &[(&str, Without)] = &[
+    ("object_swap_and_relocation", C(Weakness::PathNotBound)),
+    ("metadata_tampering", C(Weakness::ClearHeaderUnchecked)),
+    ("slot_and_key_replacement", C(Weakness::SlotPskIgnored)),
+    ("downgrade_of_suite_or_cost", C(Weakness::StretchCostUnchecked)),
+    ("chunks_dropped_doubled_reordered_cut_spliced", C(Weakness::ChunkNumberNotBound)),
+    ("two_key_ciphertexts", C(Weakness::CommitmentUnchecked)),
+    ("frozen_and_cloned_entropy", C(Weakness::SaltNotHedged)),
+    ("rollback_withholding_split_views", B(Bug::LatePutTrusted)),
+    ("forged_omitted_doubled_listings", C(Weakness::ListingUnbounded)),
+    ("writes_by_others", C(Weakness::SignatureUnchecked)),
+    ("error_oracles", C(Weakness::DamageReadTwice)),
+    ("lying_head", B(Bug::RefusedIsPublished)),
+    ("length_bombs_and_endless_bodies", C(Weakness::FrameUnbounded)),
+    ("secrets_in_logs", C(Weakness::SecretsPrinted)),
+    ("wiped_bucket", C(Weakness::WipedTakenForLost)),
+    ("cloned_identity", C(Weakness::ForkNotSeen)),
+    ("injected_key_material", C(Weakness::PublicKeyNotBound)),
+];
+
+#[test]
+fn every_class_is_red_without_its_check() {
+    assert_eq!(WITHOUT.len(), CLASSES.len());
+    let wanted = std::env::var("CLASS").ok();
+    let mut green = Vec::new();
+    for (name, class) in CLASSES.iter().filter(|(name, _)| wanted.as_deref().is_none_or(|wanted| wanted == *name)) {
+        let (_, without) = WITHOUT.iter().find(|(other, _)| other == name).expect("a check for each class");
+        match red(*class, without) {
+            Some(why) => println!("{name}: {why}"),
+            None => green.push(*name),
+        }
+    }
+    assert!(green.is_empty(), "still green without the check: {green:?}");
+}
+
+/// What a class finds on an engine that lacks something; a panic of the weakened engine is a finding too.
+fn red(class: fn() -> Outcome, without: &Without) -> Option<String> {
+    match without {
+        C(weakness) => weakened::set(Some(*weakness)),
+        B(bug) => planted::set(Some(*bug)),
+    }
+    let outcome = catch_unwind(class);
+    weakened::set(None);
+    planted::set(None);
+    match outcome {
+        Ok(outcome) => outcome.err(),
+        Err(_) => Some("a panic".to_owned()),
+    }
+}
