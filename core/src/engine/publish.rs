@@ -339,6 +339,12 @@ fn abandon_frozen(cx: &Shared) -> Result<(), Error> {
     })
 }
 
+/// Whether this is the newest manifest that the bucket was seen to hold.
+pub(super) fn is_confirmed(cx: &Shared, signed: &[u8]) -> Result<bool, Error> {
+    let stored = cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)?;
+    Ok(stored.is_some_and(|stored| stored == signed))
+}
+
 /// Rolled back once: the newest manifest is PUT again, as signed.
 pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
     let Some(signed) = cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)?
