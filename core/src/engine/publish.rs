@@ -351,8 +351,9 @@ pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(
     else {
         return Ok(());
     };
-    if cx.read(|state| state.head.frozen.is_some()) {
-        return Ok(()); // the next push brings a newer one
+    let (frozen, newest) = cx.read(|state| (state.head.frozen.is_some(), state.head.published.hash));
+    if frozen || damaged(Manifest::verify(&signed))?.1 != newest {
+        return Ok(()); // a later sequence is frozen, or was given up: the next push brings a newer one
     }
     let path = manifest_path(identity.space, identity.device);
     let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(&signed))?;
