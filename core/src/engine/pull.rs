@@ -100,7 +100,12 @@ pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Re
         if own.sequence > 0 && beacon.get(&identity.device) == Some(&own) {
             tx.head.bucket.beacon_dirty = false;
         }
-        Ok(lacks(tx.head, &identity, &beacon))
+        let lacks = lacks(tx.head, &identity, &beacon);
+        if !lacks {
+            // What was repaired shows: the next repair does not wait for this one's sake.
+            (tx.head.bucket.repairs, tx.head.bucket.repair_due_poll) = (0, 0);
+        }
+        Ok(lacks)
     })?;
     report.debts = cx.read(|state| debts(&state.head));
     if report.debts > 0 {
