@@ -140,6 +140,9 @@ async fn take(
         cx.progress(Phase::Pulling, fetched.len() as u64, total);
     }
     drop(chunks);
+    if planted!(AdoptedBeforeRows) {
+        cx.step(|tx| adopt(tx, &index.vector))?;
+    }
     let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
     for (plaintext, end) in fetched {
         let rows = match decode_chunk(&plaintext) {

@@ -91,6 +91,9 @@ pub(super) async fn publish_manifest(
 }
 
 fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
+    if planted!(DamageNotNamed) {
+        return Vec::new();
+    }
     let mut damaged: Vec<_> = head.peers.values().flat_map(|peer| peer.damaged.iter().copied()).collect();
     damaged.sort_unstable();
     damaged
@@ -152,6 +155,11 @@ async fn prepare(
 /// A name nobody else gives, even where entropy is frozen or cloned: hedged like a salt.
 pub(super) fn new_id(cx: &Shared, identity: &Identity) -> ObjectId {
     let mut state = cx.lock();
+    if planted!(NameFromEntropyAlone) {
+        let mut name = ObjectId([0; 16]);
+        state.entropy.fill(&mut name.0);
+        return name;
+    }
     let context = state.waits.next_id().to_le_bytes();
     let n = state.head.clock.n.to_le_bytes();
     let sequence = state.head.published.sequence.to_le_bytes();
@@ -178,6 +186,11 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
         // Own ops written since are not in this manifest, and not in the vector that it states.
         vector =
             vector.iter().filter(|(device, _)| *device != identity.device).chain([(identity.device, end)]).collect();
+    }
+    if planted!(VectorAhead) {
+        for (id, peer) in &tx.head.peers {
+            vector.raise(*id, crate::replica::Point { n: peer.end.n, tag: peer.end.tag });
+        }
     }
     let damaged = damage(tx.head);
     let manifest = Manifest {

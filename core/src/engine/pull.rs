@@ -73,8 +73,14 @@ pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Re
     if full {
         let listed = look::list(cx, &identity).await?;
         to_read.extend(cx.read(|state| look::from_list(&state.head, &identity, &listed)));
+        if planted!(AbsentIsDeleted) {
+            cx.step(|tx| {
+                tx.head.peers.retain(|id, _| listed.contains_key(id));
+                Ok(())
+            })?;
+        }
     }
-    if own {
+    if own && !planted!(OwnManifestNotRead) {
         evidence::check_own(cx, &identity, report).await?;
     }
     let read = read_manifests(cx, &identity, &to_read, report).await?;
@@ -406,6 +412,7 @@ async fn take_segments(
         cx.progress(Phase::Pulling, done, total);
         match fetched? {
             Ok(run) => moved |= apply_whole(cx, device, &run, report).await?,
+            Err(error) if planted!(BadObjectStops) => return Err(error),
             Err(error) => {
                 unreadable.insert((device, segment.from, segment.end.n));
                 report.reports.push(error);

@@ -225,7 +225,7 @@ impl<'a> Run<'a> {
                 let value = world.big_value(bytes as usize);
                 let restarts = world.restarts;
                 world.put_value(at, &key(number), &value);
-                let held = world.restarts == restarts && !world.devices[at].disk.was_full();
+                let held = !self.forked && world.restarts == restarts && !world.devices[at].disk.was_full();
                 if held && let Some(mut watch) = self.world.watch.take() {
                     watch.wrote(&self.world, at, &key(number), &value);
                     self.world.watch = Some(watch);
