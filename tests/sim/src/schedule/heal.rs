@@ -6,6 +6,8 @@ use tidelock_core::{ErrorKind, Operation};
 
 /// Polls after which a beacon that lacked something has been put right.
 const SOON_ROUNDS: u32 = 12;
+/// Polls after which a debt has been tried often enough.
+const DEBT_ROUNDS: u32 = 140;
 /// Full checks after which everything is right.
 const ROUNDS: u32 = 12;
 
@@ -39,16 +41,19 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
     if run.forked {
         return forked(run);
     }
-    // Late PUTs still to come, objects still unreadable and things owed have their own time.
-    let quiet = !run.world.is_late_expected() && !owes(run);
-    if quiet && !run.world.bucket.hides(run.world.now_ms) {
-        for _ in 0..SOON_ROUNDS {
+    run.world.bucket.show();
+    // What was taken away or comes late is found by the next full check.
+    if !run.world.is_late_expected() && !run.world.hazards.faults.took_something_away() && !has_stopped(run) {
+        let rounds = if owes(run) { DEBT_ROUNDS } else { SOON_ROUNDS };
+        for _ in 0..rounds {
             everybody(run, &Operation::Sync, 1_000)?;
+            if rounds == DEBT_ROUNDS && run.world.check().is_ok() {
+                break;
+            }
         }
-        run.world.check().map_err(|why| format!("{SOON_ROUNDS} polls after healing {why}"))?;
+        run.world.check().map_err(|why| format!("{rounds} polls after healing {why}"))?;
     }
     run.world.now_ms += 3_600_000;
-    run.world.bucket.show();
     run.world.deliver_late();
     let mut result = Ok(());
     for round in 0..ROUNDS {
@@ -74,10 +79,11 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
 }
 
 fn owes(run: &Run<'_>) -> bool {
-    run.world
-        .devices
-        .iter()
-        .any(|device| device.engine.status().is_ok_and(|status| status.debts > 0 || status.stopped.is_some()))
+    run.world.devices.iter().any(|device| device.engine.status().is_ok_and(|status| status.debts > 0))
+}
+
+fn has_stopped(run: &Run<'_>) -> bool {
+    run.world.devices.iter().any(|device| device.engine.status().is_ok_and(|status| status.stopped.is_some()))
 }
 
 fn operation(run: &mut Run<'_>, at: usize, operation: Operation) -> Result<(), String> {
