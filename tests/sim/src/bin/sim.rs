@@ -34,8 +34,10 @@ fn main() -> ExitCode {
         }
     };
     std::panic::set_hook(Box::new(|_| {})); // a panic is a failure that is told of below
-    if asked.planted.as_deref() == Some("all") {
-        return find_all(&asked);
+    match asked.planted.as_deref() {
+        Some("all") => return find_all(&asked),
+        Some("table") => return replay_table(),
+        _ => {}
     }
     if let Err(why) = plant(asked.planted.as_deref()) {
         eprintln!("sim: {why}");
@@ -177,6 +179,51 @@ fn find_all(asked: &Asked) -> ExitCode {
         }
     });
     if missed.load(Ordering::Relaxed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Replays the seed kept for each planted bug: red with it, green without.
+#[cfg(tidelock_planted)]
+fn replay_table() -> ExitCode {
+    use tidelock_core::planted::{Bug, set};
+    use tidelock_sim::schedule::planted::FOUND;
+    let mut failed = 0;
+    for bug in Bug::ALL {
+        let Some((_, seed)) = FOUND.iter().find(|(name, _)| *name == bug.name()) else {
+            println!("{}: no seed is kept", bug.name());
+            failed += u32::from(!tidelock_sim::schedule::planted::NOT_FOUND.contains(&bug.name()));
+            continue;
+        };
+        let plan = plan(*seed, Fault::ALL);
+        set(Some(*bug));
+        let red = run(&plan);
+        set(None);
+        let green = run(&plan);
+        if red.is_ok() || green.is_err() {
+            println!("{}: seed {seed} is {} with it, {} without", bug.name(), told(&red), told(&green));
+            failed += 1;
+        }
+    }
+    println!("{} planted bugs, {failed} not as they were", Bug::ALL.len());
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(tidelock_planted)]
+fn told<T>(result: &Result<T, String>) -> &'static str {
+    if result.is_ok() { "green" } else { "red" }
+}
+
+#[cfg(not(tidelock_planted))]
+fn replay_table() -> ExitCode {
+    find_all(&Asked {
+        seeds: 0,
+        first: 0,
+        faults: Vec::new(),
+        planted: None,
+        threads: 0,
+        hashes: false,
+        twice: 0,
+        stop: false,
+    })
 }
 
 #[cfg(not(tidelock_planted))]
