@@ -117,8 +117,8 @@ pub(super) fn is_published(head: &Head, vector: &Vector) -> bool {
 /// Counts op `n` as applied: the prefix grows, or an island does. False: it does not join its neighbours' tags.
 fn advance(head: &mut Head, device: DeviceId, n: u64, before: Tag, tag: Tag) -> bool {
     let peer = head.peer_mut(device);
-    if n == peer.n + 1 {
-        if peer.n > 0 && peer.tag != before {
+    if n == peer.n + 1 || planted!(IslandTakenForPrefix) {
+        if peer.n > 0 && peer.tag != before && !planted!(IslandTakenForPrefix) {
             return false;
         }
         (peer.n, peer.tag) = (n, tag);

@@ -46,7 +46,11 @@ pub(super) async fn put(cx: &Shared, identity: &Arc<Identity>, polled: &mut Poll
                 .filter(|(_, peer)| peer.sequence > 0)
                 .map(|(id, peer)| (*id, Sighting { sequence: peer.sequence, hash: peer.hash.short() })),
         );
-        beacon.merge(&said);
+        if planted!(BeaconNotMerged) {
+            beacon.devices.clear();
+        } else {
+            beacon.merge(&said);
+        }
         let own = Sighting { sequence: head.published.sequence, hash: head.published.hash.short() };
         if own.sequence > 0 {
             beacon.devices.insert(identity.device, own);

@@ -88,11 +88,12 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
         Opened::Bad(error) => Err(error),
     };
     let older = match found {
-        Ok(Some(((_, hash, _), etag))) => {
+        Ok(Some(((_, hash, signed), etag))) => {
             if frozen.as_ref().is_some_and(|frozen| frozen.next.hash == hash) {
                 return publish::confirm(cx, etag);
             }
-            if hash == published.hash {
+            // After a sequence was given up the bucket shows the one before: nobody rolled that back.
+            if hash == published.hash || publish::is_confirmed(cx, &signed)? {
                 return cx.step(|tx| {
                     let etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
                     if tx.head.published.etag != etag {

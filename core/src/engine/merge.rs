@@ -146,6 +146,9 @@ async fn take(
         cx.progress(Phase::Pulling, fetched.len() as u64, total);
     }
     drop(chunks);
+    if planted!(AdoptedBeforeRows) {
+        cx.step(|tx| adopt(tx, &index.vector))?;
+    }
     let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
     for (plaintext, first, end) in fetched {
         let read = decode_chunk(&plaintext).and_then(|rows| check_range(&rows, &first, end.as_ref()).map(|()| rows));

@@ -127,7 +127,7 @@ impl Engine {
             write::write(tx, changes)
         })?;
         let commit = state.committed;
-        if state.persisted >= commit {
+        if state.persisted >= commit || planted!(DurableTooEarly) {
             state.waits.push(Output::Event(Event::Durable(commit)));
         }
         Ok(Written { keys, commit })

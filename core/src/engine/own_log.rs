@@ -53,6 +53,7 @@ pub(super) fn trim(cx: &Shared, identity: &Identity, line: &mut NextLine) -> Res
             .min()
             .unwrap_or(covered)
     });
+    let covered = if planted!(TrimmedBeyondSnapshot) { u64::MAX } else { covered };
     let up_to = if line.segments.len() >= SEGMENTS_MAX { covered } else { covered.min(seen) };
     drop_log_below(cx, identity, line, up_to)
 }
@@ -152,6 +153,9 @@ pub(super) async fn mend(cx: &Shared, identity: &Arc<Identity>, line: &mut NextL
         return Ok(());
     }
     for segment in &mut line.segments {
+        if planted!(MendForgotten) {
+            break;
+        }
         let (from, to) = (segment.named.from, segment.named.end.n);
         if !misses.iter().any(|missed| missed.from <= to && missed.to >= from) {
             continue;

@@ -92,6 +92,9 @@ pub(super) async fn publish_manifest(
 }
 
 fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
+    if planted!(DamageNotNamed) {
+        return Vec::new();
+    }
     let mut damaged: Vec<_> = head.peers.values().flat_map(|peer| peer.damaged.iter().copied()).collect();
     damaged.sort_unstable();
     damaged
@@ -154,6 +157,11 @@ async fn prepare(
 /// running device name other contents otherwise, even in the same millisecond.
 pub(super) fn new_id(cx: &Shared, identity: &Identity, content: &[u8]) -> ObjectId {
     let mut state = cx.lock();
+    if planted!(NameFromEntropyAlone) {
+        let mut name = ObjectId([0; 16]);
+        state.entropy.fill(&mut name.0);
+        return name;
+    }
     let context = state.waits.next_id().to_le_bytes();
     let n = state.head.clock.n.to_le_bytes();
     let sequence = state.head.published.sequence.to_le_bytes();
@@ -181,6 +189,11 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
         // Own ops written since are not in this manifest, and not in the vector that it states.
         vector =
             vector.iter().filter(|(device, _)| *device != identity.device).chain([(identity.device, end)]).collect();
+    }
+    if planted!(VectorAhead) {
+        for (id, peer) in &tx.head.peers {
+            vector.raise(*id, crate::replica::Point { n: peer.end.n, tag: peer.end.tag });
+        }
     }
     let damaged = damage(tx.head);
     let manifest = Manifest {
@@ -342,14 +355,21 @@ fn abandon_frozen(cx: &Shared) -> Result<(), Error> {
     })
 }
 
+/// Whether this is the newest manifest that the bucket was seen to hold.
+pub(super) fn is_confirmed(cx: &Shared, signed: &[u8]) -> Result<bool, Error> {
+    let stored = cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)?;
+    Ok(stored.is_some_and(|stored| stored == signed))
+}
+
 /// Rolled back once: the newest manifest is PUT again, as signed.
 pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
     let Some(signed) = cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)?
     else {
         return Ok(());
     };
-    if cx.read(|state| state.head.frozen.is_some()) {
-        return Ok(()); // the next push brings a newer one
+    let (frozen, newest) = cx.read(|state| (state.head.frozen.is_some(), state.head.published.hash));
+    if frozen || damaged(Manifest::verify(&signed))?.1 != newest {
+        return Ok(()); // a later sequence is frozen, or was given up: the next push brings a newer one
     }
     let path = manifest_path(identity.space, identity.device);
     let sealed = cx.seal(&path, ObjectKind::Manifest, &pad_to_power_of_two(&signed))?;

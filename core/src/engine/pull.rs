@@ -101,8 +101,14 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
     if full {
         let listed = look::list(cx, &identity).await?;
         to_read.extend(cx.read(|state| look::from_list(&state.head, &identity, &listed)));
+        if planted!(AbsentIsDeleted) {
+            cx.step(|tx| {
+                tx.head.peers.retain(|id, _| listed.contains_key(id));
+                Ok(())
+            })?;
+        }
     }
-    if own {
+    if own && !planted!(OwnManifestNotRead) {
         evidence::check_own(cx, &identity, report).await?;
     }
     let read = read_manifests(cx, &identity, &to_read, report).await?;
@@ -132,7 +138,12 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
         if own.sequence > 0 && beacon.get(&identity.device) == Some(&own) {
             tx.head.bucket.beacon_dirty = false;
         }
-        Ok(lacks(tx.head, &identity, &beacon))
+        let lacks = lacks(tx.head, &identity, &beacon);
+        if !lacks {
+            // What was repaired shows: the next repair does not wait for this one's sake.
+            (tx.head.bucket.repairs, tx.head.bucket.repair_due_poll) = (0, 0);
+        }
+        Ok(lacks)
     })?;
     if cx.read(|state| debts(&state.head)) > 0 {
         report_debts(cx, report);
@@ -283,6 +294,7 @@ async fn take_segments(
         cx.progress(Phase::Pulling, done, total);
         match fetched? {
             Ok(run) => moved |= apply_whole(cx, device, &run, report).await?,
+            Err(error) if planted!(BadObjectStops) => return Err(error),
             Err(error) => {
                 unreadable.insert((device, segment.from, segment.end.n));
                 report.reports.push(error);

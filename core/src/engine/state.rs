@@ -145,6 +145,7 @@ impl State {
                     }
                     return Ok(result);
                 }
+                Err(LocalError::Stale) if planted!(StaleIgnored) => return Ok(result),
                 Err(error) => {
                     self.head = before;
                     if error != LocalError::Stale {
@@ -223,7 +224,7 @@ impl Tx<'_> {
     pub(super) fn set_slot(&mut self, number: u32, key: &str, slot: &Slot, before: &Slot) {
         let row = record_key(number, key);
         let (conflict, tombstone) = (slot.siblings() > 0, slot.is_bare_tombstone());
-        if conflict != (before.siblings() > 0) {
+        if conflict != (before.siblings() > 0) && !planted!(ConflictNotListed) {
             self.set(Table::Conflicts, row.clone(), conflict.then(Vec::new));
         }
         if tombstone != before.is_bare_tombstone() {

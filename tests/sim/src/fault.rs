@@ -112,9 +112,9 @@ faults! {
         /// A read shows the version before.
         StaleGet = "stale-get" at 80,
         /// A new object is unreadable for up to a minute.
-        Unreadable = "unreadable" at 80,
+        Unreadable = "unreadable" at 400,
         /// 304 though the object has changed.
-        StaleNotModified = "stale-304" at 80,
+        StaleNotModified = "stale-304" at 200,
         /// Conditions of PUTs are ignored.
         ConditionsIgnored = "conditions-ignored" at 1000,
         /// Requests with conditions are refused.
@@ -162,7 +162,7 @@ faults! {
         /// The disk is full for some commits.
         DiskFull = "disk-full" at 40,
         /// After a restart the random numbers are those of before.
-        EntropyRepeats = "entropy-repeats" at 40,
+        EntropyRepeats = "entropy-repeats" at 500,
         /// A second process has the store open, and dies.
         SecondProcess = "second-process" at 30,
         /// An old copy of the store is put back.
@@ -287,6 +287,12 @@ impl Faults {
     /// It happened.
     pub fn count(&mut self, fault: Fault) {
         self.counts.0[fault as usize] += 1;
+    }
+
+    /// Whether objects were lost, spoilt or put back to what they were before.
+    pub fn took_something_away(&self) -> bool {
+        use Fault::{Duplicate, LatePut, Lifecycle, RolledBack, SpoiltObject};
+        [Duplicate, LatePut, Lifecycle, RolledBack, SpoiltObject].into_iter().any(|fault| self.counts.of(fault) > 0)
     }
 
     /// From now on none happens.

@@ -32,9 +32,11 @@ pub struct Watch {
     /// Not before this time, said the server: by device, method and key.
     waits: BTreeMap<(usize, String, String), u64>,
     held: BTreeMap<usize, Held>,
-    stamps: BTreeMap<DeviceId, Stamp>,
+    stamps: BTreeMap<usize, Stamp>,
     clocks: BTreeMap<usize, u64>,
     requests: BTreeMap<usize, u64>,
+    /// Requests, as a trace tells them; `None` when nobody asks.
+    pub told: Option<Vec<String>>,
 }
 
 /// What one device was seen to hold.
@@ -62,8 +64,15 @@ impl Watch {
     /// A device's process ended: what it had not stored may be gone again.
     pub fn restarted(&mut self, at: usize) {
         self.held.remove(&at);
+        self.stamps.remove(&at);
         self.requests.remove(&at);
         self.waits.retain(|(device, ..), _| *device != at);
+    }
+
+    /// A device's clock is read.
+    pub fn clock(&mut self, at: usize, unix_ms: u64) {
+        let latest = self.clocks.entry(at).or_default();
+        *latest = (*latest).max(unix_ms);
     }
 
     /// A server asked for a pause.
@@ -97,6 +106,14 @@ impl Watch {
                 self.wrong(format!("device {at} sends {:?} in clear", String::from_utf8_lossy(word)));
             }
         }
+        if let Some(told) = &mut self.told {
+            let short = key.rsplit('/').map(|part| part.get(..8).unwrap_or(part)).take(3).collect::<Vec<_>>();
+            told.push(format!(
+                "    device {at} {:?} {}",
+                request.method,
+                short.into_iter().rev().collect::<Vec<_>>().join("/")
+            ));
+        }
         if request.method == Method::Put {
             self.put(at, &key, request);
         }
@@ -124,6 +141,9 @@ impl Watch {
             };
             let (sequence, hash) = (Witness::sequence(&opened), Hash::of(&opened));
             let last = self.sequences.entry(key.to_owned()).or_insert((sequence, hash));
+            if let Some(line) = self.told.as_mut().and_then(|told| told.last_mut()) {
+                *line += &format!(" sequence {sequence}");
+            }
             let (known, body) = *last;
             *last = (sequence, hash);
             if sequence < known {
@@ -140,9 +160,6 @@ impl Watch {
     /// What a device holds, after a step that may have changed it.
     pub fn look(&mut self, world: &World, at: usize) {
         let Ok(status) = world.devices[at].engine.status() else { return };
-        let now = world.devices[at].now(world.now_ms);
-        let latest = self.clocks.entry(at).or_default();
-        *latest = (*latest).max(now.unix_ms);
         if world.devices[at].most_in_flight > 16 {
             self.wrong(format!("device {at} has {} requests in flight", world.devices[at].most_in_flight));
         }
@@ -185,11 +202,11 @@ impl Watch {
         if record.value != value.as_bytes() || record.siblings > 0 {
             return self.wrong(format!("device {at} holds something else than it has put at {key}"));
         }
-        let latest = self.clocks.get(&at).copied().unwrap_or_default().max(world.devices[at].now(world.now_ms).unix_ms);
+        let latest = self.clocks.get(&at).copied().unwrap_or_default();
         if record.stamp.ms > latest + AHEAD_MS_MAX {
             self.wrong(format!("a foreign stamp moved the clock of device {at} too far: {:?}", record.stamp));
         }
-        let last = self.stamps.insert(record.device, record.stamp);
+        let last = self.stamps.insert(at, record.stamp);
         if last.is_some_and(|last| last >= record.stamp) {
             self.wrong(format!("the stamps of device {at} do not rise"));
         }

@@ -139,6 +139,24 @@ impl World {
         self.devices.pop();
     }
 
+    fn read_clock(&mut self, at: usize) {
+        if let Some(watch) = &mut self.watch {
+            watch.clock(at, self.devices[at].now(self.now_ms).unix_ms);
+        }
+    }
+
+    /// Time has passed while devices were busy: deadlines end requests that nobody answered.
+    pub fn pass_time(&mut self) {
+        for at in 0..self.devices.len() {
+            if self.devices[at].engine.poll_timeout().is_some_and(|due_ms| due_ms <= self.now_ms) {
+                self.read_clock(at);
+                let now = self.devices[at].now(self.now_ms);
+                self.devices[at].engine.handle_timeout(now);
+                self.devices[at].drain(self.now_ms);
+            }
+        }
+    }
+
     /// Whether some PUT will arrive once more.
     pub fn is_late_expected(&self) -> bool {
         !self.late.is_empty()
@@ -296,6 +314,7 @@ impl World {
 
     /// One thing happens to a device: an answer comes, or time passes.
     pub fn step(&mut self, at: usize) {
+        self.read_clock(at);
         let due = self.devices[at].engine.poll_timeout();
         let unstored = self.devices[at].unstored() as u64;
         if unstored > 0 && (self.devices[at].sent.is_empty() || self.random.permille(300)) {
@@ -477,6 +496,7 @@ impl World {
     /// One change; gives its key and commit, or `None` if the device was killed before it was committed, or its disk was
     /// full: then it is no fact.
     fn write(&mut self, at: usize, change: Change) -> Option<(String, CommitId)> {
+        self.read_clock(at);
         let now = self.devices[at].now(self.now_ms);
         let written = self.devices[at].engine.write(&[change], now);
         if self.devices[at].is_killed() {

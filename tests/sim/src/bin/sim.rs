@@ -19,6 +19,8 @@ struct Asked {
     threads: usize,
     /// Print each seed's trace hash.
     hashes: bool,
+    /// So many seeds are run twice, and must give the same trace.
+    twice: u64,
     /// Stop at the first failure and make it small.
     stop: bool,
 }
@@ -31,11 +33,16 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    std::panic::set_hook(Box::new(|_| {})); // a panic is a failure that is told of below
+    match asked.planted.as_deref() {
+        Some("all") => return find_all(&asked),
+        Some("table") => return replay_table(),
+        _ => {}
+    }
     if let Err(why) = plant(asked.planted.as_deref()) {
         eprintln!("sim: {why}");
         return ExitCode::from(2);
     }
-    std::panic::set_hook(Box::new(|_| {})); // a panic is a failure that is told of below
     let (next, start) = (AtomicU64::new(asked.first), Instant::now());
     let (counts, failed) = (Mutex::new(Counts::default()), Mutex::new(Vec::new()));
     let end = asked.first + asked.seeds;
@@ -48,7 +55,11 @@ fn main() -> ExitCode {
                     if seed >= end || (asked.stop && !failed.lock().expect("no panic").is_empty()) {
                         return;
                     }
-                    match run(&plan(seed, &asked.faults)) {
+                    let plan = plan(seed, &asked.faults);
+                    match run(&plan) {
+                        Ok(good) if seed - asked.first < asked.twice && run(&plan).as_ref() != Ok(&good) => {
+                            failed.lock().expect("no panic").push((seed, "another trace the second time".to_owned()));
+                        }
                         Ok(good) => {
                             if asked.hashes {
                                 println!("{seed} {}", good.trace);
@@ -100,6 +111,7 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<Asked, String> {
         planted: None,
         threads: 2,
         hashes: false,
+        twice: 0,
         stop: true,
     };
     while let Some(arg) = args.next() {
@@ -111,11 +123,12 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<Asked, String> {
             "--threads" => asked.threads = number(value()?)?.clamp(1, 64) as usize,
             "--faults" => asked.faults = faults(&value()?)?,
             "--planted" => asked.planted = Some(value()?),
+            "--twice" => asked.twice = number(value()?)?,
             "--hashes" => asked.hashes = true,
             "--go-on" => asked.stop = false,
             _ => {
                 return Err(format!(
-                    "what is `{arg}`? There are --seeds, --seed, --faults, --planted, --threads, --hashes, --go-on"
+                    "what is `{arg}`? There are --seeds, --seed, --faults, --planted, --threads, --hashes, --twice, --go-on"
                 ));
             }
         }
@@ -136,6 +149,87 @@ fn faults(list: &str) -> Result<Vec<Fault>, String> {
         chosen.extend(matching);
     }
     Ok(chosen.into_iter().collect())
+}
+
+/// For each planted bug the first seed that finds it, as the table has it.
+#[cfg(tidelock_planted)]
+fn find_all(asked: &Asked) -> ExitCode {
+    use tidelock_core::planted::{Bug, set};
+    let (next, missed) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..asked.threads {
+            scope.spawn(|| {
+                while let Some(bug) = Bug::ALL.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    let fails = |seed: &u64| {
+                        let plan = plan(*seed, &asked.faults);
+                        set(Some(*bug));
+                        let red = run(&plan).err();
+                        set(None);
+                        red.filter(|_| run(&plan).is_ok())
+                    };
+                    match (asked.first..asked.first + asked.seeds).find_map(|seed| Some((seed, fails(&seed)?))) {
+                        Some((seed, why)) => println!("\"{}\" = {seed} # {:.150}", bug.name(), why.replace('\n', " ")),
+                        None => {
+                            missed.fetch_add(1, Ordering::Relaxed);
+                            println!("# \"{}\" is not found in {} seeds", bug.name(), asked.seeds);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    if missed.load(Ordering::Relaxed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Replays the seed kept for each planted bug: red with it, green without.
+#[cfg(tidelock_planted)]
+fn replay_table() -> ExitCode {
+    use tidelock_core::planted::{Bug, set};
+    use tidelock_sim::schedule::planted::FOUND;
+    let mut failed = 0;
+    for bug in Bug::ALL {
+        let Some((_, seed)) = FOUND.iter().find(|(name, _)| *name == bug.name()) else {
+            println!("{}: no seed is kept", bug.name());
+            failed += u32::from(!tidelock_sim::schedule::planted::NOT_FOUND.contains(&bug.name()));
+            continue;
+        };
+        let plan = plan(*seed, Fault::ALL);
+        set(Some(*bug));
+        let red = run(&plan);
+        set(None);
+        let green = run(&plan);
+        if red.is_ok() || green.is_err() {
+            println!("{}: seed {seed} is {} with it, {} without", bug.name(), told(&red), told(&green));
+            failed += 1;
+        }
+    }
+    println!("{} planted bugs, {failed} not as they were", Bug::ALL.len());
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(tidelock_planted)]
+fn told<T>(result: &Result<T, String>) -> &'static str {
+    if result.is_ok() { "green" } else { "red" }
+}
+
+#[cfg(not(tidelock_planted))]
+fn replay_table() -> ExitCode {
+    find_all(&Asked {
+        seeds: 0,
+        first: 0,
+        faults: Vec::new(),
+        planted: None,
+        threads: 0,
+        hashes: false,
+        twice: 0,
+        stop: false,
+    })
+}
+
+#[cfg(not(tidelock_planted))]
+fn find_all(_: &Asked) -> ExitCode {
+    eprintln!("sim: this build has no planted bugs: run it by `cargo xtask sim`");
+    ExitCode::from(2)
 }
 
 /// Switches a planted bug on for this thread.

@@ -3,5 +3,6 @@
 
 pub mod heal;
 pub mod plan;
+pub mod planted;
 pub mod run;
 pub mod shrink;

@@ -76,7 +76,13 @@ pub fn plan(seed: u64, allowed: &[Fault]) -> Plan {
     let pace_ms = [200, 5_000, 60_000, 1_200_000, 8 * 3_600_000][random.below(5) as usize];
     let keys = [2, 4, 12][random.below(3) as usize];
     let syncs = [15, 25, 40][random.below(3) as usize];
-    let faults = choose(allowed, &mut random);
+    let mut faults = choose(allowed, &mut random);
+    // Gaps need all of it at once: segments, little time, few keys, and objects that come late.
+    let gaps = random.permille(250);
+    let (big, pace_ms, keys) = if gaps { (200, pace_ms.min(5_000), 2) } else { (big, pace_ms, keys) };
+    if gaps && allowed.contains(&Fault::Unreadable) && !faults.contains(&Fault::Unreadable) {
+        faults.push(Fault::Unreadable);
+    }
     let devices = 3 + random.below(2) as usize;
     let paged = if random.permille(400) { random.bits() as u8 } else { 0 };
     let steps = (0..STEPS)

@@ -104,7 +104,9 @@ impl<'a> Run<'a> {
         let witness = Witness::new(&world.bucket, code);
         let code = code.reveal().as_bytes().to_vec();
         let words = words.into_iter().chain([code]).collect();
-        world.watch = Some(Watch::new(words, witness));
+        let mut watch = Watch::new(words, witness);
+        watch.told = self.tells.is_some().then(Vec::new);
+        world.watch = Some(watch);
         for at in 0..self.plan.devices {
             world.sync(at).map_err(|error| format!("device {at} begins: {error}"))?;
             world.devices[at].holds_pages = true;
@@ -124,6 +126,7 @@ impl<'a> Run<'a> {
         }
         self.tell(|| "the world heals".to_owned());
         let result = caught(|| heal::heal(self, self.plan.newcomer));
+        self.tell_requests();
         if let Err(why) = &result {
             self.tell(|| format!("healing: {why}"));
         }
@@ -135,6 +138,15 @@ impl<'a> Run<'a> {
     pub fn tell(&mut self, line: impl FnOnce() -> String) {
         if let Some(tells) = &mut self.tells {
             tells.push(line());
+        }
+    }
+
+    /// The requests since the last line.
+    fn tell_requests(&mut self) {
+        if let (Some(tells), Some(told)) =
+            (&mut self.tells, self.world.watch.as_mut().and_then(|watch| watch.told.as_mut()))
+        {
+            tells.append(told);
         }
     }
 
@@ -164,10 +176,17 @@ impl<'a> Run<'a> {
         self.world.now_ms += step.wait_ms;
         self.world.random = Random::new(step.seed);
         let at = step.device as usize % self.world.devices.len();
+        self.world.pass_time();
         let before = self.world.hazards.faults.counts.clone();
         self.world.deliver_late();
         self.mischief(at)?;
-        let told = self.act(at, step.action)?;
+        let restarts = self.world.restarts;
+        let told = self.act(at, step.action);
+        if self.world.restarts != restarts {
+            self.running.remove(&at); // killed by a write
+        }
+        self.tell_requests();
+        let told = told?;
         self.tell(|| {
             let mut line = format!("device {at} {:?}", step.action);
             if let Some(told) = told {
@@ -206,7 +225,7 @@ impl<'a> Run<'a> {
                 let value = world.big_value(bytes as usize);
                 let restarts = world.restarts;
                 world.put_value(at, &key(number), &value);
-                let held = world.restarts == restarts && !world.devices[at].disk.was_full();
+                let held = !self.forked && world.restarts == restarts && !world.devices[at].disk.was_full();
                 if held && let Some(mut watch) = self.world.watch.take() {
                     watch.wrote(&self.world, at, &key(number), &value);
                     self.world.watch = Some(watch);
@@ -318,7 +337,9 @@ impl<'a> Run<'a> {
                 ErrorKind::Internal | ErrorKind::Invalid | ErrorKind::Forked | ErrorKind::Closed => {
                     Err(format!("an operation of device {at} ended in {error:?}"))
                 }
-                _ if self.plan.faults.is_empty() => Err(format!("without a fault, device {at} ended in {error:?}")),
+                _ if self.plan.faults.is_empty() && !error.is_retryable() => {
+                    Err(format!("without a fault, device {at} ended in {error:?}"))
+                }
                 _ => Ok(format!("{error}")),
             },
         }
@@ -386,7 +407,9 @@ impl<'a> Run<'a> {
             Fault::DateLies => self.world.bucket.clock_off_ms = ms as i64 - DAY_MS as i64,
             Fault::LongSleep => self.world.now_ms += ms * 3,
             Fault::Lifecycle | Fault::SpoiltObject => {
-                let keys = self.world.bucket.keys_with("spaces/");
+                // A snapshot that is lost once the logs below it are trimmed is not mended yet (docs/TESTING.md).
+                let mut keys = self.world.bucket.keys_with("spaces/");
+                keys.retain(|key| !key.contains("/snapshots/"));
                 let key = keys[self.world.random.below(keys.len() as u64) as usize].clone();
                 self.tell(|| format!("    {} {key}", fault.name()));
                 if fault == Fault::Lifecycle { self.world.bucket.lose(&key) } else { self.world.bucket.spoil(&key) }
@@ -421,6 +444,12 @@ impl<'a> Run<'a> {
     fn second_process(&mut self, at: usize) -> Result<(), String> {
         let disk = self.world.devices[at].disk.clone();
         let second = self.world.add_with(disk);
+        let (skew_ms, frozen_ms, backwards_ms) = {
+            let first = &self.world.devices[at];
+            (first.skew_ms, first.frozen_ms, first.backwards_ms)
+        };
+        let device = &mut self.world.devices[second];
+        (device.skew_ms, device.frozen_ms, device.backwards_ms) = (skew_ms, frozen_ms, backwards_ms);
         self.world.put(second, "key number 0");
         if !self.running.contains_key(&at) {
             let now_ms = self.world.now_ms;

@@ -10,12 +10,13 @@ pub fn shrink(plan: &Plan) -> (Plan, String) {
         Err(why) => why,
         Ok(_) => return (best, "it does not fail".to_owned()),
     };
+    let kind = kind_of(&why);
     let mut try_out = |best: &mut Plan, smaller: Plan| match run(&smaller) {
-        Err(new) => {
+        Err(new) if kind_of(&new) == kind => {
             (*best, why) = (smaller, new);
             true
         }
-        Ok(_) => false,
+        _ => false,
     };
     for fault in plan.faults.clone() {
         let mut smaller = best.clone();
@@ -42,4 +43,11 @@ pub fn shrink(plan: &Plan) -> (Plan, String) {
         length = if length == 1 { 0 } else { length.div_ceil(2) };
     }
     (best, why)
+}
+
+/// A failure without its numbers and names: another one is another matter.
+fn kind_of(why: &str) -> String {
+    let plain = why.trim_start_matches(|c: char| c != ':').trim_start_matches(": ");
+    let plain = if plain.is_empty() { why } else { plain };
+    plain.split_whitespace().filter(|word| word.chars().all(char::is_alphabetic)).take(6).collect::<Vec<_>>().join(" ")
 }
