@@ -19,23 +19,48 @@ import snapshot
 from parse import Refused, reading, require
 from replica import LOG, MAP, ROOT, Collection, Vector
 from run import Op
-from snapshot import Standing
+from snapshot import RowKey, Standing
 from vault import Bucket, Vault, read_vault
 
 
 def replay(vault: Vault, backwards: bool = False) -> tuple[merge.State, list[str]]:
-    """The state, and what waits: manifests that the beacon knows newer, vectors beyond what is published. The devices' order makes no difference."""
+    """The state, and what waits: manifests that the beacon knows newer, vectors beyond what is published, devices that
+    nobody lists. The devices' order makes no difference."""
+    newest = max(vault.ring.secrets).number
+    counted = {device for device in vault.manifests if vault.epochs[device] == newest}
+    while True:
+        state, waiting = _replay(vault, counted, backwards)
+        listed = {device for device in vault.manifests if _is_listed(state, device)}
+        if listed <= counted:
+            return state, waiting
+        counted |= listed
+
+
+def _is_listed(state: merge.State, device: bytes) -> bool:
+    slot = state.rows.get(RowKey(Collection(ROOT, ""), f"devices/{device.hex()}"), [])
+    return any(write.action is not None for write in slot)
+
+
+def _replay(vault: Vault, counted: set[bytes], backwards: bool) -> tuple[merge.State, list[str]]:
+    """As far as these devices count."""
     state, waiting = merge.State(vault.ring.digest_key), []
-    published = {device: m.tail.end() for device, m in vault.manifests.items()}
+    published = {device: m.tail.end() for device, m in vault.manifests.items() if device in counted}
     for device, (sequence, _) in vault.beacon.items():
         if device not in vault.manifests or vault.manifests[device].sequence < sequence:
             waiting.append(f"spaces/{vault.ring.space.hex()}/manifests/{device.hex()}")
+    named = {m.snapshot.index.id.hex() for device, m in vault.manifests.items() if device in counted and m.snapshot}
     for taken in sorted(vault.snapshots, key=lambda s: s.path, reverse=backwards):
-        if _exceeds(taken.index.vector, published):
+        if taken.path.rsplit("/", 1)[1] not in named:
+            continue
+        # Whoever has no manifest that counts holds no snapshot up: it may be all that is left of that device.
+        if _exceeds({d: p for d, p in taken.index.vector.items() if d in published}, published):
             waiting.append(taken.path)
         else:
             state.merge(taken.index, taken.rows, taken.deletions)
     for device in sorted(vault.runs, reverse=backwards):
+        if device not in counted:
+            waiting.append(f"spaces/{vault.ring.space.hex()}/manifests/{device.hex()}")
+            continue
         for path, run in vault.runs[device]:
             if _exceeds(run.author_vector(), published):
                 waiting.append(path)

@@ -77,6 +77,8 @@ class Vault:
     slots: list[SlotSeen]
     beacon: dict[bytes, tuple[int, bytes]]
     manifests: dict[bytes, Manifest]
+    epochs: dict[bytes, int]
+    """The number of the epoch that each manifest is sealed under."""
     runs: dict[bytes, list[tuple[str, Run]]]
     """Each device's segments and tail, by rising n, with the object each was read from."""
     snapshots: list[Snapshot]
@@ -97,17 +99,19 @@ def read_vault(bucket: Bucket, secret: str) -> Vault:
     objects.named |= {"tidelock", f"{objects.space}/beacon"}
     slots = [_look_at_slot(bucket, name) for name in bucket.under("slots/")]
 
-    manifests, runs = {}, {}
+    manifests, epochs, runs = {}, {}, {}
     for name in bucket.under(f"{objects.space}/manifests/"):
+        path = f"{objects.space}/manifests/{name}"
         device = bytes.fromhex(name)
         manifests[device] = objects.manifest(device)
+        epochs[device] = crypto.read_clear_header(bucket.get(path), crypto.MANIFEST).number
         runs[device] = objects.runs(manifests[device])
     with reading(f"{objects.space}/beacon"):
         beacon = objects.open(f"{objects.space}/beacon", crypto.BEACON, read_beacon(vault, ring.space))
     named = {m.snapshot.index.id: m.snapshot for _, m in sorted(manifests.items()) if m.snapshot}
     snapshots = [objects.snapshot(ref) for _, ref in sorted(named.items())]
     unnamed = [p for p in bucket.paths if p.startswith("spaces/") and p not in objects.named]
-    return Vault(vault, ring, opened_by, slots, beacon, manifests, runs, snapshots, unnamed)
+    return Vault(vault, ring, opened_by, slots, beacon, manifests, epochs, runs, snapshots, unnamed)
 
 
 def _open_ring(bucket: Bucket, vault: bytes, header: bytes, secret: str) -> tuple[str, crypto.KeyRing]:

@@ -132,15 +132,18 @@ async fn take(
     let ends = index.chunks.iter().skip(1).map(|chunk| Some(chunk.first.clone())).chain([None]);
     let wanted: Vec<(ChunkRef, Option<RowKey>)> =
         index.chunks.iter().cloned().zip(ends).filter(|(_, end)| end.as_ref().is_none_or(|end| from < end)).collect();
-    // All of it is fetched before any of it is merged: two devices could else stick half-way in each other's snapshots
-    // (found by the model). It is held compressed.
+    // All of it is fetched and read before any of it is merged: two devices could else stick half-way in each other's
+    // snapshots (found by the model), and half of a bad one would count. It is held compressed.
     let mut chunks = stream::iter(wanted)
         .map(|(chunk, end)| async move { (fetch(cx, identity, &chunk.object, chunk.content).await, chunk.first, end) })
         .buffered(width);
     let mut fetched = Vec::new();
     while let Some((chunk, first, end)) = chunks.next().await {
         match chunk? {
-            Ok(plaintext) => fetched.push((plaintext, first, end)),
+            Ok(plaintext) => match read_rows(&plaintext, &first, end.as_ref()) {
+                Ok(_) => fetched.push((plaintext, first, end)),
+                Err(error) => return Ok(Err(bad(&path, &error))),
+            },
             Err(error) => return Ok(Err(error)),
         }
         cx.progress(Phase::Pulling, fetched.len() as u64, total);
@@ -151,8 +154,7 @@ async fn take(
     }
     let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
     for (plaintext, first, end) in fetched {
-        let read = decode_chunk(&plaintext).and_then(|rows| check_range(&rows, &first, end.as_ref()).map(|()| rows));
-        let rows = match read {
+        let rows = match read_rows(&plaintext, &first, end.as_ref()) {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(bad(&path, &error))),
         };
@@ -189,6 +191,13 @@ fn bad(path: &str, error: &Error) -> Error {
 
 fn out_of_range() -> Error {
     Error::new(ErrorKind::Corrupt, "a chunk or deletions are out of the range that the index gives them")
+}
+
+/// The rows of a chunk, which are in the range that the index gives it.
+fn read_rows(plaintext: &[u8], first: &RowKey, next: Option<&RowKey>) -> Result<Vec<(Collection, Vec<Row>)>, Error> {
+    let rows = decode_chunk(plaintext)?;
+    check_range(&rows, first, next)?;
+    Ok(rows)
 }
 
 /// A chunk's first row is the one that the index names, and its last is before the next chunk's.

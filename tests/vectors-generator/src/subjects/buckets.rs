@@ -137,6 +137,7 @@ pub(crate) fn file() -> File {
          held after each. `bad` names objects of which one at least is refused; they hold up nobody",
     );
     single(&mut file);
+    epochs(&mut file);
     waiting_and_bad(&mut file);
     chains(&mut file);
     unopenable(&mut file);
@@ -219,15 +220,6 @@ fn single(file: &mut File) {
     let (bucket, end) = trimmed(|_| {});
     let held = || Held::new(&[end], json!({"m": {"k": ["a"]}}), json!({"l": {ENTRY: "x"}}));
     case(file, "a snapshot and nothing before it", &[&bucket], &[], &[held()]);
-
-    let mut bucket = Bucket::new();
-    let one = first(0, vec![Op::put(map("m"), "k", "a")], &[]);
-    bucket.manifest(&one);
-    bucket.turn();
-    let two = first(1, vec![Op::put(map("m"), "k", "b").seeing(&[one.tail.end()])], &[one.tail.end()]);
-    bucket.manifest(&two);
-    let maps = json!({"m": {"k": ["b"]}});
-    case(file, "two epochs", &[&bucket], &[], &[Held::new(&[one.tail.end(), two.tail.end()], maps, json!({}))]);
 }
 
 /// A device that has trimmed its log: the snapshot alone has its record, a map's row, a log's row and a deletion.
@@ -273,6 +265,53 @@ fn trimmed(spoil: impl Fn(&mut Index)) -> (Bucket, Entry) {
     let manifest = Manifest { snapshot: Some((named, bytes, vec![before.end()])), ..Manifest::first(seed, tail, &[]) };
     bucket.manifest(&manifest);
     (bucket, before.end())
+}
+
+/// What is under older keys than the newest counts if its device is listed: by itself under the newest, or by another.
+fn epochs(file: &mut File) {
+    let (head, seed) = run(0, vec![Op::put(map("m"), "k", "a")]);
+    let end = head.end();
+    let old = Manifest::first(seed, head.clone(), &[]);
+    let two = first(1, vec![Op::put(map("m"), "k", "b").seeing(&[end])], &[end]);
+    let both = || Held::new(&[end, two.tail.end()], json!({"m": {"k": ["b"]}}), json!({}));
+
+    let mut bucket = Bucket::new();
+    let segments = vec![bucket.segment(1, &head)];
+    bucket.turn();
+    let tail = head.then(vec![], vec![]);
+    let again = Manifest { segments, sequence: 2, previous: old.hash(), ..Manifest::first(seed, tail, &[]) };
+    bucket.manifest(&again);
+    bucket.manifest(&two);
+    case(file, "two epochs: a segment under the older keys", &[&bucket], &[], &[both()]);
+
+    let mut bucket = Bucket::new();
+    bucket.manifest(&old);
+    bucket.turn();
+    let alone = first(1, vec![Op::put(map("n"), "k", "b")], &[]);
+    bucket.manifest(&alone);
+    let held = Held::new(&[alone.tail.end()], json!({"n": {"k": ["b"]}}), json!({}));
+    case(file, "two epochs: under the older keys a device that nobody lists", &[&bucket], &[], &[held]);
+
+    let mut bucket = Bucket::new();
+    bucket.manifest(&old);
+    bucket.turn();
+    let record = |run: &Run| {
+        let own = &run.ops[0];
+        let standing = Standing { action: own.action.clone(), ..Standing::put(run.dot(0), "") };
+        (own.key.clone(), vec![standing])
+    };
+    let mut rows = vec![record(&head), record(&two.tail)];
+    rows.sort_by(|one, other| one.0.cmp(&other.0));
+    let place = (root(), rows[0].0.clone());
+    let content = chunk(&[(root(), rows), (map("m"), vec![row("k", &[Standing::put(two.tail.end(), "b")])])]);
+    let mut vector = vec![end, two.tail.end()];
+    vector.sort_unstable();
+    let object = bucket.snapshot(CHUNK, 1, &content);
+    let bytes = object.2;
+    let index = Index { chunks: vec![(object, place, hash(&content))], ..Index::new(two.home[2], vector.clone()) };
+    let named = bucket.snapshot(INDEX, 2, &index.bytes());
+    bucket.manifest(&Manifest { snapshot: Some((named, bytes, vector)), ..two.clone() });
+    case(file, "two epochs: under the older keys a device that another's snapshot lists", &[&bucket], &[], &[both()]);
 }
 
 fn manifest_path(device: usize) -> String {
