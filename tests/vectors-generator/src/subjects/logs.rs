@@ -24,22 +24,22 @@ pub(crate) fn file() -> File {
         let given = json!({"ms": ms.to_string(), "random": hex(random)});
         file.value(format!("append: {name}"), "append-key", given, json!(format!("{low:012x}{}", hex(random))));
     }
-    let imports: [(&str, &str, &str, u64, &[u8], u32); 9] = [
-        ("an entry", "shell", "history", MS, b"ls -l", 0),
-        ("an equal one after it", "shell", "history", MS, b"ls -l", 1),
-        ("a millisecond later", "shell", "history", MS + 1, b"ls -l", 0),
-        ("another value", "shell", "history", MS, b"ls", 0),
-        ("an empty value", "shell", "history", MS, b"", 0),
-        ("another source", "shell", "histor", MS, b"ls -l", 0),
-        ("a letter moved from source to value", "shell", "histor", MS, b"yls -l", 0),
-        ("a letter moved from name to source", "shel", "lhistory", MS, b"ls -l", 0),
-        ("an empty source", "shell", "", MS, b"ls -l", 0),
+    let imports: [(&str, &str, &str, u64, &str, u32); 9] = [
+        ("an entry", "shell", "history", MS, "ls -l", 0),
+        ("an equal one after it", "shell", "history", MS, "ls -l", 1),
+        ("a millisecond later", "shell", "history", MS + 1, "ls -l", 0),
+        ("another value", "shell", "history", MS, "ls", 0),
+        ("an empty value", "shell", "history", MS, "", 0),
+        ("another source", "shell", "histor", MS, "ls -l", 0),
+        ("a letter moved from source to value", "shell", "histor", MS, "yls -l", 0),
+        ("a letter moved from name to source", "shel", "lhistory", MS, "ls -l", 0),
+        ("an empty source", "shell", "", MS, "ls -l", 0),
     ];
     for (name, collection, source, ms, value, repeat) in imports {
         let hashed = join(&[
             &counted(collection.as_bytes()),
             &counted(source.as_bytes()),
-            &counted(value),
+            &counted(value.as_bytes()),
             &ms.to_le_bytes(),
             &repeat.to_le_bytes(),
         ]);

@@ -41,7 +41,7 @@ pub(crate) fn file() -> File {
         let name = opener.name;
         let value = json!({"epoch": SECOND.text(), "root_secret": hex(ROOTS[1])});
         let right = words(opener).seal(opener);
-        file.value(format!("{name}"), "open-slot", given(opener, secret, &right.bytes()), value);
+        file.value(name, "open-slot", given(opener, secret, &right.bytes()), value);
         let record = join(&[&[opener.number], &record_name(opener), &opener.public_key(), &opener.psk()]);
         let value = json!({"record": hex(record), "path": opener.path});
         let inputs = json!({"opener": name, "secret": secret, "stretching": hex(&opener.stretching)});
