@@ -86,9 +86,13 @@ pub enum Secret {
 #[allow(missing_docs, reason = "the fields say it")]
 pub enum Operation {
     /// Makes a new vault.
-    Create { passphrase: Option<String> },
+    Create {
+        passphrase: Option<String>,
+    },
     /// Adds this device to the vault at the store.
-    Join { secret: Secret },
+    Join {
+        secret: Secret,
+    },
     /// Pulls, then publishes what is pending.
     Push,
     /// Takes what is new.
@@ -99,6 +103,10 @@ pub enum Operation {
     Check,
     /// Publishes everything this device has.
     Republish,
+    SetPassphrase {
+        passphrase: Option<String>,
+    },
+    ReplaceRecoveryCode,
 }
 
 /// An access key with its secret.
@@ -335,6 +343,10 @@ impl TryFrom<Operation> for core::Operation {
             Operation::Sync => Self::Sync,
             Operation::Check => Self::Check,
             Operation::Republish => Self::Republish,
+            Operation::SetPassphrase { passphrase } => {
+                Self::SetPassphrase { passphrase: passphrase.map(Zeroizing::new) }
+            }
+            Operation::ReplaceRecoveryCode => Self::ReplaceRecoveryCode,
         })
     }
 }
@@ -426,8 +438,10 @@ impl From<Event> for Output {
 
 fn finished(op: u64, outcome: Outcome) -> Output {
     let (recovery_code, report) = match outcome {
-        Outcome::Created { recovery_code } => (Some(recovery_code.reveal().to_string()), None),
-        Outcome::Joined => (None, None),
+        Outcome::Created { recovery_code } | Outcome::RecoveryCodeReplaced { recovery_code } => {
+            (Some(recovery_code.reveal().to_string()), None)
+        }
+        Outcome::Joined | Outcome::PassphraseSet => (None, None),
         Outcome::Synced(report) => (None, Some(report.into())),
     };
     Output::Finished { op, recovery_code, report }

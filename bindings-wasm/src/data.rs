@@ -63,6 +63,8 @@ pub(crate) enum Operation {
     Sync,
     Check,
     Republish,
+    SetPassphrase { passphrase: Option<String> },
+    ReplaceRecoveryCode,
 }
 
 #[derive(Deserialize)]
@@ -253,6 +255,10 @@ impl TryFrom<Operation> for core::Operation {
             Operation::Sync => Self::Sync,
             Operation::Check => Self::Check,
             Operation::Republish => Self::Republish,
+            Operation::SetPassphrase { passphrase } => {
+                Self::SetPassphrase { passphrase: passphrase.map(Zeroizing::new) }
+            }
+            Operation::ReplaceRecoveryCode => Self::ReplaceRecoveryCode,
         })
     }
 }
@@ -340,8 +346,10 @@ impl From<Event> for Output {
 
 fn finished(op: u64, outcome: Outcome) -> Output {
     let (recovery_code, report) = match outcome {
-        Outcome::Created { recovery_code } => (Some(recovery_code.reveal().to_string()), None),
-        Outcome::Joined => (None, None),
+        Outcome::Created { recovery_code } | Outcome::RecoveryCodeReplaced { recovery_code } => {
+            (Some(recovery_code.reveal().to_string()), None)
+        }
+        Outcome::Joined | Outcome::PassphraseSet => (None, None),
         Outcome::Synced(report) => (None, Some(report.into())),
     };
     Output::Finished { op, recovery_code, report }

@@ -1,6 +1,6 @@
 //! The command line: what every command knows, and the list of them.
 
-use crate::commands::{archive, conflicts, demo, init, log, meta, record, reset, serve, status, sync};
+use crate::commands::{access, archive, conflicts, demo, init, log, meta, record, reset, serve, status, sync};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Export(archive::Export),
     Import(archive::Import),
     Republish(sync::Republish),
+    Passphrase(access::Passphrase),
+    RecoveryCode(access::RecoveryCode),
     Reset(reset::Reset),
     Serve(serve::Serve),
     Demo(demo::Demo),

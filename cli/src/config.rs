@@ -36,7 +36,10 @@ pub(crate) fn write_store(local: &Path, store: &StoreUri) -> Result {
     let file = local.join(FILE);
     let text = toml::to_string(&Config { store: store.to_string() })
         .map_err(|error| Error::new(ErrorKind::Internal, format!("the configuration can't be written: {error}")))?;
-    replace(&file, &text).map_err(|error| failed(&file, &format!("can't be written: {error}")).into())
+    replace(&file, &text).map_err(|error| {
+        let step = "make room on the disk, or the folder writable, or name another with --local";
+        failed(&file, &format!("can't be written: {error}")).next_step(step).into()
+    })
 }
 
 /// Forgets it.

@@ -124,6 +124,8 @@ pub mod local;
 pub mod planted;
 pub mod replica;
 pub mod s3;
+#[cfg(test)]
+mod vectors;
 #[cfg(tidelock_planted)]
 pub mod weakened;
 

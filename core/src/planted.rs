@@ -54,6 +54,62 @@ bugs! {
     DeleteHidesPut = "delete hides a concurrent put",
     /// A log's entry that was deleted comes back when its op is met again.
     DeletionForgotten = "deletion in a log forgotten",
+    /// A commit on a store that another process changed counts as done.
+    StaleIgnored = "stale commit taken for done",
+    /// Ops beyond a gap count as if there were none.
+    IslandTakenForPrefix = "island taken for prefix",
+    /// An unreadable segment ends the pull.
+    BadObjectStops = "bad object stops the pull",
+    /// Nobody is told of what is unreadable.
+    DamageNotNamed = "damage not named",
+    /// What others could not read is not written again.
+    MendForgotten = "mend forgotten",
+    /// The own log is trimmed up to what others have seen, whatever the snapshot holds.
+    TrimmedBeyondSnapshot = "trimmed beyond the snapshot",
+    /// A snapshot is written while another is half merged.
+    SnapshotWhileMerging = "snapshot while merging",
+    /// A snapshot's vector counts as applied before its rows are here.
+    AdoptedBeforeRows = "vector adopted before the rows",
+    /// Of an own row that a snapshot's vector covers and the snapshot lacks, the row stays.
+    MergeKeepsReplaced = "merge keeps what was replaced",
+    /// A snapshot's row that was replaced here comes back.
+    MergeBringsBack = "merge brings back what was replaced",
+    /// What a replaced write had seen is forgotten.
+    ContextsNotJoined = "contexts not joined",
+    /// A write that is already replaced is kept.
+    ReplacedWriteKept = "replaced write kept",
+    /// Snapshots lack the log's deletions.
+    SnapshotWithoutDeletions = "snapshot without deletions",
+    /// A device whose manifest a listing lacks is forgotten.
+    AbsentIsDeleted = "absent taken for deleted",
+    /// Stamps follow the clock alone.
+    StampGoesBack = "stamp goes back with the clock",
+    /// An op does not say what its author had applied.
+    SeenNotStated = "vector inferred, not stated",
+    /// A foreign stamp moves the clock however far ahead it is.
+    AnyStampTaken = "any foreign stamp taken",
+    /// A request is tried again for ever.
+    RetriesUnbounded = "retries without end",
+    /// A server's Retry-After is not waited out.
+    RetryAfterIgnored = "Retry-After ignored",
+    /// The device's name goes out in a header.
+    NameInHeader = "device name in a header",
+    /// All objects have one salt.
+    SaltRepeated = "salt repeated",
+    /// Objects are named by random bytes and nothing else.
+    NameFromEntropyAlone = "name from entropy alone",
+    /// Conflicts are not listed.
+    ConflictNotListed = "conflict not listed",
+    /// The own manifest is never read again.
+    OwnManifestNotRead = "own manifest not read",
+    /// A device PUTs a beacon with its own entry alone.
+    BeaconNotMerged = "beacon not merged",
+    /// A write is called durable before it is.
+    DurableTooEarly = "durable too early",
+    /// A manifest states ops that are published and not applied.
+    VectorAhead = "vector ahead of what is applied",
+    /// A tombstone goes at the next full check.
+    TombstoneDroppedAtOnce = "tombstone dropped at once",
 }
 
 thread_local! {

@@ -165,6 +165,24 @@ fn a_busy_or_broken_server_is_tried_again() {
 }
 
 #[test]
+fn a_full_store_asks_for_room() {
+    for code in ["XMinioStorageFull", "StorageFull"] {
+        let error = fail(&put(Condition::Always), 507, &[], error(code)).error;
+        assert!(error.message().contains(code) && error.hint().unwrap().contains("make room"), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_has_permissions_in_place_of_keys() {
+    let store: StoreUri = "file:///home/me/vault".parse().unwrap();
+    let response = Response { status: 403, headers: vec![], body: error("AccessDenied").into() };
+    let error = get().interpret(&store, &response).unwrap_err().error;
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    assert!(error.message().contains("/home/me/vault") && !error.message().contains("keys"), "{error}");
+    assert!(error.hint().unwrap().contains("permissions"), "{error}");
+}
+
+#[test]
 fn retry_after_is_passed_on() {
     for (text, retry_after_ms) in [
         ("7", Some(7000)),

@@ -1,7 +1,7 @@
 //! What an open vault tells while it works.
 
 use crate::{Collection, Error, Progress};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::{self, Receiver, Sender, error::RecvError};
 
 /// Something that happened in an open vault.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,9 @@ pub struct Events {
 }
 
 impl Events {
-    pub(crate) fn new(receiver: Receiver<Event>) -> Self {
+    /// Those of a closed vault have ended.
+    pub(crate) fn new(sender: Option<Sender<Event>>) -> Self {
+        let receiver = sender.map_or_else(|| broadcast::channel(1).1, |sender| sender.subscribe());
         Self { receiver }
     }
 

@@ -51,7 +51,8 @@ pub(crate) enum Message {
 /// The callers' end of an owner.
 pub(crate) struct Running {
     pub(crate) messages: mpsc::UnboundedSender<Message>,
-    pub(crate) events: broadcast::Sender<Event>,
+    /// Weak: what listens ends with the owner, not with the last handle.
+    pub(crate) events: broadcast::WeakSender<Event>,
 }
 
 /// Starts the thread; ready when the local store is open.
@@ -59,7 +60,7 @@ pub(crate) async fn start(options: Options, new_store: bool) -> Result<Running, 
     let (messages, inbox) = mpsc::unbounded_channel();
     let (events, _) = broadcast::channel(EVENTS_MAX);
     let (opened, ready) = oneshot::channel();
-    let running = Running { messages: messages.clone(), events: events.clone() };
+    let running = Running { messages: messages.clone(), events: events.downgrade() };
     let thread = move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,

@@ -3,8 +3,8 @@
 use crate::owner::{self, Message, Running};
 use crate::{
     ArchiveImport, Change, Collection, Conflict, DeviceStatus, Entry, Error, ErrorKind, Events, KeyRange, Local, Log,
-    Map, Operation, Options, Outcome, Position, Record, RecoveryCode, Secret, Status, SyncReport, Watch, Written,
-    directory,
+    Map, Operation, Options, Outcome, Passphrase, Position, Record, RecoveryCode, Secret, Status, SyncReport, Watch,
+    Written, directory,
 };
 use std::future::Future;
 use std::io::{BufRead, Write};
@@ -192,6 +192,31 @@ impl Vault {
         self.synced(Operation::Republish).await
     }
 
+    /// Sets, changes or (with none) removes the passphrase. The keys turn: the old one opens nothing that is written from
+    /// now on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for an empty one; else what the store says, after the retries.
+    pub async fn set_passphrase(&self, passphrase: Option<Passphrase>) -> Result<(), Error> {
+        let passphrase = passphrase.map(|passphrase| passphrase.0);
+        match self.operate(Operation::SetPassphrase { passphrase }).await? {
+            Outcome::PassphraseSet => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Replaces the recovery code. The keys turn: the old one opens nothing that is written from now on. A crashed or
+    /// cancelled one is resumed by calling it again.
+    ///
+    /// # Errors
+    /// What the store says, after the retries.
+    pub async fn replace_recovery_code(&self) -> Result<RecoveryCode, Error> {
+        match self.operate(Operation::ReplaceRecoveryCode).await? {
+            Outcome::RecoveryCodeReplaced { recovery_code } => Ok(recovery_code),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Keeps syncing: at once, after local writes, and every 30 to 60 s; every 5 min when nothing happens for long. It
     /// ends when it is dropped.
     pub fn watch(&self) -> Watch {
@@ -200,7 +225,7 @@ impl Vault {
 
     /// What happens from now on: changes, progress, reports.
     pub fn events(&self) -> Events {
-        Events::new(self.shared.running.events.subscribe())
+        Events::new(self.shared.running.events.upgrade())
     }
 
     /// Writes everything into an archive (`docs/ARCHIVE.md`), in clear; how many records it holds is the result. The

@@ -1,5 +1,6 @@
 //! Two devices on one folder store, through the public API, on an executor that is not tokio's.
 
+use futures::FutureExt as _;
 use futures::executor::block_on;
 use std::path::Path;
 use tidelock::{
@@ -154,6 +155,22 @@ fn a_closed_vault_says_so() {
     });
     drop(clone);
     assert_eq!(block_on(async { while events.next().await.is_some() {} }), ());
+}
+
+#[test]
+fn closing_ends_what_listens_though_another_handle_is_alive() {
+    let place = Place::new();
+    let (vault, _) = place.create("one");
+    let clone = vault.clone();
+    let mut changes = clone.map("m").changes();
+    let mut watch = clone.watch();
+    block_on(async {
+        watch.next().await.unwrap().unwrap();
+        vault.close().await;
+        assert_eq!(changes.next().now_or_never(), Some(None));
+        assert!(matches!(watch.next().now_or_never(), Some(None)));
+        assert_eq!(clone.events().next().now_or_never(), Some(None), "nor does one begin");
+    });
 }
 
 #[test]

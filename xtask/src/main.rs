@@ -2,6 +2,7 @@
 
 mod process;
 mod servers;
+mod sim;
 mod suites;
 mod test;
 mod tools;
@@ -32,6 +33,15 @@ enum Task {
         /// The suites to run
         suite: Vec<String>,
     },
+    /// Run seeds of the simulator: --seeds N [--seed S] [--faults LIST] [--planted NAME]
+    ///
+    /// LIST: names of faults or of families, apart by commas, or `none`. NAME: a planted bug, or `all`. Prints schedules a
+    /// second and faults by kind; on failure the seed, a small schedule that still fails, and what happens in it.
+    Sim {
+        /// What the simulator's program takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
     /// Run real S3 servers on loopback, each with an empty bucket `tidelock`, while a command runs or until ctrl-c
     Servers {
         /// The servers to run
@@ -51,6 +61,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Task::Test { suite, .. } => test::run(&suite),
+        Task::Sim { words } => sim::run(&words),
         Task::Servers { name, command } => servers::run(&name, &command),
     };
     match outcome {

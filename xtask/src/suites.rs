@@ -81,11 +81,20 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "sim",
         proves: "devices stay in step under a seeded scheduler that delays, repeats, loses and spoils objects",
-        needs: &[C_COMPILER, WASM],
+        needs: &[C_COMPILER, WASM, NODE],
         steps: &[
             step("cargo test --no-fail-fast --package tidelock-sim"),
-            step("cargo build --package tidelock-sim --target wasm32-unknown-unknown"),
+            step("cargo run --quiet --package tidelock-sim --bin sim -- --seeds 5000 --twice 100"),
+            step("cargo build --package tidelock-sim --example seeds --target wasm32-unknown-unknown"),
+            step("node tests/sim/wasm/hashes.mjs 50"),
+            step("cargo run --quiet --package xtask -- sim --planted table"),
         ],
+    },
+    Suite {
+        name: "decoder",
+        proves: "a second reader, in Python after docs/FORMAT.md, finds in a bucket what every device holds, and refuses alike",
+        needs: &[C_COMPILER, PYTHON],
+        steps: &[step("cargo build --package tidelock-cli"), step("python3 tests/decoder/clean.py")],
     },
     Suite {
         name: "spikes",

@@ -72,7 +72,7 @@ fn run_step(step: &Step, path: &OsString) -> Outcome<()> {
 }
 
 /// Cargo's target folder: this program lies in `debug/` there.
-fn target_folder() -> Outcome<PathBuf> {
+pub(crate) fn target_folder() -> Outcome<PathBuf> {
     let program = std::env::current_exe().map_err(|error| format!("this program is nowhere: {error}"))?;
     Ok(program.ancestors().nth(2).ok_or("this program lies in no target folder")?.to_owned())
 }
@@ -83,7 +83,7 @@ fn path_with(mut folders: Vec<PathBuf>) -> Outcome<OsString> {
     std::env::join_paths(folders).map_err(|error| format!("PATH can't name the cache: {error}"))
 }
 
-fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the workspace's folder")
 }
 

@@ -1,5 +1,6 @@
 //! The commands, one module a group.
 
+pub(crate) mod access;
 pub(crate) mod archive;
 pub(crate) mod conflicts;
 pub(crate) mod demo;
@@ -38,6 +39,8 @@ pub(crate) fn run(cli: Cli) -> Result {
         Command::Export(command) => command.run(&context),
         Command::Import(command) => command.run(&context),
         Command::Republish(command) => command.run(&context),
+        Command::Passphrase(command) => command.run(&context),
+        Command::RecoveryCode(command) => command.run(&context),
         Command::Reset(command) => command.run(&context),
         Command::Serve(command) => command.run(&context),
         Command::Demo(command) => command.run(&context),

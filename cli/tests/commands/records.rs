@@ -92,17 +92,3 @@ fn a_reader_that_has_had_enough_is_no_error() {
         assert!(output.stderr.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
-
-#[test]
-fn ten_processes_at_once_lose_nothing() {
-    let place = Place::new();
-    let (device, _) = place.first();
-    let children: Vec<_> = (0..10)
-        .map(|n| device.command(&["log", "append", "l", &format!("entry {n}")]).stdin(Stdio::null()).spawn().unwrap())
-        .collect();
-    for child in children {
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-    assert_eq!(device.run(&["log", "list", "l"]).ok().lines().count(), 10);
-}

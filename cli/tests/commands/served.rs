@@ -98,18 +98,6 @@ fn what_a_server_refuses_has_its_exit_code() {
     served.run(&one, &["sync"]).ok();
 }
 
-#[test]
-fn a_server_that_is_none() {
-    let served = Served::new();
-    let one = served.device("one");
-    let page = Answering::start(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 29\r\n\r\n<html><body>Hello</body></html>",
-    );
-    refused(served.run(&one, &["init", "--store", &store("my-bucket", page.address)]), 5, "S3");
-    let redirect = Answering::start("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n");
-    refused(served.run(&one, &["init", "--store", &store("my-bucket", redirect.address)]), 5, "S3");
-}
-
 #[track_caller]
 fn refused(ran: Ran, code: i32, names: &str) {
     let text = ran.refused(code);
@@ -160,26 +148,5 @@ fn pass_on(client: std::net::TcpStream, server: SocketAddr, requests: &AtomicU64
         let mut body = vec![0; length.unwrap_or(0)];
         from_client.read_exact(&mut body).unwrap();
         to_server.write_all(&[head.as_bytes(), &body].concat()).unwrap();
-    }
-}
-
-/// Answers everything with one text.
-struct Answering {
-    address: SocketAddr,
-}
-
-impl Answering {
-    fn start(answer: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        thread::spawn(move || {
-            for client in listener.incoming() {
-                let mut client = client.unwrap();
-                let mut head = [0; 4096];
-                let _ = client.read(&mut head);
-                let _ = client.write_all(answer.as_bytes());
-            }
-        });
-        Self { address }
     }
 }

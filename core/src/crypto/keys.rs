@@ -82,6 +82,20 @@ impl KeyRing {
         Ok(())
     }
 
+    /// Adds every epoch of another ring of this vault.
+    ///
+    /// # Errors
+    /// `corrupt` if the two are not rings of one vault: another first epoch, another secret of one that both have; or more
+    /// than [`EPOCHS_MAX`].
+    pub fn join(&mut self, other: &Self) -> Result<(), Error> {
+        let mut joined = self.clone();
+        for (epoch, secret) in &other.epochs {
+            joined.add(*epoch, secret.clone())?;
+        }
+        *self = joined;
+        Ok(())
+    }
+
     /// Seals and opens a space's objects of one epoch. `None` for an epoch that is not known here.
     pub fn content_key(&self, epoch: EpochId, space: SpaceId) -> Option<ContentKey> {
         self.epochs.get(&epoch).map(|secret| secret.content_key(self.vault, space))
@@ -163,14 +177,14 @@ pub fn seal_keys(ring: &KeyRing, device: &DeviceSecret, entropy: &mut dyn Entrop
 /// The whole ring, from the newest epoch's secret (a slot has it) and its `keys` object.
 ///
 /// # Errors
-/// `corrupt` if it does not open at this place with this secret, or doesn't make a whole ring.
+/// `corrupt` if it does not open at this place with this secret, or doesn't make a whole ring; the first epoch has none.
 pub fn open_keys(vault: VaultId, epoch: EpochId, secret: RootSecret, sealed: &[u8]) -> Result<KeyRing, Error> {
     let path = keys_path(epoch);
     let place = Place { vault, kind: ObjectKind::Keys, epoch, path: &path };
     let plaintext_max = (4 + EPOCHS_MAX * EPOCH_BYTES) as u64;
     let plaintext = Zeroizing::new(open(&secret.keys_key(vault), &place, sealed, plaintext_max)?);
     let mut epochs = decode(&plaintext).ok_or_else(|| corrupt(&path))?;
-    if epochs.last_key_value().is_some_and(|(earlier, _)| *earlier >= epoch) {
+    if epochs.last_key_value().is_none_or(|(earlier, _)| *earlier >= epoch) {
         return Err(corrupt(&path));
     }
     epochs.insert(epoch, secret);

@@ -220,6 +220,14 @@ pub enum Operation {
     Check,
     /// After a rollback or wipe was reported: publishes everything this device has.
     Republish,
+    /// Sets, changes or (with none) removes the passphrase. The old one opens nothing that is written from now on.
+    SetPassphrase {
+        /// The new one.
+        passphrase: Option<Zeroizing<String>>,
+    },
+    /// Replaces the recovery code. The old one opens nothing that is written from now on. A crashed one is resumed by calling
+    /// it again.
+    ReplaceRecoveryCode,
 }
 
 impl std::fmt::Debug for Operation {
@@ -233,6 +241,8 @@ impl std::fmt::Debug for Operation {
             Self::Sync => "Sync",
             Self::Check => "Check",
             Self::Republish => "Republish",
+            Self::SetPassphrase { .. } => "SetPassphrase",
+            Self::ReplaceRecoveryCode => "ReplaceRecoveryCode",
         })
     }
 }
@@ -295,6 +305,13 @@ pub enum Outcome {
     },
     /// This device joined.
     Joined,
+    /// The passphrase is set, changed or gone.
+    PassphraseSet,
+    /// The recovery code was replaced.
+    RecoveryCodeReplaced {
+        /// The new one, shown once.
+        recovery_code: RecoveryCode,
+    },
     /// A push, pull, sync, check or republish is done.
     Synced(SyncReport),
 }

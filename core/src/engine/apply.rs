@@ -117,8 +117,8 @@ pub(super) fn is_published(head: &Head, vector: &Vector) -> bool {
 /// Counts op `n` as applied: the prefix grows, or an island does. False: it does not join its neighbours' tags.
 fn advance(head: &mut Head, device: DeviceId, n: u64, before: Tag, tag: Tag) -> bool {
     let peer = head.peer_mut(device);
-    if n == peer.n + 1 {
-        if peer.n > 0 && peer.tag != before {
+    if n == peer.n + 1 || planted!(IslandTakenForPrefix) {
+        if peer.n > 0 && peer.tag != before && !planted!(IslandTakenForPrefix) {
             return false;
         }
         (peer.n, peer.tag) = (n, tag);
@@ -218,7 +218,7 @@ fn apply_log_op(tx: &mut Tx<'_>, op: &Op, dot: Dot) -> Result<(), Error> {
 }
 
 /// Both values of a log's key are kept in view as siblings; `log_value` picks the one that counts.
-fn lowest(mut slot: Slot, new: Standing) -> Slot {
+pub(super) fn lowest(mut slot: Slot, new: Standing) -> Slot {
     match slot.standing.iter().find(|old| old.action == new.action) {
         // Equal values: the earlier write stands, so that all devices keep the same one.
         Some(old) if (old.stamp, old.dot) <= (new.stamp, new.dot) => {}

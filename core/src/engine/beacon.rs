@@ -32,6 +32,9 @@ pub(super) async fn repair(cx: &Shared, identity: &Arc<Identity>, polled: &mut P
 /// PUTs the merge of what the bucket's beacon said and what is verified here; the own entry is always set. False: another
 /// device was quicker.
 pub(super) async fn put(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) -> Result<bool, Error> {
+    if polled.locked_out {
+        return Ok(false);
+    }
     cx.flush().await?;
     let mut beacon = Beacon { vault: identity.vault, space: identity.space, devices: BTreeMap::new() };
     let said = Beacon { devices: polled.beacon.clone(), ..beacon.clone() };
@@ -43,7 +46,11 @@ pub(super) async fn put(cx: &Shared, identity: &Arc<Identity>, polled: &mut Poll
                 .filter(|(_, peer)| peer.sequence > 0)
                 .map(|(id, peer)| (*id, Sighting { sequence: peer.sequence, hash: peer.hash.short() })),
         );
-        beacon.merge(&said);
+        if planted!(BeaconNotMerged) {
+            beacon.devices.clear();
+        } else {
+            beacon.merge(&said);
+        }
         let own = Sighting { sequence: head.published.sequence, hash: head.published.hash.short() };
         if own.sequence > 0 {
             beacon.devices.insert(identity.device, own);
@@ -51,7 +58,7 @@ pub(super) async fn put(cx: &Shared, identity: &Arc<Identity>, polled: &mut Poll
         head.bucket.conditional == Some(true)
     });
     let path = beacon_path(identity.space);
-    let sealed = cx.seal(identity, &path, ObjectKind::Beacon, &beacon.encode())?;
+    let sealed = cx.seal(&path, ObjectKind::Beacon, &beacon.encode())?;
     let condition = match polled.beacon_etag.clone() {
         Some(etag) if conditional => Condition::IfMatch(etag),
         _ => Condition::Always,

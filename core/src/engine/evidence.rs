@@ -3,9 +3,9 @@
 use super::api::SyncReport;
 use super::head::{Head, Identity, Stopped};
 use super::look;
+use super::manifests::verify_manifest;
 use super::objects::{Found, HEADER, Opened, manifest_path};
 use super::publish;
-use super::pull::verify_manifest;
 use super::shared::Shared;
 use crate::crypto::ObjectKind;
 use crate::{Error, ErrorKind, Hash, VaultId};
@@ -80,19 +80,20 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
         return Ok(());
     }
     let path = manifest_path(identity.space, identity.device);
-    let found = match cx.get_sealed(identity, &path, ObjectKind::Manifest).await? {
-        Opened::Plain { plaintext, etag } => {
+    let found = match cx.get_sealed(&path, ObjectKind::Manifest).await? {
+        Opened::Plain { plaintext, etag, .. } => {
             verify_manifest(identity, identity.device, &plaintext).map(|read| Some((read, etag)))
         }
         Opened::Missing => Ok(None),
         Opened::Bad(error) => Err(error),
     };
     let older = match found {
-        Ok(Some(((_, hash, _), etag))) => {
+        Ok(Some(((_, hash, signed), etag))) => {
             if frozen.as_ref().is_some_and(|frozen| frozen.next.hash == hash) {
                 return publish::confirm(cx, etag);
             }
-            if hash == published.hash {
+            // After a sequence was given up the bucket shows the one before: nobody rolled that back.
+            if hash == published.hash || publish::is_confirmed(cx, &signed)? {
                 return cx.step(|tx| {
                     let etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
                     if tx.head.published.etag != etag {

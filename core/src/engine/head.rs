@@ -182,6 +182,11 @@ pub(super) struct Bucket {
     pub(super) garbage: Vec<(String, u64)>,
     /// Others' segments that were put there, while their manifests still name them.
     pub(super) collected: BTreeSet<ObjectId>,
+    /// The keys turned, and not everybody's slot has the new ones yet.
+    pub(super) hand_on: bool,
+    pub(super) handed_on_ms: u64,
+    /// Slots that get none, and go.
+    pub(super) slots_gone: Vec<String>,
     /// Snapshots merged in part.
     pub(super) partial: Vec<Partial>,
     /// The server's clock less ours, in ms, after a skew refusal; signing alone uses it.

@@ -2,37 +2,29 @@
 
 use super::api::{Outcome, Secret, SyncReport};
 use super::evidence::{HEADER_BYTES_MAX, header_bytes, vault_in_header};
-use super::head::{Identity, damaged, local_error};
+use super::head::{Identity, damaged};
 use super::objects::{Found, HEADER};
 use super::shared::Shared;
-use super::state::{internal, record_key};
-use super::{anew, publish, pull, write};
+use super::slots::{get_slot, key_ring, passphrase_opener, put_slot, stretched};
+use super::state::{Tx, internal};
+use super::{anew, epochs, publish, pull, slots, write};
 use crate::crypto::{
-    DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotPayload, SlotRecord, StretchParams,
-    StretchRequest, Stretching, keys_path, open_keys, open_slot, private_space_id, seal_slot, stretching_of,
+    DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotPayload, SlotRecord, open_slot,
+    private_space_id, stretching_of,
 };
-use crate::local::{ByteRange, Table};
-use crate::replica::{Action, Collection, Slot, decode, encode};
+use crate::replica::{Action, Collection, decode, encode};
 use crate::s3::{Condition, Enforcement, Probe};
 use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, VaultId};
-use bytes::Bytes;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// The most bytes of a slot or keys object: a header, a key, a small payload; every earlier key for the latter.
-const SLOT_BYTES_MAX: u64 = 64 << 10;
-const KEYS_BYTES_MAX: u64 = 1 << 20;
 /// A new header is read back after this long: of two `init` at once, one wins.
 const READ_BACK_MS: u64 = 2_000;
-/// More slots than any person has devices.
-const SLOTS_MAX: u32 = 1_000;
 /// The most bytes of a device's name.
 const NAME_BYTES_MAX: usize = 256;
 
 /// Where root records of devices lie.
 pub(super) const DEVICE_RECORD: &str = "devices/";
-/// Where root records of slots lie.
-const SLOT_RECORD: &str = "slots/";
 
 /// Makes a vault: keys are stored locally, then PUT slots, manifest, beacon, and last the header.
 pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -> Result<Outcome, Error> {
@@ -66,7 +58,7 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
     }
     introduce(cx, &identity, &name, &records)?;
     let mut report = SyncReport::default();
-    let mut polled = pull::Polled { repair: true, beacon: Default::default(), beacon_etag: None };
+    let mut polled = pull::Polled { repair: true, locked_out: false, beacon: Default::default(), beacon_etag: None };
     publish::push(cx, &mut polled, false, &mut report).await?;
     if !header_there {
         let condition = match cx.read(|state| state.head.bucket.conditional) {
@@ -101,34 +93,20 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
 /// Adds this device to the vault at the store.
 pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> {
     let name = device_name(cx)?;
-    if let Some(identity) = cx.read(|state| state.head.identity.clone()).filter(|identity| identity.member) {
-        return Err(already_here(&identity));
-    }
+    let member = cx.read(|state| state.head.identity.clone()).filter(|identity| identity.member);
     let Some((vault, header)) = read_header(cx).await? else {
         return Err(Error::new(ErrorKind::NotFound, "no vault stands at this store")
             .on(HEADER)
             .next_step("check the store's address, or make a vault there with `init`"));
     };
-    let opener = match secret {
-        Secret::Recovery(code) => Opener::recovery(&code),
-        Secret::Passphrase(passphrase) => {
-            let Some(sealed) = get_slot(cx, SlotName::PASSPHRASE_PATH).await? else {
-                return Err(Error::new(ErrorKind::WrongKey, "this vault has no passphrase")
-                    .on(SlotName::PASSPHRASE_PATH)
-                    .next_step("join with the recovery code"));
-            };
-            let stretching = stretching_of(&sealed)?;
-            stretched(cx, stretching, passphrase).await?
-        }
-    };
-    let path = opener.name().path();
-    let Some(sealed) = get_slot(cx, &path).await? else {
-        return Err(Error::new(ErrorKind::WrongKey, "this secret opens no slot of the vault")
-            .on(path)
-            .next_step("check the recovery code and the store's address"));
-    };
-    let payload = open_slot(&opener, vault, header, &sealed)?;
+    if let Some(member) = member.as_ref().filter(|member| member.header != header) {
+        return Err(already_here(member));
+    }
+    let payload = open_with(cx, secret, vault, header).await?;
     let keys = key_ring(cx, vault, payload.epoch, payload.root_secret).await?;
+    if let Some(member) = member {
+        return come_back(cx, &member, &keys).await;
+    }
     let identity = joining(cx, vault, header, keys)?;
     probe(cx, &identity).await?;
 
@@ -171,6 +149,39 @@ pub(super) fn erase_recovery_code(cx: &Shared) -> Result<(), Error> {
     })
 }
 
+/// A device that was handed no keys when they turned takes them by another way in; one that has them is here already.
+async fn come_back(cx: &Shared, member: &Identity, keys: &KeyRing) -> Result<Outcome, Error> {
+    if !epochs::take_keys(cx, keys)? {
+        return Err(already_here(member));
+    }
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    put_slot(cx, &identity, &Opener::device(&identity.secret).record()).await?;
+    Ok(Outcome::Joined)
+}
+
+/// What the slot of a code or passphrase holds.
+async fn open_with(cx: &Shared, secret: Secret, vault: VaultId, header: Hash) -> Result<SlotPayload, Error> {
+    let opener = match secret {
+        Secret::Recovery(code) => Opener::recovery(&code),
+        Secret::Passphrase(passphrase) => {
+            let Some(sealed) = get_slot(cx, SlotName::PASSPHRASE_PATH).await? else {
+                return Err(Error::new(ErrorKind::WrongKey, "this vault has no passphrase")
+                    .on(SlotName::PASSPHRASE_PATH)
+                    .next_step("join with the recovery code"));
+            };
+            let stretching = stretching_of(&sealed)?;
+            stretched(cx, stretching, passphrase).await?
+        }
+    };
+    let path = opener.name().path();
+    let Some(sealed) = get_slot(cx, &path).await? else {
+        return Err(Error::new(ErrorKind::WrongKey, "this secret opens no slot of the vault")
+            .on(path)
+            .next_step("check the recovery code and the store's address"));
+    };
+    open_slot(&opener, vault, header, &sealed)
+}
+
 fn device_name(cx: &Shared) -> Result<String, Error> {
     let name = cx.read(|state| state.config.device_name.clone());
     if (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control) {
@@ -209,27 +220,6 @@ async fn read_header(cx: &Shared) -> Result<Option<(VaultId, Hash)>, Error> {
     match cx.get(HEADER, None, HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
         Found::Bytes { bytes, .. } => Ok(Some((vault_in_header(&bytes)?, Hash::of(&bytes)))),
         Found::Unchanged | Found::Nothing => Ok(None),
-    }
-}
-
-async fn get_slot(cx: &Shared, path: &str) -> Result<Option<Bytes>, Error> {
-    match cx.get(path, None, SLOT_BYTES_MAX).await.map_err(|failure| failure.error)? {
-        Found::Bytes { bytes, .. } => Ok(Some(bytes)),
-        Found::Unchanged | Found::Nothing => Ok(None),
-    }
-}
-
-/// The newest epoch's secret gives, through its `keys/` object, all that came before.
-async fn key_ring(cx: &Shared, vault: VaultId, epoch: EpochId, secret: RootSecret) -> Result<KeyRing, Error> {
-    if epoch.number == 1 {
-        return KeyRing::first(vault, epoch, secret);
-    }
-    let path = keys_path(epoch);
-    match cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error)? {
-        Found::Bytes { bytes, .. } => open_keys(vault, epoch, secret, &bytes),
-        Found::Unchanged | Found::Nothing => Err(Error::new(ErrorKind::Corrupt, "the vault's earlier keys are gone")
-            .on(path)
-            .next_step("sync any device of the vault: it puts them back")),
     }
 }
 
@@ -297,20 +287,8 @@ fn introduce(cx: &Shared, identity: &Identity, name: &str, records: &[SlotRecord
         let record =
             DeviceRecord { public_key: identity.secret.public_key(), name: name.to_owned(), since_ms: tx.now.unix_ms };
         write::put_or_delete(tx, &root, &place, Action::Put(encode(&record)))?;
-        for record in records {
-            write::put_or_delete(
-                tx,
-                &root,
-                &format!("{SLOT_RECORD}{}", slot_key(record)),
-                Action::Put(encode(record)),
-            )?;
-        }
-        Ok(())
+        records.iter().try_for_each(|record| slots::put_record(tx, record))
     })
-}
-
-fn slot_key(record: &SlotRecord) -> String {
-    record.name.path().trim_start_matches(SLOT_RECORD).to_owned()
 }
 
 /// A device's root record.
@@ -321,6 +299,12 @@ pub(super) struct DeviceRecord {
     pub(super) since_ms: u64,
 }
 
+/// Whether a device's record is here.
+pub(super) fn is_listed(tx: &mut Tx<'_>, device: DeviceId) -> Result<bool, Error> {
+    let number = tx.collection(&Collection::root());
+    Ok(tx.slot(number, &format!("{DEVICE_RECORD}{device}"))?.winner().is_some())
+}
+
 /// The names of devices, as far as their records are here.
 pub(super) fn names(state: &super::state::State, device: DeviceId) -> Result<Option<String>, Error> {
     let slot = state.slot(&Collection::root(), &format!("{DEVICE_RECORD}{device}"))?;
@@ -328,56 +312,6 @@ pub(super) fn names(state: &super::state::State, device: DeviceId) -> Result<Opt
         Some(value) => Ok(damaged(decode::<DeviceRecord>(value, "a device's record")).ok().map(|record| record.name)),
         None => Ok(None),
     }
-}
-
-/// Every slot whose record is here, sealed and PUT again.
-pub(super) async fn put_slots(cx: &Shared, identity: &Identity) -> Result<(), Error> {
-    let records: Vec<SlotRecord> = cx.read(|state| {
-        let Some(number) = state.head.collections.get(&Collection::root()) else { return Ok(Vec::new()) };
-        let range = ByteRange::prefix(&record_key(*number, SLOT_RECORD));
-        let rows = state.local.list(Table::Records, &range, SLOTS_MAX).map_err(local_error)?;
-        let mut records = Vec::new();
-        for (_, row) in rows {
-            let slot: Slot = damaged(decode(&row, "a record"))?;
-            if let Some(value) = slot.winner().and_then(|winner| winner.action.value()) {
-                records.extend(decode::<SlotRecord>(value, "a slot's record"));
-            }
-        }
-        Ok::<_, Error>(records)
-    })?;
-    for record in &records {
-        put_slot(cx, identity, record).await?;
-    }
-    Ok(())
-}
-
-async fn put_slot(cx: &Shared, identity: &Identity, record: &SlotRecord) -> Result<(), Error> {
-    let epoch = identity.keys.newest();
-    let root_secret = identity.keys.root_secret(epoch).ok_or_else(|| internal("no secret for its own epoch"))?.clone();
-    let payload = SlotPayload { epoch, root_secret, vault: identity.vault, header_hash: identity.header };
-    let sealed = {
-        let mut state = cx.lock();
-        seal_slot(record, &payload, &identity.secret, &mut *state.entropy)?
-    };
-    cx.flush().await?;
-    cx.put_new(&record.name.path(), Bytes::from(sealed)).await
-}
-
-async fn passphrase_opener(cx: &Shared, identity: &Identity, passphrase: Zeroizing<String>) -> Result<Opener, Error> {
-    let salt = {
-        let mut state = cx.lock();
-        identity.secret.fresh("passphrase salt", &mut *state.entropy, &[&identity.vault.0])
-    };
-    stretched(cx, Stretching { salt, params: StretchParams::default() }, passphrase).await
-}
-
-async fn stretched(cx: &Shared, stretching: Stretching, passphrase: Zeroizing<String>) -> Result<Opener, Error> {
-    if passphrase.is_empty() {
-        return Err(Error::new(ErrorKind::Invalid, "the passphrase is empty").next_step("choose a longer one"));
-    }
-    let request = StretchRequest { stretching, passphrase: Zeroizing::new(passphrase.as_bytes().to_vec()) };
-    let key = cx.stretch(request).await?;
-    Ok(Opener::passphrase(stretching, &key))
 }
 
 /// Three requests that find whether the store enforces conditional writes.

@@ -10,8 +10,9 @@ use crate::crypto::{ObjectKind, unpad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
     ChunkRef, Collection, Index, Kind, ObjectRef, Row, RowKey, Slot, SnapshotRef, Vector, decode, decode_chunk,
+    decode_deletions,
 };
-use crate::{DeviceId, Error, ErrorKind, ObjectId};
+use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId};
 use futures::stream::{self, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -102,7 +103,7 @@ async fn take(
     from: &RowKey,
 ) -> Result<Result<(), Error>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    let index = match cx.get_named(identity, &path, ObjectKind::SnapshotIndex, object).await? {
+    let index = match cx.get_named(&path, ObjectKind::SnapshotIndex, object).await? {
         Opened::Plain { plaintext, .. } => match read_index(identity, named, &plaintext) {
             Ok(index) => index,
             Err(error) => return Ok(Err(bad(&path, &error))),
@@ -112,10 +113,15 @@ async fn take(
         }
         Opened::Bad(error) => return Ok(Err(error)),
     };
+    let mut last_digest = None;
     for deletions in &index.deletions {
-        match fetch(cx, identity, &deletions.object).await? {
-            Ok(plaintext) => match decode::<Vec<[u8; 16]>>(&plaintext, "a snapshot's deletions") {
-                Ok(digests) => take_deletions(cx, &digests).await?,
+        match fetch(cx, identity, &deletions.object, deletions.content).await? {
+            Ok(plaintext) => match decode_deletions(&plaintext) {
+                Ok(digests) if last_digest < digests.first().copied() => {
+                    last_digest = digests.last().copied();
+                    take_deletions(cx, &digests).await?;
+                }
+                Ok(_) => return Ok(Err(bad(&path, &out_of_range()))),
                 Err(error) => return Ok(Err(bad(&path, &error))),
             },
             Err(error) => return Ok(Err(error)),
@@ -129,20 +135,24 @@ async fn take(
     // All of it is fetched before any of it is merged: two devices could else stick half-way in each other's snapshots
     // (found by the model). It is held compressed.
     let mut chunks = stream::iter(wanted)
-        .map(|(chunk, end)| async move { (fetch(cx, identity, &chunk.object).await, end) })
+        .map(|(chunk, end)| async move { (fetch(cx, identity, &chunk.object, chunk.content).await, chunk.first, end) })
         .buffered(width);
     let mut fetched = Vec::new();
-    while let Some((chunk, end)) = chunks.next().await {
+    while let Some((chunk, first, end)) = chunks.next().await {
         match chunk? {
-            Ok(plaintext) => fetched.push((plaintext, end)),
+            Ok(plaintext) => fetched.push((plaintext, first, end)),
             Err(error) => return Ok(Err(error)),
         }
         cx.progress(Phase::Pulling, fetched.len() as u64, total);
     }
     drop(chunks);
+    if planted!(AdoptedBeforeRows) {
+        cx.step(|tx| adopt(tx, &index.vector))?;
+    }
     let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
-    for (plaintext, end) in fetched {
-        let rows = match decode_chunk(&plaintext) {
+    for (plaintext, first, end) in fetched {
+        let read = decode_chunk(&plaintext).and_then(|rows| check_range(&rows, &first, end.as_ref()).map(|()| rows));
+        let rows = match read {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(bad(&path, &error))),
         };
@@ -177,22 +187,46 @@ fn bad(path: &str, error: &Error) -> Error {
         .next_step("none: another device's snapshot or log is taken instead")
 }
 
-fn read_index(identity: &Identity, named: Option<&SnapshotRef>, plaintext: &[u8]) -> Result<Index, Error> {
+fn out_of_range() -> Error {
+    Error::new(ErrorKind::Corrupt, "a chunk or deletions are out of the range that the index gives them")
+}
+
+/// A chunk's first row is the one that the index names, and its last is before the next chunk's.
+pub(super) fn check_range(rows: &[(Collection, Vec<Row>)], first: &RowKey, next: Option<&RowKey>) -> Result<(), Error> {
+    let place = |collection: &Collection, row: &Row| RowKey { collection: collection.clone(), key: row.key.clone() };
+    let begins = rows.first().and_then(|(collection, rows)| Some(place(collection, rows.first()?)));
+    let ends = rows.last().and_then(|(collection, rows)| Some(place(collection, rows.last()?)));
+    if begins.as_ref() == Some(first) && next.is_none_or(|next| ends.as_ref() < Some(next)) {
+        return Ok(());
+    }
+    Err(out_of_range())
+}
+
+pub(super) fn read_index(identity: &Identity, named: Option<&SnapshotRef>, plaintext: &[u8]) -> Result<Index, Error> {
     let index: Index = decode(unpad_padme(plaintext)?, "a snapshot's index")?;
     let rises = index.chunks.windows(2).all(|pair| pair[0].first < pair[1].first);
+    let possible = index.chunks.iter().all(|chunk| chunk.first.is_possible());
     let here = (index.vault, index.space) == (identity.vault, identity.space);
-    if !rises || !here || named.is_some_and(|named| named.vector != index.vector) {
+    if !rises || !possible || !here || named.is_some_and(|named| named.vector != index.vector) {
         return Err(Error::new(ErrorKind::Corrupt, "a snapshot's index is not what its manifest says"));
     }
     Ok(index)
 }
 
-async fn fetch(cx: &Shared, identity: &Identity, object: &ObjectRef) -> Result<Result<Vec<u8>, Error>, Error> {
+/// A chunk's or deletions' bytes, which have the hash that the index gives for them.
+async fn fetch(
+    cx: &Shared,
+    identity: &Identity,
+    object: &ObjectRef,
+    content: Hash,
+) -> Result<Result<Vec<u8>, Error>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    Ok(match cx.get_named(identity, &path, ObjectKind::SnapshotChunk, object).await? {
-        Opened::Plain { plaintext, .. } => {
-            unpad_padme(&plaintext).map(<[u8]>::to_vec).map_err(|error| bad(&path, &error))
-        }
+    Ok(match cx.get_named(&path, ObjectKind::SnapshotChunk, object).await? {
+        Opened::Plain { plaintext, .. } => match unpad_padme(&plaintext) {
+            Ok(plaintext) if Hash::of(plaintext) == content => Ok(plaintext.to_vec()),
+            Ok(_) => Err(bad(&path, &Error::new(ErrorKind::Corrupt, "a chunk is not the one that its index names"))),
+            Err(error) => Err(bad(&path, &error)),
+        },
         Opened::Missing => {
             Err(Error::new(ErrorKind::NotFound, "a snapshot's chunk is not there yet, or gone").on(path))
         }
@@ -300,7 +334,7 @@ pub(super) async fn read_named_index(
     object: &ObjectRef,
 ) -> Result<Option<Index>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    match cx.get_named(identity, &path, ObjectKind::SnapshotIndex, object).await? {
+    match cx.get_named(&path, ObjectKind::SnapshotIndex, object).await? {
         Opened::Plain { plaintext, .. } => Ok(read_index(identity, None, &plaintext).ok()),
         Opened::Missing | Opened::Bad(_) => Ok(None),
     }

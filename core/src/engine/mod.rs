@@ -1,14 +1,17 @@
 //! The engine: calls go in, outputs come out; nothing blocks and nothing is hidden.
 
+mod access;
 mod adopt;
 mod anew;
 mod api;
 mod apply;
 mod beacon;
 mod collect;
+mod epochs;
 mod evidence;
 mod head;
 mod look;
+mod manifests;
 mod member;
 mod merge;
 mod objects;
@@ -17,9 +20,12 @@ mod publish;
 mod pull;
 mod read;
 mod shared;
+mod slots;
 mod snapshot;
 mod state;
 mod sync;
+#[cfg(test)]
+mod vectors;
 mod wait;
 mod write;
 
@@ -121,7 +127,7 @@ impl Engine {
             write::write(tx, changes)
         })?;
         let commit = state.committed;
-        if state.persisted >= commit {
+        if state.persisted >= commit || planted!(DurableTooEarly) {
             state.waits.push(Output::Event(Event::Durable(commit)));
         }
         Ok(Written { keys, commit })

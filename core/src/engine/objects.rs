@@ -5,7 +5,7 @@ use super::shared::Shared;
 use crate::crypto::{self, ObjectKind, Place};
 use crate::replica::{MANIFEST_SEALED_BYTES_MAX, ObjectRef};
 use crate::s3::{Answer, Call, Condition, ETag, Failure};
-use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId, SpaceId};
+use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, ObjectId, SpaceId};
 use bytes::Bytes;
 
 /// The header's place: format and vault id, in clear, written once.
@@ -42,7 +42,7 @@ pub(super) enum Found {
 
 /// An object that was read and opened, or why it does not count. The two last are one to whoever waits for it.
 pub(super) enum Opened {
-    Plain { plaintext: Vec<u8>, etag: Option<ETag> },
+    Plain { plaintext: Vec<u8>, etag: Option<ETag>, epoch: EpochId },
     Missing,
     Bad(Error),
 }
@@ -58,19 +58,17 @@ impl Shared {
     }
 
     /// Reads and opens an object that may be overwritten: a manifest or beacon.
-    pub(super) async fn get_sealed(&self, identity: &Identity, path: &str, kind: ObjectKind) -> Result<Opened, Error> {
+    pub(super) async fn get_sealed(&self, path: &str, kind: ObjectKind) -> Result<Opened, Error> {
         match self.get(path, None, MANIFEST_SEALED_BYTES_MAX).await {
-            Ok(Found::Bytes { bytes, etag }) => {
-                Ok(match open(identity, path, kind, &bytes, MANIFEST_SEALED_BYTES_MAX) {
-                    Ok(plaintext) => Opened::Plain { plaintext, etag },
-                    Err(error) => {
-                        if weakened!(DamageReadTwice) && crypto::epoch_of(&bytes).is_ok() {
-                            let _ = self.get(path, None, MANIFEST_SEALED_BYTES_MAX).await;
-                        }
-                        Opened::Bad(error)
+            Ok(Found::Bytes { bytes, etag }) => Ok(match self.open(path, kind, &bytes, MANIFEST_SEALED_BYTES_MAX) {
+                Ok((plaintext, epoch)) => Opened::Plain { plaintext, etag, epoch },
+                Err(error) => {
+                    if weakened!(DamageReadTwice) && crypto::epoch_of(&bytes).is_ok() {
+                        let _ = self.get(path, None, MANIFEST_SEALED_BYTES_MAX).await;
                     }
-                })
-            }
+                    Opened::Bad(error)
+                }
+            }),
             Ok(Found::Unchanged | Found::Nothing) => Ok(Opened::Missing),
             Err(failure) if is_bad_data(&failure.error) => Ok(Opened::Bad(failure.error)),
             Err(failure) => Err(failure.error),
@@ -78,13 +76,7 @@ impl Shared {
     }
 
     /// Reads and opens an immutable object: its sealed bytes must have the named hash.
-    pub(super) async fn get_named(
-        &self,
-        identity: &Identity,
-        path: &str,
-        kind: ObjectKind,
-        named: &ObjectRef,
-    ) -> Result<Opened, Error> {
+    pub(super) async fn get_named(&self, path: &str, kind: ObjectKind, named: &ObjectRef) -> Result<Opened, Error> {
         if named.len > OBJECT_BYTES_MAX {
             return Ok(Opened::Bad(
                 Error::new(ErrorKind::Corrupt, "an object is named with an impossible length").on(path),
@@ -97,8 +89,8 @@ impl Shared {
                     let error = Error::new(ErrorKind::HashMismatch, "an object is not the one that was named").on(path);
                     return Ok(Opened::Bad(error));
                 }
-                Ok(match open(identity, path, kind, &bytes, OBJECT_BYTES_MAX) {
-                    Ok(plaintext) => Opened::Plain { plaintext, etag },
+                Ok(match self.open(path, kind, &bytes, OBJECT_BYTES_MAX) {
+                    Ok((plaintext, epoch)) => Opened::Plain { plaintext, etag, epoch },
                     Err(error) => Opened::Bad(error),
                 })
             }
@@ -108,21 +100,33 @@ impl Shared {
         }
     }
 
-    /// Seals a plaintext for its place.
-    pub(super) fn seal(
+    /// Opens sealed bytes found at a path; says which epoch's key did.
+    pub(super) fn open(
         &self,
-        identity: &Identity,
         path: &str,
         kind: ObjectKind,
-        plaintext: &[u8],
-    ) -> Result<Bytes, Error> {
+        sealed: &[u8],
+        max: u64,
+    ) -> Result<(Vec<u8>, EpochId), Error> {
+        let identity = self.read(|state| state.head.identity().cloned())?;
+        if let Ok(epoch) = crypto::epoch_of(sealed)
+            && identity.keys.root_secret(epoch).is_none()
+        {
+            self.lock().unknown_epoch = Some(epoch);
+        }
+        open(&identity, path, kind, sealed, max)
+    }
+
+    /// Seals a plaintext for its place, under the newest epoch.
+    pub(super) fn seal(&self, path: &str, kind: ObjectKind, plaintext: &[u8]) -> Result<Bytes, Error> {
+        let mut state = self.lock();
+        let identity = state.head.identity()?.clone();
         let epoch = identity.keys.newest();
         let place = Place { vault: identity.vault, kind, epoch, path };
         let key = identity
             .keys
             .content_key(epoch, identity.space)
             .ok_or_else(|| super::state::internal("no key for its own epoch"))?;
-        let mut state = self.lock();
         let salt = identity.secret.salt(&mut *state.entropy, &place, plaintext);
         Ok(Bytes::from(crypto::seal(&key, &place, &salt, plaintext)))
     }
@@ -172,23 +176,24 @@ const LISTED_BYTES_MAX: usize = 16 << 20;
 /// What an entry takes beside its key: ETag, time, and the entry itself.
 const LISTED_ENTRY_BYTES: usize = 160;
 
-/// Opens sealed bytes found at a path.
+/// An answer that is too long is bad data like any other; what the network did is not.
+fn is_bad_data(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::HashMismatch)
+}
+
+/// Opens sealed bytes found at a path, with the key of the epoch that they name.
 pub(super) fn open(
     identity: &Identity,
     path: &str,
     kind: ObjectKind,
     sealed: &[u8],
     max: u64,
-) -> Result<Vec<u8>, Error> {
+) -> Result<(Vec<u8>, EpochId), Error> {
     let bad = || {
         Error::new(ErrorKind::Corrupt, "an object does not open: damaged, tampered with, or of another vault").on(path)
     };
     let epoch = crypto::epoch_of(sealed).map_err(|_| bad())?;
     let key = identity.keys.content_key(epoch, identity.space).ok_or_else(bad)?;
-    crypto::open(&key, &Place { vault: identity.vault, kind, epoch, path }, sealed, max).map_err(|_| bad())
-}
-
-/// An answer that is too long is bad data like any other; what the network did is not.
-fn is_bad_data(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::HashMismatch)
+    let place = Place { vault: identity.vault, kind, epoch, path };
+    Ok((crypto::open(&key, &place, sealed, max).map_err(|_| bad())?, epoch))
 }

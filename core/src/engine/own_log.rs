@@ -53,6 +53,7 @@ pub(super) fn trim(cx: &Shared, identity: &Identity, line: &mut NextLine) -> Res
             .min()
             .unwrap_or(covered)
     });
+    let covered = if planted!(TrimmedBeyondSnapshot) { u64::MAX } else { covered };
     let up_to = if line.segments.len() >= SEGMENTS_MAX { covered } else { covered.min(seen) };
     drop_log_below(cx, identity, line, up_to)
 }
@@ -152,6 +153,9 @@ pub(super) async fn mend(cx: &Shared, identity: &Arc<Identity>, line: &mut NextL
         return Ok(());
     }
     for segment in &mut line.segments {
+        if planted!(MendForgotten) {
+            break;
+        }
         let (from, to) = (segment.named.from, segment.named.end.n);
         if !misses.iter().any(|missed| missed.from <= to && missed.to >= from) {
             continue;
@@ -206,7 +210,7 @@ async fn put_segment(cx: &Shared, identity: &Arc<Identity>, run: &Run, start: St
         id.0[8..].fill(0);
     }
     let path = segment_path(identity.space, identity.device, id);
-    let sealed = cx.seal(identity, &path, ObjectKind::Segment, &plaintext)?;
+    let sealed = cx.seal(&path, ObjectKind::Segment, &plaintext)?;
     let object = ObjectRef { id, hash: Hash::of(&sealed), len: sealed.len() as u64 };
     cx.flush().await?;
     cx.put_new(&path, sealed).await?;

@@ -3,12 +3,13 @@
 
 use super::api::{Phase, SyncReport};
 use super::head::{Frozen, Head, Identity, Published, damaged};
+use super::manifests::verify_manifest;
 use super::objects::{Opened, manifest_path};
 use super::own_log::{
     NextLine, SEGMENT_PLAIN_BYTES_MAX, drop_log_below, mend, pending_bytes, read_ops, start_of_tail, trim,
     write_segments,
 };
-use super::pull::{Polled, verify_manifest};
+use super::pull::Polled;
 use super::shared::Shared;
 use super::state::{Tx, internal};
 use super::{adopt, beacon, evidence, snapshot};
@@ -91,6 +92,9 @@ pub(super) async fn publish_manifest(
 }
 
 fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
+    if planted!(DamageNotNamed) {
+        return Vec::new();
+    }
     let mut damaged: Vec<_> = head.peers.values().flat_map(|peer| peer.damaged.iter().copied()).collect();
     damaged.sort_unstable();
     damaged
@@ -153,6 +157,11 @@ async fn prepare(
 /// running device name other contents otherwise, even in the same millisecond.
 pub(super) fn new_id(cx: &Shared, identity: &Identity, content: &[u8]) -> ObjectId {
     let mut state = cx.lock();
+    if planted!(NameFromEntropyAlone) {
+        let mut name = ObjectId([0; 16]);
+        state.entropy.fill(&mut name.0);
+        return name;
+    }
     let context = state.waits.next_id().to_le_bytes();
     let n = state.head.clock.n.to_le_bytes();
     let sequence = state.head.published.sequence.to_le_bytes();
@@ -180,6 +189,11 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
         // Own ops written since are not in this manifest, and not in the vector that it states.
         vector =
             vector.iter().filter(|(device, _)| *device != identity.device).chain([(identity.device, end)]).collect();
+    }
+    if planted!(VectorAhead) {
+        for (id, peer) in &tx.head.peers {
+            vector.raise(*id, crate::replica::Point { n: peer.end.n, tag: peer.end.tag });
+        }
     }
     let damaged = damage(tx.head);
     let manifest = Manifest {
@@ -250,7 +264,7 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash
         (Some(true), None) if published.sequence == 0 => Condition::IfAbsent,
         _ => Condition::Always,
     };
-    let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(signed))?;
+    let sealed = cx.seal(&path, ObjectKind::Manifest, &pad_to_power_of_two(signed))?;
     let mut tries = 0;
     let put = Call::PutObject { key: path.clone(), body: sealed.clone(), condition };
     let answer = cx.call_counted(&put, &mut tries).await.map_err(|failure| failure.error);
@@ -270,8 +284,8 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash
         return confirm(cx, None);
     }
     // Refused or in conflict: by an earlier try of this very body, by a late one, or by a twin.
-    match cx.get_sealed(identity, &path, ObjectKind::Manifest).await? {
-        Opened::Plain { plaintext, etag } => match verify_manifest(identity, identity.device, &plaintext) {
+    match cx.get_sealed(&path, ObjectKind::Manifest).await? {
+        Opened::Plain { plaintext, etag, .. } => match verify_manifest(identity, identity.device, &plaintext) {
             Ok((_, found, _)) if found == hash => confirm(cx, etag),
             Ok((_, found, _)) if !published.hashes.contains(&found) && !weakened!(ForkNotSeen) => {
                 cx.step(|tx| {
@@ -341,17 +355,24 @@ fn abandon_frozen(cx: &Shared) -> Result<(), Error> {
     })
 }
 
+/// Whether this is the newest manifest that the bucket was seen to hold.
+pub(super) fn is_confirmed(cx: &Shared, signed: &[u8]) -> Result<bool, Error> {
+    let stored = cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)?;
+    Ok(stored.is_some_and(|stored| stored == signed))
+}
+
 /// Rolled back once: the newest manifest is PUT again, as signed.
 pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
     let Some(signed) = cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)?
     else {
         return Ok(());
     };
-    if cx.read(|state| state.head.frozen.is_some()) {
-        return Ok(()); // the next push brings a newer one
+    let (frozen, newest) = cx.read(|state| (state.head.frozen.is_some(), state.head.published.hash));
+    if frozen || damaged(Manifest::verify(&signed))?.1 != newest {
+        return Ok(()); // a later sequence is frozen, or was given up: the next push brings a newer one
     }
     let path = manifest_path(identity.space, identity.device);
-    let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(&signed))?;
+    let sealed = cx.seal(&path, ObjectKind::Manifest, &pad_to_power_of_two(&signed))?;
     match cx.put(&path, sealed, Condition::Always).await? {
         Answer::Stored { etag } => confirm(cx, etag),
         _ => Ok(()),
@@ -367,11 +388,11 @@ pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>) -> Result<(
     let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(()) };
     cx.flush().await?;
     let path = manifest_path(identity.space, identity.device);
-    let sealed = cx.seal(identity, &path, ObjectKind::Manifest, &pad_to_power_of_two(&frozen.signed))?;
+    let sealed = cx.seal(&path, ObjectKind::Manifest, &pad_to_power_of_two(&frozen.signed))?;
     match cx.put(&path, sealed, Condition::Always).await? {
         Answer::Stored { etag } => confirm(cx, etag),
         _ => Err(internal("an unconditional PUT was refused")),
     }?;
-    let mut polled = Polled { repair: true, beacon: BTreeMap::new(), beacon_etag: None };
+    let mut polled = Polled { repair: true, locked_out: false, beacon: BTreeMap::new(), beacon_etag: None };
     beacon::put(cx, identity, &mut polled).await.map(|_| ())
 }

@@ -2,17 +2,13 @@
 
 use super::api::{Phase, SyncReport};
 use super::apply::{Applied, Place, apply_run, forked, suspicious_stamp};
-use super::evidence;
-use super::head::{Behind, Debt, Head, Identity, Peer, Point2, damaged};
-use super::objects::{Found, Opened, beacon_path, manifest_path, open, segment_path};
+use super::head::{Debt, Head, Identity, Peer};
+use super::manifests::{accept_listed, read_manifests, settle_manifests, stored_tail};
+use super::objects::{Found, Opened, beacon_path, segment_path};
 use super::shared::Shared;
-use super::state::Tx;
-use super::{look, merge};
-use crate::crypto::{ObjectKind, unpad_padme, unpad_to_power_of_two};
-use crate::local::Table;
-use crate::replica::{
-    Beacon, Damaged, Home, MANIFEST_SEALED_BYTES_MAX, Manifest, Run, SegmentRef, Sighting, decode_segment,
-};
+use super::{epochs, evidence, look, merge};
+use crate::crypto::{ObjectKind, unpad_padme};
+use crate::replica::{Beacon, Damaged, Home, MANIFEST_SEALED_BYTES_MAX, Run, SegmentRef, Sighting, decode_segment};
 use crate::s3::ETag;
 use crate::{DeviceId, Error, ErrorKind};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -29,14 +25,44 @@ const TRIES_BEFORE_DAMAGED: u32 = 3;
 pub(super) struct Polled {
     /// The beacon lacks something verified, or its own entry is wrong.
     pub(super) repair: bool,
+    /// Others have newer keys than this device, which must not overwrite what it cannot read.
+    pub(super) locked_out: bool,
     /// The beacon in the bucket, as far as it could be read.
     pub(super) beacon: BTreeMap<DeviceId, Sighting>,
     /// Its ETag, for a conditional repair.
     pub(super) beacon_etag: Option<ETag>,
 }
 
-/// Polls, and takes everything that is new. `full`: nothing is taken from hints.
+/// Polls, and takes everything that is new. `full`: nothing is taken from hints. What is sealed under an epoch that is not
+/// known here makes it look for new keys, once, and then poll anew.
 pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled, Error> {
+    cx.lock().unknown_epoch = None;
+    let mut first = SyncReport::default();
+    let mut polled = poll(cx, full, &mut first).await?;
+    let mut again = SyncReport::default();
+    if let Some(unknown) = cx.read(|state| state.unknown_epoch) {
+        let identity = cx.read(|state| state.head.identity().cloned())?;
+        match epochs::learn(cx, &identity, unknown).await {
+            Ok(true) => {
+                first.reports.clear();
+                polled = poll(cx, full, &mut again).await?;
+            }
+            Ok(false) => {}
+            Err(error) if error.kind() == ErrorKind::Closed => {
+                // Who has the newer keys writes the beacon.
+                polled.locked_out = true;
+                first.reports.push(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    report.ops_applied += first.ops_applied + again.ops_applied;
+    report.debts = cx.read(|state| debts(&state.head));
+    report.reports.extend(first.reports.into_iter().chain(again.reports));
+    Ok(polled)
+}
+
+async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled, Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
     cx.progress(Phase::Looking, 0, 1);
     let (known, known_beacon) =
@@ -44,11 +70,13 @@ pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Re
     let known = known.filter(|_| !full).and_then(ETag::new);
     let path = beacon_path(identity.space);
     let found = cx.get(&path, known.clone(), MANIFEST_SEALED_BYTES_MAX).await;
+    let mut readable = true;
     let (beacon, etag, unchanged) = match found {
         Ok(Found::Unchanged) => (known_beacon.clone(), known, true),
-        Ok(Found::Bytes { bytes, etag }) => match read_beacon(&identity, &path, &bytes) {
+        Ok(Found::Bytes { bytes, etag }) => match open_beacon(cx, &identity, &path, &bytes) {
             Ok(beacon) => (beacon.devices, etag, false),
             Err(error) => {
+                readable = false;
                 report.reports.push(error.next_step("none: the next push writes a new one"));
                 (BTreeMap::new(), etag, false)
             }
@@ -62,7 +90,7 @@ pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Re
     };
 
     if unchanged && planted!(NotModifiedEndsIt) {
-        return Ok(Polled { repair: false, beacon, beacon_etag: etag });
+        return Ok(Polled { repair: false, locked_out: false, beacon, beacon_etag: etag });
     }
     let polls = cx.read(|state| state.head.bucket.polls + 1);
     let mut to_read = cx.read(|state| look::from_beacon(&state.head, &identity, &beacon, polls, state.now.unix_ms));
@@ -73,8 +101,14 @@ pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Re
     if full {
         let listed = look::list(cx, &identity).await?;
         to_read.extend(cx.read(|state| look::from_list(&state.head, &identity, &listed)));
+        if planted!(AbsentIsDeleted) {
+            cx.step(|tx| {
+                tx.head.peers.retain(|id, _| listed.contains_key(id));
+                Ok(())
+            })?;
+        }
     }
-    if own {
+    if own && !planted!(OwnManifestNotRead) {
         evidence::check_own(cx, &identity, report).await?;
     }
     let read = read_manifests(cx, &identity, &to_read, report).await?;
@@ -82,13 +116,17 @@ pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Re
     cx.step(|tx| settle_manifests(tx, &shown, &to_read, &read))?;
 
     take_ops(cx, &identity, report).await?;
+    if cx.step(|tx| accept_listed(tx, &read))? {
+        take_ops(cx, &identity, report).await?; // devices that were listed by what came just now
+    }
 
     let repair = cx.step(|tx| {
         let unix_ms = tx.now.unix_ms;
         let bucket = &mut tx.head.bucket;
         bucket.polls = polls;
         bucket.last_pull_ms = Some(unix_ms);
-        bucket.beacon_etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
+        // A beacon that could not be read is asked for again, whole.
+        bucket.beacon_etag = etag.as_ref().filter(|_| readable).map(|etag| etag.as_str().to_owned());
         bucket.beacon.clone_from(&beacon);
         if full {
             bucket.checked_ms = unix_ms;
@@ -100,22 +138,31 @@ pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Re
         if own.sequence > 0 && beacon.get(&identity.device) == Some(&own) {
             tx.head.bucket.beacon_dirty = false;
         }
-        Ok(lacks(tx.head, &identity, &beacon))
+        let lacks = lacks(tx.head, &identity, &beacon);
+        if !lacks {
+            // What was repaired shows: the next repair does not wait for this one's sake.
+            (tx.head.bucket.repairs, tx.head.bucket.repair_due_poll) = (0, 0);
+        }
+        Ok(lacks)
     })?;
-    report.debts = cx.read(|state| debts(&state.head));
-    if report.debts > 0 {
+    if cx.read(|state| debts(&state.head)) > 0 {
         report_debts(cx, report);
     }
-    Ok(Polled { repair, beacon, beacon_etag: etag })
+    Ok(Polled { repair, locked_out: false, beacon, beacon_etag: etag })
 }
 
-fn read_beacon(identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
-    let plaintext = open(identity, path, ObjectKind::Beacon, sealed, MANIFEST_SEALED_BYTES_MAX)?;
-    let beacon = Beacon::decode(&plaintext)?;
+fn open_beacon(cx: &Shared, identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
+    let (plaintext, _) = cx.open(path, ObjectKind::Beacon, sealed, MANIFEST_SEALED_BYTES_MAX)?;
+    read_beacon(identity, &plaintext).map_err(|error| error.on(path))
+}
+
+/// Reads a beacon's plaintext: its place, its bounds.
+pub(super) fn read_beacon(identity: &Identity, plaintext: &[u8]) -> Result<Beacon, Error> {
+    let beacon = Beacon::decode(plaintext)?;
     if (beacon.vault, beacon.space) == (identity.vault, identity.space) {
         return Ok(beacon);
     }
-    Err(Error::new(ErrorKind::Corrupt, "a beacon belongs elsewhere").on(path))
+    Err(Error::new(ErrorKind::Corrupt, "a beacon belongs elsewhere"))
 }
 
 /// Whether the beacon lacks something that this device has verified, or says something else of this device.
@@ -154,163 +201,6 @@ fn report_debts(cx: &Shared, report: &mut SyncReport) {
                     .next_step("nothing is lost here; find out who restored the bucket"),
             );
         }
-    }
-}
-
-/// Manifests as read: accepted ones, and those that could not be had.
-pub(super) type Read = BTreeMap<DeviceId, (Manifest, crate::Hash, Option<ETag>, Vec<u8>)>;
-
-/// Reads manifests, several at a time. What cannot be had or does not verify is simply not among them.
-pub(super) async fn read_manifests(
-    cx: &Shared,
-    identity: &Arc<Identity>,
-    devices: &BTreeSet<DeviceId>,
-    report: &mut SyncReport,
-) -> Result<Read, Error> {
-    let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
-    let mut waiting = devices.iter().copied();
-    let mut running = FuturesUnordered::new();
-    running.extend(waiting.by_ref().take(width).map(|device| read_manifest(cx, identity, device)));
-    let mut read = Read::new();
-    while let Some((device, result)) = running.next().await {
-        match result? {
-            Ok(found) => {
-                read.extend(found.map(|found| (device, found)));
-            }
-            Err(bad) => report.reports.push(bad),
-        }
-        running.extend(waiting.next().map(|device| read_manifest(cx, identity, device)));
-    }
-    Ok(read)
-}
-
-type OneRead = Result<Result<Option<(Manifest, crate::Hash, Option<ETag>, Vec<u8>)>, Error>, Error>;
-
-async fn read_manifest(cx: &Shared, identity: &Identity, device: DeviceId) -> (DeviceId, OneRead) {
-    let path = manifest_path(identity.space, device);
-    let read = match cx.get_sealed(identity, &path, ObjectKind::Manifest).await {
-        Ok(Opened::Plain { plaintext, etag }) => Ok(verify_manifest(identity, device, &plaintext)
-            .map(|(manifest, hash, signed)| Some((manifest, hash, etag, signed)))
-            .map_err(|error| {
-                error.on(&*path).next_step("none: it is read again later; valid data of others is not held up")
-            })),
-        Ok(Opened::Missing) => Ok(Ok(None)),
-        Ok(Opened::Bad(error)) => {
-            Ok(Err(error.next_step("none: it is read again later; valid data of others is not held up")))
-        }
-        Err(error) => Err(error),
-    };
-    (device, read)
-}
-
-/// Opens a manifest's plaintext: its place, its signature, its bounds.
-pub(super) fn verify_manifest(
-    identity: &Identity,
-    device: DeviceId,
-    plaintext: &[u8],
-) -> Result<(Manifest, crate::Hash, Vec<u8>), Error> {
-    let signed = unpad_to_power_of_two(plaintext)?;
-    let (manifest, hash) = Manifest::verify(signed)?;
-    if (manifest.vault, manifest.space, manifest.device) != (identity.vault, identity.space, device) {
-        return Err(Error::new(ErrorKind::Corrupt, "a manifest belongs elsewhere"));
-    }
-    Ok((manifest, hash, signed.to_vec()))
-}
-
-/// One step: what was read counts, what is still missing becomes a debt.
-fn settle_manifests(
-    tx: &mut Tx<'_>,
-    beacon: &BTreeMap<DeviceId, Sighting>,
-    wanted: &BTreeSet<DeviceId>,
-    read: &Read,
-) -> Result<(), Error> {
-    let own = tx.head.identity()?.device;
-    for (device, said) in beacon.iter().filter(|(device, _)| **device != own) {
-        let known =
-            tx.head.peers.get(device).map_or((0, Default::default()), |peer| (peer.sequence, peer.hash.short()));
-        if (said.sequence, said.hash) > known && tx.head.peers.get(device).is_none_or(|peer| peer.wanted < Some(*said))
-        {
-            tx.head.peer_mut(*device).wanted = Some(*said);
-        }
-    }
-    for (device, (manifest, hash, etag, signed)) in read {
-        accept(tx, *device, manifest, *hash, etag.as_ref(), signed);
-    }
-    let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
-    for device in wanted {
-        let missing = !read.contains_key(device);
-        if missing && !tx.head.peers.contains_key(device) {
-            continue; // a listing named it, which anybody may forge: the next full check lists again
-        }
-        let peer = tx.head.peer_mut(*device);
-        if missing && peer.sequence > 0 && peer.behind.is_none() && peer.wanted.is_none() {
-            peer.behind = Some(Behind { since_ms: unix_ms, shown_n: 0 });
-        }
-        if missing || peer.wanted.is_some() || peer.behind.is_some() {
-            peer.debt = Some(Debt::after(peer.debt, polls, unix_ms));
-        }
-    }
-    Ok(())
-}
-
-fn accept(
-    tx: &mut Tx<'_>,
-    device: DeviceId,
-    manifest: &Manifest,
-    hash: crate::Hash,
-    etag: Option<&ETag>,
-    signed: &[u8],
-) {
-    let unix_ms = tx.now.unix_ms;
-    let own = tx.head.identity.as_ref().map(|identity| identity.device);
-    let peer = tx.head.peer_mut(device);
-    if manifest.sequence < peer.sequence && !planted!(LatePutTrusted) {
-        let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
-        peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
-        return;
-    }
-    let second_line = (manifest.sequence == peer.sequence && hash != peer.hash)
-        || (peer.sequence > 0 && manifest.sequence == peer.sequence + 1 && manifest.previous != peer.hash);
-    if second_line && !weakened!(ForkNotSeen) {
-        peer.forked = true;
-        return;
-    }
-    peer.etag = etag.map(|etag| etag.as_str().to_owned());
-    peer.behind = None;
-    if peer.wanted.is_some_and(|wanted| wanted.sequence <= manifest.sequence) {
-        peer.wanted = None;
-    }
-    if manifest.sequence == peer.sequence {
-        return;
-    }
-    peer.debt = None; // news: nothing of it waits for its turn
-    peer.sequence = manifest.sequence;
-    peer.hash = hash;
-    peer.seen_ms = Some(unix_ms);
-    peer.stated = manifest.vector.clone();
-    let end = manifest.line.tail.end();
-    peer.end = Point2 { n: end.n, tag: end.tag };
-    peer.segments.clone_from(&manifest.line.segments);
-    peer.tail_from = manifest.line.tail.from;
-    peer.snapshot.clone_from(&manifest.snapshot);
-    (peer.misses, peer.misses_of_others) = manifest.damaged.iter().partition(|damaged| Some(damaged.device) == own);
-    tx.set(Table::Devices, manifest_row(device), Some(signed.to_vec()));
-}
-
-/// Where a device's newest verified manifest lies, as signed.
-fn manifest_row(device: DeviceId) -> Vec<u8> {
-    let mut key = device.0.to_vec();
-    key.push(1);
-    key
-}
-
-/// The tail of a device's newest verified manifest.
-fn stored_tail(cx: &Shared, device: DeviceId) -> Result<Option<Run>, Error> {
-    let stored =
-        cx.read(|state| state.local.get(Table::Devices, &manifest_row(device))).map_err(super::head::local_error)?;
-    match stored {
-        Some(signed) => Ok(Some(damaged(Manifest::verify(&signed))?.0.line.tail)),
-        None => Ok(None),
     }
 }
 
@@ -404,6 +294,7 @@ async fn take_segments(
         cx.progress(Phase::Pulling, done, total);
         match fetched? {
             Ok(run) => moved |= apply_whole(cx, device, &run, report).await?,
+            Err(error) if planted!(BadObjectStops) => return Err(error),
             Err(error) => {
                 unreadable.insert((device, segment.from, segment.end.n));
                 report.reports.push(error);
@@ -424,7 +315,7 @@ async fn fetch_segment(
 ) -> (DeviceId, SegmentRef, Fetched) {
     let path = segment_path(identity.space, device, segment.object.id);
     let step = "none: it is tried again, its author mends it, or a snapshot covers it";
-    let fetched = match cx.get_named(identity, &path, ObjectKind::Segment, &segment.object).await {
+    let fetched = match cx.get_named(&path, ObjectKind::Segment, &segment.object).await {
         Ok(Opened::Plain { plaintext, .. }) => {
             let home = Home { vault: identity.vault, space: identity.space, device };
             let run = unpad_padme(&plaintext).and_then(|bytes| decode_segment(home, bytes));

@@ -25,7 +25,7 @@ pub(super) fn record(collection: &Collection, slot: &Slot) -> Option<Record> {
 }
 
 /// In a map the greatest (stamp, dot) counts, in a log the lowest.
-fn winner<'a>(collection: &Collection, slot: &'a Slot) -> Option<&'a Standing> {
+pub(super) fn winner<'a>(collection: &Collection, slot: &'a Slot) -> Option<&'a Standing> {
     match collection.kind {
         Kind::Log => slot.puts().min_by_key(|write| (write.stamp, write.dot)),
         Kind::Map | Kind::Root => slot.winner(),

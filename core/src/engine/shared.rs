@@ -116,12 +116,12 @@ impl Shared {
                 Err(failure) => transport_failure(&store, &failure),
             };
             let wait_ms = match &failure.retry {
-                Retry::Backoff { retry_after_ms } if attempt < retries => {
+                Retry::Backoff { retry_after_ms } if attempt < retries || planted!(RetriesUnbounded) => {
                     let mut state = self.lock();
-                    if !state.budget.take() {
+                    if !state.budget.take() && !planted!(RetriesUnbounded) {
                         return Err(failure);
                     }
-                    backoff.next_wait_ms(state.random(), *retry_after_ms)
+                    backoff.next_wait_ms(state.random(), retry_after_ms.filter(|_| !planted!(RetryAfterIgnored)))
                 }
                 Retry::Clock { server_unix_ms } if !corrected => {
                     corrected = true;
@@ -202,7 +202,10 @@ impl Shared {
         let (id, answer) = {
             let mut state = self.lock();
             let signed_ms = state.now.unix_ms.saturating_add_signed(state.head.bucket.skew_ms);
-            let http = call.request(store, credentials.as_ref(), signed_ms, quoting).map_err(Sent::Never)?;
+            let mut http = call.request(store, credentials.as_ref(), signed_ms, quoting).map_err(Sent::Never)?;
+            if planted!(NameInHeader) {
+                http.headers.push(("x-amz-meta-device".to_owned(), state.config.device_name.clone()));
+            }
             let id = RequestId(state.waits.next_id());
             let bytes = http.body.len() as u64 + http.max_response_bytes;
             let deadline_ms = state
@@ -268,7 +271,10 @@ fn transport_failure(store: &StoreUri, failure: &TransportFailure) -> Failure {
         TransportFailure::Connect(why) => (
             ErrorKind::Network,
             format!("the store cannot be reached: {why}"),
-            "check the endpoint and the network",
+            match store {
+                StoreUri::S3(_) => "check the endpoint and the network",
+                StoreUri::Folder(_) => "check the folder's path, and that its disk is there",
+            },
             again,
         ),
         TransportFailure::Tls(why) => (

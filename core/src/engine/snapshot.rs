@@ -10,8 +10,8 @@ use super::state::{key_of, record_key};
 use crate::crypto::{ObjectKind, pad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
-    ChunkPart, ChunkRef, Collection, DeletionsRef, Index, ObjectRef, Point, Row, RowKey, SnapshotRef, Vector, decode,
-    encode, encode_chunk,
+    ChunkPart, ChunkRef, Collection, DeletionsRef, FRAME_FULL_BYTES, Index, ObjectRef, Point, Row, RowKey, SnapshotRef,
+    Vector, decode, encode, encode_chunk,
 };
 use crate::{Error, Hash};
 use std::collections::BTreeSet;
@@ -23,8 +23,6 @@ const OUTSIDE_BYTES_MIN: u64 = 64 << 10;
 const OUTSIDE_SHARE: u64 = 5;
 /// And at this many segments in the space above it.
 const OUTSIDE_SEGMENTS_MAX: usize = 16;
-/// Rows packed into one frame have about this many bytes before compression: one slice of work.
-const PART_BYTES: usize = 1 << 20;
 /// A chunk takes frames up to about this many bytes before compression.
 const CHUNK_BYTES: usize = 4 << 20;
 /// Rows read at once.
@@ -38,7 +36,7 @@ const OTHERS_WAIT_MS: u64 = 60_000;
 /// applied beyond stands in the rows under names that V does not cover. (Without that, two devices that have trimmed their
 /// logs wait for each other for ever once both snapshots are lost: found by the model.)
 pub(super) fn may_write(cx: &Shared) -> bool {
-    cx.read(|state| state.head.bucket.partial.is_empty())
+    planted!(SnapshotWhileMerging) || cx.read(|state| state.head.bucket.partial.is_empty())
 }
 
 /// Whether others' segments, or the own published ones, are too many outside the last snapshot, and whoever crossed the
@@ -240,7 +238,7 @@ impl Writer<'_> {
                 self.first.get_or_insert_with(|| RowKey { collection: collection.clone(), key: key.clone() });
                 self.bytes += value.len() + key.len();
                 self.rows.push(Row { key, slot: damaged(decode(&value, "a record"))? });
-                if self.bytes >= PART_BYTES {
+                if self.bytes >= FRAME_FULL_BYTES {
                     self.end_part(collection);
                     self.cx.yield_now().await;
                     if self.chunk_bytes >= CHUNK_BYTES {
@@ -295,6 +293,9 @@ async fn write_deletions(
     old: Option<&Known>,
 ) -> Result<Vec<DeletionsRef>, Error> {
     let mut range = ByteRange::default();
+    if planted!(SnapshotWithoutDeletions) {
+        return Ok(Vec::new());
+    }
     let mut objects = Vec::new();
     let mut digests: Vec<[u8; 16]> = Vec::new();
     loop {
@@ -326,7 +327,7 @@ async fn write_deletions(
 async fn put(cx: &Shared, identity: &Arc<Identity>, kind: ObjectKind, plaintext: &[u8]) -> Result<ObjectRef, Error> {
     let id = new_id(cx, identity, plaintext);
     let path = snapshot_path(identity.space, id);
-    let sealed = cx.seal(identity, &path, kind, &pad_padme(plaintext))?;
+    let sealed = cx.seal(&path, kind, &pad_padme(plaintext))?;
     let object = ObjectRef { id, hash: Hash::of(&sealed), len: sealed.len() as u64 };
     cx.flush().await?;
     cx.put_new(&path, sealed).await?;

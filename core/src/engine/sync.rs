@@ -1,9 +1,9 @@
 //! The long-running operations, as a caller knows them.
 
 use super::api::{Operation, Outcome, SyncReport};
-use super::head::Stopped;
+use super::head::{Identity, Stopped};
 use super::shared::Shared;
-use super::{beacon, collect, evidence, member, publish, pull};
+use super::{access, beacon, collect, epochs, evidence, member, publish, pull, slots};
 use crate::s3::Condition;
 use crate::{Error, ErrorKind};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(super) async fn run(cx: Shared, operation: Operation) -> Result<Outcome, Err
         Operation::Push | Operation::Sync => sync(&cx, Scope { push: true, full: false }).await,
         Operation::Check => sync(&cx, Scope { push: true, full: true }).await,
         Operation::Republish => republish(&cx).await,
+        Operation::SetPassphrase { passphrase } => access::set_passphrase(&cx, passphrase).await,
+        Operation::ReplaceRecoveryCode => access::replace_recovery_code(&cx).await,
     };
     let last_error = result.as_ref().err().map(ToString::to_string);
     let stored = cx.step(|tx| {
@@ -33,12 +35,12 @@ pub(super) async fn run(cx: Shared, operation: Operation) -> Result<Outcome, Err
 }
 
 #[derive(Clone, Copy)]
-struct Scope {
-    push: bool,
-    full: bool,
+pub(super) struct Scope {
+    pub(super) push: bool,
+    pub(super) full: bool,
 }
 
-async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
+pub(super) async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
     if !identity.member {
         return Err(Error::new(ErrorKind::NotFound, "creating or joining the vault was interrupted")
@@ -50,27 +52,40 @@ async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
     if identity.recovery.is_some() {
         member::erase_recovery_code(cx)?;
     }
+    sync_as(cx, &identity, scope).await
+}
+
+/// Publishes what an operation has just changed for all, and keeps the code that it made until the next sync.
+pub(super) async fn publish(cx: &Shared) -> Result<(), Error> {
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    sync_as(cx, &identity, Scope { push: true, full: false }).await.map(|_| ())
+}
+
+async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<Outcome, Error> {
+    epochs::hand_on(cx).await?;
     let full = scope.full || check_is_due(cx);
     let mut report = SyncReport::default();
     let mut polled = pull::pull(cx, full, &mut report).await?;
+    epochs::hand_on(cx).await?;
     if full {
         collect::tombstones(cx).await?;
     }
     if scope.push {
         publish::push(cx, &mut polled, full, &mut report).await?;
         cx.step(|tx| {
-            collect::covered_segments(tx, &identity, GRACE_MS);
+            collect::covered_segments(tx, identity, GRACE_MS);
             Ok(())
         })?;
-        collect::garbage(cx, &identity).await?;
+        collect::garbage(cx, identity).await?;
         let sweep_due =
             cx.read(|state| state.now.unix_ms >= state.head.bucket.swept_ms.saturating_add(collect::SWEEP_MS));
         if full && sweep_due {
-            evidence::check_header(cx, &identity).await?;
-            collect::sweep(cx, &identity).await?;
+            evidence::check_header(cx, identity).await?;
+            slots::check(cx, identity).await?;
+            collect::sweep(cx, identity).await?;
         }
     } else if polled.repair {
-        beacon::repair(cx, &identity, &mut polled).await?;
+        beacon::repair(cx, identity, &mut polled).await?;
     }
     Ok(Outcome::Synced(report))
 }
@@ -113,7 +128,8 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
         published.etag = None;
         Ok(())
     })?;
-    member::put_slots(cx, &identity).await?;
+    slots::put_keys(cx, &identity).await?;
+    slots::put_slots(cx, &identity).await?;
     publish::republish(cx, &identity).await?;
     sync(cx, Scope { push: true, full: true }).await
 }

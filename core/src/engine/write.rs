@@ -178,8 +178,8 @@ fn allocate(
         seen.raise(device, own); // an op has seen its device's earlier ones: that is never spelt out
     }
     let op = Op {
-        seen: vector.beyond(&seen),
-        stamp: clock.stamp.next(tx.now.unix_ms),
+        seen: if planted!(SeenNotStated) { Default::default() } else { vector.beyond(&seen) },
+        stamp: if planted!(StampGoesBack) { Default::default() } else { clock.stamp }.next(tx.now.unix_ms),
         collection: collection.clone(),
         key: key.to_owned(),
         action,

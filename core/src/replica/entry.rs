@@ -83,7 +83,9 @@ impl Slot {
             }
             !seen
         });
-        replaced.iter().for_each(|context| write.context.join(context));
+        if !planted!(ContextsNotJoined) {
+            replaced.iter().for_each(|context| write.context.join(context));
+        }
         write.context.vector.join(&vector.beyond(prefix));
         write.context.shrink(prefix);
         let mut already_replaced = false;
@@ -94,7 +96,7 @@ impl Slot {
                 other.context.shrink(prefix);
             }
         }
-        if !already_replaced {
+        if !already_replaced || planted!(ReplacedWriteKept) {
             self.insert(write);
         }
     }
@@ -115,13 +117,14 @@ impl Slot {
         for mut write in mine {
             match theirs.standing.iter().find(|other| other.dot == write.dot) {
                 Some(other) => write.context.join(&other.context),
-                None if theirs_has(&write.dot) => continue,
+                None if theirs_has(&write.dot) && !planted!(MergeKeepsReplaced) => continue,
                 None => {}
             }
             merged.push(write);
         }
         for write in theirs.standing {
-            if !mine_has(&write.dot) && merged.iter().all(|other| other.dot != write.dot) {
+            if (!mine_has(&write.dot) || planted!(MergeBringsBack)) && merged.iter().all(|other| other.dot != write.dot)
+            {
                 merged.push(write);
             }
         }

@@ -14,7 +14,7 @@ pub(crate) const SEGMENTS_MAX: usize = 16;
 /// The most bytes of a sealed manifest or beacon that a reader takes: room for a thousand devices' vectors.
 pub(crate) const MANIFEST_SEALED_BYTES_MAX: u64 = 1 << 20;
 /// The domain of a manifest's signature.
-const SIGNATURE_DOMAIN: &str = "tidelock/1/manifest";
+const SIGNATURE_DOMAIN: &str = "manifest";
 const SIGNATURE_BYTES: usize = 64;
 
 /// A sealed run of a device's ops that a manifest names.
@@ -141,20 +141,29 @@ impl Manifest {
             verify(&wire.public_key, SIGNATURE_DOMAIN, body, signature)?;
         }
         let mut lines = wire.lines.into_iter();
-        let (Some(line), None) = (lines.next(), lines.next()) else {
+        let line = lines.next().ok_or_else(|| bad("has no line"))?;
+        if lines.next().is_some() {
             return Err(Error::new(ErrorKind::Unsupported, "a manifest has lines of earlier ids")
                 .next_step("update this program: the device that wrote it runs a newer version"));
-        };
-        let line = Line { device: line.device, segments: line.segments, tail: decode_tail(&line.tail)? };
-        let mut next = line.from();
+        }
+        let line = Line { device: line.device, segments: line.segments, tail: decode_tail(wire.device, &line.tail)? };
+        let (mut next, mut tag) = (line.from(), line.tail.before);
         for segment in &line.segments {
-            if segment.from != next || segment.end.n < segment.from || segment.end.n == u64::MAX {
+            let counts = segment.from > 0 && segment.end.n >= segment.from && segment.end.n < u64::MAX;
+            if !counts || segment.from != next {
                 return Err(bad("names segments that do not join"));
             }
-            next = segment.end.n + 1;
+            (next, tag) = (segment.end.n + 1, segment.end.tag);
         }
-        if line.tail.from != next || line.device != wire.device || line.segments.len() > 4 * SEGMENTS_MAX {
+        if (line.tail.from, line.tail.before) != (next, tag)
+            || line.device != wire.device
+            || line.segments.len() > 4 * SEGMENTS_MAX
+        {
             return Err(bad("has a tail that does not join its segments"));
+        }
+        let end = line.tail.end();
+        if wire.vector.point(wire.device) != (end.n > 0).then_some(end) {
+            return Err(bad("has a vector that does not end where its tail ends"));
         }
         if wire.sequence == 0 || (wire.sequence == 1) != (wire.previous == Hash::default()) {
             return Err(bad("has a sequence without a predecessor"));
@@ -201,7 +210,11 @@ impl Beacon {
 
     /// Reads what `encode` made.
     pub(crate) fn decode(plaintext: &[u8]) -> Result<Self, Error> {
-        decode(unpad_to_power_of_two(plaintext)?, "a beacon")
+        let beacon: Self = decode(unpad_to_power_of_two(plaintext)?, "a beacon")?;
+        match beacon.devices.values().all(|sighting| sighting.sequence > 0) {
+            true => Ok(beacon),
+            false => Err(Error::new(ErrorKind::Corrupt, "a beacon names a manifest without a number")),
+        }
     }
 
     /// Takes the greater sighting of each device.

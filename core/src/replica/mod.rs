@@ -22,7 +22,9 @@ pub use op::{Logged, Op, Run, first_tag};
 pub(crate) use stamp::SUSPICIOUS_AHEAD_MS;
 pub use stamp::Stamp;
 pub use vector::{Context, Dot, Point, Vector};
+#[cfg(test)]
+pub(crate) use wire::decode_tail;
 pub(crate) use wire::{
-    ChunkPart, ChunkRef, DeletionsRef, Home, Index, ObjectRef, Row, RowKey, decode, decode_chunk, decode_segment,
-    encode, encode_chunk, encode_segment, encode_tail,
+    ChunkPart, ChunkRef, DeletionsRef, FRAME_FULL_BYTES, Home, Index, ObjectRef, Row, RowKey, decode, decode_chunk,
+    decode_deletions, decode_segment, encode, encode_chunk, encode_segment, encode_tail,
 };

@@ -1,6 +1,6 @@
 //! Ops as written, their tags, and runs of them as they are published.
 
-use super::{Action, Collection, Context, Point, Stamp, Vector, check_key, check_value};
+use super::{Action, Collection, Context, Kind, Point, Stamp, Vector, check_key, check_value};
 use crate::{DeviceId, Error, ErrorKind, Tag};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeSet;
@@ -268,18 +268,24 @@ pub(super) struct Payload {
 }
 
 impl Columns {
-    /// Puts a run together again and checks every bound; the one valid split is the one `split` makes.
-    pub(super) fn join(self) -> Result<Run, Error> {
+    /// Puts a run of `device` together again and checks every bound; the one valid split is the one `split` makes.
+    pub(super) fn join(self, device: DeviceId) -> Result<Run, Error> {
         let bad = |what: &str| Error::new(ErrorKind::Corrupt, format!("a run of ops {what}"));
         if self.from == 0 || self.from.checked_add(self.heads.len() as u64).is_none() {
             return Err(bad("has impossible numbers"));
+        }
+        if self.from == 1 && self.before != first_tag(device) {
+            return Err(bad("begins with another device's tag"));
+        }
+        if self.base.point(device).is_some() || self.devices.contains(&device) {
+            return Err(bad("names its own device as seen"));
         }
         if self.collections.len() != self.payloads.len() {
             return Err(bad("has payloads without a collection"));
         }
         let mut named = BTreeSet::new(); // a hostile member can name very many
         for collection in &self.collections {
-            collection.check()?;
+            collection.check().map_err(|_| bad("names an impossible collection"))?;
             if !named.insert(collection) {
                 return Err(bad("names a collection twice"));
             }
@@ -310,9 +316,14 @@ impl Columns {
                     collections_used = collections_used.max(at + 1);
                     let payload =
                         payloads.get_mut(at).and_then(Iterator::next).ok_or_else(|| bad("lacks a payload"))?;
-                    check_key(&payload.key)?;
-                    check_value(&payload.key, payload.action.value().unwrap_or_default())?;
+                    let value = payload.action.value().unwrap_or_default();
+                    check_key(&payload.key)
+                        .and_then(|()| check_value(&payload.key, value))
+                        .map_err(|_| bad("has an impossible key or value"))?;
                     let collection = self.collections[at].clone();
+                    if collection.kind == Kind::Log && !context.is_empty() {
+                        return Err(bad("has a context in a log"));
+                    }
                     Logged::Op(Op { seen, stamp, collection, key: payload.key, action: payload.action, context })
                 }
             });

@@ -32,7 +32,11 @@ impl Stamp {
     /// The last stamp after seeing a foreign one: too far ahead of the own clock, it is data and moves nothing.
     #[must_use]
     pub(crate) fn after_seeing(self, foreign: Self, unix_ms: u64) -> Self {
-        if foreign.ms <= unix_ms.saturating_add(FOREIGN_AHEAD_MS_MAX) { self.max(foreign) } else { self }
+        if planted!(AnyStampTaken) || foreign.ms <= unix_ms.saturating_add(FOREIGN_AHEAD_MS_MAX) {
+            self.max(foreign)
+        } else {
+            self
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// The name of an op: its device, its number there, and the tag of its line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize)]
 pub struct Dot {
     /// Who wrote it.
     pub device: DeviceId,
@@ -14,6 +14,15 @@ pub struct Dot {
     pub n: u64,
     /// Chains over the device's ops up to this one.
     pub tag: Tag,
+}
+
+impl BorshDeserialize for Dot {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        match <(DeviceId, u64, Tag)>::deserialize_reader(reader)? {
+            (device, n, tag) if n > 0 => Ok(Self { device, n, tag }),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a dot without a number")),
+        }
+    }
 }
 
 /// How far a device's line is known: its last number and that op's tag.

@@ -2,7 +2,7 @@
 
 use super::frame::{FRAMES_BYTES_MAX, Frame};
 use super::op::{Columns, Head};
-use super::{Collection, Run, Slot, Vector};
+use super::{Action, Collection, Kind, Run, Slot, Vector};
 use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -24,10 +24,13 @@ pub(crate) fn encode_tail(run: &Run) -> Vec<u8> {
     encode(&run.split())
 }
 
-/// The run in a tail.
-pub(crate) fn decode_tail(bytes: &[u8]) -> Result<Run, Error> {
-    decode::<Columns>(bytes, "a tail")?.join()
+/// The run in a tail of `device`.
+pub(crate) fn decode_tail(device: DeviceId, bytes: &[u8]) -> Result<Run, Error> {
+    decode::<Columns>(bytes, "a tail")?.join(device)
 }
+
+/// A frame of rows takes no more once its rows have this many bytes.
+pub(crate) const FRAME_FULL_BYTES: usize = 1 << 20;
 
 /// A segment: who and where, the heads as one frame, then a frame a collection.
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -90,7 +93,7 @@ pub(crate) fn decode_segment(home: Home, plaintext: &[u8]) -> Result<Run, Error>
         .into_iter()
         .map(|frame| decode(&frame.unpack(&mut left)?, "a segment's payload"))
         .collect::<Result<_, Error>>()?;
-    Columns {
+    let columns = Columns {
         from: wire.from,
         before: wire.before,
         base: heads.base,
@@ -98,8 +101,12 @@ pub(crate) fn decode_segment(home: Home, plaintext: &[u8]) -> Result<Run, Error>
         collections: heads.collections,
         heads: heads.heads,
         payloads,
+    };
+    let run = columns.join(home.device)?;
+    if run.ops.is_empty() {
+        return Err(Error::new(ErrorKind::Corrupt, "a segment has no op"));
     }
-    .join()
+    Ok(run)
 }
 
 /// An immutable object named by a manifest or an index: bound by the hash of its sealed bytes.
@@ -135,6 +142,13 @@ pub(crate) struct DeletionsRef {
 pub(crate) struct RowKey {
     pub(crate) collection: Collection,
     pub(crate) key: String,
+}
+
+impl RowKey {
+    /// Whether it can be a row's place.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.collection.check().is_ok() && super::check_key(&self.key).is_ok()
+    }
 }
 
 /// A snapshot's index: the state of a space at `vector`.
@@ -182,29 +196,69 @@ pub(crate) fn encode_chunk(parts: Vec<ChunkPart>) -> Vec<u8> {
     encode(&parts.into_iter().map(|part| part.0).collect::<Vec<_>>())
 }
 
-/// A chunk's rows, checked to rise strictly and to be what a vault may hold.
+/// A chunk's rows, checked to be what a vault may hold, in the one form: rows rise strictly, no frame is without rows,
+/// and a collection has a further frame only after one that is full.
 pub(crate) fn decode_chunk(plaintext: &[u8]) -> Result<Vec<(Collection, Vec<Row>)>, Error> {
+    let bad = |what: &str| Error::new(ErrorKind::Corrupt, format!("a chunk {what}"));
     let parts: Vec<ChunkPartWire> = decode(plaintext, "a chunk")?;
-    let mut out = Vec::with_capacity(parts.len());
+    if parts.is_empty() {
+        return Err(bad("has no rows"));
+    }
+    let mut out: Vec<(Collection, Vec<Row>)> = Vec::with_capacity(parts.len());
     let mut last: Option<RowKey> = None;
+    let mut last_frame_bytes = 0;
     let mut left = FRAMES_BYTES_MAX;
     for part in parts {
-        part.collection.check()?;
-        let rows: Vec<Row> = decode(&part.rows.unpack(&mut left)?, "a chunk's rows")?;
+        part.collection.check().map_err(|_| bad("names an impossible collection"))?;
+        let content = part.rows.unpack(&mut left)?;
+        let rows: Vec<Row> = decode(&content, "a chunk's rows")?;
+        if rows.is_empty() {
+            return Err(bad("has a frame without rows"));
+        }
+        let goes_on = out.last().is_some_and(|(before, _)| *before == part.collection);
+        if goes_on && last_frame_bytes < FRAME_FULL_BYTES {
+            return Err(bad("goes on with a collection whose frame was not full"));
+        }
+        last_frame_bytes = content.len();
         for row in &rows {
-            super::check_key(&row.key)?;
             let here = RowKey { collection: part.collection.clone(), key: row.key.clone() };
-            let rises = last.as_ref().is_none_or(|last| *last < here);
-            let sorted = row.slot.standing.windows(2).all(|pair| pair[0].dot < pair[1].dot);
-            if !rises || !sorted || row.slot.standing.is_empty() {
-                return Err(Error::new(ErrorKind::Corrupt, "a chunk's rows are out of order"));
+            if last.as_ref().is_some_and(|last| *last >= here) {
+                return Err(bad("has rows out of order"));
             }
-            for write in &row.slot.standing {
-                super::check_value(&row.key, write.action.value().unwrap_or_default())?;
-            }
+            check_row(part.collection.kind, row)?;
             last = Some(here);
         }
         out.push((part.collection, rows));
     }
     Ok(out)
+}
+
+/// A row's key, values and order; of a log, that there are only entries, each value once.
+fn check_row(kind: Kind, row: &Row) -> Result<(), Error> {
+    let bad = |what: &str| Error::new(ErrorKind::Corrupt, format!("a row {what}"));
+    super::check_key(&row.key).map_err(|_| bad("has an impossible key"))?;
+    let standing = &row.slot.standing;
+    if standing.is_empty() || !standing.windows(2).all(|pair| pair[0].dot < pair[1].dot) {
+        return Err(bad("has nothing standing, or out of order"));
+    }
+    for (at, write) in standing.iter().enumerate() {
+        let value = write.action.value().unwrap_or_default();
+        super::check_value(&row.key, value).map_err(|_| bad("has an impossible value"))?;
+        let is_entry = write.action != Action::Delete
+            && write.context.is_empty()
+            && standing[..at].iter().all(|other| other.action != write.action);
+        if kind == Kind::Log && !is_entry {
+            return Err(bad("of a log has a delete, a context, or a value twice"));
+        }
+    }
+    Ok(())
+}
+
+/// Digests of deleted log entries: some, strictly rising.
+pub(crate) fn decode_deletions(plaintext: &[u8]) -> Result<Vec<[u8; 16]>, Error> {
+    let digests: Vec<[u8; 16]> = decode(plaintext, "a snapshot's deletions")?;
+    if digests.is_empty() || !digests.windows(2).all(|pair| pair[0] < pair[1]) {
+        return Err(Error::new(ErrorKind::Corrupt, "a snapshot's deletions are none, or out of order"));
+    }
+    Ok(digests)
 }

@@ -228,6 +228,10 @@ fn clock_skew(response: &Response, document: &Document) -> (Error, Retry) {
 
 fn auth(store: &StoreUri, code: &str) -> Error {
     let shown = if code.is_empty() { String::new() } else { format!(": {}", shown_code(code)) };
+    if let StoreUri::Folder(_) = store {
+        return Error::new(ErrorKind::Auth, format!("the folder `{}` is not open to this user{shown}", store.name()))
+            .next_step("check the folder's permissions, and that its disk is not mounted read-only");
+    }
     let step = match code {
         "InvalidAccessKeyId" => "check the access key, and that it belongs to this provider",
         "SignatureDoesNotMatch" => "check the secret key, and the region in the store's address",
@@ -259,7 +263,11 @@ fn timed_out(response: &Response, code: &str) -> (Error, Retry) {
 
 fn server_failed(response: &Response, code: &str) -> (Error, Retry) {
     let message = format!("the store could not serve the request: {}", status_and_code(response, code));
-    backoff(response, Error::new(ErrorKind::Network, message).next_step("try again later"))
+    let step = match response.status {
+        507 => "make room in the store, or have its quota raised",
+        _ => "try again later",
+    };
+    backoff(response, Error::new(ErrorKind::Network, message).next_step(step))
 }
 
 fn backoff(response: &Response, error: Error) -> (Error, Retry) {

@@ -15,7 +15,11 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    pub(crate) fn new(uri: &str, credentials: Option<Credentials>) -> Self {
+    /// The back door of the place at an address.
+    ///
+    /// # Panics
+    /// If it is no store's address.
+    pub fn new(uri: &str, credentials: Option<Credentials>) -> Self {
         let store: StoreUri = uri.parse().expect("the place's address");
         let wire = Wire::new(&store);
         Self { store, credentials, wire }

@@ -103,6 +103,33 @@ impl Bucket {
         self.objects.get_mut(key).expect("an object to hide").hidden_until_ms = u64::MAX;
     }
 
+    /// Makes an object unreadable until a time.
+    pub fn hide_until(&mut self, key: &str, until_ms: u64) {
+        if let Some(stored) = self.objects.get_mut(key) {
+            stored.hidden_until_ms = until_ms;
+        }
+    }
+
+    /// Whether some object is unreadable at a time.
+    pub fn hides(&self, now_ms: u64) -> bool {
+        self.objects.values().any(|stored| now_ms < stored.hidden_until_ms)
+    }
+
+    /// Whether a stale read of a key would show something else.
+    pub fn has_older(&self, key: &str) -> bool {
+        self.objects.get(key).is_some_and(|stored| stored.before.is_some())
+    }
+
+    /// The bucket as it is now, to be shown or put back later.
+    pub fn older(&self) -> Self {
+        Self { objects: self.objects.clone(), next_etag: self.next_etag, ..Self::default() }
+    }
+
+    /// Puts an older state in the place of this one.
+    pub fn roll_back(&mut self, older: &Self) {
+        self.objects.clone_from(&older.objects);
+    }
+
     /// Makes every object readable again.
     pub fn show(&mut self) {
         self.objects.values_mut().for_each(|stored| stored.hidden_until_ms = 0);
@@ -247,20 +274,20 @@ impl Bucket {
     }
 }
 
-fn header<'a>(request: &'a Request, name: &str) -> Option<&'a String> {
+pub(crate) fn header<'a>(request: &'a Request, name: &str) -> Option<&'a String> {
     request.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-fn answer(status: u16, headers: Vec<(String, String)>, body: Bytes) -> Response {
+pub(crate) fn answer(status: u16, headers: Vec<(String, String)>, body: Bytes) -> Response {
     Response { status, headers, body }
 }
 
-fn error(status: u16, code: &str) -> Response {
+pub(crate) fn error(status: u16, code: &str) -> Response {
     answer(status, Vec::new(), Bytes::from(format!("<Error><Code>{code}</Code><Message>simulated</Message></Error>")))
 }
 
 /// Key and parameters of a URL: `file:///key`, or `http://host/bucket/key`.
-fn split(url: &str) -> (String, BTreeMap<String, String>) {
+pub(crate) fn split(url: &str) -> (String, BTreeMap<String, String>) {
     let rest = match url.strip_prefix("file:///") {
         Some(rest) => rest,
         None => url.splitn(5, '/').nth(4).expect("a bucket's name in the path"),

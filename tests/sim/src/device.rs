@@ -1,12 +1,14 @@
 //! A simulated device: an engine, its local store, what it waits for, and the moment at which it is killed.
 
 use crate::random::Random;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use tidelock_core::crypto::stretch;
 use tidelock_core::local::{Batch, ByteRange, LocalError, LocalStore, MemoryLocal, Page, Revision, Row, Table};
 use tidelock_core::s3::Credentials;
-use tidelock_core::{Config, Engine, Error, Event, Now, OpId, Operation, Outcome, Output, Request};
+use tidelock_core::{
+    CommitId, Config, Engine, Error, Event, Now, OpId, Operation, Outcome, Output, Request, RequestId,
+};
 
 /// When a process is killed; each kind counts from 0 since it was set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +31,68 @@ struct Platter {
     commits: u64,
     /// From this commit on the process is dead.
     cut_at: Option<u64>,
+    /// So many commits find the disk full.
+    full_for: u64,
+    /// The last commit did.
+    was_full: bool,
+    /// The pages that are stored, of a store that keeps pages.
+    kept: Option<BTreeMap<u64, Vec<u8>>>,
 }
 
 impl Disk {
+    /// A store whose pages the platform keeps, as in a browser: what was not stored is gone with its process.
+    pub fn paged() -> Self {
+        let platter = Platter { local: MemoryLocal::paged(), kept: Some(BTreeMap::new()), ..Platter::default() };
+        Self(Arc::new(Mutex::new(platter)))
+    }
+
+    /// Whether it keeps pages.
+    pub fn is_paged(&self) -> bool {
+        self.locked().kept.is_some()
+    }
+
+    /// The next commits find it full.
+    pub fn fill(&self, commits: u64) {
+        self.locked().full_for = commits;
+    }
+
+    /// Whether the last commit found it full.
+    pub fn was_full(&self) -> bool {
+        self.locked().was_full
+    }
+
+    /// An old copy is put back in its place.
+    pub fn put_back(&self, old: &Self) {
+        let old = old.locked().clone();
+        *self.locked() = old;
+    }
+
+    fn store(&self, pages: Vec<Page>) {
+        let mut platter = self.locked();
+        let Some(kept) = &mut platter.kept else { return };
+        for page in pages {
+            match page.bytes {
+                Some(bytes) => kept.insert(page.id, bytes),
+                None => kept.remove(&page.id),
+            };
+        }
+    }
+
+    /// The process is gone: of a store of pages only what was stored is left. `torn`: pages of a commit that was being
+    /// stored when it went; a store that is loaded with half of them must say so.
+    fn lose_unstored(&self, torn: &[Page]) {
+        let mut platter = self.locked();
+        let Some(kept) = &platter.kept else { return };
+        let page = |(id, bytes): (&u64, &Vec<u8>)| Page { id: *id, bytes: Some(bytes.clone()) };
+        if torn.len() > 1 {
+            let half = &torn[..torn.len() / 2];
+            let whole = kept.iter().filter(|(id, _)| half.iter().all(|page| page.id != **id)).map(page);
+            let pages = whole.chain(half.iter().filter(|page| page.bytes.is_some()).cloned()).collect();
+            assert!(MemoryLocal::load(pages).is_err(), "a torn commit was taken for a whole one");
+        }
+        platter.local = MemoryLocal::load(kept.iter().map(page).collect()).expect("what was stored loads again");
+    }
+
     /// What a copy of the whole disk would hold.
     pub fn copy(&self) -> Self {
         Self(Arc::new(Mutex::new(self.locked().clone())))
@@ -68,6 +129,11 @@ impl LocalStore for Disk {
         if platter.cut_at.is_some_and(|at| platter.commits > at) {
             return Err(LocalError::Other("killed".to_owned()));
         }
+        platter.was_full = platter.full_for > 0;
+        if platter.was_full {
+            platter.full_for -= 1;
+            return Err(LocalError::Full);
+        }
         platter.local.commit(batch, expected)
     }
     fn take_dirty_pages(&mut self) -> Option<Vec<Page>> {
@@ -90,6 +156,19 @@ pub struct Device {
     pub events: Vec<Event>,
     /// How far its clock is off, in ms.
     pub skew_ms: i64,
+    /// Its clock stands still at this time, ms since 1970.
+    pub frozen_ms: Option<u64>,
+    /// Its clock runs backwards since this time, ms since 1970.
+    pub backwards_ms: Option<u64>,
+    /// Pages are stored only when `store_pages` says so.
+    pub holds_pages: bool,
+    /// Up to here commits survive power loss.
+    pub durable: CommitId,
+    /// The most requests that were on their way at once.
+    pub most_in_flight: usize,
+    /// When requests on their way were sent, by the world's clock.
+    pub sent_ms: BTreeMap<RequestId, u64>,
+    unstored: VecDeque<(CommitId, Vec<Page>)>,
     /// Over every output so far: the same on every run and every target.
     pub trace: blake3::Hasher,
     kill: Option<Moment>,
@@ -112,6 +191,13 @@ impl Device {
             finished: BTreeMap::new(),
             events: Vec::new(),
             skew_ms: 0,
+            frozen_ms: None,
+            backwards_ms: None,
+            holds_pages: false,
+            durable: CommitId::default(),
+            most_in_flight: 0,
+            sent_ms: BTreeMap::new(),
+            unstored: VecDeque::new(),
             trace: blake3::Hasher::new(),
             kill: None,
             requests: 0,
@@ -125,9 +211,33 @@ impl Device {
     /// What the engine says of the disk.
     pub fn restart(&mut self, seed: u64, now: Now) -> Result<(), Error> {
         self.disk.cut(None);
+        let torn = self.unstored.front().map(|(_, pages)| pages.as_slice()).unwrap_or_default();
+        self.disk.lose_unstored(torn);
         let again = Self::open(self.config.clone(), self.disk.clone(), seed, now)?;
-        *self = Self { skew_ms: self.skew_ms, trace: self.trace.clone(), ..again };
+        let trace = std::mem::take(&mut self.trace);
+        *self = Self {
+            skew_ms: self.skew_ms,
+            frozen_ms: self.frozen_ms,
+            backwards_ms: self.backwards_ms,
+            holds_pages: self.holds_pages,
+            trace,
+            ..again
+        };
         Ok(())
+    }
+
+    /// Commits that are not stored yet.
+    pub fn unstored(&self) -> usize {
+        self.unstored.len()
+    }
+
+    /// Stores the pages of the oldest commits.
+    pub fn store_pages(&mut self, commits: usize, now_ms: u64) {
+        let now = self.now(now_ms);
+        for (commit, pages) in self.unstored.drain(..commits.min(self.unstored.len())) {
+            self.disk.store(pages);
+            self.engine.handle_persisted(commit, Ok(()), now);
+        }
     }
 
     /// Sets when it will be killed, and counts from now on.
@@ -162,7 +272,12 @@ impl Device {
 
     /// The clocks as this device sees them.
     pub fn now(&self, now_ms: u64) -> Now {
-        Now { monotonic_ms: now_ms, unix_ms: now_ms.saturating_add_signed(self.skew_ms) }
+        let unix_ms = match (self.frozen_ms, self.backwards_ms) {
+            (Some(frozen_ms), _) => frozen_ms,
+            (None, Some(since_ms)) => (2 * since_ms).saturating_sub(now_ms),
+            (None, None) => now_ms,
+        };
+        Now { monotonic_ms: now_ms, unix_ms: unix_ms.saturating_add_signed(self.skew_ms) }
     }
 
     /// Starts an operation.
@@ -179,17 +294,31 @@ impl Device {
         while let Some(output) = self.engine.poll_output(now) {
             self.trace_output(&output);
             match output {
-                Output::Send(request) => self.sent.push(request),
+                Output::Send(request) => {
+                    self.sent_ms.insert(request.id, now_ms);
+                    self.sent.push(request);
+                    self.most_in_flight = self.most_in_flight.max(self.sent.len());
+                }
                 Output::Abort(id) => self.sent.retain(|request| request.id != id),
                 Output::Event(Event::Finished(op, result)) => {
                     let twice = self.finished.insert(op, result).is_some();
                     assert!(!twice, "an operation ended twice");
                 }
-                Output::Event(event) => self.events.push(event),
+                Output::Event(event) => {
+                    if let Event::Durable(commit) = event {
+                        self.durable = self.durable.max(commit);
+                    }
+                    self.events.push(event);
+                }
                 Output::Stretch(id, request) => {
                     self.engine.handle_stretched(id, stretch(&request), now);
                 }
-                Output::Persist(commit, _) => self.engine.handle_persisted(commit, Ok(()), now),
+                Output::Persist(commit, pages) => {
+                    self.unstored.push_back((commit, pages));
+                    if !self.holds_pages {
+                        self.store_pages(1, now_ms);
+                    }
+                }
                 Output::NeedCredentials => {
                     let keys = Credentials::new("SIMULATED", "simulated", None).expect("visible ASCII");
                     self.engine.handle_credentials(Ok(keys), now);
@@ -199,6 +328,14 @@ impl Device {
     }
 
     fn trace_output(&mut self, output: &Output) {
+        if let Output::Persist(commit, pages) = output {
+            self.trace.update(format!("{commit:?}\n").as_bytes());
+            for page in pages {
+                self.trace.update(&page.id.to_le_bytes());
+                self.trace.update(page.bytes.as_deref().unwrap_or_default());
+            }
+            return;
+        }
         self.trace.update(format!("{output:?}\n").as_bytes());
         if let Output::Send(request) = output {
             self.trace.update(format!("{} {:?}\n", request.url, request.headers).as_bytes());

@@ -4,9 +4,14 @@
 pub mod bucket;
 pub mod clock;
 pub mod device;
+pub mod fault;
+pub mod hazards;
 pub mod hostile;
+pub mod lives;
 pub mod model;
 pub mod oracle;
 pub mod random;
+pub mod schedule;
+pub mod watch;
 pub mod witness;
 pub mod world;

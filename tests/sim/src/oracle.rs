@@ -5,6 +5,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A write, as the oracle is told of it.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// A put, with what stood there.
+    Put {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+        /// What stood there.
+        standing: BTreeSet<String>,
+    },
+    /// A delete, with what stood there.
+    Delete {
+        /// The key.
+        key: String,
+        /// What stood there.
+        standing: BTreeSet<String>,
+    },
+    /// An entry of the log.
+    Append {
+        /// Its key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// A deletion in the log.
+    DeleteEntry {
+        /// Its key.
+        key: String,
+    },
+}
+
 /// The history.
 #[derive(Clone, Debug, Default)]
 pub struct Oracle {
@@ -18,6 +51,16 @@ pub struct Oracle {
 }
 
 impl Oracle {
+    /// A write.
+    pub fn tell(&mut self, fact: Fact) {
+        match fact {
+            Fact::Put { key, value, standing } => self.put(&key, &value, standing),
+            Fact::Delete { key, standing } => self.delete(&key, standing),
+            Fact::Append { key, value } => self.append(&key, &value),
+            Fact::DeleteEntry { key } => self.delete_entry(&key),
+        }
+    }
+
     /// A put, with what stood there.
     pub fn put(&mut self, key: &str, value: &str, standing: BTreeSet<String>) {
         self.put.entry(key.to_owned()).or_default().insert(value.to_owned());

@@ -3,14 +3,16 @@
 
 use crate::bucket::{Bucket, Faults};
 use crate::device::{Device, Disk, Moment};
-use crate::oracle::Oracle;
+use crate::hazards::Hazards;
+use crate::oracle::{Fact, Oracle};
 use crate::random::Random;
+use crate::watch::Watch;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::s3::StoreUri;
 use tidelock_core::{
-    Change, Collection, Config, DeviceId, Error, ErrorKind, Hash, KeyRange, Now, OpId, Operation, Outcome, Request,
-    RequestId, Secret, SyncReport, TransportFailure,
+    Change, Collection, CommitId, Config, DeviceId, Error, ErrorKind, Hash, KeyRange, Now, OpId, Operation, Outcome,
+    Request, RequestId, Secret, SyncReport, TransportFailure,
 };
 
 /// 2026-01-01.
@@ -49,8 +51,16 @@ pub struct World {
     pub gone: BTreeSet<usize>,
     /// The recovery code.
     pub code: Option<tidelock_core::crypto::RecoveryCode>,
+    /// Every kind of fault, in random schedules.
+    pub hazards: Hazards,
+    /// Who looks at everything that goes on, in random schedules.
+    pub watch: Option<Watch>,
     /// PUTs that will arrive once more.
-    late: Vec<(u64, Request)>,
+    pub(crate) late: Vec<(u64, Request)>,
+    /// What was written and would not survive power loss yet, by device.
+    unsure: Vec<(usize, CommitId, Fact)>,
+    /// How often a process was started again.
+    pub restarts: u64,
     values: u64,
 }
 
@@ -67,7 +77,11 @@ impl World {
             store: "file:///sim".parse().expect("a folder's URI"),
             gone: BTreeSet::new(),
             code: None,
+            hazards: Hazards::default(),
+            watch: None,
             late: Vec::new(),
+            unsure: Vec::new(),
+            restarts: 0,
             values: 0,
         }
     }
@@ -103,8 +117,67 @@ impl World {
 
     /// Kills a device and starts it again.
     pub fn restart(&mut self, at: usize) {
-        let (seed, now) = (self.random.bits(), self.devices[at].now(self.now_ms));
+        let seed = self.random.bits();
+        self.restart_with(at, seed);
+    }
+
+    /// The same, with the seed of its random numbers.
+    pub fn restart_with(&mut self, at: usize, seed: u64) {
+        self.restarts += 1;
+        self.settle();
+        self.unsure.retain(|(device, ..)| *device != at); // nobody has seen it: it is no fact
+        let now = self.devices[at].now(self.now_ms);
         self.devices[at].restart(seed, now).expect("what was committed opens again");
+        if let Some(watch) = &mut self.watch {
+            watch.restarted(at);
+        }
+    }
+
+    /// The last device, a second process of another's store, is gone.
+    pub fn forget_last(&mut self) {
+        self.settle();
+        self.devices.pop();
+    }
+
+    fn read_clock(&mut self, at: usize) {
+        if let Some(watch) = &mut self.watch {
+            watch.clock(at, self.devices[at].now(self.now_ms).unix_ms);
+        }
+    }
+
+    /// Time has passed while devices were busy: deadlines end requests that nobody answered.
+    pub fn pass_time(&mut self) {
+        for at in 0..self.devices.len() {
+            if self.devices[at].engine.poll_timeout().is_some_and(|due_ms| due_ms <= self.now_ms) {
+                self.read_clock(at);
+                let now = self.devices[at].now(self.now_ms);
+                self.devices[at].engine.handle_timeout(now);
+                self.devices[at].drain(self.now_ms);
+            }
+        }
+    }
+
+    /// Whether some PUT will arrive once more.
+    pub fn is_late_expected(&self) -> bool {
+        !self.late.is_empty()
+    }
+
+    /// Tells the oracle of a write, once it survives power loss.
+    fn tell(&mut self, at: usize, commit: CommitId, fact: Fact) {
+        self.unsure.push((at, commit, fact));
+        self.settle();
+    }
+
+    /// What has become durable is told to the oracle.
+    pub fn settle(&mut self) {
+        for (at, commit, fact) in std::mem::take(&mut self.unsure) {
+            let device = &self.devices[at];
+            if device.disk.is_paged() && device.durable < commit {
+                self.unsure.push((at, commit, fact));
+            } else {
+                self.oracle.tell(fact);
+            }
+        }
     }
 
     /// A first device with a vault.
@@ -241,12 +314,25 @@ impl World {
 
     /// One thing happens to a device: an answer comes, or time passes.
     pub fn step(&mut self, at: usize) {
+        self.read_clock(at);
         let due = self.devices[at].engine.poll_timeout();
+        let unstored = self.devices[at].unstored() as u64;
+        if unstored > 0 && (self.devices[at].sent.is_empty() || self.random.permille(300)) {
+            let commits = 1 + self.random.below(unstored) as usize;
+            self.devices[at].store_pages(commits, self.now_ms);
+            return self.devices[at].drain(self.now_ms);
+        }
         let waits = self.devices[at].sent.len() as u64;
         if waits > 0 {
             let which = self.random.below(waits) as usize;
             let request = self.devices[at].sent.swap_remove(which);
-            self.deliver(at, &request);
+            if let Some(watch) = &mut self.watch {
+                watch.request(at, &request, self.devices[at].sent_ms[&request.id]);
+            }
+            match self.hazards.on {
+                true => self.deliver_in_danger(at, &request),
+                false => self.deliver(at, &request),
+            }
         } else if let Some(due) = due {
             self.now_ms = self.now_ms.max(due);
             let now = self.devices[at].now(self.now_ms);
@@ -291,7 +377,7 @@ impl World {
         self.devices[at].engine.handle_response(id, response, now);
     }
 
-    fn deliver_late(&mut self) {
+    pub(crate) fn deliver_late(&mut self) {
         let (due, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.late).into_iter().partition(|(at, _)| *at <= self.now_ms);
         self.late = later;
@@ -343,8 +429,9 @@ impl World {
     pub fn put_value(&mut self, at: usize, key: &str, value: &str) {
         let standing = self.standing(at, key);
         let bytes = Bytes::from(value.to_owned());
-        if self.write(at, Change::Put { collection: Self::map(), key: key.to_owned(), value: bytes }).is_some() {
-            self.oracle.put(key, value, standing);
+        let change = Change::Put { collection: Self::map(), key: key.to_owned(), value: bytes };
+        if let Some((_, commit)) = self.write(at, change) {
+            self.tell(at, commit, Fact::Put { key: key.to_owned(), value: value.to_owned(), standing });
         }
     }
 
@@ -352,42 +439,48 @@ impl World {
     pub fn resolve(&mut self, at: usize, key: &str, value: Option<&str>) {
         let standing = self.standing(at, key);
         let bytes = value.map(|value| Bytes::from(value.to_owned()));
-        self.write(at, Change::Resolve { collection: Self::map(), key: key.to_owned(), value: bytes });
-        match value {
-            Some(value) => self.oracle.put(key, value, standing),
-            None => self.oracle.delete(key, standing),
-        }
+        let written = self.write(at, Change::Resolve { collection: Self::map(), key: key.to_owned(), value: bytes });
+        let Some((_, commit)) = written else { return };
+        let key = key.to_owned();
+        let fact = match value {
+            Some(value) => Fact::Put { key, value: value.to_owned(), standing },
+            None => Fact::Delete { key, standing },
+        };
+        self.tell(at, commit, fact);
     }
 
     /// A delete, told to the oracle.
     pub fn delete(&mut self, at: usize, key: &str) {
         let standing = self.standing(at, key);
-        if self.write(at, Change::Delete { collection: Self::map(), key: key.to_owned() }).is_some() {
-            self.oracle.delete(key, standing);
+        let change = Change::Delete { collection: Self::map(), key: key.to_owned() };
+        if let Some((_, commit)) = self.write(at, change) {
+            self.tell(at, commit, Fact::Delete { key: key.to_owned(), standing });
         }
     }
 
     /// An entry of the log, told to the oracle.
     pub fn append(&mut self, at: usize) -> Option<String> {
         let value = self.value();
-        let key = self.write(at, Change::Append { collection: Self::log(), value: Bytes::from(value.clone()) })?;
-        self.oracle.append(&key, &value);
+        let change = Change::Append { collection: Self::log(), value: Bytes::from(value.clone()) };
+        let (key, commit) = self.write(at, change)?;
+        self.tell(at, commit, Fact::Append { key: key.clone(), value });
         Some(key)
     }
 
     /// Imports an entry, told to the oracle; gives its key.
-    pub fn import(&mut self, at: usize, unix_ms: u64, value: &str) -> String {
+    pub fn import(&mut self, at: usize, unix_ms: u64, value: &str) -> Option<String> {
         let (source, bytes) = ("a file".to_owned(), Bytes::from(value.to_owned()));
         let change = Change::Import { collection: Self::log(), source, unix_ms, repeat: 0, value: bytes };
-        let key = self.write(at, change).expect("nobody is killed here");
-        self.oracle.append(&key, value);
-        key
+        let (key, commit) = self.write(at, change)?;
+        self.tell(at, commit, Fact::Append { key: key.clone(), value: value.to_owned() });
+        Some(key)
     }
 
     /// Deletes an entry of the log, told to the oracle.
     pub fn delete_entry(&mut self, at: usize, key: &str) {
-        if self.write(at, Change::Delete { collection: Self::log(), key: key.to_owned() }).is_some() {
-            self.oracle.delete_entry(key);
+        let change = Change::Delete { collection: Self::log(), key: key.to_owned() };
+        if let Some((_, commit)) = self.write(at, change) {
+            self.tell(at, commit, Fact::DeleteEntry { key: key.to_owned() });
         }
     }
 
@@ -400,8 +493,10 @@ impl World {
         }
     }
 
-    /// One change; gives its key, or `None` if the device was killed before it was committed: then it is no fact.
-    fn write(&mut self, at: usize, change: Change) -> Option<String> {
+    /// One change; gives its key and commit, or `None` if the device was killed before it was committed, or its disk was
+    /// full: then it is no fact.
+    fn write(&mut self, at: usize, change: Change) -> Option<(String, CommitId)> {
+        self.read_clock(at);
         let now = self.devices[at].now(self.now_ms);
         let written = self.devices[at].engine.write(&[change], now);
         if self.devices[at].is_killed() {
@@ -409,7 +504,11 @@ impl World {
             return None;
         }
         self.devices[at].drain(self.now_ms);
-        written.expect("a valid change on a sound disk").keys.into_iter().next()
+        match written {
+            Ok(written) => written.keys.into_iter().next().map(|key| (key, written.commit)),
+            Err(error) if error.kind() == ErrorKind::LocalStore => None,
+            Err(error) => panic!("a valid change was refused: {error}"),
+        }
     }
 
     /// What a device holds of the map.

@@ -93,7 +93,7 @@ fn a_log_entry_deleted_everywhere_and_imported_again() {
     let mut world = World::with_devices(54, 2);
     let file: Vec<(u64, String)> =
         (0..40).map(|line| (1_000_000 + line * 60_000, format!("ls {}", line % 7))).collect();
-    let keys: Vec<String> = file.iter().map(|(ms, line)| world.import(0, *ms, line)).collect();
+    let keys: Vec<String> = file.iter().map(|(ms, line)| world.import(0, *ms, line).unwrap()).collect();
     world.sync_all();
     let entries = world.log_of(1).len();
     assert_eq!(entries, 40);
@@ -120,13 +120,13 @@ fn a_log_entry_deleted_everywhere_and_imported_again() {
 #[test]
 fn a_log_entry_deleted_by_one_and_imported_unseen_by_another_stays_deleted() {
     let mut world = World::with_devices(55, 3);
-    let key = world.import(0, 1_000, "ls");
+    let key = world.import(0, 1_000, "ls").unwrap();
     world.delete_entry(0, &key);
-    assert_eq!(world.import(1, 1_000, "ls"), key, "the same line has the same key everywhere");
+    assert_eq!(world.import(1, 1_000, "ls").unwrap(), key, "the same line has the same key everywhere");
     world.sync_all();
     world.check().unwrap();
     assert!(world.log_of(1).is_empty());
-    assert_eq!(world.import(2, 1_000, "ls"), key);
+    assert_eq!(world.import(2, 1_000, "ls").unwrap(), key);
     world.sync_all();
     world.check().unwrap();
 }

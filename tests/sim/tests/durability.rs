@@ -186,3 +186,35 @@ fn a_sequence_frozen_for_more_than_a_day_is_never_put_again() {
     let witness = Witness::new(&world.bucket, world.code.as_ref().unwrap());
     witness.one_body_each(&world.bucket).unwrap();
 }
+
+#[test]
+fn what_stands_after_a_sequence_was_given_up_is_no_rollback() {
+    let mut world = World::with_devices(65, 2);
+    let sequence = world.devices[0].engine.status().unwrap().sequence;
+    world.put(0, "page");
+    // No PUT of a manifest arrives for days: sequence after sequence is frozen and given up.
+    for _ in 0..4 {
+        let now_ms = world.now_ms;
+        let op = world.devices[0].start(tidelock_core::Operation::Check, now_ms);
+        while let Some(held) = world.run_until(0, op, |request| is_put_of(request, "/manifests/")) {
+            let put = Witness::new(&world.bucket, world.code.as_ref().unwrap());
+            let path = held.url.trim_start_matches("file:///");
+            let body = put.manifest(path, &held.body).unwrap();
+            assert!(Witness::sequence(&body) > sequence, "an older one was PUT again");
+            world.break_off(0, &held);
+        }
+        world.restart(0);
+        world.now_ms += 25 * HOUR_MS;
+        for _ in 0..3 {
+            let now_ms = world.now_ms;
+            let op = world.devices[0].start(tidelock_core::Operation::Check, now_ms);
+            while let Some(held) = world.run_until(0, op, |request| is_put_of(request, "/manifests/")) {
+                world.break_off(0, &held);
+            }
+            world.devices[0].finished.remove(&op);
+        }
+        assert_eq!(world.devices[0].engine.status().unwrap().stopped, None, "nobody rolled anything back");
+    }
+    world.heal(2).unwrap();
+    world.check().unwrap();
+}

@@ -3,6 +3,7 @@
 
 mod model;
 mod refusals;
+mod shared;
 mod slots;
 mod vectors;
 

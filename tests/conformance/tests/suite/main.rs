@@ -35,4 +35,5 @@ mod counts;
 mod evidence;
 mod faults;
 mod load;
+mod refusals;
 mod secrecy;

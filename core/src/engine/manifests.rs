@@ -1,0 +1,193 @@
+//! Others' manifests: read, verified, and taken as what their devices say now.
+
+use super::api::SyncReport;
+use super::head::{Behind, Debt, Identity, Point2, damaged, local_error};
+use super::member;
+use super::objects::{Opened, manifest_path};
+use super::shared::Shared;
+use super::state::Tx;
+use crate::crypto::{ObjectKind, unpad_to_power_of_two};
+use crate::local::Table;
+use crate::replica::{Manifest, Run, Sighting};
+use crate::s3::ETag;
+use crate::{DeviceId, Error, ErrorKind, Hash};
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A manifest as read, in its place and signed by its device.
+pub(super) struct Verified {
+    manifest: Manifest,
+    hash: Hash,
+    etag: Option<ETag>,
+    signed: Vec<u8>,
+    /// Its author has the newest keys: whoever has those is the owner.
+    newest_keys: bool,
+}
+
+/// Manifests as read; what could not be had is not among them.
+pub(super) type Read = BTreeMap<DeviceId, Verified>;
+
+/// Reads manifests, several at a time. What cannot be had or does not verify is simply not among them.
+pub(super) async fn read_manifests(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    devices: &BTreeSet<DeviceId>,
+    report: &mut SyncReport,
+) -> Result<Read, Error> {
+    let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
+    let mut waiting = devices.iter().copied();
+    let mut running = FuturesUnordered::new();
+    running.extend(waiting.by_ref().take(width).map(|device| read_manifest(cx, identity, device)));
+    let mut read = Read::new();
+    while let Some((device, result)) = running.next().await {
+        match result? {
+            Ok(found) => {
+                read.extend(found.map(|found| (device, found)));
+            }
+            Err(bad) => report.reports.push(bad),
+        }
+        running.extend(waiting.next().map(|device| read_manifest(cx, identity, device)));
+    }
+    Ok(read)
+}
+
+type OneRead = Result<Result<Option<Verified>, Error>, Error>;
+
+async fn read_manifest(cx: &Shared, identity: &Identity, device: DeviceId) -> (DeviceId, OneRead) {
+    let path = manifest_path(identity.space, device);
+    let read = match cx.get_sealed(&path, ObjectKind::Manifest).await {
+        Ok(Opened::Plain { plaintext, etag, epoch }) => Ok(verify_manifest(identity, device, &plaintext)
+            .map(|(manifest, hash, signed)| {
+                let newest_keys = epoch.number >= identity.keys.newest().number;
+                Some(Verified { manifest, hash, etag, signed, newest_keys })
+            })
+            .map_err(|error| {
+                error.on(&*path).next_step("none: it is read again later; valid data of others is not held up")
+            })),
+        Ok(Opened::Missing) => Ok(Ok(None)),
+        Ok(Opened::Bad(error)) => {
+            Ok(Err(error.next_step("none: it is read again later; valid data of others is not held up")))
+        }
+        Err(error) => Err(error),
+    };
+    (device, read)
+}
+
+/// Opens a manifest's plaintext: its place, its signature, its bounds.
+pub(super) fn verify_manifest(
+    identity: &Identity,
+    device: DeviceId,
+    plaintext: &[u8],
+) -> Result<(Manifest, Hash, Vec<u8>), Error> {
+    let signed = unpad_to_power_of_two(plaintext)?;
+    let (manifest, hash) = Manifest::verify(signed)?;
+    if (manifest.vault, manifest.space, manifest.device) != (identity.vault, identity.space, device) {
+        return Err(Error::new(ErrorKind::Corrupt, "a manifest belongs elsewhere"));
+    }
+    Ok((manifest, hash, signed.to_vec()))
+}
+
+/// One step: what was read counts, what is still missing becomes a debt.
+pub(super) fn settle_manifests(
+    tx: &mut Tx<'_>,
+    beacon: &BTreeMap<DeviceId, Sighting>,
+    wanted: &BTreeSet<DeviceId>,
+    read: &Read,
+) -> Result<(), Error> {
+    let own = tx.head.identity()?.device;
+    for (device, said) in beacon.iter().filter(|(device, _)| **device != own) {
+        let known =
+            tx.head.peers.get(device).map_or((0, Default::default()), |peer| (peer.sequence, peer.hash.short()));
+        if (said.sequence, said.hash) > known && tx.head.peers.get(device).is_none_or(|peer| peer.wanted < Some(*said))
+        {
+            tx.head.peer_mut(*device).wanted = Some(*said);
+        }
+    }
+    accept_listed(tx, read)?;
+    let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
+    for device in wanted {
+        let missing = !read.contains_key(device);
+        if missing && !tx.head.peers.contains_key(device) {
+            continue; // a listing named it, which anybody may forge: the next full check lists again
+        }
+        let peer = tx.head.peer_mut(*device);
+        if missing && peer.sequence > 0 && peer.behind.is_none() && peer.wanted.is_none() {
+            peer.behind = Some(Behind { since_ms: unix_ms, shown_n: 0 });
+        }
+        if missing || peer.wanted.is_some() || peer.behind.is_some() {
+            peer.debt = Some(Debt::after(peer.debt, polls, unix_ms));
+        }
+    }
+    Ok(())
+}
+
+/// Accepts manifests of devices that are listed, and of newcomers that have the newest keys. Who has older ones alone may
+/// be somebody that was revoked and lists itself. True: there was one more than before.
+pub(super) fn accept_listed(tx: &mut Tx<'_>, read: &Read) -> Result<bool, Error> {
+    let mut moved = false;
+    for (device, verified) in read {
+        let known = tx.head.peers.get(device).map_or(0, |peer| peer.sequence);
+        if known == 0 && !verified.newest_keys && !member::is_listed(tx, *device)? {
+            continue;
+        }
+        accept(tx, *device, verified);
+        moved |= tx.head.peers.get(device).is_some_and(|peer| peer.sequence > known);
+    }
+    Ok(moved)
+}
+
+fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
+    let Verified { manifest, hash, etag, signed, .. } = verified;
+    let hash = *hash;
+    let unix_ms = tx.now.unix_ms;
+    let own = tx.head.identity.as_ref().map(|identity| identity.device);
+    let peer = tx.head.peer_mut(device);
+    if manifest.sequence < peer.sequence && !planted!(LatePutTrusted) {
+        let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
+        peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
+        return;
+    }
+    let second_line = (manifest.sequence == peer.sequence && hash != peer.hash)
+        || (peer.sequence > 0 && manifest.sequence == peer.sequence + 1 && manifest.previous != peer.hash);
+    if second_line && !weakened!(ForkNotSeen) {
+        peer.forked = true;
+        return;
+    }
+    peer.etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
+    peer.behind = None;
+    if peer.wanted.is_some_and(|wanted| wanted.sequence <= manifest.sequence) {
+        peer.wanted = None;
+    }
+    if manifest.sequence == peer.sequence {
+        return;
+    }
+    peer.debt = None; // news: nothing of it waits for its turn
+    peer.sequence = manifest.sequence;
+    peer.hash = hash;
+    peer.seen_ms = Some(unix_ms);
+    peer.stated = manifest.vector.clone();
+    let end = manifest.line.tail.end();
+    peer.end = Point2 { n: end.n, tag: end.tag };
+    peer.segments.clone_from(&manifest.line.segments);
+    peer.tail_from = manifest.line.tail.from;
+    peer.snapshot.clone_from(&manifest.snapshot);
+    (peer.misses, peer.misses_of_others) = manifest.damaged.iter().partition(|damaged| Some(damaged.device) == own);
+    tx.set(Table::Devices, manifest_row(device), Some(signed.clone()));
+}
+
+/// Where a device's newest verified manifest lies, as signed.
+fn manifest_row(device: DeviceId) -> Vec<u8> {
+    let mut key = device.0.to_vec();
+    key.push(1);
+    key
+}
+
+/// The tail of a device's newest verified manifest.
+pub(super) fn stored_tail(cx: &Shared, device: DeviceId) -> Result<Option<Run>, Error> {
+    let stored = cx.read(|state| state.local.get(Table::Devices, &manifest_row(device))).map_err(local_error)?;
+    match stored {
+        Some(signed) => Ok(Some(damaged(Manifest::verify(&signed))?.0.line.tail)),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,155 @@
+//! Slots in the bucket: reading one's own, sealing everybody's again, and the keys that come with them.
+
+use super::head::{Identity, damaged, local_error};
+use super::objects::Found;
+use super::shared::Shared;
+use super::state::{State, Tx, internal, record_key};
+use super::write;
+use crate::crypto::{
+    KeyRing, Opener, RootSecret, SlotName, SlotPayload, SlotRecord, StretchParams, StretchRequest, Stretching,
+    keys_path, open_keys, seal_keys, seal_slot,
+};
+use crate::local::{ByteRange, Table};
+use crate::replica::{Action, Collection, Slot, decode, encode};
+use crate::{EpochId, Error, ErrorKind, VaultId};
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+/// The most bytes of a slot or keys object: a header, a key, a small payload; every earlier key for the latter.
+const SLOT_BYTES_MAX: u64 = 64 << 10;
+const KEYS_BYTES_MAX: u64 = 1 << 20;
+/// More slots than any person has devices.
+const SLOTS_MAX: u32 = 1_000;
+
+/// Where root records of slots lie.
+pub(super) const SLOT_RECORD: &str = "slots/";
+
+/// Every slot whose record is here, sealed and PUT again.
+pub(super) async fn put_slots(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    for record in &cx.read(records)? {
+        put_slot(cx, identity, record).await?;
+    }
+    Ok(())
+}
+
+/// The slots' records that stand.
+pub(super) fn records(state: &State) -> Result<Vec<SlotRecord>, Error> {
+    let Some(number) = state.head.collections.get(&Collection::root()) else { return Ok(Vec::new()) };
+    let range = ByteRange::prefix(&record_key(*number, SLOT_RECORD));
+    let rows = state.local.list(Table::Records, &range, SLOTS_MAX).map_err(local_error)?;
+    let mut records = Vec::new();
+    for (_, row) in rows {
+        let slot: Slot = damaged(decode(&row, "a record"))?;
+        if let Some(value) = slot.winner().and_then(|winner| winner.action.value()) {
+            // What a newer version wrote of a slot is its own affair.
+            records.extend(decode::<SlotRecord>(value, "a slot's record"));
+        }
+    }
+    Ok(records)
+}
+
+/// Weekly: the own slot and the earlier keys stand, or a lifecycle rule or a slip took them, and all are PUT again.
+pub(super) async fn check(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    let epoch = identity.keys.newest();
+    let mut paths = vec![SlotName::Device(identity.device).path()];
+    if epoch.number > 1 {
+        paths.push(keys_path(epoch));
+    }
+    for path in paths {
+        if let Found::Nothing = cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error)? {
+            put_keys(cx, identity).await?;
+            return put_slots(cx, identity).await;
+        }
+    }
+    Ok(())
+}
+
+/// The object with all earlier keys. There is none in the first epoch.
+pub(super) async fn put_keys(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    let epoch = identity.keys.newest();
+    if epoch.number == 1 {
+        return Ok(());
+    }
+    let sealed = seal_keys(&identity.keys, &identity.secret, &mut *cx.lock().entropy);
+    cx.flush().await?;
+    cx.put_new(&keys_path(epoch), Bytes::from(sealed)).await
+}
+
+pub(super) async fn put_slot(cx: &Shared, identity: &Identity, record: &SlotRecord) -> Result<(), Error> {
+    let epoch = identity.keys.newest();
+    let root_secret = identity.keys.root_secret(epoch).ok_or_else(|| internal("no secret for its own epoch"))?.clone();
+    let payload = SlotPayload { epoch, root_secret, vault: identity.vault, header_hash: identity.header };
+    let sealed = {
+        let mut state = cx.lock();
+        seal_slot(record, &payload, &identity.secret, &mut *state.entropy)?
+    };
+    cx.flush().await?;
+    cx.put_new(&record.name.path(), Bytes::from(sealed)).await
+}
+
+pub(super) async fn get_slot(cx: &Shared, path: &str) -> Result<Option<Bytes>, Error> {
+    match cx.get(path, None, SLOT_BYTES_MAX).await.map_err(|failure| failure.error)? {
+        Found::Bytes { bytes, .. } => Ok(Some(bytes)),
+        Found::Unchanged | Found::Nothing => Ok(None),
+    }
+}
+
+/// The newest epoch's secret gives, through its `keys/` object, all that came before.
+pub(super) async fn key_ring(
+    cx: &Shared,
+    vault: VaultId,
+    epoch: EpochId,
+    secret: RootSecret,
+) -> Result<KeyRing, Error> {
+    if epoch.number == 1 {
+        return KeyRing::first(vault, epoch, secret);
+    }
+    let path = keys_path(epoch);
+    match cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error)? {
+        Found::Bytes { bytes, .. } => open_keys(vault, epoch, secret, &bytes),
+        Found::Unchanged | Found::Nothing => Err(Error::new(ErrorKind::Corrupt, "the vault's earlier keys are gone")
+            .on(path)
+            .next_step("sync any device of the vault: it puts them back")),
+    }
+}
+
+pub(super) fn slot_key(record: &SlotRecord) -> String {
+    record.name.path().trim_start_matches(SLOT_RECORD).to_owned()
+}
+
+pub(super) async fn passphrase_opener(
+    cx: &Shared,
+    identity: &Identity,
+    passphrase: Zeroizing<String>,
+) -> Result<Opener, Error> {
+    let salt = {
+        let mut state = cx.lock();
+        identity.secret.fresh("passphrase salt", &mut *state.entropy, &[&identity.vault.0])
+    };
+    stretched(cx, Stretching { salt, params: StretchParams::default() }, passphrase).await
+}
+
+pub(super) async fn stretched(
+    cx: &Shared,
+    stretching: Stretching,
+    passphrase: Zeroizing<String>,
+) -> Result<Opener, Error> {
+    if passphrase.is_empty() {
+        return Err(Error::new(ErrorKind::Invalid, "the passphrase is empty").next_step("choose a longer one"));
+    }
+    let request = StretchRequest { stretching, passphrase: Zeroizing::new(passphrase.as_bytes().to_vec()) };
+    let key = cx.stretch(request).await?;
+    Ok(Opener::passphrase(stretching, &key))
+}
+
+/// Replaces the record of a slot's holder.
+pub(super) fn put_record(tx: &mut Tx<'_>, record: &SlotRecord) -> Result<(), Error> {
+    let place = format!("{}{}", SLOT_RECORD, slot_key(record));
+    write::put_or_delete(tx, &Collection::root(), &place, Action::Put(encode(record)))
+}
+
+/// Takes a slot's record away.
+pub(super) fn delete_record(tx: &mut Tx<'_>, record: &SlotRecord) -> Result<(), Error> {
+    let place = format!("{}{}", SLOT_RECORD, slot_key(record));
+    write::put_or_delete(tx, &Collection::root(), &place, Action::Delete)
+}

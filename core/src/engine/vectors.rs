@@ -1,0 +1,471 @@
+//! The shared vectors of what is inside sealed objects, and of how writes meet: `tests/vectors`.
+
+use super::apply::lowest;
+use super::evidence::vault_in_header;
+use super::head::Identity;
+use super::manifests::verify_manifest;
+use super::member::DeviceRecord;
+use super::merge::{check_range, read_index};
+use super::objects::open;
+use super::pull::read_beacon;
+use super::read::winner;
+use crate::crypto::{
+    DeviceSecret, KeyRing, ObjectKind, RootSecret, SlotName, SlotRecord, pad_padme, pad_to_power_of_two,
+    private_space_id, unpad_padme, unpad_to_power_of_two,
+};
+use crate::replica::{
+    Action, Beacon, Collection, Context, Dot, Home, Index, Kind, Logged, Manifest, ObjectRef, Op, Point, Row, RowKey,
+    Run, Sighting, Slot, Stamp, Standing, Vector, append_key, decode, decode_chunk, decode_deletions, decode_segment,
+    decode_tail, deletion_digest, import_key,
+};
+use crate::vectors::{Given, epoch, hex, run, tag, unhex, vectors};
+use crate::{DeviceId, Hash, VaultId};
+use serde_json::{Value, json};
+
+/// Who reads, with an epoch that opens nothing where a case has no ring.
+fn identity(vault: VaultId, ring: Option<&Value>) -> Identity {
+    let root = |bytes: [u8; 32]| borsh::from_slice::<RootSecret>(&bytes).unwrap();
+    let entry = |value: &Value| {
+        let secret = unhex(value["root_secret"].as_str().unwrap()).try_into().unwrap();
+        (epoch(value["epoch"].as_str().unwrap()), root(secret))
+    };
+    let mut entries: Vec<_> = ring.map_or(Vec::new(), |ring| ring.as_array().unwrap().iter().map(entry).collect());
+    if entries.is_empty() {
+        entries.push((epoch("00000001-0000000000000000"), root([1; 32])));
+    }
+    let (first, secret) = entries.remove(0);
+    let mut keys = KeyRing::first(vault, first, secret).unwrap();
+    entries.into_iter().for_each(|(epoch, secret)| keys.add(epoch, secret).unwrap());
+    let secret = DeviceSecret::from_bytes([0; 32]);
+    Identity {
+        vault,
+        space: private_space_id(vault),
+        device: secret.device_id(),
+        secret,
+        keys,
+        header: Hash::default(),
+        recovery: None,
+        member: true,
+    }
+}
+
+#[test]
+fn objects() {
+    run(vectors!("objects"), |check, given| {
+        assert_eq!(check, "object");
+        let identity = identity(given.vault(), Some(&given.0["ring"]));
+        let kind = match given.text("kind") {
+            "beacon" => ObjectKind::Beacon,
+            "manifest" => ObjectKind::Manifest,
+            "segment" => ObjectKind::Segment,
+            "snapshot-index" => ObjectKind::SnapshotIndex,
+            "snapshot-chunk" => ObjectKind::SnapshotChunk,
+            other => panic!("{other}"),
+        };
+        let (padded, _) = open(&identity, given.text("path"), kind, &given.hex("sealed"), u64::MAX)?;
+        match kind {
+            ObjectKind::Beacon | ObjectKind::Manifest => unpad_to_power_of_two(&padded).map(hex),
+            _ => unpad_padme(&padded).map(hex),
+        }
+    });
+}
+
+#[test]
+fn headers() {
+    run(vectors!("headers"), |check, given| {
+        assert_eq!(check, "header");
+        vault_in_header(&given.hex("bytes")).map(|vault| hex(vault.0))
+    });
+}
+
+#[test]
+fn tails() {
+    run(vectors!("tails"), |check, given| {
+        assert_eq!(check, "tail");
+        decode_tail(given.device(), &given.hex("tail")).map(|run| run_value(given.device(), &run))
+    });
+}
+
+#[test]
+fn segments() {
+    run(vectors!("segments"), |check, given| {
+        assert_eq!(check, "segment");
+        let home = Home { vault: given.vault(), space: given.space(), device: given.device() };
+        decode_segment(home, &given.hex("plaintext")).map(|run| run_value(home.device, &run))
+    });
+}
+
+#[test]
+fn manifests() {
+    run(vectors!("manifests"), |check, given| {
+        assert_eq!(check, "manifest");
+        let identity = identity(given.vault(), None);
+        assert_eq!(identity.space, given.space());
+        let padded = pad_to_power_of_two(&given.hex("signed"));
+        let (manifest, hash, _) = verify_manifest(&identity, given.device(), &padded)?;
+        Ok(manifest_value(&manifest, hash))
+    });
+}
+
+#[test]
+fn beacons() {
+    run(vectors!("beacons"), |check, given| match check {
+        "beacon" => {
+            let identity = identity(given.vault(), None);
+            read_beacon(&identity, &pad_to_power_of_two(&given.hex("plaintext"))).map(|beacon| beacon_value(&beacon))
+        }
+        "merge-beacons" => {
+            let mut mine = beacon(&given.0["mine"]);
+            mine.merge(&beacon(&given.0["theirs"]));
+            Ok(beacon_value(&mine))
+        }
+        other => panic!("{other}"),
+    });
+}
+
+#[test]
+fn snapshots() {
+    run(vectors!("snapshots"), |check, given| {
+        let plaintext = given.hex("plaintext");
+        match check {
+            "index" => {
+                let identity = identity(given.vault(), None);
+                read_index(&identity, None, &pad_padme(&plaintext)).map(|index| index_value(&index))
+            }
+            "chunk" => decode_chunk(&plaintext).map(|parts| chunk_value(&parts)),
+            "chunk-range" => {
+                let next = Some(&given.0["next"]).filter(|next| !next.is_null()).map(row_key);
+                check_range(&decode_chunk(&plaintext)?, &row_key(&given.0["first"]), next.as_ref())
+                    .map(|()| json!(true))
+            }
+            "deletions" => decode_deletions(&plaintext).map(|digests| digests.iter().map(hex).collect()),
+            other => panic!("{other}"),
+        }
+    });
+}
+
+#[test]
+fn records() {
+    run(vectors!("records"), |check, given| {
+        let value = given.hex("value");
+        match check {
+            "device-record" => decode::<DeviceRecord>(&value, "a record").map(|record| {
+                json!({
+                    "public_key": hex(record.public_key),
+                    "name": record.name,
+                    "since_ms": record.since_ms.to_string(),
+                })
+            }),
+            "slot-record" => decode::<SlotRecord>(&value, "a record").map(|record| {
+                assert_eq!(record.name.path(), given.text("key"));
+                let (opener, name) = match record.name {
+                    SlotName::Recovery(name) => ("recovery", name.to_vec()),
+                    SlotName::Passphrase(stretching) => ("passphrase", borsh::to_vec(&stretching).unwrap()),
+                    SlotName::Device(device) => ("device", device.0.to_vec()),
+                };
+                json!({
+                    "opener": opener,
+                    "name": hex(name),
+                    "public_key": hex(record.public_key),
+                    "psk": hex(record.psk),
+                })
+            }),
+            other => panic!("{other}"),
+        }
+    });
+}
+
+#[test]
+fn logs() {
+    run(vectors!("logs"), |check, given| {
+        let ring = || {
+            let ring = json!([{"epoch": "00000001-0000000000000000", "root_secret": given.text("first_root_secret")}]);
+            identity(given.vault(), Some(&ring)).keys
+        };
+        let collection = || Collection::log(given.text("collection"));
+        Ok(match check {
+            "append-key" => json!(append_key(given.number("ms"), given.fixed("random"))),
+            "import-key" => {
+                let (source, value) = (given.text("source"), given.hex("value"));
+                let repeat = u32::try_from(given.small("repeat")).unwrap();
+                json!(import_key(&ring().import_key(), &collection(), source, given.number("ms"), &value, repeat))
+            }
+            "deletion-digest" => hex(deletion_digest(&ring().digest_key(), &collection(), given.text("key"))),
+            other => panic!("{other}"),
+        })
+    });
+}
+
+#[test]
+fn stamps() {
+    run(vectors!("stamps"), |check, given| {
+        let last = stamp(&given.0["last"]);
+        Ok(match check {
+            "next-stamp" => stamp_value(last.next(given.number("now_ms"))),
+            "stamp-after-seeing" => stamp_value(last.after_seeing(stamp(&given.0["foreign"]), given.number("now_ms"))),
+            other => panic!("{other}"),
+        })
+    });
+}
+
+#[test]
+fn merges() {
+    run(vectors!("merges"), |check, given| {
+        Ok(match check {
+            "apply" => {
+                let (mut slot, holder) = (slot(&given.0["slot"]), vector(&given.0["holder"]));
+                slot.apply(standing(&given.0["write"]), &vector(&given.0["seen"]), &holder);
+                shrunk(slot, &holder)
+            }
+            "merge" => {
+                let (mine, theirs) = (vector(&given.0["my_vector"]), vector(&given.0["their_vector"]));
+                let islands: Vec<Dot> = given.0["my_islands"].as_array().unwrap().iter().map(dot).collect();
+                let mut merged = slot(&given.0["mine"]);
+                let mine_has = |dot: &Dot| mine.covers(dot) || islands.contains(dot);
+                merged.merge(slot(&given.0["theirs"]), mine_has, |dot| theirs.covers(dot), &mine);
+                let mut both = mine.clone();
+                both.join(&theirs);
+                shrunk(merged, &both)
+            }
+            "log-entry" => slot_value(&lowest(slot(&given.0["slot"]), standing(&given.0["entry"]))),
+            "versions" => versions(given),
+            other => panic!("{other}"),
+        })
+    });
+}
+
+fn versions(given: &Given<'_>) -> Value {
+    let slot = slot(&given.0["slot"]);
+    let is_log = given.text("kind") == "log";
+    let collection = if is_log { Collection::log("c") } else { Collection::map("c") };
+    let counts = winner(&collection, &slot);
+    let mut siblings: Vec<&Standing> =
+        slot.puts().filter(|put| counts.is_some_and(|c| c.action != put.action)).collect();
+    assert_eq!(siblings.len(), slot.siblings());
+    siblings.sort_by_key(|write| (write.stamp, write.dot));
+    if !is_log {
+        siblings.reverse();
+    }
+    json!({
+        "counts": counts.map(|write| dot_value(&write.dot)),
+        "siblings": siblings.iter().map(|write| dot_value(&write.dot)).collect::<Value>(),
+    })
+}
+
+/// A slot without what says nothing: the part of contexts that `vector` covers.
+fn shrunk(mut slot: Slot, vector: &Vector) -> Value {
+    slot.standing.iter_mut().for_each(|write| write.context.shrink(vector));
+    slot_value(&slot)
+}
+
+// From JSON
+
+fn entry(value: &Value) -> (DeviceId, u64, crate::Tag) {
+    let device = DeviceId(unhex(value["device"].as_str().unwrap()).try_into().unwrap());
+    (device, value["n"].as_str().unwrap().parse().unwrap(), tag(&value["tag"]))
+}
+
+fn dot(value: &Value) -> Dot {
+    let (device, n, tag) = entry(value);
+    Dot { device, n, tag }
+}
+
+fn vector(value: &Value) -> Vector {
+    let point = |value| {
+        let (device, n, tag) = entry(value);
+        (device, Point { n, tag })
+    };
+    value.as_array().unwrap().iter().map(point).collect()
+}
+
+fn stamp(value: &Value) -> Stamp {
+    let counter = u32::try_from(value["counter"].as_u64().unwrap()).unwrap();
+    Stamp { ms: value["ms"].as_str().unwrap().parse().unwrap(), counter }
+}
+
+fn standing(value: &Value) -> Standing {
+    let action = match value["action"]["put"].as_str() {
+        Some(put) => Action::Put(unhex(put)),
+        None => Action::Delete,
+    };
+    let context = &value["context"];
+    let dots = context["dots"].as_array().unwrap().iter().map(dot).collect();
+    let context = Context { vector: vector(&context["vector"]), dots };
+    Standing { dot: dot(&value["dot"]), stamp: stamp(&value["stamp"]), action, context }
+}
+
+fn slot(value: &Value) -> Slot {
+    Slot { standing: value.as_array().unwrap().iter().map(standing).collect() }
+}
+
+fn row_key(value: &Value) -> RowKey {
+    let name = value["collection"]["name"].as_str().unwrap();
+    let collection = match value["collection"]["kind"].as_str().unwrap() {
+        "root" => Collection::root(),
+        "map" => Collection::map(name),
+        _ => Collection::log(name),
+    };
+    RowKey { collection, key: value["key"].as_str().unwrap().to_owned() }
+}
+
+fn beacon(value: &Value) -> Beacon {
+    let sighting = |value: &Value| {
+        let device = DeviceId(unhex(value["device"].as_str().unwrap()).try_into().unwrap());
+        let sequence = value["sequence"].as_str().unwrap().parse().unwrap();
+        (device, Sighting { sequence, hash: tag(&value["hash"]).0 })
+    };
+    let devices = value.as_array().unwrap().iter().map(sighting).collect();
+    Beacon { vault: VaultId::default(), space: Default::default(), devices }
+}
+
+// To JSON
+
+fn dot_value(dot: &Dot) -> Value {
+    json!({"device": hex(dot.device.0), "n": dot.n.to_string(), "tag": hex(dot.tag.0)})
+}
+
+fn vector_value(vector: &Vector) -> Value {
+    vector.iter().map(|(device, Point { n, tag })| dot_value(&Dot { device, n, tag })).collect()
+}
+
+fn stamp_value(stamp: Stamp) -> Value {
+    json!({"ms": stamp.ms.to_string(), "counter": stamp.counter})
+}
+
+fn collection_value(collection: &Collection) -> Value {
+    let kind = match collection.kind {
+        Kind::Root => "root",
+        Kind::Map => "map",
+        Kind::Log => "log",
+    };
+    json!({"kind": kind, "name": collection.name})
+}
+
+fn action_value(action: &Action) -> Value {
+    action.value().map_or(json!("delete"), |value| json!({"put": hex(value)}))
+}
+
+fn context_value(context: &Context) -> Value {
+    json!({"vector": vector_value(&context.vector), "dots": context.dots.iter().map(dot_value).collect::<Value>()})
+}
+
+fn slot_value(slot: &Slot) -> Value {
+    let write = |write: &Standing| {
+        json!({
+            "dot": dot_value(&write.dot),
+            "stamp": stamp_value(write.stamp),
+            "action": action_value(&write.action),
+            "context": context_value(&write.context),
+        })
+    };
+    slot.standing.iter().map(write).collect()
+}
+
+fn op_value(op: &Op) -> Value {
+    json!({
+        "stamp": stamp_value(op.stamp),
+        "collection": collection_value(&op.collection),
+        "key": op.key,
+        "action": action_value(&op.action),
+        "context": context_value(&op.context),
+    })
+}
+
+fn run_value(device: DeviceId, run: &Run) -> Value {
+    let mut tag = run.before;
+    let ops = (run.from..).zip(&run.ops).map(|(n, logged)| {
+        tag = logged.tag(tag);
+        let mut value = match logged {
+            Logged::Op(op) => op_value(op),
+            Logged::Void { .. } => json!({"void": true}),
+        };
+        value["n"] = json!(n.to_string());
+        value["tag"] = hex(tag.0);
+        value["seen"] = vector_value(logged.seen());
+        value
+    });
+    let ops: Value = ops.collect();
+    let Point { n, tag } = run.end();
+    json!({
+        "from": run.from.to_string(),
+        "before": hex(run.before.0),
+        "base": vector_value(&run.base),
+        "ops": ops,
+        "end": dot_value(&Dot { device, n, tag }),
+    })
+}
+
+fn object_value(object: &ObjectRef) -> Value {
+    json!({"id": hex(object.id.0), "hash": hex(object.hash.0), "len": object.len.to_string()})
+}
+
+fn manifest_value(manifest: &Manifest, hash: Hash) -> Value {
+    let segments: Value = manifest
+        .line
+        .segments
+        .iter()
+        .map(|segment| {
+            json!({
+                "object": object_value(&segment.object),
+                "from": segment.from.to_string(),
+                "end": {"n": segment.end.n.to_string(), "tag": hex(segment.end.tag.0)},
+            })
+        })
+        .collect();
+    let damaged: Value = manifest.damaged.iter().map(|damaged| {
+        json!({"device": hex(damaged.device.0), "from": damaged.from.to_string(), "to": damaged.to.to_string()})
+    }).collect();
+    let snapshot = manifest.snapshot.as_ref().map(|named| {
+        json!({
+            "index": object_value(&named.index),
+            "bytes": named.bytes.to_string(),
+            "vector": vector_value(&named.vector),
+        })
+    });
+    json!({
+        "device": hex(manifest.device.0),
+        "public_key": hex(manifest.public_key),
+        "sequence": manifest.sequence.to_string(),
+        "previous": hex(manifest.previous.0),
+        "hash": hex(hash.0),
+        "vector": vector_value(&manifest.vector),
+        "segments": segments,
+        "tail": run_value(manifest.device, &manifest.line.tail),
+        "snapshot": snapshot,
+        "damaged": damaged,
+    })
+}
+
+fn beacon_value(beacon: &Beacon) -> Value {
+    let entry = |(device, sighting): (&DeviceId, &Sighting)| json!({"device": hex(device.0), "sequence": sighting.sequence.to_string(), "hash": hex(sighting.hash)});
+    beacon.devices.iter().map(entry).collect()
+}
+
+fn index_value(index: &Index) -> Value {
+    let chunks: Value = index
+        .chunks
+        .iter()
+        .map(|chunk| {
+            let first = json!({"collection": collection_value(&chunk.first.collection), "key": chunk.first.key});
+            json!({"object": object_value(&chunk.object), "first": first, "content": hex(chunk.content.0)})
+        })
+        .collect();
+    let deletions: Value = index
+        .deletions
+        .iter()
+        .map(|deletions| json!({"object": object_value(&deletions.object), "content": hex(deletions.content.0)}))
+        .collect();
+    json!({
+        "device": hex(index.device.0),
+        "vector": vector_value(&index.vector),
+        "chunks": chunks,
+        "deletions": deletions,
+    })
+}
+
+fn chunk_value(parts: &[(Collection, Vec<Row>)]) -> Value {
+    let row = |row: &Row| json!({"key": row.key, "slot": slot_value(&row.slot)});
+    parts.iter().map(|(collection, rows)| {
+        json!({"collection": collection_value(collection), "rows": rows.iter().map(row).collect::<Value>()})
+    }).collect()
+}

@@ -1,0 +1,62 @@
+//! Keys and buckets that are wrong, through the command: each server says it its own way, the command in one.
+
+use serde_json::Value;
+use std::process::{Command, Output};
+use tidelock_conformance::{Place, Store};
+
+mod wrong_keys {
+    use tidelock_conformance::Store;
+
+    #[test]
+    fn embedded() {
+        super::wrong_keys(Store::Embedded);
+    }
+
+    #[test]
+    fn versitygw() {
+        super::wrong_keys(Store::Versitygw);
+    }
+
+    #[test]
+    fn minio() {
+        super::wrong_keys(Store::Minio);
+    }
+}
+
+/// Whoever has a vault and is refused loses nothing: the right keys publish what was pending.
+fn wrong_keys(store: Store) {
+    let place = Place::new(store);
+    let (access_key, secret_key) = place.keys().unwrap();
+    let elsewhere = place.uri().replace("s3://tidelock/", "s3://tidelock-has-no-such-bucket/");
+    let run = |arguments: &[&str], secret_key: &str| run_with(&place, arguments, access_key, secret_key);
+    let refused_at_first = [
+        (run(&["init", "--store", &place.uri(), "--json"], "wrong"), 4, "auth", "secret key"),
+        (run(&["init", "--store", &elsewhere, "--json"], secret_key), 3, "not-found", "create the bucket"),
+    ];
+    assert_eq!(run(&["init", "--store", &place.uri()], secret_key).status.code(), Some(0));
+    assert_eq!(run(&["put", "todo", "milk", "two litres"], "").status.code(), Some(0));
+    let refused_later = [
+        (run(&["sync", "--json"], "wrong"), 4, "auth", "secret key"),
+        (run_with(&place, &["sync", "--json"], "nobody", secret_key), 4, "auth", "access key"),
+    ];
+    for (ran, code, kind, step) in refused_at_first.into_iter().chain(refused_later) {
+        let error: Value = serde_json::from_slice(&ran.stderr).unwrap();
+        assert_eq!((ran.status.code(), error["error"]["kind"].as_str()), (Some(code), Some(kind)), "{error}");
+        assert!(error["error"]["hint"].as_str().unwrap().contains(step), "{error}");
+        assert!(ran.stdout.is_empty());
+    }
+    let synced: Value = serde_json::from_slice(&run(&["sync", "--json"], secret_key).stdout).unwrap();
+    assert_eq!((&synced["ops_published"], &synced["pending"]), (&1.into(), &0.into()), "{synced}");
+}
+
+fn run_with(place: &Place, arguments: &[&str], access_key: &str, secret_key: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tidelock-under-test"))
+        .args(arguments)
+        .env("TIDELOCK_LOCAL", place.local("one"))
+        .env("AWS_ACCESS_KEY_ID", access_key)
+        .env("AWS_SECRET_ACCESS_KEY", secret_key)
+        .env_remove("AWS_SESSION_TOKEN")
+        .env_remove("TIDELOCK_STORE")
+        .output()
+        .unwrap()
+}

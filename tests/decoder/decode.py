@@ -1,0 +1,196 @@
+"""Decodes a whole bucket and prints what every device must hold, as JSON. An independent reader of docs/FORMAT.md.
+
+    python3 tests/decoder/decode.py --bucket DIR --secret-file FILE
+
+DIR is a folder store, or an S3 listing dumped to a folder. FILE's first line is the recovery code or the passphrase.
+Exit code 1: an object was refused; stderr names it and the rule.
+"""
+
+import argparse
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import crypto
+import merge
+import snapshot
+from parse import Refused, reading, require
+from replica import LOG, MAP, ROOT, Collection, Vector
+from run import Op
+from snapshot import Standing
+from vault import Bucket, Vault, read_vault
+
+
+def replay(vault: Vault, backwards: bool = False) -> tuple[merge.State, list[str]]:
+    """The state, and what waits: manifests that the beacon knows newer, vectors beyond what is published. The devices' order makes no difference."""
+    state, waiting = merge.State(vault.ring.digest_key), []
+    published = {device: m.tail.end() for device, m in vault.manifests.items()}
+    for device, (sequence, _) in vault.beacon.items():
+        if device not in vault.manifests or vault.manifests[device].sequence < sequence:
+            waiting.append(f"spaces/{vault.ring.space.hex()}/manifests/{device.hex()}")
+    for taken in sorted(vault.snapshots, key=lambda s: s.path, reverse=backwards):
+        if _exceeds(taken.index.vector, published):
+            waiting.append(taken.path)
+        else:
+            state.merge(taken.index, taken.rows, taken.deletions)
+    for device in sorted(vault.runs, reverse=backwards):
+        for path, run in vault.runs[device]:
+            if _exceeds(run.author_vector(), published):
+                waiting.append(path)
+                break
+            with reading(path):
+                state.apply(run)
+    return state, sorted(waiting)
+
+
+def _exceeds(vector: Vector, published: Vector) -> bool:
+    return any(device not in published or point.n > published[device].n for device, point in vector.items())
+
+
+def check_root_records(vault: Vault, state: merge.State) -> tuple[dict[bytes, snapshot.DeviceRecord], set[str]]:
+    """The devices' records, and the paths of the slots' records."""
+    devices, slots = {}, set()
+    for (collection, key), slot in state.rows.items():
+        current = merge.versions(collection, slot)
+        if collection.kind != ROOT or not current or current[0].action is None:
+            continue
+        with reading(f"root record {key}"):
+            if key.startswith("devices/"):
+                record = snapshot.read_device_record(key, current[0].action)
+                devices[crypto.device_id(record.public_key)] = record
+            elif key.startswith("slots/"):
+                snapshot.read_slot_record(key, current[0].action)
+                slots.add(key)
+    for device, runs in vault.runs.items():
+        if device not in state.vector:
+            continue  # nothing of it counts: it wrote nothing, or all of it waits, its record too
+        path, run = runs[0]
+        with reading(path):
+            require(device in devices, "the device is not listed")
+            if run.start == 1 and run.ops:
+                first = run.ops[0]
+                listed = (
+                    isinstance(first, Op) and first.collection.kind == ROOT and first.key == f"devices/{device.hex()}"
+                )
+                require(listed, "a device's first op is not its own record")
+    return devices, slots
+
+
+def described(vault: Vault, state: merge.State, waiting: list[str]) -> dict[str, Any]:
+    """The whole state in plain values."""
+    devices, slot_records = check_root_records(vault, state)
+    by_kind: dict[int, dict[str, Any]] = {MAP: {}, LOG: {}}
+    for row, slot in merge.settled(state).items():
+        if row.collection.kind != ROOT:
+            by_kind[row.collection.kind].setdefault(row.collection.name, {})[row.key] = _slot(row.collection, slot)
+    return {
+        "vault": vault.id.hex(),
+        "space": vault.ring.space.hex(),
+        "epochs": [e.text() for e in sorted(vault.ring.secrets)],
+        "opened_by": vault.opened_by,
+        "slots": {
+            s.path: {"opener": crypto.OPENERS[s.opener], "epoch": s.epoch, "listed": s.path in slot_records}
+            for s in vault.slots
+        },
+        "devices": {
+            device.hex(): {"name": r.name, "since_ms": r.since_ms, "public_key": r.public_key.hex()}
+            for device, r in devices.items()
+        },
+        "beacon": {
+            device.hex(): {
+                "sequence": sequence,
+                "hash": prefix.hex(),
+                "current": _is_current(vault, device, sequence, prefix),
+            }
+            for device, (sequence, prefix) in vault.beacon.items()
+        },
+        "manifests": {
+            device.hex(): {
+                "sequence": m.sequence,
+                "hash": m.hash.hex(),
+                "previous": m.previous.hex(),
+                "vector": _vector(m.vector),
+                "segments": [{"id": s.object.id.hex(), "from": s.start, "to": s.end.n} for s in m.segments],
+                "tail": {"from": m.tail.start, "ops": len(m.tail.ops)},
+                "snapshot": m.snapshot.index.id.hex() if m.snapshot else None,
+                "damaged": [{"device": d.hex(), "from": a, "to": b} for d, a, b in m.damaged],
+            }
+            for device, m in vault.manifests.items()
+        },
+        "snapshots": {
+            s.path: {
+                "device": s.index.device.hex(),
+                "rows": len(s.rows),
+                "chunks": len(s.index.chunks),
+                "deletions": len(s.deletions),
+                "vector": _vector(s.index.vector),
+            }
+            for s in vault.snapshots
+        },
+        "vector": _vector(state.vector),
+        "maps": by_kind[MAP],
+        "logs": by_kind[LOG],
+        "deletions": sorted(d.hex() for d in state.deletions),
+        "waiting": waiting,
+        "unnamed": vault.unnamed,
+    }
+
+
+def _is_current(vault: Vault, device: bytes, sequence: int, prefix: bytes) -> bool:
+    manifest = vault.manifests.get(device)
+    return manifest is not None and (manifest.sequence, manifest.hash[:8]) == (sequence, prefix)
+
+
+def _vector(vector: Vector) -> dict[str, Any]:
+    return {device.hex(): {"n": p.n, "tag": p.tag.hex()} for device, p in vector.items()}
+
+
+def _slot(collection: Collection, slot: list[Standing]) -> dict[str, Any]:
+    """The versions that the rules of conflict name, and all that stands, by rising dot."""
+    return {
+        "versions": [_standing(s) for s in merge.versions(collection, slot)],
+        "standing": [_standing(s) for s in slot],
+    }
+
+
+def _standing(s: Standing) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "device": s.dot.device.hex(),
+        "n": s.dot.n,
+        "tag": s.dot.tag.hex(),
+        "stamp": {"ms": s.stamp.ms, "counter": s.stamp.counter},
+    }
+    if s.action is not None:
+        shown["value"] = base64.b64encode(s.action).decode()
+    if not s.context.is_empty():
+        shown["context"] = {
+            "vector": _vector(s.context.vector),
+            "dots": [{"device": d.device.hex(), "n": d.n} for d in sorted(s.context.dots)],
+        }
+    return shown
+
+
+def decode(bucket: Path, secret: str) -> dict[str, Any]:
+    """Everything, or `Refused`."""
+    vault = read_vault(Bucket(bucket), secret)
+    return described(vault, *replay(vault))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Decodes a whole bucket and prints its state as JSON.")
+    parser.add_argument("--bucket", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--secret-file", type=Path, required=True, metavar="FILE")
+    arguments = parser.parse_args()
+    secret = arguments.secret_file.read_text().split("\n")[0]
+    try:
+        state = decode(arguments.bucket, secret)
+    except Refused as refused:
+        sys.exit(f"refused: {refused}")
+    json.dump(state, sys.stdout, sort_keys=True, indent=1)
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""What stands after everything published is applied (docs/format/replica.md, "Maps", "Logs")."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import crypto
+from parse import require, u64
+from replica import LOG, Collection, Context, Dot, Point, Stamp, Vector, covers, join_vectors
+from run import Op, Run
+from snapshot import Index, RowKey, Rows, Standing
+
+
+def deletion_digest(digest_key: bytes, collection: Collection, key: str) -> bytes:
+    """What stays of a deleted log entry."""
+    name = collection.name.encode()
+    return crypto.keyed(digest_key, u64(len(name)) + name + key.encode(), 16)
+
+
+def settle(slot: list[Standing], vector: Vector) -> list[Standing]:
+    """What a standing write's context covers goes, and its context joins that one's. Contexts shrink by the vector."""
+    gone: set[Dot] = set()
+    contexts = {s.dot: s.context for s in slot}
+    for replaced in slot:
+        for other in slot:
+            if other.dot != replaced.dot and other.dot not in gone and contexts[other.dot].covers(replaced.dot):
+                gone.add(replaced.dot)
+                contexts[other.dot] = contexts[other.dot].join(contexts[replaced.dot])
+    rest = [Standing(s.dot, s.stamp, s.action, contexts[s.dot].beyond(vector)) for s in slot if s.dot not in gone]
+    return sorted(rest, key=lambda s: s.dot)
+
+
+@dataclass
+class State:
+    """What one holder has: its vector, what stands at each key, and the digests of deleted log entries."""
+
+    digest_key: bytes
+    vector: Vector = field(default_factory=dict)
+    rows: dict[RowKey, list[Standing]] = field(default_factory=dict)
+    deletions: set[bytes] = field(default_factory=set)
+
+    def merge(self, index: Index, rows: Rows, deletions: list[bytes]) -> None:
+        """Takes in a snapshot."""
+        joined = join_vectors(self.vector, index.vector)
+        theirs = dict(rows)
+        self.deletions |= set(deletions)
+        for key in self.rows.keys() | theirs.keys():
+            mine_here, theirs_here = self.rows.get(key, []), theirs.get(key, [])
+            if key.collection.kind == LOG:
+                slot: list[Standing] = []
+                for entry in mine_here + theirs_here:
+                    slot = self._unless_deleted(key, with_entry(slot, entry))
+            else:
+                mine_has = partial(covers, self.vector)
+                slot = settle(merged(mine_here, mine_has, theirs_here, index.vector), joined)
+            self._put_slot(key, slot)
+        self.vector = joined
+
+    def apply(self, run: Run) -> None:
+        """Applies the ops of a run that are above the vector, each on its author's vector."""
+        author = dict(run.base)
+        if run.start > 1:
+            author[run.device] = Point(run.start - 1, run.before)
+        for op in run.ops:
+            author = join_vectors(author, op.seen)
+            if not covers(self.vector, op.dot):
+                if isinstance(op, Op):
+                    self._apply_op(op, author)
+                require(self._applied(run.device) == op.dot.n - 1, "ops are missing before this run")
+                self.vector[run.device] = Point(op.dot.n, op.dot.tag)
+            author[run.device] = Point(op.dot.n, op.dot.tag)
+
+    def _applied(self, device: bytes) -> int:
+        return self.vector[device].n if device in self.vector else 0
+
+    def _apply_op(self, op: Op, author: Vector) -> None:
+        key = RowKey(op.collection, op.key)
+        slot = self.rows.get(key, [])
+        if op.collection.kind != LOG:
+            write = Standing(op.dot, op.stamp, op.action, op.context)
+            holder = join_vectors(self.vector, {op.dot.device: Point(op.dot.n, op.dot.tag)})
+            self._put_slot(key, applied_write(slot, write, author, holder))
+        elif op.action is None:
+            self.deletions.add(deletion_digest(self.digest_key, op.collection, op.key))
+            self._put_slot(key, [])
+        else:
+            entry = Standing(op.dot, op.stamp, op.action, Context())
+            self._put_slot(key, self._unless_deleted(key, with_entry(slot, entry)))
+
+    def _unless_deleted(self, key: RowKey, slot: list[Standing]) -> list[Standing]:
+        """Deletion wins, whatever comes later."""
+        return [] if deletion_digest(self.digest_key, key.collection, key.key) in self.deletions else slot
+
+    def _put_slot(self, key: RowKey, slot: list[Standing]) -> None:
+        if slot:
+            self.rows[key] = slot
+        else:
+            self.rows.pop(key, None)
+
+
+def with_entry(slot: list[Standing], entry: Standing) -> list[Standing]:
+    """A log's key with one more entry: of each value the lowest (stamp, dot) stands."""
+    same = [s for s in slot if s.action == entry.action] + [entry]
+    others = [s for s in slot if s.action != entry.action]
+    return sorted(others + [min(same, key=by_stamp)], key=lambda s: s.dot)
+
+
+def merged(
+    mine: list[Standing], mine_has: Callable[[Dot], bool], theirs: list[Standing], their_vector: Vector
+) -> list[Standing]:
+    """A write held by one side stays iff the other has not applied its dot; of one held by both the contexts join."""
+    slot: dict[Dot, Standing] = {}
+    my_dots, their_dots = {s.dot for s in mine}, {s.dot for s in theirs}
+    for standing in mine:
+        if standing.dot in their_dots or not covers(their_vector, standing.dot):
+            slot[standing.dot] = standing
+    for standing in theirs:
+        if standing.dot in slot:
+            joined = slot[standing.dot].context.join(standing.context)
+            slot[standing.dot] = Standing(standing.dot, standing.stamp, standing.action, joined)
+        elif standing.dot in my_dots or not mine_has(standing.dot):
+            slot[standing.dot] = standing
+    return list(slot.values())
+
+
+def applied_write(slot: list[Standing], write: Standing, author: Vector, holder: Vector) -> list[Standing]:
+    """A map's key after one write more, whose author had applied `author`."""
+    seen = context = write.context.join(Context(dict(author), frozenset()))
+    others = []
+    for standing in slot:
+        # A snapshot may have brought this very write already.
+        if standing.dot == write.dot or seen.covers(standing.dot):
+            context = context.join(standing.context)
+        else:
+            others.append(standing)
+    return settle([*others, replace(write, context=context)], holder)
+
+
+def settled(state: State) -> dict[RowKey, list[Standing]]:
+    """All rows, their contexts less what the final vector covers."""
+    return {
+        key: [Standing(s.dot, s.stamp, s.action, s.context.beyond(state.vector)) for s in slot]
+        for key, slot in state.rows.items()
+    }
+
+
+def by_stamp(standing: Standing) -> tuple[Stamp, Dot]:
+    return standing.stamp, standing.dot
+
+
+def versions(collection: Collection, slot: list[Standing]) -> list[Standing]:
+    """The puts that stand: the one that counts, then those with other values. Greatest first; in a log lowest first."""
+    puts = [s for s in slot if s.action is not None]
+    puts.sort(key=by_stamp, reverse=collection.kind != LOG)
+    return puts[:1] + [s for s in puts[1:] if s.action != puts[0].action]

@@ -1,0 +1,158 @@
+"""Names, points, contexts and actions: what everything inside sealed objects is made of (docs/format/replica.md)."""
+
+import unicodedata
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from parse import Reader, counted, require, u32, u64
+
+ROOT, MAP, LOG = 0, 1, 2
+KINDS = {ROOT: "root", MAP: "map", LOG: "log"}
+MAX_KEY, MAX_NAME, MAX_VALUE = 512, 128, 262_144
+
+
+class Dot(NamedTuple):
+    """The name of an op; dots compare by device, n, tag."""
+
+    device: bytes
+    n: int
+    tag: bytes
+
+    @classmethod
+    def read(cls, r: Reader) -> "Dot":
+        dot = cls(r.fixed(16), r.u64(), r.fixed(8))
+        require(dot.n >= 1, "a dot's n is 0")
+        return dot
+
+    def encoded(self) -> bytes:
+        return self.device + u64(self.n) + self.tag
+
+
+class Point(NamedTuple):
+    """All ops of a device up to n."""
+
+    n: int
+    tag: bytes
+
+    @classmethod
+    def read(cls, r: Reader) -> "Point":
+        point = cls(r.u64(), r.fixed(8))
+        require(point.n >= 1, "a point's n is 0")
+        require(r.u8() == 0, "a point names further lines")
+        return point
+
+    def encoded(self) -> bytes:
+        return u64(self.n) + self.tag + b"\0"
+
+
+Vector = dict[bytes, Point]
+
+
+def read_vector(r: Reader) -> Vector:
+    return r.map(lambda r: r.fixed(16), Point.read)
+
+
+def encode_vector(vector: Vector) -> bytes:
+    return u32(len(vector)) + b"".join(device + vector[device].encoded() for device in sorted(vector))
+
+
+def covers(vector: Vector, dot: Dot) -> bool:
+    point = vector.get(dot.device)
+    return point is not None and dot.n <= point.n
+
+
+def join_vectors(a: Vector, b: Vector) -> Vector:
+    joined = dict(a)
+    for device, point in b.items():
+        if device not in joined or point.n > joined[device].n:
+            joined[device] = point
+    return joined
+
+
+class Stamp(NamedTuple):
+    ms: int
+    counter: int
+
+    @classmethod
+    def read(cls, r: Reader) -> "Stamp":
+        return cls(r.u64(), r.u32())
+
+    def encoded(self) -> bytes:
+        return u64(self.ms) + u32(self.counter)
+
+
+class Collection(NamedTuple):
+    """Kind and name; collections compare by both, in this order."""
+
+    kind: int
+    name: str
+
+    @classmethod
+    def read(cls, r: Reader) -> "Collection":
+        kind, name = r.u8(), r.text()
+        require(kind in KINDS, "a collection's kind is none of 0, 1, 2")
+        if kind == ROOT:
+            require(name == "", "a root collection has a name")
+        else:
+            require(1 <= len(name.encode()) <= MAX_NAME, "a collection's name does not have 1 to 128 bytes")
+            require(all(unicodedata.category(c) != "Cc" for c in name), "a collection's name has a control character")
+        return cls(kind, name)
+
+    def encoded(self) -> bytes:
+        return bytes([self.kind]) + counted(self.name.encode())
+
+
+@dataclass(frozen=True)
+class Context:
+    vector: Vector = field(default_factory=dict)
+    dots: frozenset[Dot] = frozenset()
+
+    @classmethod
+    def read(cls, r: Reader) -> "Context":
+        return cls(read_vector(r), r.set(Dot.read))
+
+    def encoded(self) -> bytes:
+        return encode_vector(self.vector) + u32(len(self.dots)) + b"".join(d.encoded() for d in sorted(self.dots))
+
+    def covers(self, dot: Dot) -> bool:
+        return covers(self.vector, dot) or dot in self.dots
+
+    def join(self, other: "Context") -> "Context":
+        return Context(join_vectors(self.vector, other.vector), self.dots | other.dots)
+
+    def beyond(self, vector: Vector) -> "Context":
+        """Less what `vector` covers, and less the dots that its own vector covers."""
+        rest = {d: p for d, p in self.vector.items() if d not in vector or p.n > vector[d].n}
+        return Context(rest, frozenset(d for d in self.dots if not covers(vector, d) and not covers(rest, d)))
+
+    def is_empty(self) -> bool:
+        return not self.vector and not self.dots
+
+
+Action = bytes | None
+"""A put's value, or None: a delete."""
+
+
+def read_action(r: Reader) -> Action:
+    action = r.u8()
+    require(action in (1, 2), "an action is neither put nor delete")
+    if action == 2:
+        return None
+    value = r.bytes()
+    require(len(value) <= MAX_VALUE, "a value is longer than 262,144 bytes")
+    return value
+
+
+def encode_action(action: Action) -> bytes:
+    return b"\2" if action is None else b"\1" + counted(action)
+
+
+def read_key(r: Reader) -> str:
+    key = r.text()
+    require(1 <= len(key.encode()) <= MAX_KEY, "a key does not have 1 to 512 bytes")
+    return key
+
+
+def read_place(r: Reader, vault: bytes, space: bytes) -> None:
+    require(r.fixed(16) == vault, "the vault is another")
+    require(r.fixed(16) == space, "the space is another")

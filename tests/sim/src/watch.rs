@@ -1,0 +1,231 @@
+//! Looks at everything that leaves a device and everything it holds, and says what must never be: two plaintexts under one
+//! salt, an immutable name with two contents, a sequence that goes back, a value that comes back, a word in clear.
+
+use crate::bucket::{header, split};
+use crate::witness::Witness;
+use crate::world::World;
+use std::collections::{BTreeMap, BTreeSet};
+use tidelock_core::s3::Method;
+use tidelock_core::{DeviceId, Hash, Request, Stamp};
+
+/// Where the salt stands in a sealed object: after magic (4), format, kind, suite, epoch (4 + 8).
+const SALT_AT: usize = 19;
+const SALT_BYTES: usize = 24;
+/// The most requests of one operation: everything there is to read and write, and a full budget of retries.
+pub const REQUESTS_MAX: u64 = 500;
+/// A foreign stamp moves a clock this far ahead of itself at most.
+const AHEAD_MS_MAX: u64 = 5 * 60_000;
+
+/// What was seen so far.
+#[derive(Default)]
+pub struct Watch {
+    /// What is wrong, first of all.
+    pub broken: Option<String>,
+    words: Vec<Vec<u8>>,
+    witness: Option<Witness>,
+    /// Manifests of devices of which there are two copies: their sequences say nothing.
+    pub twins: BTreeSet<String>,
+    /// Hash of what was PUT under a name that is written once.
+    immutable: BTreeMap<String, Hash>,
+    salts: BTreeMap<(String, Vec<u8>), Hash>,
+    sequences: BTreeMap<String, (u64, Hash)>,
+    /// Not before this time, said the server: by device, method and key.
+    waits: BTreeMap<(usize, String, String), u64>,
+    held: BTreeMap<usize, Held>,
+    stamps: BTreeMap<usize, Stamp>,
+    clocks: BTreeMap<usize, u64>,
+    requests: BTreeMap<usize, u64>,
+    /// Requests, as a trace tells them; `None` when nobody asks.
+    pub told: Option<Vec<String>>,
+}
+
+/// What one device was seen to hold.
+#[derive(Default)]
+struct Held {
+    /// Values that stand, by key.
+    standing: BTreeMap<String, BTreeSet<String>>,
+    /// Values that stood and were replaced.
+    gone: BTreeMap<String, BTreeSet<String>>,
+    log: BTreeSet<String>,
+    deleted: BTreeSet<String>,
+    peers: BTreeMap<DeviceId, (u64, u64)>,
+}
+
+impl Watch {
+    /// Watches for words that must not be readable in any request; `witness` opens manifests.
+    pub fn new(words: Vec<Vec<u8>>, witness: Witness) -> Self {
+        Self { words, witness: Some(witness), ..Self::default() }
+    }
+
+    fn wrong(&mut self, what: String) {
+        self.broken.get_or_insert(what);
+    }
+
+    /// A device's process ended: what it had not stored may be gone again.
+    pub fn restarted(&mut self, at: usize) {
+        self.held.remove(&at);
+        self.stamps.remove(&at);
+        self.requests.remove(&at);
+        self.waits.retain(|(device, ..), _| *device != at);
+    }
+
+    /// A device's clock is read.
+    pub fn clock(&mut self, at: usize, unix_ms: u64) {
+        let latest = self.clocks.entry(at).or_default();
+        *latest = (*latest).max(unix_ms);
+    }
+
+    /// A server asked for a pause.
+    pub fn told_to_wait(&mut self, at: usize, request: &Request, until_ms: u64) {
+        let (key, _) = split(&request.url);
+        self.waits.insert((at, format!("{:?}", request.method), key), until_ms);
+    }
+
+    /// An operation begins.
+    pub fn operation(&mut self, at: usize) {
+        self.requests.insert(at, 0);
+        self.waits.retain(|(device, ..), _| *device != at);
+    }
+
+    /// A request leaves a device.
+    pub fn request(&mut self, at: usize, request: &Request, sent_ms: u64) {
+        let requests = self.requests.entry(at).or_default();
+        *requests += 1;
+        if *requests == REQUESTS_MAX {
+            self.wrong(format!("device {at} makes {REQUESTS_MAX} requests in one operation"));
+        }
+        let (key, _) = split(&request.url);
+        let waits = self.waits.get(&(at, format!("{:?}", request.method), key.clone()));
+        if waits.is_some_and(|until_ms| sent_ms < *until_ms) {
+            self.wrong(format!("device {at} tries {key} again before the server's Retry-After"));
+        }
+        let clear = [&request.body[..], request.url.as_bytes()];
+        let headers = request.headers.iter().map(|(_, value)| value.as_bytes());
+        for bytes in clear.into_iter().chain(headers) {
+            if let Some(word) = find(bytes, &self.words) {
+                self.wrong(format!("device {at} sends {:?} in clear", String::from_utf8_lossy(word)));
+            }
+        }
+        if let Some(told) = &mut self.told {
+            let short = key.rsplit('/').map(|part| part.get(..8).unwrap_or(part)).take(3).collect::<Vec<_>>();
+            told.push(format!(
+                "    device {at} {:?} {}",
+                request.method,
+                short.into_iter().rev().collect::<Vec<_>>().join("/")
+            ));
+        }
+        if request.method == Method::Put {
+            self.put(at, &key, request);
+        }
+    }
+
+    fn put(&mut self, at: usize, key: &str, request: &Request) {
+        let body = &request.body;
+        let hash = Hash::of(body);
+        if let Some(salt) = body.get(SALT_AT..SALT_AT + SALT_BYTES).filter(|_| key.contains("spaces/")) {
+            let first = *self.salts.entry((key.to_owned(), salt.to_vec())).or_insert(hash);
+            if first != hash {
+                self.wrong(format!("device {at} seals two contents of {key} under one salt"));
+            }
+        }
+        if key.contains("/segments/") || key.contains("/snapshots/") {
+            let first = *self.immutable.entry(key.to_owned()).or_insert(hash);
+            if first != hash {
+                self.wrong(format!("device {at} gives {key} another content"));
+            }
+        }
+        if key.contains("/manifests/") && !self.twins.contains(key) {
+            let opened = self.witness.as_ref().and_then(|witness| witness.manifest(key, body));
+            let Some(opened) = opened else {
+                return self.wrong(format!("device {at} PUTs a manifest that does not open"));
+            };
+            let (sequence, hash) = (Witness::sequence(&opened), Hash::of(&opened));
+            let last = self.sequences.entry(key.to_owned()).or_insert((sequence, hash));
+            if let Some(line) = self.told.as_mut().and_then(|told| told.last_mut()) {
+                *line += &format!(" sequence {sequence}");
+            }
+            let (known, body) = *last;
+            *last = (sequence, hash);
+            if sequence < known {
+                self.wrong(format!("device {at} PUTs sequence {sequence} after {known}"));
+            } else if sequence == known && body != hash {
+                self.wrong(format!("device {at} PUTs sequence {sequence} with two bodies"));
+            }
+        }
+        if header(request, "if-match").is_some_and(|value| value.contains(',') || value.starts_with("W/")) {
+            self.wrong(format!("device {at} sends an If-Match that some servers take for none"));
+        }
+    }
+
+    /// What a device holds, after a step that may have changed it.
+    pub fn look(&mut self, world: &World, at: usize) {
+        let Ok(status) = world.devices[at].engine.status() else { return };
+        if world.devices[at].most_in_flight > 16 {
+            self.wrong(format!("device {at} has {} requests in flight", world.devices[at].most_in_flight));
+        }
+        let (map, log) = (world.map_of(at), world.log_of(at));
+        let held = self.held.entry(at).or_default();
+        let mut wrong = None;
+        for device in &status.devices {
+            let peer = held.peers.entry(device.id).or_default();
+            if device.sequence < peer.0 || device.applied < peer.1 {
+                wrong = Some(format!("device {at} goes back from {peer:?} of {} to {device:?}", device.id));
+            }
+            *peer = (device.sequence, device.applied);
+        }
+        for (key, values) in std::mem::take(&mut held.standing) {
+            let now = map.get(&key).cloned().unwrap_or_default();
+            held.gone.entry(key).or_default().extend(values.difference(&now).cloned());
+        }
+        for (key, values) in &map {
+            if let Some(back) = held.gone.get(key).and_then(|gone| values.intersection(gone).next()) {
+                wrong = Some(format!("on device {at} {back:.40} is back at {key}"));
+            }
+        }
+        held.standing = map;
+        let keys: BTreeSet<String> = log.into_keys().collect();
+        held.deleted.extend(std::mem::take(&mut held.log).difference(&keys).cloned());
+        if let Some(back) = keys.intersection(&held.deleted).next() {
+            wrong = Some(format!("on device {at} the deleted entry {back} is back"));
+        }
+        held.log = keys;
+        if let Some(what) = wrong {
+            self.wrong(what);
+        }
+    }
+
+    /// A put of a device, right after it was made.
+    pub fn wrote(&mut self, world: &World, at: usize, key: &str, value: &str) {
+        let Ok(Some(record)) = world.devices[at].engine.get(&World::map(), key) else {
+            return self.wrong(format!("device {at} does not hold what it has put at {key}"));
+        };
+        if record.value != value.as_bytes() || record.siblings > 0 {
+            return self.wrong(format!("device {at} holds something else than it has put at {key}"));
+        }
+        let latest = self.clocks.get(&at).copied().unwrap_or_default();
+        if record.stamp.ms > latest + AHEAD_MS_MAX {
+            self.wrong(format!("a foreign stamp moved the clock of device {at} too far: {:?}", record.stamp));
+        }
+        let last = self.stamps.insert(at, record.stamp);
+        if last.is_some_and(|last| last >= record.stamp) {
+            self.wrong(format!("the stamps of device {at} do not rise"));
+        }
+    }
+}
+
+/// The first of some words that is in `bytes`. All begin with a letter; ciphertext seldom has even two letters of them.
+fn find<'a>(bytes: &[u8], words: &'a [Vec<u8>]) -> Option<&'a Vec<u8>> {
+    let firsts: BTreeSet<u8> = words.iter().filter_map(|word| word.first().copied()).collect();
+    let firsts: Vec<u8> = firsts.into_iter().collect();
+    for first in firsts {
+        let mut from = 0;
+        while let Some(at) = bytes[from..].iter().position(|byte| *byte == first) {
+            from += at + 1;
+            let rest = &bytes[from - 1..];
+            if let Some(word) = words.iter().find(|word| rest.starts_with(word)) {
+                return Some(word);
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,202 @@
+//! Keys turn: a passphrase changed, a recovery code replaced, by one device and by two at once, killed at every step.
+
+use tidelock_core::crypto::RecoveryCode;
+use tidelock_core::{ErrorKind, Operation, Outcome, Secret};
+use tidelock_sim::device::Moment;
+use tidelock_sim::world::World;
+use zeroize::Zeroizing;
+
+fn new_code(outcome: Outcome) -> RecoveryCode {
+    match outcome {
+        Outcome::RecoveryCodeReplaced { recovery_code } => recovery_code,
+        other => panic!("a replaced code, not {other:?}"),
+    }
+}
+
+fn join_with(world: &mut World, secret: Secret) -> Result<usize, tidelock_core::Error> {
+    let at = world.add();
+    match world.run(at, Operation::Join { secret }) {
+        Ok(_) => Ok(at),
+        Err(error) => {
+            world.devices.pop();
+            Err(error)
+        }
+    }
+}
+
+/// The number of the epoch that an object is sealed under: FORMAT, "Envelope".
+fn epoch_number(sealed: &[u8]) -> u32 {
+    u32::from_le_bytes(sealed[7..11].try_into().unwrap())
+}
+
+#[test]
+fn a_replaced_recovery_code_opens_nothing_new() {
+    let mut world = World::with_devices(60, 3);
+    world.put(0, "before");
+    world.sync_all();
+    let old = world.code.clone().unwrap();
+    let objects = world.bucket.copy();
+    let code = new_code(world.run(1, Operation::ReplaceRecoveryCode).unwrap());
+    assert_ne!(*old.reveal(), *code.reveal());
+    let refused = join_with(&mut world, Secret::Recovery(old)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::WrongKey, "{refused}");
+    // A provider that kept the old slot gives an epoch under which nothing new is sealed.
+    world.put(1, "after");
+    world.sync(1).unwrap();
+    for (key, sealed) in world.bucket.copy() {
+        if objects.get(&key) != Some(&sealed) && key.starts_with("s") {
+            assert_eq!(epoch_number(&sealed), 2, "{key}");
+        }
+    }
+    world.code = Some(code);
+    world.sync_all();
+    world.put(2, "by another");
+    world.append(0);
+    world.sync_all();
+    let newcomer = world.join().unwrap();
+    world.sync_all();
+    world.check().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+#[test]
+fn a_passphrase_is_set_changed_and_removed() {
+    let mut world = World::with_devices(61, 2);
+    world.put(0, "tea");
+    world.sync_all();
+    let phrase = |text: &str| Zeroizing::new(text.to_owned());
+    let set = |world: &mut World, at: usize, passphrase: Option<&str>| {
+        let passphrase = passphrase.map(phrase);
+        assert_eq!(world.run(at, Operation::SetPassphrase { passphrase }).unwrap(), Outcome::PassphraseSet);
+    };
+    set(&mut world, 0, Some("correct horse"));
+    join_with(&mut world, Secret::Passphrase(phrase("correct horse"))).unwrap();
+    set(&mut world, 1, Some("battery staple"));
+    let old = join_with(&mut world, Secret::Passphrase(phrase("correct horse"))).unwrap_err();
+    assert_eq!(old.kind(), ErrorKind::WrongKey, "{old}");
+    join_with(&mut world, Secret::Passphrase(phrase("battery staple"))).unwrap();
+    set(&mut world, 2, None);
+    let none = join_with(&mut world, Secret::Passphrase(phrase("battery staple"))).unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::WrongKey, "{none}");
+    world.join().unwrap();
+    world.put(3, "milk");
+    world.sync_all();
+    world.sync_all();
+    world.check().unwrap();
+}
+
+/// Device 0 replaces the code, killed once at a moment, and goes on.
+fn turned_killed_at(moment: Option<Moment>) -> World {
+    let mut world = World::with_devices(62, 2);
+    world.put(0, "before");
+    world.sync_all();
+    world.put(0, "not yet published");
+    world.devices[0].kill_at(moment);
+    let code = match world.run(0, Operation::ReplaceRecoveryCode) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            assert_eq!((error.kind(), moment.is_some()), (ErrorKind::Cancelled, true), "{moment:?}: {error}");
+            world.run(0, Operation::ReplaceRecoveryCode).unwrap_or_else(|error| panic!("{moment:?}: {error}"))
+        }
+    };
+    world.code = Some(new_code(code));
+    world
+}
+
+#[test]
+fn a_turn_killed_at_every_step_is_finished() {
+    let (commits, requests) = turned_killed_at(None).devices[0].moments();
+    let answers = (0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)]);
+    for moment in (0..commits).map(Moment::Commit).chain(answers) {
+        let mut world = turned_killed_at(Some(moment));
+        world.put(1, "goes on");
+        for _ in 0..3 {
+            world.sync_all();
+        }
+        world.join().unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+        world.sync_all();
+        world.check().unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+        let slots = world.bucket.keys_with("slots/");
+        assert_eq!(slots.len(), 4, "{moment:?}: three devices and one code, not {slots:?}");
+    }
+}
+
+#[test]
+fn two_devices_turn_at_once() {
+    for seed in 0..40 {
+        let mut world = World::with_devices(seed, 4);
+        world.put(0, "before");
+        world.sync_all();
+        let ops = [0, 1].map(|at| {
+            let now_ms = world.now_ms;
+            (at, world.devices[at].start(Operation::ReplaceRecoveryCode, now_ms))
+        });
+        // The two take turns, request by request.
+        for _ in 0..400 {
+            let at = world.random.below(2) as usize;
+            world.step(at);
+        }
+        let codes = ops.map(|(at, op)| new_code(world.finish(at, op).unwrap()));
+        for at in 0..4 {
+            world.put(at, &format!("after {at}"));
+        }
+        for _ in 0..6 {
+            world.sync_all();
+            world.now_ms += 30 * 60_000;
+        }
+        world.check().unwrap_or_else(|why| panic!("{seed}: {why}"));
+        // Of two codes made at once both may stand, and at least one does.
+        let joined = codes.into_iter().filter(|code| join_with(&mut world, Secret::Recovery(code.clone())).is_ok());
+        assert!(joined.count() >= 1, "{seed}: nobody can join any more");
+        world.sync_all();
+        world.check().unwrap_or_else(|why| panic!("{seed}: {why}"));
+    }
+}
+
+#[test]
+fn lost_slots_and_keys_are_put_again_within_a_week() {
+    let mut world = World::with_devices(63, 2);
+    let code = new_code(world.run(0, Operation::ReplaceRecoveryCode).unwrap());
+    world.code = Some(code);
+    world.sync_all();
+    for part in ["keys/", "slots/"] {
+        for key in world.bucket.keys_with(part) {
+            world.bucket.lose(&key);
+        }
+        for _ in 0..9 {
+            world.now_ms += 24 * 3_600_000;
+            for at in 0..2 {
+                world.full_check(at).unwrap();
+            }
+        }
+        world.join().unwrap();
+    }
+    world.sync_all();
+    world.check().unwrap();
+}
+
+#[test]
+fn a_device_without_a_slot_disturbs_nobody_and_comes_back_with_the_code() {
+    let mut world = World::with_devices(64, 3);
+    world.put(2, "before");
+    world.sync_all();
+    // The turn did not reach device 2: its slot and its record's place are an older epoch's.
+    let path = format!("slots/{}", world.id(2));
+    let old = world.bucket.object(&path).unwrap();
+    let code = new_code(world.run(0, Operation::ReplaceRecoveryCode).unwrap());
+    world.code = Some(code.clone());
+    world.bucket.put(&path, old);
+    world.put(0, "after");
+    world.sync(0).unwrap();
+    world.put(2, "unheard");
+    let beacon = world.bucket.keys_with("/beacon").remove(0);
+    let report = world.sync(2).unwrap();
+    assert!(report.reports.iter().any(|error| error.kind() == ErrorKind::Closed), "{:?}", report.reports);
+    assert_eq!(epoch_number(&world.bucket.object(&beacon).unwrap()), 2, "it overwrites nothing it cannot read");
+    world.sync(1).unwrap();
+    world.run(2, Operation::Join { secret: Secret::Recovery(code) }).unwrap();
+    for _ in 0..3 {
+        world.sync_all();
+    }
+    world.check().unwrap();
+}

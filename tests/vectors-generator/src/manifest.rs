@@ -1,0 +1,160 @@
+//! Manifests (docs/format/replica.md, "Manifests"), to be spoilt before they are signed.
+
+use crate::bytes::{Entry, Id, blob, end, join, list, vector};
+use crate::case::hex;
+use crate::ops::{Run, entries_value};
+use crate::sealing::{hash, public_key, sign};
+use crate::world::{VAULT, space};
+use serde_json::{Value, json};
+
+/// An object as it is named: id, hash of its sealed bytes, their length.
+#[derive(Clone)]
+pub(crate) struct ObjectRef(pub(crate) Id, pub(crate) [u8; 32], pub(crate) u64);
+
+impl ObjectRef {
+    pub(crate) fn of(id: Id, sealed: &[u8]) -> Self {
+        Self(id, hash(sealed), sealed.len() as u64)
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        join(&[&self.0, &self.1, &self.2.to_le_bytes()])
+    }
+
+    pub(crate) fn value(&self) -> Value {
+        json!({"id": hex(self.0), "hash": hex(self.1), "len": self.2.to_string()})
+    }
+}
+
+/// A segment as a manifest names it.
+#[derive(Clone)]
+pub(crate) struct SegmentRef {
+    pub(crate) object: ObjectRef,
+    pub(crate) from: u64,
+    pub(crate) end: Entry,
+}
+
+/// A manifest before it is encoded.
+#[derive(Clone)]
+pub(crate) struct Manifest {
+    pub(crate) seed: [u8; 32],
+    /// Vault, space, device.
+    pub(crate) home: [Id; 3],
+    pub(crate) public_key: [u8; 32],
+    pub(crate) sequence: u64,
+    pub(crate) previous: [u8; 32],
+    pub(crate) vector: Vec<Entry>,
+    pub(crate) segments: Vec<SegmentRef>,
+    pub(crate) tail: Run,
+    /// The tail's bytes, where they are not the run's.
+    pub(crate) raw_tail: Option<Vec<u8>>,
+    /// The device of each line.
+    pub(crate) lines: Vec<Id>,
+    /// Index, bytes, vector.
+    pub(crate) snapshot: Option<(ObjectRef, u64, Vec<Entry>)>,
+    /// The option's bytes, where they are not the snapshot's.
+    pub(crate) raw_snapshot: Option<Vec<u8>>,
+    pub(crate) damaged: Vec<(Id, u64, u64)>,
+    /// After the body.
+    pub(crate) after: Vec<u8>,
+    pub(crate) domain: &'static str,
+}
+
+impl Manifest {
+    /// A device's first, with all its ops in the tail; `others` is what it has of others.
+    pub(crate) fn first(seed: [u8; 32], tail: Run, others: &[Entry]) -> Self {
+        let device = tail.device;
+        let own = Some(tail.end()).filter(|(_, n, _)| *n > 0);
+        let mut vector: Vec<Entry> = others.iter().copied().chain(own).collect();
+        vector.sort_unstable();
+        Self {
+            seed,
+            home: [VAULT, space(), device],
+            public_key: public_key(&seed),
+            sequence: 1,
+            previous: [0; 32],
+            vector,
+            segments: Vec::new(),
+            tail,
+            raw_tail: None,
+            lines: vec![device],
+            snapshot: None,
+            raw_snapshot: None,
+            damaged: Vec::new(),
+            after: Vec::new(),
+            domain: "manifest",
+        }
+    }
+
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let segments: Vec<Vec<u8>> = self
+            .segments
+            .iter()
+            .map(|segment| {
+                let (_, n, tag) = &segment.end;
+                join(&[&segment.object.bytes(), &segment.from.to_le_bytes(), &end(*n, tag)])
+            })
+            .collect();
+        let tail = self.raw_tail.clone().unwrap_or_else(|| self.tail.tail());
+        let line = |device: &Id| join(&[device, &list(&segments), &blob(&tail)]);
+        let snapshot = match &self.snapshot {
+            Some((index, bytes, covers)) => join(&[&[1], &index.bytes(), &bytes.to_le_bytes(), &vector(covers)]),
+            None => vec![0],
+        };
+        let damaged = |(device, from, to): &(Id, u64, u64)| join(&[device, &from.to_le_bytes(), &to.to_le_bytes()]);
+        join(&[
+            &self.home.concat(),
+            &self.public_key,
+            &self.sequence.to_le_bytes(),
+            &self.previous,
+            &vector(&self.vector),
+            &list(&self.lines.iter().map(line).collect::<Vec<_>>()),
+            self.raw_snapshot.as_deref().unwrap_or(&snapshot),
+            &list(&self.damaged.iter().map(damaged).collect::<Vec<_>>()),
+            &self.after,
+        ])
+    }
+
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        hash(&self.body())
+    }
+
+    pub(crate) fn signed(&self) -> Vec<u8> {
+        let body = self.body();
+        join(&[&body, &sign(&self.seed, self.domain, &body)])
+    }
+
+    pub(crate) fn value(&self) -> Value {
+        let segments: Value = self
+            .segments
+            .iter()
+            .map(|segment| {
+                let (_, n, tag) = &segment.end;
+                json!({
+                    "object": segment.object.value(),
+                    "from": segment.from.to_string(),
+                    "end": {"n": n.to_string(), "tag": hex(tag)},
+                })
+            })
+            .collect();
+        let damaged: Value = self
+            .damaged
+            .iter()
+            .map(|(device, from, to)| json!({"device": hex(device), "from": from.to_string(), "to": to.to_string()}))
+            .collect();
+        let snapshot = self.snapshot.as_ref().map(|(index, bytes, vector)| {
+            json!({"index": index.value(), "bytes": bytes.to_string(), "vector": entries_value(vector)})
+        });
+        json!({
+            "device": hex(self.home[2]),
+            "public_key": hex(self.public_key),
+            "sequence": self.sequence.to_string(),
+            "previous": hex(self.previous),
+            "hash": hex(self.hash()),
+            "vector": entries_value(&self.vector),
+            "segments": segments,
+            "tail": self.tail.value(),
+            "snapshot": snapshot,
+            "damaged": damaged,
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! One module a subject.
+
+mod addresses;
+mod archives;
+mod beacons;
+mod buckets;
+mod codes;
+mod derivations;
+mod envelope;
+mod headers;
+mod keys;
+mod logs;
+mod manifests;
+mod merges;
+mod objects;
+mod padding;
+mod records;
+mod segments;
+mod signatures;
+mod slots;
+mod snapshots;
+mod stamps;
+mod tails;
+
+use crate::case::File;
+
+pub(crate) fn all() -> Vec<File> {
+    vec![
+        derivations::file(),
+        signatures::file(),
+        envelope::file(),
+        padding::file(),
+        objects::file(),
+        keys::file(),
+        codes::file(),
+        slots::file(),
+        headers::file(),
+        tails::file(),
+        segments::file(),
+        manifests::file(),
+        beacons::file(),
+        snapshots::file(),
+        records::file(),
+        logs::file(),
+        stamps::file(),
+        merges::file(),
+        buckets::file(),
+        addresses::file(),
+        archives::file(),
+    ]
+}

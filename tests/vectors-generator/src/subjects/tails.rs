@@ -1,0 +1,197 @@
+//! Runs of ops as tails (docs/format/replica.md, "Ops", "Runs").
+
+use crate::bytes::{Entry, count, join, list, point_of};
+use crate::case::{File, hex};
+use crate::ops::{Action, Columns, Context, LOG, MAP, Op, ROOT, Run, log, map, root};
+use crate::world::{MS, devices};
+use serde_json::{Value, json};
+
+fn given(run: &Run, tail: &[u8]) -> Value {
+    json!({"device": hex(run.device), "tail": hex(tail)})
+}
+
+/// A run that has everything: two collections, something seen of two others, a context, a delete, a void.
+pub(crate) fn rich() -> Run {
+    let [(one, _), (own, _), (two, _)] = devices()[..] else { panic!("three devices") };
+    let tag = |byte| [byte; 8];
+    let context = Context { vector: vec![(two, 9, tag(9))], dots: vec![(one, 12, tag(12)), (two, 11, tag(11))] };
+    let ops = vec![
+        Op::put(map("todo"), "milk", "two litres").seeing(&[(one, 5, tag(5)), (two, 1, tag(1))]),
+        Op::put(log("shell"), "018bcfe568000000000000000000000a", "ls -l").at(MS, 1),
+        Op { void: true, ..Op::put(map("todo"), "tea", "green").seeing(&[(one, 6, tag(6))]) },
+        Op { context, ..Op::new(map("todo"), "milk", Action::Delete).at(MS + 5, 0) },
+        Op::put(map("todo"), "tea", "").seeing(&[(one, 300, tag(7)), (two, 2, tag(2))]).at(u64::MAX, u32::MAX),
+    ];
+    Run { device: own, from: 41, before: tag(0x41), base: vec![(one, 4, tag(4))], ops }
+}
+
+pub(crate) fn file() -> File {
+    let mut file =
+        File::new("tails", "docs/format/replica.md: Names and points, Ops, Runs. Numbers of 64 bits are decimal text");
+    let rich = rich();
+    let own = rich.device;
+    let (other, third) = (rich.base[0].0, rich.ops[0].seen[1].0);
+    let put = || Op::put(map("m"), "k", "v");
+
+    let mut take = |name: &str, run: &Run| file.value(name, "tail", given(run, &run.tail()), run.value());
+    take("a rich run", &rich);
+    take("a first op", &Run::first(own, vec![put()]));
+    take("no op yet", &Run::first(own, vec![]));
+    take("no op since", &rich.then(vec![(other, 300, [7; 8])], vec![]));
+    take("a root record", &Run::first(own, vec![Op::put(root(), "devices/x", "record")]));
+    take("only a void", &Run::first(own, vec![Op { void: true, ..put() }]));
+    take("the longest key", &Run::first(own, vec![Op::put(map("m"), &"k".repeat(512), "v")]));
+    take("the longest name", &Run::first(own, vec![Op::put(map(&"n".repeat(128)), "k", "v")]));
+    take("a name with a zero-width space", &Run::first(own, vec![Op::put(map("a\u{200b}"), "k", "v")]));
+    take("a key with a control character", &Run::first(own, vec![Op::put(map("m"), "a\n\u{0}", "v")]));
+    take("a key beyond ASCII", &Run::first(own, vec![Op::put(map("m"), "é\u{1f600}", "v")]));
+    take(
+        "one name as map and as log",
+        &Run::first(own, vec![Op::put(map("m"), "k", "v"), Op::put(log("m"), "k", "v")]),
+    );
+    take("an op of the greatest number", &Run { from: u64::MAX - 1, ..rich.then(vec![], vec![put()]) });
+    take("something seen 127 ahead", &Run::first(own, vec![put().seeing(&[(other, 127, [1; 8])])]));
+    take("something seen 128 ahead", &Run::first(own, vec![put().seeing(&[(other, 128, [1; 8])])]));
+    take("something seen of the greatest number", &Run::first(own, vec![put().seeing(&[(other, u64::MAX, [1; 8])])]));
+    take("dots rise by number, not by its bytes", &{
+        let dots = vec![(other, 2, [0; 8]), (other, 256, [0; 8])];
+        Run::first(own, vec![Op { context: Context { vector: vec![], dots }, ..put() }])
+    });
+    take(
+        "a base of two devices",
+        &Run { base: vec![(other, 4, [4; 8]), (third, 1, [1; 8])], ..rich.then(vec![], vec![put()]) },
+    );
+
+    let mut refuse = |name: &str, run: &Run, tail: Vec<u8>| file.refused(name, "tail", given(run, &tail), "corrupt");
+    let mut spoil = |name: &str, change: &dyn Fn(&mut Columns)| {
+        let mut columns = rich.columns();
+        change(&mut columns);
+        refuse(name, &rich, columns.tail());
+    };
+    // Numbers and tables.
+    spoil("from 0", &|c| c.from = 0);
+    spoil("numbers past 2⁶⁴", &|c| c.from = u64::MAX - 3);
+    spoil("a number of 2⁶⁴ − 1", &|c| c.from = u64::MAX - 4);
+    spoil("a device of base in the table too", &|c| c.devices.push(other));
+    spoil("a device twice in the table", &|c| c.devices.push(c.devices[0]));
+    spoil("a device that no head names", &|c| c.devices.push([0xaa; 16]));
+    spoil("its own device in the table", &|c| {
+        c.devices.push(own);
+        c.heads[4].seen.insert(1, crate::ops::Seen { device: vec![2], ahead: vec![1], tag: [1; 8] });
+    });
+    spoil("a base that falls", &|c| c.base = vector_of(&[(third, 1, [1; 8]), (other, 4, [4; 8])]));
+    spoil("a device twice in base", &|c| c.base = vector_of(&[(other, 4, [4; 8]), (other, 4, [4; 8])]));
+    spoil("its own device in base", &|c| {
+        let mut base = vec![(other, 4, [4; 8]), (own, 40, [0x41; 8])];
+        base.sort_unstable();
+        c.base = vector_of(&base);
+        shift(c, 1);
+    });
+    spoil("a point of number 0 in base", &|c| c.base = vector_of(&[(other, 0, [4; 8])]));
+    spoil("a point with a further line", &|c| c.base = list(&[point_of(&(other, 4, [4; 8]), 1)]));
+    spoil("a collection without ops", &|c| {
+        c.collections.push(map("z"));
+        c.payloads.push(vec![]);
+    });
+    spoil("a collection twice", &|c| {
+        c.collections.push(map("todo"));
+        c.payloads.push(vec![]);
+    });
+    spoil("collections not in the order of their first op", &|c| {
+        c.collections.reverse();
+        c.payloads.reverse();
+        for head in c.heads.iter_mut().filter(|head| head.form == 1) {
+            head.rest[12] ^= 1;
+        }
+    });
+    spoil("a list of payloads too few", &|c| c.payloads.truncate(1));
+    spoil("a list of payloads too many", &|c| c.payloads.push(vec![]));
+    spoil("a payload too few", &|c| c.payloads[0].truncate(2));
+    spoil("a payload too many", &|c| c.payloads[0].push(b"\x01\0\0\0k\x02".to_vec()));
+    spoil("a collection outside the table", &|c| c.heads[4].rest[12] = 2);
+    spoil("a collection of two bytes outside the table", &|c| c.heads[4].rest[13] = 1);
+    // Heads.
+    spoil("a head of form 0", &|c| c.heads[4].form = 0);
+    spoil("a head of form 3", &|c| c.heads[4].form = 3);
+    spoil("an op as a void", &|c| c.heads[4].form = 2);
+    spoil("a void as an op", &|c| c.heads[2].form = 1);
+    spoil("a device's index in two bytes", &|c| c.heads[4].seen[0].device = vec![0x80, 0]);
+    spoil("a number in more bytes than it needs", &|c| c.heads[4].seen[1].ahead = vec![0x81, 0x80, 0]);
+    spoil("a number of ten bytes past 2⁶⁴", &|c| c.heads[4].seen[1].ahead = [&[0xff; 9][..], &[2]].concat());
+    spoil("a number of eleven bytes", &|c| c.heads[4].seen[1].ahead = [&[0x80; 10][..], &[1]].concat());
+    spoil("nothing further seen", &|c| c.heads[4].seen[1].ahead = vec![0]);
+    spoil("something seen past 2⁶⁴", &|c| c.heads[4].seen[1].ahead = [&[0xff; 9][..], &[1]].concat());
+    spoil("a device outside the table", &|c| c.heads[4].seen[1].device = vec![2]);
+    spoil("seen in falling order", &|c| c.heads[4].seen.reverse());
+    spoil("a device twice in one head", &|c| {
+        let again = crate::ops::Seen { ahead: vec![1], ..c.heads[4].seen[1].clone() };
+        c.heads[4].seen.push(again);
+    });
+    spoil("a table not in the order of first mention", &|c| {
+        let unmentioned: [u8; 16] = [0xff; 16];
+        c.devices.insert(0, unmentioned);
+        for seen in c.heads.iter_mut().flat_map(|head| head.seen.iter_mut()).filter(|seen| seen.device[0] == 1) {
+            seen.device = vec![2];
+        }
+        c.heads[4].seen.push(crate::ops::Seen { device: vec![1], ahead: vec![1], tag: [1; 8] });
+    });
+
+    let mut wrong = |name: &str, change: &dyn Fn(&mut Op)| {
+        let mut run = Run::first(own, vec![put()]);
+        change(&mut run.ops[0]);
+        refuse(name, &run, run.tail());
+    };
+    // What an op holds.
+    wrong("an empty key", &|op| op.key.clear());
+    wrong("a key of 513 bytes", &|op| op.key = vec![b'k'; 513]);
+    wrong("a key that is not UTF-8", &|op| op.key = vec![0xff]);
+    wrong("a key in an overlong form", &|op| op.key = vec![0xc0, 0xaf]);
+    wrong("a key with a surrogate", &|op| op.key = vec![0xed, 0xa0, 0x80]);
+    wrong("an empty name", &|op| op.collection = (MAP, vec![]));
+    wrong("a log without a name", &|op| op.collection = (LOG, vec![]));
+    wrong("a name of 129 bytes", &|op| op.collection = (MAP, vec![b'n'; 129]));
+    wrong("a name that is not UTF-8", &|op| op.collection = (MAP, vec![0x80]));
+    wrong("a name with a line feed", &|op| op.collection = (MAP, b"a\nb".to_vec()));
+    wrong("a name with U+007F", &|op| op.collection = (MAP, b"a\x7f".to_vec()));
+    wrong("a name with U+0085", &|op| op.collection = (MAP, "a\u{85}".as_bytes().to_vec()));
+    wrong("a root collection with a name", &|op| op.collection = (ROOT, b"x".to_vec()));
+    wrong("a kind of 3", &|op| op.collection = (3, b"m".to_vec()));
+    wrong("an action of 0", &|op| op.action = Action::Raw(vec![0]));
+    wrong("an action of 3", &|op| op.action = Action::Raw(vec![3]));
+    wrong("a value beyond the tail's end", &|op| op.action = Action::Raw(b"\x01\xff\xff\xff\xffv".to_vec()));
+    wrong("a log's op with a context", &|op| {
+        op.collection = log("l");
+        op.context.dots = vec![(other, 3, [0; 8])];
+    });
+    wrong("a dot of number 0", &|op| op.context.dots = vec![(other, 0, [0; 8])]);
+    wrong("a dot twice", &|op| op.context.dots = vec![(other, 3, [0; 8]); 2]);
+    wrong("dots that fall", &|op| op.context.dots = vec![(other, 3, [0; 8]), (other, 2, [0; 8])]);
+    wrong("dots that rise by bytes alone", &|op| op.context.dots = vec![(other, 256, [0; 8]), (other, 2, [0; 8])]);
+    wrong("a context's vector that falls", &|op| op.context.vector = vec![(third, 3, [0; 8]), (other, 2, [0; 8])]);
+    wrong("a point of number 0 in a context", &|op| op.context.vector = vec![(other, 0, [0; 8])]);
+
+    let first = Run::first(own, vec![put()]);
+    refuse("a first op over another tag", &first, Run { before: [0; 8], ..first.clone() }.tail());
+    refuse("another device's first op", &Run::first(other, vec![]), first.tail());
+    refuse("no op yet, over another tag", &first, Run { before: [0; 8], ..Run::first(own, vec![]) }.tail());
+    let tail = first.tail();
+    refuse("nothing", &first, vec![]);
+    refuse("a byte short", &first, tail[..tail.len() - 1].to_vec());
+    refuse("a byte after the end", &first, join(&[&tail, &[0]]));
+    refuse("more heads than bytes", &first, {
+        let at = 8 + 8 + 4 + 4 + 4 + 1 + 4 + 1;
+        join(&[&tail[..at], &count(u32::MAX as usize), &tail[at + 4..]])
+    });
+    file
+}
+
+fn vector_of(entries: &[Entry]) -> Vec<u8> {
+    crate::bytes::vector(entries)
+}
+
+/// Makes room in the table for one more device of base.
+fn shift(columns: &mut Columns, from: u8) {
+    for seen in columns.heads.iter_mut().flat_map(|head| head.seen.iter_mut()).filter(|seen| seen.device[0] >= from) {
+        seen.device[0] += 1;
+    }
+}
