@@ -51,6 +51,11 @@ impl Hazards {
         self.on = true;
     }
 
+    /// Which request is answered next: the first, but for this fault.
+    pub(crate) fn reorder(&mut self, which: usize, random: &mut Random) -> usize {
+        if which > 0 && self.faults.happens(Fault::Reorder, random) { which } else { 0 }
+    }
+
     /// What passes passes: no fault from now on.
     pub fn end(&mut self) {
         self.faults.stop();

@@ -325,7 +325,9 @@ impl World {
         let waits = self.devices[at].sent.len() as u64;
         if waits > 0 {
             let which = self.random.below(waits) as usize;
-            let request = self.devices[at].sent.swap_remove(which);
+            // Outside of random schedules answers come in any order as well.
+            let which = if self.hazards.on { self.hazards.reorder(which, &mut self.random) } else { which };
+            let request = self.devices[at].sent.remove(which);
             if let Some(watch) = &mut self.watch {
                 watch.request(at, &request, self.devices[at].sent_ms[&request.id]);
             }

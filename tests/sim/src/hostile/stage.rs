@@ -278,19 +278,8 @@ fn empty(seed: u64) -> Vec<Stage> {
         world.put_value(at % 3, &format!("big {at}"), &value);
         world.sync_all();
     }
-    let reader = world.add();
+    let reader = join_blind(&mut world);
     let code = world.code.clone().expect("a vault was created");
-    let blind =
-        run(&mut world, reader, Operation::Join { secret: Secret::Recovery(code.clone()) }, |request, truth| {
-            let hides = request.method == Method::Get && path(request).starts_with("spaces/");
-            match (is_list(request), hides) {
-                (true, _) => Ok(super::host::answer(200, "<ListBucketResult></ListBucketResult>")),
-                (_, true) => Ok(missing()),
-                _ => Ok(truth()),
-            }
-        });
-    blind.result.expect("a join that sees nobody");
-    world.sync(0).expect("a sound world"); // the beacon names everybody again
     let disk = world.devices[reader].disk.copy();
     let insider = Insider::new(&world.bucket, &code);
     let asked = asked(&world, &disk, Operation::Sync);
@@ -310,6 +299,23 @@ fn empty(seed: u64) -> Vec<Stage> {
     [(Kind::Index, indexes), (Kind::Chunk, chunks), (Kind::Deletions, deletions)]
         .map(|(kind, targets)| Stage::new(kind, &world, &disk, config(&world), Operation::Sync, targets))
         .into()
+}
+
+/// One more device, which was shown nobody else while it joined: it takes the newest snapshot next.
+pub fn join_blind(world: &mut World) -> usize {
+    let reader = world.add();
+    let secret = Secret::Recovery(world.code.clone().expect("a vault was created"));
+    let blind = run(world, reader, Operation::Join { secret }, |request, truth| {
+        let hides = request.method == Method::Get && path(request).starts_with("spaces/");
+        match (is_list(request), hides) {
+            (true, _) => Ok(super::host::answer(200, "<ListBucketResult></ListBucketResult>")),
+            (_, true) => Ok(missing()),
+            _ => Ok(truth()),
+        }
+    });
+    blind.result.expect("a join that sees nobody");
+    world.sync(0).expect("a sound world"); // the beacon names everybody again
+    reader
 }
 
 /// Somebody with a recovery code and nothing else, at a vault of two epochs.

@@ -1,7 +1,51 @@
 //! The seed that finds each planted bug: red with it, green without. `cargo xtask sim --planted all` finds them anew.
 
 /// Name of the bug, and its seed.
-pub const FOUND: &[(&str, u64)] = &[];
+pub const FOUND: &[(&str, u64)] = &[
+    ("observed vector only", 26),
+    ("segment sealed again on retry", 2),
+    ("late PUT trusted", 12),
+    ("frozen again with another body", 1),
+    ("published before it is durable", 26),
+    ("published op turned into a void", 3),
+    ("later stamp wins", 0),
+    ("delete hides a concurrent put", 0),
+    ("deletion in a log forgotten", 0),
+    ("island taken for prefix", 4),
+    ("bad object stops the pull", 4),
+    ("trimmed beyond the snapshot", 5),
+    ("vector adopted before the rows", 4),
+    ("merge keeps what was replaced", 4),
+    ("merge brings back what was replaced", 4),
+    ("replaced write kept", 0),
+    ("snapshot without deletions", 7),
+    ("absent taken for deleted", 35),
+    ("stamp goes back with the clock", 7),
+    ("vector inferred, not stated", 0),
+    ("any foreign stamp taken", 8),
+    ("retries without end", 13),
+    ("device name in a header", 0),
+    ("salt repeated", 0),
+    ("Retry-After ignored", 13),
+    ("conflict not listed", 0),
+    ("durable too early", 12),
+    ("vector ahead of what is applied", 0),
+];
 
 /// Bugs that no seed has found yet.
-pub const NOT_FOUND: &[&str] = &[];
+pub const NOT_FOUND: &[&str] = &[
+    "304 ends it",
+    "tombstone dropped on cover alone",
+    "beacon not repaired",
+    "refused PUT taken for published",
+    "debt forgotten",
+    "stale commit taken for done",
+    "damage not named",
+    "mend forgotten",
+    "snapshot while merging",
+    "contexts not joined",
+    "own manifest not read",
+    "name from entropy alone",
+    "beacon not merged",
+    "tombstone dropped at once",
+];

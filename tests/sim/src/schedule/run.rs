@@ -177,6 +177,9 @@ impl<'a> Run<'a> {
         self.world.random = Random::new(step.seed);
         let at = step.device as usize % self.world.devices.len();
         self.world.pass_time();
+        for dead in (0..self.world.devices.len()).filter(|at| self.world.devices[*at].is_killed()).collect::<Vec<_>>() {
+            self.restart(dead); // in the middle of another's step
+        }
         let before = self.world.hazards.faults.counts.clone();
         self.world.deliver_late();
         self.mischief(at)?;

@@ -3,9 +3,10 @@
 use crate::Outcome;
 use bytes::Bytes;
 use tidelock_core::crypto::{DeviceSecret, KeyRing, ObjectKind, RootSecret, pad_to_power_of_two};
-use tidelock_core::{EpochId, Operation};
+use tidelock_core::{Change, EpochId, Operation};
 use tidelock_sim::hostile::host::{honest, run};
 use tidelock_sim::hostile::insider::{Forged, Insider};
+use tidelock_sim::hostile::stage::join_blind;
 use tidelock_sim::random::Random;
 use tidelock_sim::world::World;
 
@@ -113,7 +114,40 @@ pub(crate) fn foreign_writes() -> Outcome {
     let moved = scene.insider.seal_manifest(&elsewhere, &newest);
     scene.show(&elsewhere, moved, "sealed again for another device's place")?;
     scene.world.bucket.put(&path, sealed);
-    scene.end()
+    scene.end()?;
+    forged_snapshot()
+}
+
+/// A chunk of a snapshot with another value in it, sealed again at its own place by who has every key: its index names another.
+fn forged_snapshot() -> Outcome {
+    let mut world = World::with_devices(105, 2);
+    for number in 0..6 {
+        // Bytes that do not compress are stored as they are.
+        let mut value = b"genuine ".to_vec();
+        value.extend((0..20_000).map(|_| world.random.bits() as u8));
+        let change = Change::Put { collection: World::map(), key: format!("key {number}"), value: Bytes::from(value) };
+        let now = world.devices[0].now(world.now_ms);
+        world.devices[0].engine.write(&[change], now).map_err(|error| error.to_string())?;
+        world.sync(0).map_err(|error| error.to_string())?;
+    }
+    let reader = join_blind(&mut world);
+    let mut insider = Insider::new(&world.bucket, world.code.as_ref().expect("a vault"));
+    let mut forged = 0;
+    for path in world.bucket.keys_with("/snapshots/") {
+        let sealed = world.bucket.object(&path).expect("an object");
+        let Some(mut padded) = insider.open(&path, ObjectKind::SnapshotChunk, &sealed) else { continue };
+        let places: Vec<usize> = (0..padded.len()).filter(|at| padded[*at..].starts_with(b"genuine ")).collect();
+        places.iter().for_each(|at| padded[*at..at + 7].copy_from_slice(b"forgery"));
+        forged += places.len();
+        world.bucket.put(&path, insider.seal(&path, ObjectKind::SnapshotChunk, &padded));
+    }
+    ensure!(forged > 0, "no chunk to forge");
+    let run = run(&mut world, reader, Operation::Check, honest);
+    ensure!(run.asked.iter().any(|asked| asked.contains("/snapshots/")), "no snapshot was read: {:?}", run.asked);
+    let held = world.map_of(reader);
+    let lies = held.values().flatten().filter(|value| value.starts_with("forgery")).count();
+    ensure!(lies == 0, "{lies} forged values of a snapshot count");
+    Ok(())
 }
 
 pub(crate) fn injected_keys() -> Outcome {

@@ -74,7 +74,7 @@ fn cloned_in_the_same_millisecond(seed: u64) -> Outcome {
     world.sync_all();
     let (mut sealed, mut names) = (Sealed::default(), BTreeMap::new());
     let (bucket, now_ms) = (world.bucket.clone(), world.now_ms);
-    let bytes = if seed % 2 == 0 { 100 } else { 100_000 }; // a tail; a segment and a snapshot
+    let bytes = if seed.is_multiple_of(2) { 100 } else { 100_000 }; // a tail; a segment and a snapshot
     for copy in ["one", "two"] {
         (world.bucket, world.now_ms) = (bucket.clone(), now_ms);
         let disk = world.devices[0].disk.copy();

@@ -138,25 +138,23 @@ impl Number {
     }
 
     fn plain_sub(self, other: Self) -> Self {
-        let mut out = [0; 3];
         let mut borrow = false;
-        for at in 0..3 {
+        Self(std::array::from_fn(|at| {
             let (some, first) = self.0[at].overflowing_sub(other.0[at]);
             let (less, second) = some.overflowing_sub(u64::from(borrow));
-            (out[at], borrow) = (less, first || second);
-        }
-        Self(out)
+            borrow = first || second;
+            less
+        }))
     }
 
     fn add(self, other: Self) -> Self {
-        let mut out = [0; 3];
         let mut carry = false;
-        for at in 0..3 {
+        let sum = Self(std::array::from_fn(|at| {
             let (some, first) = self.0[at].overflowing_add(other.0[at]);
             let (more, second) = some.overflowing_add(u64::from(carry));
-            (out[at], carry) = (more, first || second);
-        }
-        let sum = Self(out);
+            carry = first || second;
+            more
+        }));
         if sum.is_less(Self::PRIME) { sum } else { sum.plain_sub(Self::PRIME) }
     }
 
