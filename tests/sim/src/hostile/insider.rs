@@ -144,6 +144,6 @@ impl Forged {
 
     /// Signs it with some device's key.
     pub fn sign(&mut self, secret: &DeviceSecret) {
-        self.signature = secret.sign("tidelock/1/manifest", &self.body).to_vec();
+        self.signature = secret.sign("manifest", &self.body).to_vec();
     }
 }

@@ -2,8 +2,11 @@
 
 use crate::Outcome;
 use bytes::Bytes;
-use tidelock_core::crypto::{DeviceSecret, KeyRing, ObjectKind, RootSecret, pad_to_power_of_two};
-use tidelock_core::{Change, EpochId, Operation};
+use tidelock_core::crypto::{DeviceSecret, KeyRing, ObjectKind, RootSecret, pad_to_power_of_two, unpad_padme};
+use tidelock_core::local::{ByteRange, LocalStore, Table};
+use tidelock_core::replica::{Logged, first_tag};
+use tidelock_core::{Change, EpochId, Hash, Operation};
+use tidelock_sim::bucket::Bucket;
 use tidelock_sim::hostile::host::{honest, run};
 use tidelock_sim::hostile::insider::{Forged, Insider};
 use tidelock_sim::hostile::stage::join_blind;
@@ -20,6 +23,8 @@ struct Scene {
     newest: Forged,
     sealed: Bytes,
     value: String,
+    /// The tag of its newest op, and the one that the forged op would have.
+    tags: [[u8; 8]; 2],
 }
 
 fn scene(seed: u64) -> Scene {
@@ -32,7 +37,20 @@ fn scene(seed: u64) -> Scene {
     world.sync(1).expect("a sound world");
     let sealed = world.bucket.object(&path).expect("a manifest");
     let newest = insider.manifest(&path, &sealed);
-    Scene { world, insider, path, before, newest, sealed, value: "genuine".to_owned() }
+    let tags = tags(&world);
+    Scene { world, insider, path, before, newest, sealed, value: "genuine".to_owned(), tags }
+}
+
+/// The tag of device 1's newest op, as it is and with the forged value: whoever reads its manifests can tell both.
+fn tags(world: &World) -> [[u8; 8]; 2] {
+    let rows = world.devices[1].disk.list(Table::Ops, &ByteRange::default(), u32::MAX).expect("a sound disk");
+    let (last, earlier) = rows.split_last().expect("ops");
+    let op = |row: &[u8]| borsh::from_slice::<Logged>(row).expect("an op");
+    let before = earlier.iter().fold(first_tag(world.id(1)), |tag, (_, row)| op(row).tag(tag));
+    let at = (0..last.1.len()).find(|at| last.1[*at..].starts_with(b"genuine")).expect("the value");
+    let mut forged = last.1.clone();
+    forged[at..at + 7].copy_from_slice(b"forgery");
+    [op(&last.1).tag(before).0, op(&forged).tag(before).0]
 }
 
 impl Scene {
@@ -40,6 +58,7 @@ impl Scene {
     fn altered(&self) -> Forged {
         let mut forged = self.newest.clone();
         forged.replace(self.value.as_bytes(), b"forgery");
+        forged.replace(&self.tags[0], &self.tags[1]);
         forged
     }
 
@@ -118,7 +137,8 @@ pub(crate) fn foreign_writes() -> Outcome {
     forged_snapshot()
 }
 
-/// A chunk of a snapshot with another value in it, sealed again at its own place by who has every key: its index names another.
+/// Chunks of a snapshot with other values in them, and an index that names these, all sealed again at their own places by who
+/// has every key: what a manifest signs names another index.
 fn forged_snapshot() -> Outcome {
     let mut world = World::with_devices(105, 2);
     for number in 0..6 {
@@ -132,14 +152,23 @@ fn forged_snapshot() -> Outcome {
     }
     let reader = join_blind(&mut world);
     let mut insider = Insider::new(&world.bucket, world.code.as_ref().expect("a vault"));
+    let mut contents = Vec::new();
+    let paths = world.bucket.keys_with("/snapshots/");
+    let padded = |insider: &Insider, bucket: &Bucket, path: &str, kind| insider.open(path, kind, &bucket.object(path)?);
+    for path in &paths {
+        let Some(mut plain) = padded(&insider, &world.bucket, path, ObjectKind::SnapshotChunk) else { continue };
+        let content = |plain: &[u8]| Hash::of(unpad_padme(plain).expect("padded")).0;
+        let before = content(&plain);
+        if replace(&mut plain, b"genuine ", b"forgery ") > 0 {
+            contents.push((before, content(&plain)));
+            world.bucket.put(path, insider.seal(path, ObjectKind::SnapshotChunk, &plain));
+        }
+    }
     let mut forged = 0;
-    for path in world.bucket.keys_with("/snapshots/") {
-        let sealed = world.bucket.object(&path).expect("an object");
-        let Some(mut padded) = insider.open(&path, ObjectKind::SnapshotChunk, &sealed) else { continue };
-        let places: Vec<usize> = (0..padded.len()).filter(|at| padded[*at..].starts_with(b"genuine ")).collect();
-        places.iter().for_each(|at| padded[*at..at + 7].copy_from_slice(b"forgery"));
-        forged += places.len();
-        world.bucket.put(&path, insider.seal(&path, ObjectKind::SnapshotChunk, &padded));
+    for path in &paths {
+        let Some(mut plain) = padded(&insider, &world.bucket, path, ObjectKind::SnapshotIndex) else { continue };
+        forged += contents.iter().map(|(before, after)| replace(&mut plain, before, after)).sum::<usize>();
+        world.bucket.put(path, insider.seal(path, ObjectKind::SnapshotIndex, &plain));
     }
     ensure!(forged > 0, "no chunk to forge");
     let run = run(&mut world, reader, Operation::Check, honest);
@@ -148,6 +177,13 @@ fn forged_snapshot() -> Outcome {
     let lies = held.values().flatten().filter(|value| value.starts_with("forgery")).count();
     ensure!(lies == 0, "{lies} forged values of a snapshot count");
     Ok(())
+}
+
+/// Replaces bytes wherever they stand; gives how often.
+fn replace(bytes: &mut [u8], old: &[u8], new: &[u8]) -> usize {
+    let places: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(old)).collect();
+    places.iter().for_each(|at| bytes[*at..at + old.len()].copy_from_slice(new));
+    places.len()
 }
 
 pub(crate) fn injected_keys() -> Outcome {

@@ -152,7 +152,8 @@ fn member_bombs() -> Outcome {
         plant(&mut world, bomb);
         let (run, bytes) = most(|| run(&mut world, 0, Operation::Check, honest));
         run.result.as_ref().map_err(|error| format!("{bomb:?}: it stops the sync: {error}"))?;
-        ensure!(run.count("GET") > 3, "{bomb:?}: nobody read it: {:?}", run.asked);
+        let read = run.asked.iter().any(|asked| asked.contains("/segments/") && asked.contains("0b0b0b"));
+        ensure!(read, "{bomb:?}: nobody read it: {:?} {:?}", run.asked, run.result);
         ensure!(bytes < bomb.memory_max(), "{bomb:?}: {bytes} bytes were taken for a member's segment");
         ensure!(!world.standing(0, "milk").is_empty(), "{bomb:?}: it keeps the good out");
     }
@@ -205,7 +206,10 @@ fn plant(world: &mut World, bomb: Bomb) {
 
     let mut body =
         [&insider.vault.0[..], &insider.space.0, &device.0, &public_key, &1u64.to_le_bytes(), &[0; 32]].concat();
-    body.extend_from_slice(&[0; 4]); // vector
+    body.extend_from_slice(&1u32.to_le_bytes()); // its vector: its own op 1
+    body.extend_from_slice(&device.0);
+    body.extend_from_slice(&1u64.to_le_bytes());
+    body.extend_from_slice(&[0; 9]);
     body.extend_from_slice(&1u32.to_le_bytes()); // one line: its device and one segment of op 1
     body.extend_from_slice(&device.0);
     body.extend_from_slice(&1u32.to_le_bytes());
@@ -219,7 +223,7 @@ fn plant(world: &mut World, bomb: Bomb) {
     body.extend_from_slice(&(tail.len() as u32).to_le_bytes());
     body.extend_from_slice(&tail);
     body.extend_from_slice(&[0; 5]); // no snapshot, no damage
-    let signature = insider.secret.sign("tidelock/1/manifest", &body);
+    let signature = insider.secret.sign("manifest", &body);
     let signed = pad_to_power_of_two(&[&body[..], &signature].concat());
     let path = format!("spaces/{}/manifests/{device}", insider.space);
     let manifest: Bytes = insider.seal(&path, ObjectKind::Manifest, &signed);
