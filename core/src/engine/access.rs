@@ -24,7 +24,10 @@ pub(super) async fn set_passphrase(cx: &Shared, passphrase: Option<Zeroizing<Str
 
 /// Replaces the recovery code. One that was made and may not have been shown, since something crashed, is given again.
 pub(super) async fn replace_recovery_code(cx: &Shared) -> Result<Outcome, Error> {
-    let made = cx.read(|state| state.head.identity().map(|identity| identity.recovery.clone()))?;
+    let made = cx.read(|state| {
+        let code = state.head.identity().map(|identity| identity.recovery.clone());
+        code.map(|code| code.filter(|_| state.head.bucket.code_replaced))
+    })?;
     if let Some(made) = made {
         sync::publish(cx).await?;
         return Ok(Outcome::RecoveryCodeReplaced { recovery_code: RecoveryCode::parse(&made)? });
@@ -60,6 +63,7 @@ async fn replace(
             let mut identity = (**tx.head.identity()?).clone();
             identity.recovery = Some(code.reveal());
             tx.head.identity = Some(Arc::new(identity));
+            tx.head.bucket.code_replaced = true;
         }
         let stays = new.as_ref().map(|new| new.name.path());
         Ok(old.iter().map(|record| record.name.path()).filter(|path| Some(path) != stays.as_ref()).collect())

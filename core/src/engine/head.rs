@@ -185,6 +185,8 @@ pub(super) struct Bucket {
     /// The keys turned, and not everybody's slot has the new ones yet.
     pub(super) hand_on: bool,
     pub(super) handed_on_ms: u64,
+    /// The identity's recovery code is a replacement, and may not have been shown.
+    pub(super) code_replaced: bool,
     /// Slots that get none, and go.
     pub(super) slots_gone: Vec<String>,
     /// Snapshots merged in part.

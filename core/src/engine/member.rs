@@ -144,6 +144,7 @@ pub(super) fn erase_recovery_code(cx: &Shared) -> Result<(), Error> {
     cx.step(|tx| {
         let mut identity = (**tx.head.identity()?).clone();
         identity.recovery = None;
+        tx.head.bucket.code_replaced = false;
         tx.head.identity = Some(Arc::new(identity));
         Ok(())
     })

@@ -24,6 +24,17 @@ fn join_with(world: &mut World, secret: Secret) -> Result<usize, tidelock_core::
     }
 }
 
+#[test]
+fn the_code_of_a_new_vault_is_replaced_before_any_sync_too() {
+    let mut world = World::new(59);
+    world.create().unwrap();
+    let old = world.code.clone().unwrap();
+    let code = new_code(world.run(0, Operation::ReplaceRecoveryCode).unwrap());
+    assert_ne!(*old.reveal(), *code.reveal());
+    join_with(&mut world, Secret::Recovery(old)).unwrap_err();
+    join_with(&mut world, Secret::Recovery(code)).unwrap();
+}
+
 /// The number of the epoch that an object is sealed under: FORMAT, "Envelope".
 fn epoch_number(sealed: &[u8]) -> u32 {
     u32::from_le_bytes(sealed[7..11].try_into().unwrap())
