@@ -2,7 +2,7 @@
 
 use crate::device::{Device, Place, Ran};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::thread;
@@ -242,8 +242,21 @@ fn lines(device: &Device, arguments: &[&str]) -> Vec<Value> {
 /// Two devices hold the same, down to stamps: their archives differ in nothing but the header.
 #[track_caller]
 fn assert_same(one: &Device, two: &Device) {
-    let records = |device: &Device| device.run(&["export"]).ok().split_once('\n').unwrap().1.to_owned();
-    assert!(records(one) == records(two), "{} and {} differ", one.local.display(), two.local.display());
+    let records = |device: &Device| -> BTreeSet<String> {
+        device.run(&["export"]).ok().lines().skip(1).map(str::to_owned).collect()
+    };
+    let (at_one, at_two) = (records(one), records(two));
+    let only = |records: &BTreeSet<String>, others: &BTreeSet<String>| -> Vec<String> {
+        records.difference(others).map(|line| line.chars().take(120).collect()).collect()
+    };
+    assert!(
+        at_one == at_two,
+        "only one has {:#?}\nonly two has {:#?}\none: {}\ntwo: {}",
+        only(&at_one, &at_two),
+        only(&at_two, &at_one),
+        one.json(&["status"]),
+        two.json(&["status"]),
+    );
 }
 
 /// Xorshift (Marsaglia 2003): the same throws from the same seed.
