@@ -27,6 +27,7 @@ fn keys() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow: 8 MiB")]
 fn sealed_objects() {
     let model = model();
     let key = ring().content_key(NEWEST, SPACE).unwrap();

@@ -29,6 +29,7 @@ fn refused(key: &ContentKey, place: &Place<'_>, sealed: &[u8]) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow: opens once a bit")]
 fn no_flipped_bit_opens() {
     let object = sealed(b"a small object");
     for at in 0..object.len() {
@@ -41,6 +42,7 @@ fn no_flipped_bit_opens() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow: opens thousands of objects")]
 fn no_cut_or_longer_object_opens() {
     let object = sealed(&counting(20_000));
     for len in (0..200).chain(object.len() - 3700..object.len()).chain([19 + 56 + 16_400, 19 + 56 + 16_416]) {
@@ -128,6 +130,7 @@ fn the_epoch_is_read_from_known_headers_only() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow: verifies dozens of signatures")]
 fn signatures_are_strict_and_bound_to_their_domain() {
     let device = device();
     let (public, signature) = (device.public_key(), device.sign("manifest", b"body"));
@@ -162,6 +165,7 @@ fn a_signature_with_a_large_s_is_refused() {
 /// Under a key or an R of small order one signature fits many messages: with A the neutral element, R the neutral element
 /// and S = 0 the equation holds for every message.
 #[test]
+#[cfg_attr(miri, ignore = "slow: verifies hundreds of signatures")]
 fn points_of_small_order_are_refused() {
     let mut neutral = [0; 32];
     neutral[0] = 1;
@@ -316,6 +320,7 @@ fn codes_are_read_as_people_write_them() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow: reads a thousand codes")]
 fn a_code_with_a_slip_is_refused_by_its_checksum() {
     let text = RecoveryCode([0x5a; 20]).reveal().to_string();
     let alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -375,6 +380,7 @@ fn padding_has_one_form() {
 
 /// The bound that the PADMÉ paper proves: overhead below 12 %, and O(log log) bits of length shown.
 #[test]
+#[cfg_attr(miri, ignore = "slow: 200,000 lengths")]
 fn padme_costs_little_and_hides_much() {
     let mut lengths = BTreeSet::new();
     for len in 1..200_000 {

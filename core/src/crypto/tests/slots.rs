@@ -61,6 +61,7 @@ fn a_slot_belongs_to_vault_header_epoch_and_place() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow: opens once a bit")]
 fn no_flipped_bit_or_cut_slot_opens() {
     for (name, opener) in openers() {
         let slot = sealed(&opener);

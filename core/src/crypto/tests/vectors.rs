@@ -53,6 +53,7 @@ fn chunked_vector<S: Suite>(key: &[u8], context: &[u8], sealed: &[u8]) -> Option
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow: hundreds of KiB a vector")]
 fn chunked_encryption() {
     let file: Value =
         serde_json::from_str(include_str!("../../../tests/vectors/crypto/chunked-encryption.json")).unwrap();
@@ -225,6 +226,7 @@ fn ed25519() {
 
 /// RFC 9106 §5.3, and the plain vector of OpenSSL's suite (32 KiB, 3 passes, 4 lanes, no secret, no associated data).
 #[test]
+#[cfg_attr(miri, ignore = "slow: memory-hard by design")]
 fn argon2id() {
     let params = |ad: &[u8]| {
         let mut builder = ParamsBuilder::new();
