@@ -1,11 +1,11 @@
 //! Others' manifests: read, verified, and taken as what their devices say now.
 
 use super::api::SyncReport;
-use super::head::{Behind, Debt, Identity, Point2, damaged, local_error};
-use super::member;
+use super::head::{Behind, Debt, Identity, Log, Point2, damaged, local_error};
 use super::objects::{Opened, manifest_path};
 use super::shared::Shared;
 use super::state::Tx;
+use super::{lines, member};
 use crate::crypto::{ObjectKind, unpad_to_power_of_two};
 use crate::local::Table;
 use crate::replica::{Manifest, Run, Sighting};
@@ -105,6 +105,7 @@ pub(super) fn settle_manifests(
         }
     }
     accept_listed(tx, read)?;
+    lines::note_foreign(tx)?;
     let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
     for device in wanted {
         let missing = !read.contains_key(device);
@@ -142,24 +143,33 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     let hash = *hash;
     let unix_ms = tx.now.unix_ms;
     let own = tx.head.identity.as_ref().map(|identity| identity.device);
+    let end = manifest.line.tail.end();
+    let log = Log {
+        end: Point2 { n: end.n, tag: end.tag },
+        segments: manifest.line.segments.clone(),
+        tail_from: manifest.line.tail.from,
+        foreign: false,
+    };
     let peer = tx.head.peer_mut(device);
-    if manifest.sequence < peer.sequence && !planted!(LatePutTrusted) {
-        let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
-        peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
+    if (manifest.sequence, hash.0) < (peer.sequence, peer.hash.0) && !planted!(LatePutTrusted) {
+        // An older one of its own, or another copy's: its ops count all the same.
+        if manifest.sequence < peer.sequence {
+            let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
+            peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
+        }
+        if peer.twin.as_ref().is_none_or(|twin| (twin.end, &twin.segments) != (log.end, &log.segments)) {
+            peer.twin = Some(log);
+            tx.set(Table::Devices, manifest_row(device, TWIN), Some(signed.clone()));
+        }
         return;
     }
-    let second_line = (manifest.sequence == peer.sequence && hash != peer.hash)
-        || (peer.sequence > 0 && manifest.sequence == peer.sequence + 1 && manifest.previous != peer.hash);
-    if second_line && !weakened!(ForkNotSeen) {
-        peer.forked = true;
-        return;
-    }
+    peer.twin = None;
     peer.etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
     peer.behind = None;
     if peer.wanted.is_some_and(|wanted| wanted.sequence <= manifest.sequence) {
         peer.wanted = None;
     }
-    if manifest.sequence == peer.sequence {
+    if hash == peer.hash {
         return;
     }
     peer.debt = None; // news: nothing of it waits for its turn
@@ -167,27 +177,30 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     peer.hash = hash;
     peer.seen_ms = Some(unix_ms);
     peer.stated = manifest.vector.clone();
-    let end = manifest.line.tail.end();
-    peer.end = Point2 { n: end.n, tag: end.tag };
-    peer.segments.clone_from(&manifest.line.segments);
-    peer.tail_from = manifest.line.tail.from;
+    peer.log = log;
     peer.snapshot.clone_from(&manifest.snapshot);
     (peer.misses, peer.misses_of_others) = manifest.damaged.iter().partition(|damaged| Some(damaged.device) == own);
-    tx.set(Table::Devices, manifest_row(device), Some(signed.clone()));
+    tx.set(Table::Devices, manifest_row(device, NEWEST), Some(signed.clone()));
+    tx.set(Table::Devices, manifest_row(device, TWIN), None);
 }
 
-/// Where a device's newest verified manifest lies, as signed.
-fn manifest_row(device: DeviceId) -> Vec<u8> {
-    let mut key = device.0.to_vec();
-    key.push(1);
-    key
+/// What a device's manifest is that lies beside its row: its newest verified one, or what stands in its place.
+const NEWEST: u8 = 1;
+const TWIN: u8 = 2;
+
+/// Where a manifest of a device lies, as signed.
+fn manifest_row(device: DeviceId, which: u8) -> Vec<u8> {
+    [&device.0[..], &[which]].concat()
 }
 
-/// The tail of a device's newest verified manifest.
-pub(super) fn stored_tail(cx: &Shared, device: DeviceId) -> Result<Option<Run>, Error> {
-    let stored = cx.read(|state| state.local.get(Table::Devices, &manifest_row(device))).map_err(local_error)?;
-    match stored {
-        Some(signed) => Ok(Some(damaged(Manifest::verify(&signed))?.0.line.tail)),
-        None => Ok(None),
+/// The tails of a device's newest verified manifest, and of the one that stands in its place.
+pub(super) fn stored_tails(cx: &Shared, device: DeviceId) -> Result<Vec<Run>, Error> {
+    let mut tails = Vec::new();
+    for which in [NEWEST, TWIN] {
+        let key = manifest_row(device, which);
+        if let Some(signed) = cx.read(|state| state.local.get(Table::Devices, &key)).map_err(local_error)? {
+            tails.push(damaged(Manifest::verify(&signed))?.0.line.tail);
+        }
     }
+    Ok(tails)
 }

@@ -56,7 +56,7 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
     for record in &records {
         put_slot(cx, &identity, record).await?;
     }
-    introduce(cx, &identity, &name, &records)?;
+    cx.step(|tx| introduce(tx, &identity, &name, &records))?;
     let mut report = SyncReport::default();
     let mut polled = pull::Polled { repair: true, locked_out: false, beacon: Default::default(), beacon_etag: None };
     publish::push(cx, &mut polled, false, &mut report).await?;
@@ -112,7 +112,7 @@ pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> 
 
     // An empty vector is stated before any state is read, so that nobody drops tombstones that this device needs.
     let record = Opener::device(&identity.secret).record();
-    introduce(cx, &identity, &name, std::slice::from_ref(&record))?;
+    cx.step(|tx| introduce(tx, &identity, &name, std::slice::from_ref(&record)))?;
     let mut report = SyncReport::default();
     publish::publish_manifest(cx, &identity, &mut report).await?;
     let mut polled = pull::pull(cx, true, &mut report).await?;
@@ -277,19 +277,17 @@ fn store_identity(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
 }
 
 /// The device lists itself by the first op of its own manifest; its slots' records follow.
-fn introduce(cx: &Shared, identity: &Identity, name: &str, records: &[SlotRecord]) -> Result<(), Error> {
-    cx.step(|tx| {
-        let root = Collection::root();
-        let place = format!("{DEVICE_RECORD}{}", identity.device);
-        let number = tx.collection(&root);
-        if tx.slot(number, &place)?.winner().is_some() {
-            return Ok(()); // a crashed create or join did it
-        }
-        let record =
-            DeviceRecord { public_key: identity.secret.public_key(), name: name.to_owned(), since_ms: tx.now.unix_ms };
-        write::put_or_delete(tx, &root, &place, Action::Put(encode(&record)))?;
-        records.iter().try_for_each(|record| slots::put_record(tx, record))
-    })
+pub(super) fn introduce(tx: &mut Tx<'_>, identity: &Identity, name: &str, records: &[SlotRecord]) -> Result<(), Error> {
+    let root = Collection::root();
+    let place = format!("{DEVICE_RECORD}{}", identity.device);
+    let number = tx.collection(&root);
+    if tx.slot(number, &place)?.winner().is_some() {
+        return Ok(()); // a crashed create or join did it
+    }
+    let record =
+        DeviceRecord { public_key: identity.secret.public_key(), name: name.to_owned(), since_ms: tx.now.unix_ms };
+    write::put_or_delete(tx, &root, &place, Action::Put(encode(&record)))?;
+    records.iter().try_for_each(|record| slots::put_record(tx, record))
 }
 
 /// A device's root record.

@@ -47,9 +47,9 @@ pub(super) fn trim(cx: &Shared, identity: &Identity, line: &mut NextLine) -> Res
         state
             .head
             .peers
-            .values()
-            .filter(|peer| peer.sequence > 0)
-            .map(|peer| peer.stated.n(identity.device))
+            .iter()
+            .filter(|(id, peer)| peer.sequence > 0 && !state.head.left.contains(id))
+            .map(|(_, peer)| peer.stated.n(identity.device))
             .min()
             .unwrap_or(covered)
     });
@@ -66,6 +66,7 @@ pub(super) fn drop_log_below(cx: &Shared, identity: &Identity, line: &mut NextLi
     }
     if line.segments.is_empty() && line.tail.from <= up_to {
         let mut tail = line.tail.clone();
+        let forks = cx.read(|state| state.head.forks.clone());
         loop {
             let page = read_page(cx, tail.from, up_to)?;
             if page.is_empty() {
@@ -73,7 +74,7 @@ pub(super) fn drop_log_below(cx: &Shared, identity: &Identity, line: &mut NextLi
             }
             for logged in &page {
                 tail.before = logged.tag(tail.before);
-                tail.base.join(logged.seen());
+                tail.base.join(logged.seen(), &forks);
                 tail.from += 1;
             }
         }
@@ -179,6 +180,7 @@ fn grow_from(identity: &Identity, line: &mut NextLine, at: usize) {
 /// Writes everything from the tail's start to op `goal` as segments.
 async fn write_log(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine, goal: u64) -> Result<(), Error> {
     let total = goal + 1 - line.tail.from;
+    let forks = cx.read(|state| state.head.forks.clone());
     while line.tail.from <= goal {
         let start = line.tail.clone();
         let mut run = Run { from: start.from, before: start.before, base: start.base.clone(), ops: Vec::new() };
@@ -193,7 +195,7 @@ async fn write_log(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine, g
             }
         }
         let segment = put_segment(cx, identity, &run, start).await?;
-        line.tail = Start { from: run.to() + 1, before: segment.named.end.tag, base: run.vector() };
+        line.tail = Start { from: run.to() + 1, before: segment.named.end.tag, base: run.vector(&forks) };
         line.segments.push(segment);
         cx.progress(Phase::Pushing, total - (goal + 1 - line.tail.from), total);
     }

@@ -1,16 +1,18 @@
 //! Pull: beacon → the manifests that moved → the segments and snapshots with ops not yet applied. No LIST.
 
 use super::api::{Phase, SyncReport};
-use super::apply::{Applied, Place, apply_run, forked, suspicious_stamp};
+use super::apply::{Applied, Place, apply_run, suspicious_stamp};
 use super::head::{Debt, Head, Identity, Peer};
-use super::manifests::{accept_listed, read_manifests, settle_manifests, stored_tail};
+use super::lines::forked;
+use super::manifests::{accept_listed, read_manifests, settle_manifests, stored_tails};
 use super::objects::{Found, Opened, beacon_path, segment_path};
 use super::shared::Shared;
+use super::state::Tx;
 use super::{epochs, evidence, look, merge};
 use crate::crypto::{ObjectKind, unpad_padme};
 use crate::replica::{Beacon, Damaged, Home, MANIFEST_SEALED_BYTES_MAX, Run, SegmentRef, Sighting, decode_segment};
 use crate::s3::ETag;
-use crate::{DeviceId, Error, ErrorKind};
+use crate::{DeviceId, Error, ErrorKind, ObjectId};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -176,7 +178,7 @@ fn lacks(head: &Head, identity: &Identity, beacon: &BTreeMap<DeviceId, Sighting>
     own_wrong
         || head.peers.iter().any(|(id, peer)| {
             let verified = Sighting { sequence: peer.sequence, hash: peer.hash.short() };
-            peer.sequence > 0 && !peer.forked && beacon.get(id).is_none_or(|said| *said < verified)
+            peer.sequence > 0 && beacon.get(id).is_none_or(|said| *said < verified)
         })
 }
 
@@ -187,9 +189,6 @@ pub(super) fn debts(head: &Head) -> u64 {
 fn report_debts(cx: &Shared, report: &mut SyncReport) {
     let (peers, unix_ms) = cx.read(|state| (state.head.peers.clone(), state.now.unix_ms));
     for (id, peer) in &peers {
-        if peer.forked {
-            report.reports.push(forked(*id));
-        }
         let Some(behind) = peer.behind else { continue };
         let witness = peers.iter().find(|(other, third)| *other != id && third.stated.n(*id) > behind.shown_n);
         if unix_ms >= behind.since_ms + BEHIND_MS_MAX || witness.is_some() {
@@ -216,15 +215,20 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         }
         let behind: Vec<DeviceId> = cx.read(|state| {
             let peers = state.head.peers.iter();
-            peers.filter(|(_, peer)| !peer.forked && peer.n < peer.end.n).map(|(id, _)| *id).collect()
+            let lacks = |id: &DeviceId, peer: &Peer| peer.logs().any(|log| !state.head.has_log(*id, log));
+            peers.filter(|(id, peer)| lacks(id, peer)).map(|(id, _)| *id).collect()
         });
         moved |= take_segments(cx, identity, &behind, &mut unreadable, report).await?;
         for device in behind {
-            if let Some(tail) = stored_tail(cx, device)? {
+            for tail in stored_tails(cx, device)? {
                 moved |= apply_whole(cx, device, &tail, report).await?;
             }
         }
-        if !moved {
+        // What just turned out to wait for more than the logs have may be in a snapshot.
+        if !moved
+            && !(cx.read(|state| merge::wants_snapshot(&state.head, &unreadable))
+                && merge::take_snapshot(cx, identity, &mut refused, report).await?)
+        {
             break;
         }
     }
@@ -233,7 +237,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         let ids: Vec<DeviceId> = tx.head.peers.keys().copied().collect();
         for id in ids {
             let peer = &tx.head.peers[&id];
-            let owed = !peer.is_current() || peer.behind.is_some() || peer.forked;
+            let owed = !tx.head.is_current(id) || peer.behind.is_some();
             let due = peer.debt.is_none_or(|debt| debt.is_due(polls, unix_ms));
             if !owed && peer.debt.is_some() {
                 tx.head.peer_mut(id).debt = None;
@@ -244,12 +248,19 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
             let peer = &tx.head.peers[&id];
             // Late is not lost: what could not be had several times is named, for its author to mend.
             let patient = peer.debt.is_none_or(|debt| debt.tries < TRIES_BEFORE_DAMAGED);
-            let tried = unreadable.iter().filter(|(device, ..)| *device == id && !patient);
+            let tried =
+                peer.log.segments.iter().filter(|segment| unreadable.contains(&(id, segment.object.id)) && !patient);
+            let below = (!patient && peer.log.from() > peer.n + 1).then(|| Damaged {
+                device: id,
+                from: peer.n + 1,
+                to: peer.log.from() - 1,
+            });
             let known = peer.damaged.iter().filter(|_| !due).copied();
             let lost: Vec<Damaged> = tried
-                .map(|(device, from, to)| Damaged { device: *device, from: *from, to: *to })
+                .map(|segment| Damaged { device: id, from: segment.from, to: segment.end.n })
+                .chain(below)
                 .chain(known)
-                .filter(|damaged| (damaged.from..=damaged.to).any(|n| !peer.has(n)))
+                .filter(|damaged| (damaged.from..=damaged.to).any(|n| !peer.has_number(n)))
                 .collect();
             if peer.damaged != lost {
                 tx.head.peer_mut(id).damaged = lost;
@@ -264,18 +275,17 @@ async fn take_segments(
     cx: &Shared,
     identity: &Arc<Identity>,
     devices: &[DeviceId],
-    unreadable: &mut BTreeSet<(DeviceId, u64, u64)>,
+    unreadable: &mut BTreeSet<(DeviceId, ObjectId)>,
     report: &mut SyncReport,
 ) -> Result<bool, Error> {
     let wanted: Vec<(DeviceId, SegmentRef)> = cx.read(|state| {
         let missing = |id: &DeviceId| {
             let peer: &Peer = &state.head.peers[id];
             let due = peer.debt.is_none_or(|debt| debt.is_due(state.head.bucket.polls + 1, state.now.unix_ms));
-            let segments = if due { peer.segments.as_slice() } else { &[] };
-            segments
-                .iter()
-                .filter(|segment| (segment.from..=segment.end.n).any(|n| n > peer.n && !peer.has(n)))
-                .filter(|segment| !unreadable.contains(&(*id, segment.from, segment.end.n)))
+            let logs = peer.logs().filter(|log| due && !state.head.has_log(*id, log));
+            logs.flat_map(|log| &log.segments)
+                .filter(|segment| !state.head.has_segment(*id, segment))
+                .filter(|segment| !unreadable.contains(&(*id, segment.object.id)))
                 .map(|segment| (*id, *segment))
                 .collect::<Vec<_>>()
         };
@@ -296,7 +306,7 @@ async fn take_segments(
             Ok(run) => moved |= apply_whole(cx, device, &run, report).await?,
             Err(error) if planted!(BadObjectStops) => return Err(error),
             Err(error) => {
-                unreadable.insert((device, segment.from, segment.end.n));
+                unreadable.insert((device, segment.object.id));
                 report.reports.push(error);
                 moved = true; // a snapshot may cover it: plan again
             }
@@ -353,24 +363,25 @@ async fn apply_whole(cx: &Shared, device: DeviceId, run: &Run, report: &mut Sync
     loop {
         let (applied, new) = cx.step(|tx| {
             let mut new = 0;
-            let before = tx.head.peers.get(&device).map(|peer| (peer.n, peer.islands.clone()));
+            let reached = |tx: &Tx<'_>| {
+                let peer = tx.head.peers.get(&device);
+                peer.map(|peer| (peer.points().collect::<Vec<_>>(), peer.islands.clone(), peer.forked))
+            };
+            let before = reached(tx);
             let applied = apply_run(tx, device, run, place.clone(), &mut new)?;
-            let after = tx.head.peers.get(&device).map(|peer| (peer.n, peer.islands.clone()));
-            Ok((applied, (new, before != after)))
+            let after = reached(tx);
+            let parted = matches!((&before, &after), (Some((.., false)), Some((.., true))));
+            Ok((applied, (new, before != after, parted)))
         })?;
+        if new.2 {
+            report.reports.push(forked(device));
+        }
         report.ops_applied += new.0;
         moved |= new.1;
         match applied {
             Applied::More(next) => {
                 place = next;
                 cx.yield_now().await;
-            }
-            Applied::Forked => {
-                cx.step(|tx| {
-                    tx.head.peer_mut(device).forked = true;
-                    Ok(())
-                })?;
-                return Ok(moved);
             }
             Applied::Whole | Applied::Waits => return Ok(moved),
         }

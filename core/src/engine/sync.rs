@@ -1,9 +1,9 @@
 //! The long-running operations, as a caller knows them.
 
 use super::api::{Operation, Outcome, SyncReport};
-use super::head::{Identity, Stopped};
+use super::head::Identity;
 use super::shared::Shared;
-use super::{access, beacon, collect, epochs, evidence, member, publish, pull, slots};
+use super::{access, beacon, carry, collect, epochs, evidence, leave, member, publish, pull, slots};
 use crate::s3::Condition;
 use crate::{Error, ErrorKind};
 use std::sync::Arc;
@@ -52,7 +52,17 @@ pub(super) async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
     if identity.recovery.is_some() {
         member::erase_recovery_code(cx)?;
     }
-    sync_as(cx, &identity, scope).await
+    let synced = sync_as(cx, &identity, scope).await;
+    if !cx.read(|state| state.head.bucket.copied) {
+        return synced;
+    }
+    let report = leave::leave(cx, &identity).await?;
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    let mut outcome = sync_as(cx, &identity, Scope { push: true, ..scope }).await?;
+    if let Outcome::Synced(synced) = &mut outcome {
+        synced.reports.push(report);
+    }
+    Ok(outcome)
 }
 
 /// Publishes what an operation has just changed for all, and keeps the code that it made until the next sync.
@@ -66,8 +76,15 @@ async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<
     let full = scope.full || check_is_due(cx);
     let mut report = SyncReport::default();
     let mut polled = pull::pull(cx, full, &mut report).await?;
+    if cx.read(|state| state.head.bucket.copied) {
+        return Err(leave::copied(cx)?); // nothing more is PUT under an id that two stores use
+    }
     epochs::hand_on(cx).await?;
     if full {
+        cx.step(|tx| {
+            carry::look(tx);
+            Ok(())
+        })?;
         collect::tombstones(cx).await?;
     }
     if scope.push {
@@ -103,9 +120,6 @@ fn check_is_due(cx: &Shared) -> bool {
 /// After a rollback or a wipe: this device's state goes to the bucket again, as a new sequence and a snapshot.
 async fn republish(cx: &Shared) -> Result<Outcome, Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
-    if cx.read(|state| state.head.bucket.stopped == Some(Stopped::Forked)) {
-        return Err(Stopped::Forked.error());
-    }
     match cx.get(super::objects::HEADER, None, evidence::HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
         super::objects::Found::Bytes { bytes, .. } if crate::Hash::of(&bytes) != identity.header => {
             evidence::check_header(cx, &identity).await?;

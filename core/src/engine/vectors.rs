@@ -14,9 +14,9 @@ use crate::crypto::{
     private_space_id, unpad_padme, unpad_to_power_of_two,
 };
 use crate::replica::{
-    Action, Beacon, Collection, Context, Dot, Home, Index, Kind, Logged, Manifest, ObjectRef, Op, Point, Row, RowKey,
-    Run, Sighting, Slot, Stamp, Standing, Vector, append_key, decode, decode_chunk, decode_deletions, decode_segment,
-    decode_tail, deletion_digest, import_key,
+    Action, Beacon, Collection, Context, Dot, Forks, Home, Index, Kind, Logged, Manifest, ObjectRef, Op, Point, Row,
+    RowKey, Run, Sighting, Slot, Stamp, Standing, Vector, append_key, decode, decode_chunk, decode_deletions,
+    decode_segment, decode_tail, deletion_digest, import_key,
 };
 use crate::vectors::{Given, epoch, hex, run, tag, unhex, vectors};
 use crate::{DeviceId, Hash, VaultId};
@@ -214,17 +214,18 @@ fn merges() {
         Ok(match check {
             "apply" => {
                 let (mut slot, holder) = (slot(&given.0["slot"]), vector(&given.0["holder"]));
-                slot.apply(standing(&given.0["write"]), &vector(&given.0["seen"]), &holder);
+                slot.apply(standing(&given.0["write"]), &vector(&given.0["seen"]), &holder, &Forks::default());
                 shrunk(slot, &holder)
             }
             "merge" => {
                 let (mine, theirs) = (vector(&given.0["my_vector"]), vector(&given.0["their_vector"]));
                 let islands: Vec<Dot> = given.0["my_islands"].as_array().unwrap().iter().map(dot).collect();
                 let mut merged = slot(&given.0["mine"]);
-                let mine_has = |dot: &Dot| mine.covers(dot) || islands.contains(dot);
-                merged.merge(slot(&given.0["theirs"]), mine_has, |dot| theirs.covers(dot), &mine);
+                let forks = Forks::default();
+                let mine_has = |dot: &Dot| mine.covers(dot, &forks) || islands.contains(dot);
+                merged.merge(slot(&given.0["theirs"]), mine_has, |dot| theirs.covers(dot, &forks), &mine, &forks);
                 let mut both = mine.clone();
-                both.join(&theirs);
+                both.join(&theirs, &forks);
                 shrunk(merged, &both)
             }
             "log-entry" => slot_value(&lowest(slot(&given.0["slot"]), standing(&given.0["entry"]))),
@@ -254,7 +255,7 @@ fn versions(given: &Given<'_>) -> Value {
 
 /// A slot without what says nothing: the part of contexts that `vector` covers.
 fn shrunk(mut slot: Slot, vector: &Vector) -> Value {
-    slot.standing.iter_mut().for_each(|write| write.context.shrink(vector));
+    slot.standing.iter_mut().for_each(|write| write.context.shrink(vector, &Forks::default()));
     slot_value(&slot)
 }
 

@@ -36,6 +36,8 @@ pub struct Run<'a> {
     old_disks: BTreeMap<usize, Disk>,
     /// Two copies of one store have written.
     pub forked: bool,
+    /// A store was put back to an older state: what only it held is lost.
+    pub restored: bool,
     tells: Option<Vec<String>>,
 }
 
@@ -81,6 +83,7 @@ impl<'a> Run<'a> {
             running: BTreeMap::new(),
             old_disks: BTreeMap::new(),
             forked: false,
+            restored: false,
             tells: tells.then(Vec::new),
         };
         caught(|| run.found(faults))?;
@@ -156,7 +159,7 @@ impl<'a> Run<'a> {
     /// What is wrong.
     pub fn watched(&mut self, at: usize) -> Result<(), String> {
         if self.forked {
-            return Ok(()); // two copies of one store hold what they hold, until devices have lives
+            return Ok(()); // who leaves its id begins to count anew
         }
         if let Some(mut watch) = self.world.watch.take() {
             watch.look(&self.world, at);
@@ -471,6 +474,7 @@ impl<'a> Run<'a> {
     fn restore(&mut self, at: usize) {
         if let Some(old) = self.old_disks.get(&at) {
             self.world.devices[at].disk.put_back(old);
+            self.restored = true;
             self.becomes_forked(at);
             self.running.remove(&at);
             self.world.restart(at);
