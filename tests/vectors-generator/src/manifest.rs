@@ -1,8 +1,8 @@
 //! Manifests (docs/format/replica.md, "Manifests"), to be spoilt before they are signed.
 
-use crate::bytes::{Entry, Id, blob, end, join, list, vector};
+use crate::bytes::{Entry, Id, Lines, blob, dots, join, list, one_line, point, vector};
 use crate::case::hex;
-use crate::ops::{Run, entries_value};
+use crate::ops::{Run, entries_value, vector_value};
 use crate::sealing::{hash, public_key, sign};
 use crate::world::{VAULT, space};
 use serde_json::{Value, json};
@@ -42,15 +42,15 @@ pub(crate) struct Manifest {
     pub(crate) public_key: [u8; 32],
     pub(crate) sequence: u64,
     pub(crate) previous: [u8; 32],
-    pub(crate) vector: Vec<Entry>,
+    pub(crate) vector: Vec<Lines>,
     pub(crate) segments: Vec<SegmentRef>,
     pub(crate) tail: Run,
     /// The tail's bytes, where they are not the run's.
     pub(crate) raw_tail: Option<Vec<u8>>,
-    /// The device of each line.
-    pub(crate) lines: Vec<Id>,
     /// Index, bytes, vector.
-    pub(crate) snapshot: Option<(ObjectRef, u64, Vec<Entry>)>,
+    pub(crate) snapshot: Option<(ObjectRef, u64, Vec<Lines>)>,
+    /// The ends of the snapshot's islands.
+    pub(crate) beyond: Vec<Entry>,
     /// The option's bytes, where they are not the snapshot's.
     pub(crate) raw_snapshot: Option<Vec<u8>>,
     pub(crate) damaged: Vec<(Id, u64, u64)>,
@@ -64,7 +64,7 @@ impl Manifest {
     pub(crate) fn first(seed: [u8; 32], tail: Run, others: &[Entry]) -> Self {
         let device = tail.device;
         let own = Some(tail.end()).filter(|(_, n, _)| *n > 0);
-        let mut vector: Vec<Entry> = others.iter().copied().chain(own).collect();
+        let mut vector = one_line(&others.iter().copied().chain(own).collect::<Vec<_>>());
         vector.sort_unstable();
         Self {
             seed,
@@ -76,8 +76,8 @@ impl Manifest {
             segments: Vec::new(),
             tail,
             raw_tail: None,
-            lines: vec![device],
             snapshot: None,
+            beyond: Vec::new(),
             raw_snapshot: None,
             damaged: Vec::new(),
             after: Vec::new(),
@@ -91,13 +91,14 @@ impl Manifest {
             .iter()
             .map(|segment| {
                 let (_, n, tag) = &segment.end;
-                join(&[&segment.object.bytes(), &segment.from.to_le_bytes(), &end(*n, tag)])
+                join(&[&segment.object.bytes(), &segment.from.to_le_bytes(), &point(*n, tag)])
             })
             .collect();
         let tail = self.raw_tail.clone().unwrap_or_else(|| self.tail.tail());
-        let line = |device: &Id| join(&[device, &list(&segments), &blob(&tail)]);
         let snapshot = match &self.snapshot {
-            Some((index, bytes, covers)) => join(&[&[1], &index.bytes(), &bytes.to_le_bytes(), &vector(covers)]),
+            Some((index, bytes, covers)) => {
+                join(&[&[1], &index.bytes(), &bytes.to_le_bytes(), &vector(covers), &dots(&self.beyond)])
+            }
             None => vec![0],
         };
         let damaged = |(device, from, to): &(Id, u64, u64)| join(&[device, &from.to_le_bytes(), &to.to_le_bytes()]);
@@ -107,7 +108,8 @@ impl Manifest {
             &self.sequence.to_le_bytes(),
             &self.previous,
             &vector(&self.vector),
-            &list(&self.lines.iter().map(line).collect::<Vec<_>>()),
+            &list(&segments),
+            &blob(&tail),
             self.raw_snapshot.as_deref().unwrap_or(&snapshot),
             &list(&self.damaged.iter().map(damaged).collect::<Vec<_>>()),
             &self.after,
@@ -142,7 +144,12 @@ impl Manifest {
             .map(|(device, from, to)| json!({"device": hex(device), "from": from.to_string(), "to": to.to_string()}))
             .collect();
         let snapshot = self.snapshot.as_ref().map(|(index, bytes, vector)| {
-            json!({"index": index.value(), "bytes": bytes.to_string(), "vector": entries_value(vector)})
+            json!({
+                "index": index.value(),
+                "bytes": bytes.to_string(),
+                "vector": vector_value(vector),
+                "beyond": entries_value(&self.beyond),
+            })
         });
         json!({
             "device": hex(self.home[2]),
@@ -150,7 +157,7 @@ impl Manifest {
             "sequence": self.sequence.to_string(),
             "previous": hex(self.previous),
             "hash": hex(self.hash()),
-            "vector": entries_value(&self.vector),
+            "vector": vector_value(&self.vector),
             "segments": segments,
             "tail": self.tail.value(),
             "snapshot": snapshot,

@@ -1,6 +1,6 @@
 //! Whole buckets: what a device that joins by the recovery code must hold, and how it goes on.
 
-use crate::bytes::{Entry, blob, join};
+use crate::bytes::{Entry, blob, join, one_line};
 use crate::case::{File, hex};
 use crate::manifest::{Manifest, ObjectRef, SegmentRef};
 use crate::ops::{Action, Op, Run, log, map, root};
@@ -254,7 +254,7 @@ fn trimmed(spoil: impl Fn(&mut Index)) -> (Bucket, Entry) {
             (bucket.snapshot(CHUNK, 2, &two), (map("m"), b"k".to_vec()), hash(&two)),
         ],
         deletions: vec![(bucket.snapshot(CHUNK, 3, &gone), hash(&gone))],
-        ..Index::new(before.device, vec![before.end()])
+        ..Index::new(before.device, one_line(&[before.end()]))
     };
     spoil(&mut index);
     let bytes =
@@ -262,7 +262,8 @@ fn trimmed(spoil: impl Fn(&mut Index)) -> (Bucket, Entry) {
     let bytes = bytes.sum();
     let named = bucket.snapshot(INDEX, 4, &index.bytes());
     let tail = before.then(vec![], vec![]);
-    let manifest = Manifest { snapshot: Some((named, bytes, vec![before.end()])), ..Manifest::first(seed, tail, &[]) };
+    let manifest =
+        Manifest { snapshot: Some((named, bytes, one_line(&[before.end()]))), ..Manifest::first(seed, tail, &[]) };
     bucket.manifest(&manifest);
     (bucket, before.end())
 }
@@ -304,7 +305,7 @@ fn epochs(file: &mut File) {
     rows.sort_by(|one, other| one.0.cmp(&other.0));
     let place = (root(), rows[0].0.clone());
     let content = chunk(&[(root(), rows), (map("m"), vec![row("k", &[Standing::put(two.tail.end(), "b")])])]);
-    let mut vector = vec![end, two.tail.end()];
+    let mut vector = one_line(&[end, two.tail.end()]);
     vector.sort_unstable();
     let object = bucket.snapshot(CHUNK, 1, &content);
     let bytes = object.2;
@@ -392,7 +393,7 @@ fn waiting_and_bad(file: &mut File) {
         case(file, name, &[&bucket], &ids.iter().map(|id| path(*id)).collect::<Vec<_>>(), &[held]);
     };
     spoilt("a snapshot of another vault", &[4], &|index| index.home[0] = OTHER_VAULT);
-    spoilt("a snapshot whose vector is not its manifest's", &[4], &|index| index.vector[0].1 -= 1);
+    spoilt("a snapshot whose vector is not its manifest's", &[4], &|index| index.vector[0].first.1 -= 1);
     spoilt("a chunk of another content's hash", &[1], &|index| index.chunks[0].2 = [9; 32]);
     spoilt("a chunk of another hash", &[1], &|index| index.chunks[0].0.1 = [9; 32]);
     spoilt("a chunk that begins elsewhere", &[1, 4], &|index| index.chunks[0].1.1 = b"devices/".to_vec());

@@ -9,6 +9,7 @@ mod derivations;
 mod envelope;
 mod headers;
 mod keys;
+mod lines;
 mod logs;
 mod manifests;
 mod merges;
@@ -43,6 +44,7 @@ pub(crate) fn all() -> Vec<File> {
         records::file(),
         logs::file(),
         stamps::file(),
+        lines::file(),
         merges::file(),
         buckets::file(),
         addresses::file(),
