@@ -244,7 +244,7 @@ fn applied(file: &mut File) {
         "a delete that has seen one line",
         &[put(b3)],
         delete(other(1)),
-        &to(op(6, A)),
+        &to(op(4, A)),
         std::slice::from_ref(&both),
         &[put(b3), delete(other(1))],
     );
@@ -261,7 +261,7 @@ fn applied(file: &mut File) {
         &[],
         put(other(1)),
         &[lines(op(6, A), &[(op(5, B), 2)])],
-        &[lines(op(5, A), &[(op(5, B), 2)])],
+        &[lines(op(5, B), &[(op(5, A), 2)])],
         &[with_context(put(other(1)), &to(op(6, A)), &[])],
     );
     let knows = with_context(put(other(1)), &to(op(5, B)), &[]);

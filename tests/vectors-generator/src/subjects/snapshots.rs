@@ -60,6 +60,12 @@ fn indexes(file: &mut File) {
         changed.forks[0].lines[0] = line.collect();
         changed
     });
+    let lines = |count: u8| (0..count).map(|line| vec![[line, 1, 1, 1, 1, 1, 1, 1]]);
+    take("a fork of 256 lines", &{
+        let mut changed = told.clone();
+        changed.forks[0].lines = lines(255).chain([vec![[2; 8]]]).collect();
+        changed
+    });
     take("lines that part at the first op", &{
         let mut changed = told.clone();
         (changed.forks[0].trunk, changed.forks[0].before) = (0, crate::world::first_tag(&dots[0].0));
@@ -107,6 +113,7 @@ fn indexes(file: &mut File) {
     spoil("forks' devices that fall", &|i| i.forks.reverse());
     spoil("a device's fork twice", &|i| i.forks[1] = i.forks[0].clone());
     spoil("a fork of one line", &|i| i.forks[0].lines.truncate(1));
+    spoil("a fork of 257 lines", &|i| i.forks[0].lines = lines(255).chain([vec![[2; 8]], vec![[3; 8]]]).collect());
     spoil("a fork of no line", &|i| i.forks[0].lines.clear());
     spoil("a line that begins another", &|i| i.forks[0].lines[1] = vec![[0xa3; 8], [0xa4; 8]]);
     spoil("a line that another begins", &|i| i.forks[0].lines[0] = vec![[0xb3; 8], [0xb4; 8], [0xb5; 8]]);
