@@ -21,14 +21,20 @@ pub struct Fork {
 impl BorshDeserialize for Fork {
     fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
         let (trunk, before, lines) = <(u64, Tag, Vec<Vec<Tag>>)>::deserialize_reader(reader)?;
+        if !(2..=LINES_MAX).contains(&lines.len()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "one line, or more than a vector can name"));
+        }
         let longest = lines.iter().map(Vec::len).max().unwrap_or_default() as u64;
         let parts = lines.iter().enumerate().all(|(at, line)| lines[..at].iter().all(|other| !begins(line, other)));
-        if lines.len() < 2 || !parts || trunk.checked_add(longest).is_none() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "lines that do not part"));
+        if !parts || trunk.checked_add(1 + longest).is_none() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "lines that do not part, or impossible numbers"));
         }
         Ok(Self { trunk, before, lines })
     }
 }
+
+/// The most lines of a device: a vector's entry counts its further ones in a byte.
+const LINES_MAX: usize = 256;
 
 /// Whether one of two lines is the beginning of the other, as far as both are known.
 fn begins(one: &[Tag], other: &[Tag]) -> bool {
