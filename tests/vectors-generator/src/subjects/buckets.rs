@@ -2,6 +2,7 @@
 
 use crate::bytes::{Entry, blob, join, one_line};
 use crate::case::{File, hex};
+use crate::lines::Island;
 use crate::manifest::{Manifest, ObjectRef, SegmentRef};
 use crate::ops::{Action, Op, Run, log, map, root};
 use crate::sealing::{
@@ -20,7 +21,7 @@ type Objects = BTreeMap<String, Vec<u8>>;
 
 /// A vault's bucket while it is filled.
 #[derive(Clone)]
-struct Bucket {
+pub(crate) struct Bucket {
     epoch: Epoch,
     root: [u8; 32],
     objects: Objects,
@@ -28,7 +29,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut bucket = Self { epoch: FIRST, root: ROOTS[0], objects: Objects::new(), sightings: BTreeMap::new() };
         bucket.objects.insert("tidelock".to_owned(), header());
         bucket.slot();
@@ -62,7 +63,7 @@ impl Bucket {
         sealed
     }
 
-    fn manifest(&mut self, manifest: &Manifest) {
+    pub(crate) fn manifest(&mut self, manifest: &Manifest) {
         let device = manifest.home[2];
         self.put(MANIFEST, &format!("manifests/{}", hex(device)), &manifest.signed());
         let short = manifest.hash()[..8].try_into().expect("8 bytes");
@@ -80,7 +81,7 @@ impl Bucket {
         SegmentRef { object: ObjectRef::of([id; 16], &sealed), from: run.from, end: run.end() }
     }
 
-    fn snapshot(&mut self, kind: u8, id: u8, content: &[u8]) -> ObjectRef {
+    pub(crate) fn snapshot(&mut self, kind: u8, id: u8, content: &[u8]) -> ObjectRef {
         let sealed = self.put(kind, &format!("snapshots/{}", hex([id; 16])), content);
         ObjectRef::of([id; 16], &sealed)
     }
@@ -97,7 +98,8 @@ fn record(seed: &[u8; 32]) -> Op {
     Op::new(root(), &format!("devices/{}", hex(crate::sealing::device_id(seed))), Action::Put(value))
 }
 
-fn run(device: usize, ops: Vec<Op>) -> (Run, [u8; 32]) {
+/// A device's ops from its record on, and its seed.
+pub(crate) fn run(device: usize, ops: Vec<Op>) -> (Run, [u8; 32]) {
     let (id, seed) = devices()[device];
     (Run::first(id, [vec![record(&seed)], ops].concat()), seed)
 }
@@ -108,16 +110,22 @@ fn first(device: usize, ops: Vec<Op>, others: &[Entry]) -> Manifest {
 }
 
 /// What is held: `maps` has the values at each key, the one that counts first, `applied` how far each device's ops are.
-struct Held {
+pub(crate) struct Held {
     applied: Vec<Entry>,
     maps: Value,
     logs: Value,
+    /// Devices of which a second line turned up.
     forked: Vec<usize>,
 }
 
 impl Held {
-    fn new(applied: &[Entry], maps: Value, logs: Value) -> Self {
+    pub(crate) fn new(applied: &[Entry], maps: Value, logs: Value) -> Self {
         Self { applied: applied.to_vec(), maps, logs, forked: Vec::new() }
+    }
+
+    pub(crate) fn with_fork(mut self, device: usize) -> Self {
+        self.forked.push(device);
+        self
     }
 
     fn value(&self) -> Value {
@@ -140,11 +148,12 @@ pub(crate) fn file() -> File {
     epochs(&mut file);
     waiting_and_bad(&mut file);
     chains(&mut file);
+    super::copies::add(&mut file);
     unopenable(&mut file);
     file
 }
 
-fn case(file: &mut File, name: &str, stages: &[&Bucket], bad: &[String], held: &[Held]) {
+pub(crate) fn case(file: &mut File, name: &str, stages: &[&Bucket], bad: &[String], held: &[Held]) {
     let stages: Value = stages.iter().map(|bucket| bucket.value()).collect();
     let given = json!({"recovery_code": code_text(&CODE), "stages": stages, "bad": bad});
     file.value(name, "bucket", given, held.iter().map(Held::value).collect());
@@ -394,6 +403,10 @@ fn waiting_and_bad(file: &mut File) {
     };
     spoilt("a snapshot of another vault", &[4], &|index| index.home[0] = OTHER_VAULT);
     spoilt("a snapshot whose vector is not its manifest's", &[4], &|index| index.vector[0].first.1 -= 1);
+    spoilt("a snapshot whose islands are not its manifest's", &[4], &|index| {
+        let island = Island { from: 9, before: [8; 8], tags: vec![[9; 8]] };
+        index.islands = vec![(index.home[2], vec![island])];
+    });
     spoilt("a chunk of another content's hash", &[1], &|index| index.chunks[0].2 = [9; 32]);
     spoilt("a chunk of another hash", &[1], &|index| index.chunks[0].0.1 = [9; 32]);
     spoilt("a chunk that begins elsewhere", &[1, 4], &|index| index.chunks[0].1.1 = b"devices/".to_vec());
@@ -413,7 +426,6 @@ fn chains(file: &mut File) {
     };
     let next = Manifest { sequence: 2, previous: one.hash(), ..more("b") };
     let after = || Held::new(&[more("b").tail.end()], json!({"m": {"k": ["b"]}}), json!({}));
-    let forked = || Held { forked: vec![0], ..before() };
     chain("chain: the next manifest", next.clone(), after());
     chain("chain: the same manifest", one.clone(), before());
     chain(
@@ -421,8 +433,16 @@ fn chains(file: &mut File) {
         Manifest { sequence: 3, previous: next.hash(), ..more("b") },
         after(),
     );
-    chain("chain: the next one over another hash is a fork", Manifest { previous: [1; 32], ..next.clone() }, forked());
-    chain("chain: another one of the same sequence is a fork", more("b"), forked());
+    chain("chain: the next one over another hash", Manifest { previous: [1; 32], ..next.clone() }, after());
+    let of_one_sequence = |lesser: bool| {
+        let mut values = (1..).map(|number: u32| number.to_string());
+        values.find(|value| (more(value).hash() < one.hash()) == lesser).expect("no end of values")
+    };
+    for (name, lesser) in [("a greater hash", false), ("a lesser hash", true)] {
+        let value = of_one_sequence(lesser);
+        let held = Held::new(&[more(&value).tail.end()], json!({"m": {"k": [value]}}), json!({}));
+        chain(&format!("chain: another one of the same sequence and {name}"), more(&value), held);
+    }
     chain(
         "chain: the next one that has lost an op is no news",
         Manifest { sequence: 2, previous: one.hash(), ..first(0, vec![], &[]) },

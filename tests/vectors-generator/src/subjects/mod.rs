@@ -5,6 +5,7 @@ mod archives;
 mod beacons;
 mod buckets;
 mod codes;
+mod copies;
 mod derivations;
 mod envelope;
 mod headers;
