@@ -40,8 +40,9 @@ pub(super) fn keep(tx: &mut Tx<'_>, device: DeviceId, tags: impl IntoIterator<It
 
 /// The tag of a device's op, if it was kept. Of a forked device: of the ops that its lines share.
 pub(super) fn of(tx: &Tx<'_>, device: DeviceId, n: u64) -> Result<Option<Tag>, Error> {
-    if n == 0 {
-        return Ok(None);
+    let trunk = tx.head.forks.of(device).map_or(u64::MAX, |fork| fork.before().n);
+    if !(1..=trunk).contains(&n) {
+        return Ok(None); // what was kept beyond, before the fork was known, is of one line alone
     }
     let (key, at) = place(device, n);
     let row = tx.get(Table::Tags, &key)?.unwrap_or_default();
