@@ -220,7 +220,7 @@ fn told(file: &mut File) {
     let vector = sorted(vec![both(&further, &copy), third.end().into()]);
     bucket.manifest(&Manifest { vector, ..Manifest::first(seed, third.clone(), &[]) });
     let all = json!({"k": ["c", "b"], "n": ["d"], "p": ["x"], "q": ["y"]});
-    let of_both = forked(held(&[&further, &second, &third], all));
+    let of_both = held(&[&further, &second, &third], all);
     case(
         file,
         "copies: a snapshot of one line, a log of the other, and who tells their fork",
@@ -234,7 +234,7 @@ fn told(file: &mut File) {
     let second = with_snapshot(&mut bucket, 1, &of_copy, |index| {
         index.vector.push(copy.end().into());
         let known = vec![UNKNOWN, copy.dot(3).2];
-        index.forks = vec![fork(vec![known, vec![further.dot(2).2]])];
+        index.forks = vec![fork(vec![known, tags(&longer)])];
     });
     let all = json!({"k": ["c", "b"], "n": ["d"], "p": ["x"], "q": ["y"]});
     case(

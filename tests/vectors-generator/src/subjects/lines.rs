@@ -267,15 +267,22 @@ fn applied(file: &mut File) {
     let knows = with_context(put(other(1)), &to(op(5, B)), &[]);
     case(
         "late, of the line that a standing write's context has",
-        &[knows.clone()],
+        std::slice::from_ref(&knows),
         put(b3),
         &to(op(2, A)),
         &to(a3),
-        &[knows.clone()],
+        std::slice::from_ref(&knows),
     );
-    case("late, of another line", &[knows.clone()], put(a4), &to(a3), &to(a3), &[put(a4), knows.clone()]);
+    case("late, of another line", std::slice::from_ref(&knows), put(a4), &to(a3), &to(a3), &[put(a4), knows.clone()]);
     let knows_c = with_context(put(other(1)), &to(op(5, C)), &[]);
-    case("late, of what two lines share", &[knows_c.clone()], put(a4), &to(a3), &to(a3), &[knows_c.clone()]);
+    case(
+        "late, of what two lines share",
+        std::slice::from_ref(&knows_c),
+        put(a4),
+        &to(a3),
+        &to(a3),
+        std::slice::from_ref(&knows_c),
+    );
     case(
         "contexts of two lines join",
         &[with_context(put(other(1)), &to(op(5, B)), &[])],
