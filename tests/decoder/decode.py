@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import crypto
+import lineage
 import merge
 import snapshot
 from parse import Refused, reading, require
-from replica import LOG, MAP, ROOT, Collection, Vector
+from replica import LOG, MAP, ROOT, Collection, Entry, Vector
 from run import Op
 from snapshot import RowKey, Standing
 from vault import Bucket, Vault, read_vault
@@ -44,25 +45,27 @@ def _is_listed(state: merge.State, device: bytes) -> bool:
 def _replay(vault: Vault, counted: set[bytes], backwards: bool) -> tuple[merge.State, list[str]]:
     """As far as these devices count."""
     state, waiting = merge.State(vault.ring.digest_key), []
-    published = {device: m.tail.end() for device, m in vault.manifests.items() if device in counted}
     for device, (sequence, _) in vault.beacon.items():
         if device not in vault.manifests or vault.manifests[device].sequence < sequence:
             waiting.append(f"spaces/{vault.ring.space.hex()}/manifests/{device.hex()}")
-    named = {m.snapshot.index.id.hex() for device, m in vault.manifests.items() if device in counted and m.snapshot}
-    for taken in sorted(vault.snapshots, key=lambda s: s.path, reverse=backwards):
-        if taken.path.rsplit("/", 1)[1] not in named:
-            continue
-        # Whoever has no manifest that counts holds no snapshot up: it may be all that is left of that device.
-        if _exceeds({d: p for d, p in taken.index.vector.items() if d in published}, published):
-            waiting.append(taken.path)
-        else:
-            state.merge(taken.index, taken.rows, taken.deletions)
+    speaking = {device: m for device, m in vault.manifests.items() if device in counted}
+    named = {m.snapshot.index.id.hex() for m in speaking.values() if m.snapshot}
+    snapshots = [s for s in vault.snapshots if s.path.rsplit("/", 1)[1] in named]
+    logs = {device: [run for _, run in vault.runs[device]] for device in speaking}
+    known = lineage.learn([s.index for s in snapshots], [m.vector for m in speaking.values()], logs)
+    state.forks = known.forks
+    for taken in sorted(snapshots, key=lambda s: s.path, reverse=backwards):
+        state.merge(taken.index, taken.rows, taken.deletions)
+    had = {device: max(m.tail.end().n, _applied(state, device)) for device, m in speaking.items()}
+    had |= {device: entry.n for device, entry in state.vector.items() if device not in had}
     for device in sorted(vault.runs, reverse=backwards):
         if device not in counted:
             waiting.append(f"spaces/{vault.ring.space.hex()}/manifests/{device.hex()}")
             continue
         for path, run in vault.runs[device]:
-            if _exceeds(run.author_vector(), published):
+            vector = run.author_vector(known.forks)
+            exceeds = any(entry.n > had.get(named, 0) for named, entry in vector.items())
+            if exceeds or device in known.unplaced or not known.places(vector):
                 waiting.append(path)
                 break
             with reading(path):
@@ -70,8 +73,8 @@ def _replay(vault: Vault, counted: set[bytes], backwards: bool) -> tuple[merge.S
     return state, sorted(waiting)
 
 
-def _exceeds(vector: Vector, published: Vector) -> bool:
-    return any(device not in published or point.n > published[device].n for device, point in vector.items())
+def _applied(state: merge.State, device: bytes) -> int:
+    return state.vector[device].n if device in state.vector else 0
 
 
 def check_root_records(vault: Vault, state: merge.State) -> tuple[dict[bytes, snapshot.DeviceRecord], set[str]]:
@@ -169,7 +172,14 @@ def _is_current(vault: Vault, device: bytes, sequence: int, prefix: bytes) -> bo
 
 
 def _vector(vector: Vector) -> dict[str, Any]:
-    return {device.hex(): {"n": p.n, "tag": p.tag.hex()} for device, p in vector.items()}
+    return {device.hex(): _entry(entry) for device, entry in vector.items()}
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    shown: dict[str, Any] = {"n": entry.n, "tag": entry.tag.hex()}
+    if entry.further:
+        shown["further"] = [{"n": f.point.n, "tag": f.point.tag.hex(), "fork": f.fork} for f in entry.further]
+    return shown
 
 
 def _slot(collection: Collection, slot: list[Standing]) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import household
 from decode import decode
-from forge import Forger
+from forge import Forger, Points
 from parse import Refused
-from replica import Vector
 from vault import Bucket, read_vault
 
 Files = dict[str, bytes]
@@ -23,7 +22,7 @@ class Case:
 
     name: str
     right: bool
-    make: Callable[[Forger, Vector], Files]
+    make: Callable[[Forger, Points], Files]
 
 
 class Stage:

@@ -197,7 +197,7 @@ class _Objects:
         with reading(path):
             read = snapshot.read_index(self.ring.vault, self.ring.space)
             index = self.open(path, crypto.INDEX, read, ref.index)
-            require(index.vector == ref.vector, "the vector is not the one that names it")
+            snapshot.require_as_named(index, ref.vector, ref.beyond)
         rows: Rows = []
         for here, following in zip(index.chunks, [c.first for c in index.chunks[1:]] + [None]):
             chunk_path = f"{self.space}/snapshots/{here.object.id.hex()}"
