@@ -136,10 +136,11 @@ class Columns:
 
 
 class Forger:
-    """A device of a vault whose keys are known."""
+    """A device of a vault whose keys are known. `firsts`: the first ops of the real ones."""
 
-    def __init__(self, ring: crypto.KeyRing) -> None:
+    def __init__(self, ring: crypto.KeyRing, firsts: Points | None = None) -> None:
         self.ring = ring
+        self.firsts = firsts or {}
         self.key = Ed25519PrivateKey.generate()
         self.public_key = self.key.public_key().public_bytes_raw()
         self.device = crypto.device_id(self.public_key)

@@ -143,7 +143,7 @@ seen_case("a device twice in the table", None, times=2)
 @case("base and a further device in its order", right=True)
 def _(f: Forger, real: Points) -> Files:
     (device, point), *_ = real.items()
-    columns = replace(f.columns(replace(PUT, seen=[(0, point.n - 1, point.tag)])), base={device: Point(1, bytes(8))})
+    columns = replace(f.columns(replace(PUT, seen=[(0, point.n - 1, point.tag)])), base=f.firsts)
     tail, end = f.tail(columns)
     return {f.path: f.manifest(f.body(tail, {f.device: end, device: point}))}
 
@@ -151,7 +151,7 @@ def _(f: Forger, real: Points) -> Files:
 @case("a table's device is in base too")
 def _(f: Forger, real: Points) -> Files:
     (device, point), *_ = real.items()
-    columns = replace(f.columns(replace(PUT, seen=[(1, point.n, point.tag)])), base={device: Point(1, bytes(8))})
+    columns = replace(f.columns(replace(PUT, seen=[(1, point.n, point.tag)])), base=f.firsts)
     tail, end = f.tail(replace(columns, others=[device]))
     return {f.path: f.manifest(f.body(tail, {f.device: end, device: point}))}
 

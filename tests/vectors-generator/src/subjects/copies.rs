@@ -6,7 +6,7 @@ use crate::bytes::{Lines, one_line};
 use crate::case::File;
 use crate::lines::{Fork, Island, UNKNOWN};
 use crate::manifest::Manifest;
-use crate::ops::{Op, Run, map, root};
+use crate::ops::{Action, Context, Op, Run, map, root};
 use crate::sealing::{CHUNK, INDEX, hash};
 use crate::snapshot::{Index, Row, Standing, chunk, row};
 use crate::world::MS;
@@ -154,18 +154,32 @@ fn record_row(run: &Run) -> Row {
 
 /// A device's manifest that names its snapshot: the records of it and of device 0, and these rows of the map.
 fn with_snapshot(bucket: &mut Bucket, device: usize, rows: &[Row], change: impl Fn(&mut Index)) -> Run {
-    let (own, seed) = run(device, vec![]);
-    let mut records = vec![record_row(&original()), record_row(&own)];
+    let (own, _) = run(device, vec![]);
+    snapshot_after(bucket, device, &own, own.clone(), rows, change)
+}
+
+/// The same after the device's ops `own`, of which the manifest has `tail`.
+fn snapshot_after(
+    bucket: &mut Bucket,
+    device: usize,
+    own: &Run,
+    tail: Run,
+    rows: &[Row],
+    change: impl Fn(&mut Index),
+) -> Run {
+    let seed = run(device, vec![]).1;
+    let id = |number: u8| 2 * device as u8 + number;
+    let mut records = vec![record_row(&original()), record_row(own)];
     records.sort_by(|one, other| one.0.cmp(&other.0));
     let place = (root(), records[0].0.clone());
     let content = chunk(&[(root(), records), (map("m"), rows.to_vec())]);
-    let object = bucket.snapshot(CHUNK, 1, &content);
+    let object = bucket.snapshot(CHUNK, id(0), &content);
     let bytes = object.2;
     let mut index =
         Index { chunks: vec![(object, place, hash(&content))], ..Index::new(own.device, one_line(&[own.end()])) };
     change(&mut index);
     index.vector.sort_unstable();
-    let named = bucket.snapshot(INDEX, 2, &index.bytes());
+    let named = bucket.snapshot(INDEX, id(1), &index.bytes());
     let ends = index.islands.iter().flat_map(|(device, islands)| {
         let end = |island: &Island| {
             let last = island.tags.last().expect("not empty");
@@ -177,9 +191,9 @@ fn with_snapshot(bucket: &mut Bucket, device: usize, rows: &[Row], change: impl 
         vector: index.vector.clone(),
         snapshot: Some((named, bytes, index.vector.clone())),
         beyond: ends.collect(),
-        ..Manifest::first(seed, own.clone(), &[])
+        ..Manifest::first(seed, tail, &[])
     });
-    own
+    own.clone()
 }
 
 /// What snapshots and manifests tell a newcomer.
@@ -272,4 +286,14 @@ fn told(file: &mut File) {
     let second = with_snapshot(&mut bucket, 1, &gone, island);
     let all = held(&[&whole, &second], json!({"k": ["b"]}));
     case(file, "islands: an op beyond a gap that was replaced does not come back", &[&bucket], &[], &[all]);
+
+    let mut bucket = Bucket::new();
+    let second = with_snapshot(&mut bucket, 1, &rows, island);
+    let dots = vec![whole.end()];
+    let delete =
+        Op { context: Context { vector: vec![], dots }, ..Op::new(map("m"), "n", Action::Delete).at(MS + 9, 0) };
+    let (third, _) = run(2, vec![delete]);
+    snapshot_after(&mut bucket, 2, &third, third.then(vec![], vec![]), &gone, island);
+    let left = held(&[&known, &second, &third], json!({"k": ["a"]}));
+    case(file, "islands: of two snapshots one had an op replaced that the other has", &[&bucket], &[], &[left]);
 }
