@@ -40,8 +40,10 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
                 let is_own = point.n <= tx.head.clock.n && known.is_none_or(|known| known == point.tag);
                 tx.head.bucket.copied |= !is_own;
                 is_own
-            } else if tx.head.forks.of(device).is_some() {
-                tx.head.forks.places(device, point) && known.is_none_or(|known| known == point.tag)
+            } else if let Some(fork) = tx.head.forks.of(device) {
+                // Beyond the trunk the tags kept are those of the line that was known first.
+                let on_trunk = point.n <= fork.before().n && known.is_none_or(|known| known == point.tag);
+                on_trunk || (point.n > fork.before().n && tx.head.forks.places(device, point))
             } else {
                 let peer = tx.head.peers.get(&device);
                 let in_island = |n: u64| {
