@@ -7,7 +7,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 use std::io;
 
-/// The lines of one forked device, as far as they are known here.
+/// The lines of a device that has forked, or may have: its store has left it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Fork {
     /// All lines share the ops up to this one.
@@ -23,7 +23,7 @@ impl BorshDeserialize for Fork {
         let (trunk, before, lines) = <(u64, Tag, Vec<Vec<Tag>>)>::deserialize_reader(reader)?;
         let longest = lines.iter().map(Vec::len).max().unwrap_or_default() as u64;
         let parts = lines.iter().enumerate().all(|(at, line)| lines[..at].iter().all(|other| !begins(line, other)));
-        if lines.len() < 2 || !parts || trunk.checked_add(longest).is_none() {
+        if lines.is_empty() || !parts || trunk.checked_add(longest).is_none() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "lines that do not part"));
         }
         Ok(Self { trunk, before, lines })
@@ -39,9 +39,9 @@ fn begins(one: &[Tag], other: &[Tag]) -> bool {
 pub(crate) const UNKNOWN: Tag = Tag([0; 8]);
 
 impl Fork {
-    /// Two lines that part after op `trunk`.
-    pub(crate) fn new(trunk: Point, one: Vec<Tag>, other: Vec<Tag>) -> Self {
-        Self { trunk: trunk.n, before: trunk.tag, lines: vec![one, other] }
+    /// Lines beyond op `trunk`.
+    pub(crate) fn new(trunk: Point, lines: Vec<Vec<Tag>>) -> Self {
+        Self { trunk: trunk.n, before: trunk.tag, lines }
     }
 
     /// The lines known here and those that another device tells of. `mine` gives the tags of trunk ops, as far as they are
@@ -82,6 +82,11 @@ impl Fork {
             }
             None => self.lines.push(tags),
         }
+    }
+
+    /// Whether there is more than one line.
+    pub(crate) fn parts(&self) -> bool {
+        self.lines.len() > 1
     }
 
     /// The tags, beyond the trunk, of the line that op is on, up to it.
