@@ -46,7 +46,7 @@ class Fork:
     @classmethod
     def read(cls, r: Reader) -> "Fork":
         fork = cls(r.u64(), r.fixed(8), tuple(r.list(read_tags)))
-        require(2 <= len(fork.lines) <= MAX_LINES, "a fork does not have 2 to 256 lines")
+        require(1 <= len(fork.lines) <= MAX_LINES, "a fork does not have 1 to 256 lines")
         for at, line in enumerate(fork.lines):
             require(not any(_begins(line, other) for other in fork.lines[:at]), "a line is the beginning of another")
         require(fork.trunk + 1 + max(map(len, fork.lines)) < 1 << 64, "a line's numbers overflow")

@@ -190,6 +190,8 @@ pub(super) struct Bucket {
     /// before, too: that is to be carried.
     pub(super) uncovered: BTreeSet<Dot>,
     pub(super) carry: BTreeSet<Dot>,
+    /// No named snapshot that would help could be had.
+    pub(super) snapshot_debt: Option<Debt>,
     /// The manifests of others that stood when a snapshot was last written here: what they miss is in it.
     pub(super) answered: BTreeMap<DeviceId, u64>,
     /// Objects that may be deleted, and from when on.

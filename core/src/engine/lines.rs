@@ -40,8 +40,10 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
                 let is_own = point.n <= tx.head.clock.n && known.is_none_or(|known| known == point.tag);
                 tx.head.bucket.copied |= !is_own;
                 is_own
-            } else if tx.head.forks.of(device).is_some() {
-                tx.head.forks.places(device, point) && known.is_none_or(|known| known == point.tag)
+            } else if let Some(fork) = tx.head.forks.of(device) {
+                // Beyond the trunk the tags kept are those of the line that was known first.
+                let on_trunk = point.n <= fork.before().n && known.is_none_or(|known| known == point.tag);
+                on_trunk || (point.n > fork.before().n && tx.head.forks.places(device, point))
             } else {
                 let peer = tx.head.peers.get(&device);
                 let in_island = |n: u64| {
@@ -129,7 +131,7 @@ fn place_beside(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> R
     }
     let theirs = tags[(trunk + 1 - run.from) as usize..].to_vec();
     let before = Point { n: trunk, tag: if trunk == 0 { first_tag(device) } else { told(trunk) } };
-    Arc::make_mut(&mut tx.head.forks).insert(device, Fork::new(before, mine, theirs));
+    Arc::make_mut(&mut tx.head.forks).insert(device, Fork::new(before, vec![mine, theirs]));
     tx.head.peer_mut(device).forked = true;
     Ok(true)
 }
@@ -224,7 +226,7 @@ pub(super) fn learn(tx: &mut Tx<'_>, index: &Index) -> Result<bool, Error> {
         let Some(joined) = known.join(told, mine) else { return Ok(false) };
         if tx.head.forks.of(*device) != Some(&joined) {
             Arc::make_mut(&mut tx.head.forks).insert(*device, joined);
-            tx.head.peer_mut(*device).forked = true;
+            tx.head.peer_mut(*device).forked = tx.head.forks.of(*device).is_some_and(Fork::parts);
         }
     }
     Ok(true)
@@ -246,6 +248,21 @@ fn learn_first(tx: &Tx<'_>, device: DeviceId, told: &Fork) -> Result<Option<Fork
     let mut fork = told.clone();
     fork.insert(mine);
     Ok(Some(fork))
+}
+
+/// How many tags of a left id are told in snapshots: forks before that can't be placed by who had not read them.
+const LEFT_TAGS_MAX: u64 = 65_536;
+
+/// The lines of the id that this store is about to leave: its own one.
+pub(super) fn of_left(tx: &Tx<'_>, device: DeviceId) -> Result<Fork, Error> {
+    let end = tx.head.clock.n;
+    let trunk = end.saturating_sub(LEFT_TAGS_MAX);
+    let before = if trunk == 0 { first_tag(device) } else { tags::of(tx, device, trunk)?.unwrap_or(UNKNOWN) };
+    let mut line = Vec::new();
+    for n in trunk + 1..=end {
+        line.push(tags::of(tx, device, n)?.unwrap_or(UNKNOWN));
+    }
+    Ok(Fork::new(Point { n: trunk, tag: before }, vec![line]))
 }
 
 /// What a person hears once of a device that has forked.

@@ -178,8 +178,12 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     peer.seen_ms = Some(unix_ms);
     peer.stated = manifest.vector.clone();
     peer.log = log;
+    let other_snapshot = peer.snapshot != manifest.snapshot;
     peer.snapshot.clone_from(&manifest.snapshot);
     (peer.misses, peer.misses_of_others) = manifest.damaged.iter().partition(|damaged| Some(damaged.device) == own);
+    if other_snapshot {
+        tx.head.bucket.snapshot_debt = None;
+    }
     tx.set(Table::Devices, manifest_row(device, NEWEST), Some(signed.clone()));
     tx.set(Table::Devices, manifest_row(device, TWIN), None);
 }

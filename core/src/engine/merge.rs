@@ -2,7 +2,7 @@
 
 use super::api::{Phase, SyncReport};
 use super::apply::{OPS_PER_STEP_MAX, adopt, merge_rows, past};
-use super::head::{Head, Identity, Known, Log, Partial, local_error};
+use super::head::{Debt, Head, Identity, Known, Log, Partial, local_error};
 use super::lines;
 use super::objects::{Opened, snapshot_path};
 use super::shared::Shared;
@@ -10,7 +10,7 @@ use super::state::{key_of, record_key};
 use crate::crypto::{ObjectKind, unpad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
-    ChunkRef, Collection, Index, Kind, ObjectRef, Row, RowKey, Slot, SnapshotRef, Vector, decode, decode_chunk,
+    ChunkRef, Collection, Index, Kind, ObjectRef, Point, Row, RowKey, Slot, SnapshotRef, Vector, decode, decode_chunk,
     decode_deletions,
 };
 use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId};
@@ -28,14 +28,31 @@ fn least() -> RowKey {
 
 /// Whether some device's log does not reach back to what is applied here, or a segment of it cannot be had, or this
 /// device holds nothing yet, while a snapshot that would help is named.
-pub(super) fn wants_snapshot(head: &Head, unreadable: &BTreeSet<(DeviceId, ObjectId)>) -> bool {
+pub(super) fn wants_snapshot(head: &Head, unix_ms: u64, unreadable: &BTreeSet<(DeviceId, ObjectId)>) -> bool {
     let gap = head.peers.iter().any(|(id, peer)| {
         let lost = |log: &Log| log.segments.iter().any(|segment| unreadable.contains(&(*id, segment.object.id)));
         peer.unplaced_ms.is_some()
             || peer.logs().any(|log| !head.has_log(*id, log) && (log.from() > peer.n + 1 || lost(log)))
     });
     let new_here = head.peers.values().all(|peer| peer.n == 0);
-    (gap || new_here) && best(head, &BTreeSet::new()).is_some()
+    let named = || head.peers.values().filter_map(|peer| peer.snapshot.as_ref());
+    let due = head.bucket.snapshot_debt.is_none_or(|debt| debt.is_due(head.bucket.polls + 1, unix_ms));
+    due && (gap || new_here || named().any(|named| is_beyond_logs(head, named)))
+        && best(head, &BTreeSet::new()).is_some()
+}
+
+/// Whether a snapshot holds something that is not applied here and that no log is going to bring.
+fn is_beyond_logs(head: &Head, named: &SnapshotRef) -> bool {
+    let own = head.identity.as_ref().map(|identity| identity.device);
+    let in_log = |device: DeviceId, op: Point| {
+        let mut logs = head.peers.get(&device).into_iter().flat_map(|peer| peer.logs());
+        logs.any(|log| head.forks.reaches(device, Point { n: log.end.n, tag: log.end.tag }, op.n, op.tag))
+    };
+    let lacks = |device: DeviceId, op: Point| Some(device) != own && !head.has_op(device, op) && !in_log(device, op);
+    named.beyond.iter().any(|dot| lacks(dot.device, Point { n: dot.n, tag: dot.tag }))
+        || named.vector.iter().any(|(device, _)| {
+            knows_more_lines(head, named, device) || named.vector.points(device).any(|point| lacks(device, point))
+        })
 }
 
 /// The named snapshot that brings most beyond what is applied here.
@@ -54,7 +71,14 @@ fn best(head: &Head, refused: &BTreeSet<ObjectId>) -> Option<SnapshotRef> {
 
 /// Whether a snapshot holds an op that is not applied here.
 fn brings(head: &Head, own: &Vector, named: &SnapshotRef) -> bool {
-    !own.covers_all(&named.vector, &head.forks) || named.beyond.iter().any(|dot| !head.has(dot))
+    !own.covers_all(&named.vector, &head.forks)
+        || named.beyond.iter().any(|dot| !head.has(dot))
+        || named.vector.iter().any(|(device, _)| knows_more_lines(head, named, device))
+}
+
+/// Whether a snapshot was written by who knew a device's fork, of which nothing is known here: numbers say nothing then.
+fn knows_more_lines(head: &Head, named: &SnapshotRef, device: DeviceId) -> bool {
+    !named.vector.further(device).is_empty() && head.forks.of(device).is_none()
 }
 
 /// Takes the best snapshot; true if one came in whole. One that cannot be had or is bad is not tried again this time.
@@ -66,13 +90,25 @@ pub(super) async fn take_snapshot(
 ) -> Result<bool, Error> {
     while let Some(named) = cx.read(|state| best(&state.head, refused)) {
         match take(cx, identity, &named.index, Some(&named), &least()).await? {
-            Ok(()) => return Ok(true),
+            Ok(()) => {
+                cx.step(|tx| {
+                    tx.head.bucket.snapshot_debt = None;
+                    Ok(())
+                })?;
+                return Ok(true);
+            }
             Err(error) => {
                 report.reports.push(error);
                 refused.insert(named.index.id);
             }
         }
     }
+    cx.step(|tx| {
+        let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
+        let bucket = &mut tx.head.bucket;
+        bucket.snapshot_debt = Some(Debt::after(bucket.snapshot_debt, polls, unix_ms));
+        Ok(())
+    })?;
     Ok(false)
 }
 

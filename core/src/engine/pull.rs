@@ -210,7 +210,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
     let mut unreadable = BTreeSet::new();
     loop {
         let mut moved = false;
-        if cx.read(|state| merge::wants_snapshot(&state.head, &unreadable)) {
+        if cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable)) {
             moved |= merge::take_snapshot(cx, identity, &mut refused, report).await?;
         }
         let behind: Vec<DeviceId> = cx.read(|state| {
@@ -226,7 +226,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         }
         // What just turned out to wait for more than the logs have may be in a snapshot.
         if !moved
-            && !(cx.read(|state| merge::wants_snapshot(&state.head, &unreadable))
+            && !(cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable))
                 && merge::take_snapshot(cx, identity, &mut refused, report).await?)
         {
             break;

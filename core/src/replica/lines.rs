@@ -7,7 +7,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 use std::io;
 
-/// The lines of one forked device, as far as they are known here.
+/// The lines of a device that has forked, or may have: its store has left it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Fork {
     /// All lines share the ops up to this one.
@@ -21,8 +21,8 @@ pub struct Fork {
 impl BorshDeserialize for Fork {
     fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
         let (trunk, before, lines) = <(u64, Tag, Vec<Vec<Tag>>)>::deserialize_reader(reader)?;
-        if !(2..=LINES_MAX).contains(&lines.len()) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "one line, or more than a vector can name"));
+        if !(1..=LINES_MAX).contains(&lines.len()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "no line, or more than a vector can name"));
         }
         let longest = lines.iter().map(Vec::len).max().unwrap_or_default() as u64;
         let parts = lines.iter().enumerate().all(|(at, line)| lines[..at].iter().all(|other| !begins(line, other)));
@@ -45,9 +45,9 @@ fn begins(one: &[Tag], other: &[Tag]) -> bool {
 pub(crate) const UNKNOWN: Tag = Tag([0; 8]);
 
 impl Fork {
-    /// Two lines that part after op `trunk`.
-    pub(crate) fn new(trunk: Point, one: Vec<Tag>, other: Vec<Tag>) -> Self {
-        Self { trunk: trunk.n, before: trunk.tag, lines: vec![one, other] }
+    /// Lines beyond op `trunk`.
+    pub(crate) fn new(trunk: Point, lines: Vec<Vec<Tag>>) -> Self {
+        Self { trunk: trunk.n, before: trunk.tag, lines }
     }
 
     /// The lines known here and those that another device tells of. `mine` gives the tags of trunk ops, as far as they are
@@ -88,6 +88,11 @@ impl Fork {
             }
             None => self.lines.push(tags),
         }
+    }
+
+    /// Whether there is more than one line.
+    pub(crate) fn parts(&self) -> bool {
+        self.lines.len() > 1
     }
 
     /// The tags, beyond the trunk, of the line that op is on, up to it.

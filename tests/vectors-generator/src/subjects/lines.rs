@@ -149,6 +149,8 @@ fn covered(file: &mut File) {
     case("one line each: the number decides", &[], &[op(4, A).into()], &[op(3, A), op(4, B), op(5, A)]);
     let stray = |n| (forked(), n, [0xee; 8]);
     case("an op of no line", &[three()], &[known()[8].1.clone()], &[stray(1), stray(3), stray(5), stray(7)]);
+    let alone = Fork { lines: three().lines[..1].to_vec(), ..three() };
+    case("a line that is told alone", &[alone], &[op(5, A).into()], &all);
     let unknown = |mut fork: Fork, places: &[(usize, usize)]| {
         places.iter().for_each(|(line, at)| fork.lines[*line][*at] = UNKNOWN);
         [fork]

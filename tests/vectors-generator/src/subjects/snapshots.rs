@@ -61,6 +61,11 @@ fn indexes(file: &mut File) {
         changed
     });
     let lines = |count: u8| (0..count).map(|line| vec![[line, 1, 1, 1, 1, 1, 1, 1]]);
+    take("a fork of one line", &{
+        let mut changed = told.clone();
+        changed.forks[0].lines.truncate(1);
+        changed
+    });
     take("a fork of 256 lines", &{
         let mut changed = told.clone();
         changed.forks[0].lines = lines(255).chain([vec![[2; 8]]]).collect();
@@ -112,7 +117,6 @@ fn indexes(file: &mut File) {
     spoil("an island's op of 2⁶⁴ − 1", &|i| i.islands[1].1[0].from = u64::MAX);
     spoil("forks' devices that fall", &|i| i.forks.reverse());
     spoil("a device's fork twice", &|i| i.forks[1] = i.forks[0].clone());
-    spoil("a fork of one line", &|i| i.forks[0].lines.truncate(1));
     spoil("a fork of 257 lines", &|i| i.forks[0].lines = lines(255).chain([vec![[2; 8]], vec![[3; 8]]]).collect());
     spoil("a fork of no line", &|i| i.forks[0].lines.clear());
     spoil("a line that begins another", &|i| i.forks[0].lines[1] = vec![[0xa3; 8], [0xa4; 8]]);
@@ -121,6 +125,7 @@ fn indexes(file: &mut File) {
     spoil("an empty line", &|i| i.forks[0].lines[1].clear());
     spoil("a line that begins another where it is known", &|i| i.forks[1].lines[2].truncate(1));
     spoil("a fork's op of 2⁶⁴ − 1", &|i| i.forks[0].trunk = u64::MAX - 3);
+    spoil("a trunk of 2⁶⁴ − 1 ops", &|i| (i.forks[0].trunk, i.forks[0].lines) = (u64::MAX, vec![vec![]]));
     spoil("a fork's op of 2⁶⁴", &|i| i.forks[0].trunk = u64::MAX - 2);
     named(file, &told);
     let bytes = full.bytes();
