@@ -206,7 +206,12 @@ fn is_foreign(tx: &Tx<'_>, device: DeviceId, log: &Log) -> Result<bool, Error> {
 /// Learns the lines that a snapshot's index tells of. False: where one parts from those known here can't be told.
 pub(super) fn learn(tx: &mut Tx<'_>, index: &Index) -> Result<bool, Error> {
     let own = tx.head.identity()?.device;
-    if index.forks.contains_key(&own) || index.islands.contains_key(&own) {
+    let mut is_own = !index.forks.contains_key(&own);
+    for island in index.islands.get(&own).into_iter().flatten() {
+        let end = island.end();
+        is_own &= end.n <= tx.head.clock.n && tags::of(tx, own, end.n)?.is_none_or(|known| known == end.tag);
+    }
+    if !is_own {
         tx.head.bucket.copied = true;
         return Ok(false);
     }

@@ -7,7 +7,7 @@ use super::objects::{Found, HEADER};
 use super::shared::Shared;
 use super::slots::{get_slot, key_ring, passphrase_opener, put_slot, stretched};
 use super::state::{Tx, internal};
-use super::{anew, epochs, publish, pull, slots, write};
+use super::{anew, epochs, leave, publish, pull, slots, write};
 use crate::crypto::{
     DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotPayload, SlotRecord, open_slot,
     private_space_id, stretching_of,
@@ -109,14 +109,25 @@ pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> 
     }
     let identity = joining(cx, vault, header, keys)?;
     probe(cx, &identity).await?;
+    let joined = join_as(cx, &identity, &name).await;
+    if !cx.read(|state| state.head.bucket.copied) {
+        return joined;
+    }
+    // A store that was copied, or put back, before it had joined: the id is another's.
+    leave::leave(cx, &identity).await?;
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    join_as(cx, &identity, &name).await
+}
 
+/// Publishes the device, and takes what stands.
+async fn join_as(cx: &Shared, identity: &Arc<Identity>, name: &str) -> Result<Outcome, Error> {
     // An empty vector is stated before any state is read, so that nobody drops tombstones that this device needs.
     let record = Opener::device(&identity.secret).record();
-    cx.step(|tx| introduce(tx, &identity, &name, std::slice::from_ref(&record)))?;
+    cx.step(|tx| introduce(tx, identity, name, std::slice::from_ref(&record)))?;
     let mut report = SyncReport::default();
-    publish::publish_manifest(cx, &identity, &mut report).await?;
+    publish::publish_manifest(cx, identity, &mut report).await?;
     let mut polled = pull::pull(cx, true, &mut report).await?;
-    put_slot(cx, &identity, &record).await?;
+    put_slot(cx, identity, &record).await?;
     polled.repair = true;
     publish::push(cx, &mut polled, true, &mut report).await?;
     cx.step(|tx| {

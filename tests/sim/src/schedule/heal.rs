@@ -44,7 +44,11 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
         unreadable_for_a_while(run)?;
     }
     // What was taken away or comes late is found by the next full check.
-    if !run.world.is_late_expected() && !run.world.hazards.faults.took_something_away() && !has_stopped(run) && !run.forked {
+    if !run.world.is_late_expected()
+        && !run.world.hazards.faults.took_something_away()
+        && !has_stopped(run)
+        && !run.forked
+    {
         let rounds = if owes(run) { DEBT_ROUNDS } else { SOON_ROUNDS };
         for _ in 0..rounds {
             everybody(run, &Operation::Sync, 1_000)?;
