@@ -28,6 +28,7 @@ pub(super) fn begin(tx: &mut Tx<'_>, identity: &Arc<Identity>) -> Result<(), Err
     // What was learnt of the server stands, whatever the vault: its clock and its region.
     head.bucket = Bucket { skew_ms: head.bucket.skew_ms, region: head.bucket.region.take(), ..Bucket::default() };
     head.peers.clear();
+    head.revoked.clear();
     head.identity = Some(identity.clone());
     for (collection, key, value) in written {
         match collection.kind {

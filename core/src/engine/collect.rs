@@ -3,6 +3,7 @@
 use super::head::{Head, Identity};
 use super::merge;
 use super::objects::{segment_path, snapshot_path};
+use super::retired::{self, awaited};
 use super::shared::Shared;
 use super::snapshot::objects;
 use super::state::{Tx, key_of};
@@ -21,8 +22,8 @@ pub(super) const SWEEP_MS: u64 = 7 * 24 * 3600 * 1000;
 /// Drops tombstones that nothing else stands beside and that every device has stated to have seen. At a full check, by a
 /// device that is a member.
 pub(super) async fn tombstones(cx: &Shared) -> Result<(), Error> {
-    let ready = cx
-        .read(|state| state.head.peers.values().all(|peer| peer.sequence == 0 || (peer.is_current() && !peer.forked)));
+    let retired = cx.read(retired::all)?;
+    let ready = cx.read(|state| awaited(&state.head, &retired).all(|(_, peer)| peer.is_current() && !peer.forked));
     if !ready && !planted!(TombstoneDroppedOnCover) {
         return Ok(());
     }
@@ -31,7 +32,7 @@ pub(super) async fn tombstones(cx: &Shared) -> Result<(), Error> {
         let next = cx.step(|tx| {
             let page = tx.list(Table::Tombstones, &range, TOMBSTONES_PER_STEP)?;
             for (row, _) in &page {
-                drop_if_seen(tx, row)?;
+                drop_if_seen(tx, row, &retired)?;
             }
             Ok(page.last().map(|(last, _)| last.clone()))
         })?;
@@ -42,13 +43,12 @@ pub(super) async fn tombstones(cx: &Shared) -> Result<(), Error> {
     }
 }
 
-fn drop_if_seen(tx: &mut Tx<'_>, row: &[u8]) -> Result<(), Error> {
+fn drop_if_seen(tx: &mut Tx<'_>, row: &[u8], retired: &BTreeSet<DeviceId>) -> Result<(), Error> {
     let Some(number) = row.first_chunk::<4>().map(|number| u32::from_be_bytes(*number)) else { return Ok(()) };
     let key = key_of(row)?;
     let slot = tx.slot(number, &key)?;
     let everywhere = slot.standing.iter().all(|tombstone| {
-        let seen =
-            tx.head.peers.values().filter(|peer| peer.sequence > 0).all(|peer| peer.stated.covers(&tombstone.dot));
+        let seen = awaited(tx.head, retired).all(|(_, peer)| peer.stated.covers(&tombstone.dot));
         planted!(TombstoneDroppedAtOnce)
             || seen && tx.head.published.vector.covers(&tombstone.dot) && tx.head.vector().covers(&tombstone.dot)
     });
@@ -177,7 +177,10 @@ pub(super) fn covered_segments(tx: &mut Tx<'_>, identity: &Identity, grace_ms: u
 
 /// Weekly: what no manifest names, and what an earlier sweep at least a week before also found unnamed, goes.
 pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
-    let unread = cx.read(|state| state.head.peers.values().any(|peer| peer.wanted.is_some() || peer.behind.is_some()));
+    let unread = cx.read(|state| {
+        let mut counting = state.head.peers.iter().filter(|(id, _)| !state.head.is_revoked(**id));
+        counting.any(|(_, peer)| peer.wanted.is_some() || peer.behind.is_some())
+    });
     if unread {
         return Ok(());
     }

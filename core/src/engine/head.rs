@@ -4,10 +4,10 @@ use super::api::Meter;
 use crate::crypto::{DeviceSecret, KeyRing, private_space_id};
 use crate::local::{ByteRange, LocalError, LocalStore, Row, Table, Write};
 use crate::replica::{
-    Collection, Damaged, Dot, Index, ObjectRef, Point, RowKey, SegmentRef, Sighting, SnapshotRef, Stamp, Vector,
-    decode, encode,
+    Collection, Damaged, Dot, Index, ObjectRef, Point, Revoked, RowKey, SegmentRef, Sighting, SnapshotRef, Stamp,
+    Vector, decode, encode,
 };
-use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
+use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -28,6 +28,8 @@ pub(super) struct Head {
     pub(super) peers: BTreeMap<DeviceId, Arc<Peer>>,
     pub(super) collections: BTreeMap<Collection, u32>,
     pub(super) snapshot: Option<Arc<Known>>,
+    /// Devices that were revoked, as far as it is known here.
+    pub(super) revoked: BTreeMap<DeviceId, Revocation>,
     pub(super) meter: Meter,
 }
 
@@ -109,6 +111,7 @@ pub(super) struct Published {
     pub(super) snapshot: Option<SnapshotRef>,
     pub(super) vector: Vector,
     pub(super) damaged: Vec<Damaged>,
+    pub(super) revoked: Vec<Revoked>,
 }
 
 impl Published {
@@ -185,6 +188,14 @@ pub(super) struct Bucket {
     /// The keys turned, and not everybody's slot has the new ones yet.
     pub(super) hand_on: bool,
     pub(super) handed_on_ms: u64,
+    /// The epoch that was last put into others' slots from here.
+    pub(super) handed_on: Option<EpochId>,
+    /// Keys that are apart were told, or somebody revoked may have the current ones: they turn once more.
+    pub(super) must_turn: bool,
+    /// When they last did for such a reason; 0: never.
+    pub(super) turned_again_ms: u64,
+    /// A device was revoked here: the next manifest names a snapshot of this device's own.
+    pub(super) snapshot_wanted: bool,
     /// The identity's recovery code is a replacement, and may not have been shown.
     pub(super) code_replaced: bool,
     /// Slots that get none, and go.
@@ -203,6 +214,7 @@ pub(super) enum Stopped {
     RolledBack,
     Forked,
     Wiped,
+    Revoked,
 }
 
 impl Stopped {
@@ -216,8 +228,17 @@ impl Stopped {
                 .next_step("keep one of the two copies; on the other, `export`, `reset` and `join` again"),
             Self::Wiped => Error::new(ErrorKind::Wiped, "the vault's objects are gone from the bucket")
                 .next_step("`republish` puts this device's data back; `reset` forgets the vault here"),
+            Self::Revoked => Error::new(ErrorKind::Closed, "this device was revoked by another device of the vault")
+                .next_step("`export` keeps what is here; after `reset` it may `join` anew, with the recovery code"),
         }
     }
+}
+
+/// A device that was revoked: see [`Revoked`].
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Revocation {
+    pub(super) mark: Option<Point>,
+    pub(super) at_ms: u64,
 }
 
 /// A snapshot whose rows below `up_to` are merged, and whose vector is not adopted yet.
@@ -267,12 +288,16 @@ pub(super) struct Peer {
     pub(super) behind: Option<Behind>,
     pub(super) forked: bool,
     pub(super) seen_ms: Option<u64>,
+    /// The same by the server's clock, where its answers told one.
+    pub(super) seen_server_ms: Option<u64>,
     /// Its ops that no object here could give.
     pub(super) damaged: Vec<Damaged>,
     /// Own ops that it could not read, by its newest manifest, until they are mended.
     pub(super) misses: Vec<Damaged>,
     /// Others' ops that it could not read, by its newest manifest.
     pub(super) misses_of_others: Vec<Damaged>,
+    /// Of a revoked device: ops that its manifest publishes and that do not count, first and last.
+    pub(super) quarantined: Option<(u64, u64)>,
 }
 
 /// A point that may be before the first op.
@@ -368,6 +393,11 @@ impl Head {
         self.peers.get(&dot.device).is_some_and(|peer| peer.has(dot.n))
     }
 
+    /// Whether a device is known to be revoked.
+    pub(super) fn is_revoked(&self, id: DeviceId) -> bool {
+        self.revoked.contains_key(&id)
+    }
+
     /// A peer to change; made on first sight.
     pub(super) fn peer_mut(&mut self, id: DeviceId) -> &mut Peer {
         Arc::make_mut(self.peers.entry(id).or_default())
@@ -382,6 +412,7 @@ impl Head {
             frozen: row::<Frozen>(local, "frozen")?.map(Arc::new),
             bucket: row(local, "bucket")?.unwrap_or_default(),
             snapshot: row::<Known>(local, "snapshot")?.map(Arc::new),
+            revoked: row(local, "revoked")?.unwrap_or_default(),
             meter: row(local, "meter")?.unwrap_or_default(),
             ..Self::default()
         };
@@ -407,6 +438,7 @@ impl Head {
         changed(&mut writes, "frozen", self.frozen.as_deref(), before.frozen.as_deref());
         changed(&mut writes, "bucket", Some(&self.bucket), Some(&before.bucket));
         changed(&mut writes, "snapshot", self.snapshot.as_deref(), before.snapshot.as_deref());
+        changed(&mut writes, "revoked", Some(&self.revoked), Some(&before.revoked));
         changed(&mut writes, "meter", Some(&self.meter), Some(&before.meter));
         for (id, peer) in &self.peers {
             if before.peers.get(id).is_none_or(|old| !Arc::ptr_eq(old, peer) && old != peer) {

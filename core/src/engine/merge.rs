@@ -4,6 +4,7 @@ use super::api::{Phase, SyncReport};
 use super::apply::{OPS_PER_STEP_MAX, adopt, is_published, merge_rows, past};
 use super::head::{Head, Identity, Known, Partial, local_error};
 use super::objects::{Opened, snapshot_path};
+use super::revoked;
 use super::shared::Shared;
 use super::state::{key_of, record_key};
 use crate::crypto::{ObjectKind, unpad_padme};
@@ -29,9 +30,13 @@ fn least() -> RowKey {
 /// device holds nothing yet, while a snapshot that would help is named.
 pub(super) fn wants_snapshot(head: &Head, unreadable: &BTreeSet<(DeviceId, u64, u64)>) -> bool {
     let gap = head.peers.iter().any(|(id, peer)| {
-        let behind = peer.n < peer.end.n && !peer.forked;
+        let behind = peer.n < revoked::wanted(head, *id, peer) && !peer.forked;
+        // A revoked device's log proves less than a snapshot of somebody who counts.
+        let held = || head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).any(|s| s.vector.n(*id) > peer.n);
         behind
-            && (peer.log_from() > peer.n + 1 || unreadable.iter().any(|(device, _, to)| device == id && *to > peer.n))
+            && ((head.is_revoked(*id) && held())
+                || peer.log_from() > peer.n + 1
+                || unreadable.iter().any(|(device, _, to)| device == id && *to > peer.n))
     });
     let new_here = head.peers.values().all(|peer| peer.n == 0);
     (gap || new_here) && best(head, &BTreeSet::new()).is_some()
@@ -41,8 +46,8 @@ pub(super) fn wants_snapshot(head: &Head, unreadable: &BTreeSet<(DeviceId, u64, 
 fn best(head: &Head, refused: &BTreeSet<ObjectId>) -> Option<SnapshotRef> {
     let own = head.vector();
     head.peers
-        .values()
-        .filter_map(|peer| peer.snapshot.as_ref())
+        .iter()
+        .filter_map(|(id, peer)| peer.snapshot.as_ref().filter(|named| revoked::may_take(head, *id, &named.vector)))
         .filter(|named| !refused.contains(&named.index.id) && !own.covers_all(&named.vector))
         .filter(|named| is_published(head, &of_verified(head, &named.vector)))
         .max_by_key(|named| {

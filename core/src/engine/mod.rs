@@ -7,6 +7,7 @@ mod api;
 mod apply;
 mod beacon;
 mod collect;
+mod devices;
 mod epochs;
 mod evidence;
 mod head;
@@ -19,6 +20,8 @@ mod own_log;
 mod publish;
 mod pull;
 mod read;
+mod retired;
+mod revoked;
 mod shared;
 mod slots;
 mod snapshot;
@@ -30,7 +33,7 @@ mod wait;
 mod write;
 
 pub use api::{
-    Change, CommitId, Config, Conflict, DeviceStatus, Entry, Event, KeyRange, Meter, Now, OpId, Operation, Outcome,
+    Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Entry, Event, KeyRange, Meter, Now, OpId, Operation, Outcome,
     Output, Phase, Position, Progress, Record, Request, RequestId, Secret, Status, StretchId, SyncReport,
     TransportFailure, Version, Written,
 };

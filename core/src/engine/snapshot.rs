@@ -71,7 +71,8 @@ pub(super) fn is_due(cx: &Shared) -> bool {
 fn is_missed(head: &Head) -> bool {
     let held = head.vector();
     let named = newest(head).map(|named| &named.vector);
-    head.peers.values().flat_map(|peer| &peer.misses_of_others).any(|missed| {
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    counting.flat_map(|(_, peer)| &peer.misses_of_others).any(|missed| {
         held.n(missed.device) >= missed.to && named.is_none_or(|named| named.n(missed.device) < missed.to)
     })
 }
@@ -89,7 +90,8 @@ fn crosses(head: &Head, own: &[OwnSegment]) -> bool {
         None => (&none, 0),
     };
     let mine = own.iter().map(|segment| (identity.device, &segment.named));
-    let theirs = head.peers.iter().flat_map(|(id, peer)| peer.segments.iter().map(move |segment| (*id, segment)));
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    let theirs = counting.flat_map(|(id, peer)| peer.segments.iter().map(move |segment| (*id, segment)));
     let outside: Vec<u64> = mine
         .chain(theirs)
         .filter(|(id, segment)| segment.end.n > covered.n(*id))
@@ -103,7 +105,8 @@ fn crosses(head: &Head, own: &[OwnSegment]) -> bool {
 /// The named snapshot that covers most.
 fn newest(head: &Head) -> Option<&SnapshotRef> {
     let own = head.published.snapshot.as_ref().into_iter();
-    own.chain(head.peers.values().filter_map(|peer| peer.snapshot.as_ref()))
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    own.chain(counting.filter_map(|(_, peer)| peer.snapshot.as_ref()))
         .max_by_key(|named| named.vector.iter().map(|(_, point)| point.n).sum::<u64>())
 }
 
