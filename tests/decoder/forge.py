@@ -170,12 +170,14 @@ class Forger:
         previous: bytes = bytes(32),
         segments: list[bytes] | None = None,
         damaged: bytes = u32(0),
+        revoked: bytes = u32(0),
         snapshot: bytes = b"\0",
         lines: int = 1,
     ) -> bytes:
         head = self.ring.vault + self.ring.space + self.device + self.public_key
         line = self.device + listed(segments or []) + counted(tail)
-        return head + u64(sequence) + previous + encode_vector(vector) + listed([line] * lines) + snapshot + damaged
+        head += u64(sequence) + previous + encode_vector(vector) + listed([line] * lines)
+        return head + snapshot + damaged + revoked
 
     def manifest(
         self, body: bytes, domain: str = "manifest", padded: int | None = None, after: bytes = b""

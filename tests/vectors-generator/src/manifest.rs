@@ -54,6 +54,8 @@ pub(crate) struct Manifest {
     /// The option's bytes, where they are not the snapshot's.
     pub(crate) raw_snapshot: Option<Vec<u8>>,
     pub(crate) damaged: Vec<(Id, u64, u64)>,
+    /// Device, number and tag of its mark, time.
+    pub(crate) revoked: Vec<(Id, Option<(u64, [u8; 8])>, u64)>,
     /// After the body.
     pub(crate) after: Vec<u8>,
     pub(crate) domain: &'static str,
@@ -80,6 +82,7 @@ impl Manifest {
             snapshot: None,
             raw_snapshot: None,
             damaged: Vec::new(),
+            revoked: Vec::new(),
             after: Vec::new(),
             domain: "manifest",
         }
@@ -101,6 +104,10 @@ impl Manifest {
             None => vec![0],
         };
         let damaged = |(device, from, to): &(Id, u64, u64)| join(&[device, &from.to_le_bytes(), &to.to_le_bytes()]);
+        let revoked = |(device, mark, at_ms): &(Id, Option<(u64, [u8; 8])>, u64)| {
+            let mark = mark.map_or(vec![0], |(n, tag)| join(&[&[1], &end(n, &tag)]));
+            join(&[device, &mark, &at_ms.to_le_bytes()])
+        };
         join(&[
             &self.home.concat(),
             &self.public_key,
@@ -110,6 +117,7 @@ impl Manifest {
             &list(&self.lines.iter().map(line).collect::<Vec<_>>()),
             self.raw_snapshot.as_deref().unwrap_or(&snapshot),
             &list(&self.damaged.iter().map(damaged).collect::<Vec<_>>()),
+            &list(&self.revoked.iter().map(revoked).collect::<Vec<_>>()),
             &self.after,
         ])
     }
@@ -141,6 +149,14 @@ impl Manifest {
             .iter()
             .map(|(device, from, to)| json!({"device": hex(device), "from": from.to_string(), "to": to.to_string()}))
             .collect();
+        let revoked: Value = self
+            .revoked
+            .iter()
+            .map(|(device, mark, at_ms)| {
+                let mark = mark.map(|(n, tag)| json!({"n": n.to_string(), "tag": hex(tag)}));
+                json!({"device": hex(device), "mark": mark, "at_ms": at_ms.to_string()})
+            })
+            .collect();
         let snapshot = self.snapshot.as_ref().map(|(index, bytes, vector)| {
             json!({"index": index.value(), "bytes": bytes.to_string(), "vector": entries_value(vector)})
         });
@@ -155,6 +171,7 @@ impl Manifest {
             "tail": self.tail.value(),
             "snapshot": snapshot,
             "damaged": damaged,
+            "revoked": revoked,
         })
     }
 }
