@@ -191,7 +191,11 @@ impl KeyRing {
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyRing").field("vault", &self.vault).field("epochs", &self.epochs.keys()).field("current", &self.current).finish()
+        f.debug_struct("KeyRing")
+            .field("vault", &self.vault)
+            .field("epochs", &self.epochs.keys())
+            .field("current", &self.current)
+            .finish()
     }
 }
 

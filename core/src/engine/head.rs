@@ -112,6 +112,8 @@ pub(super) struct Published {
     pub(super) vector: Vector,
     pub(super) damaged: Vec<Damaged>,
     pub(super) revoked: Vec<Revoked>,
+    /// The epoch that was current when it was frozen.
+    pub(super) epoch: Option<EpochId>,
 }
 
 impl Published {

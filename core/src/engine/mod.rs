@@ -33,8 +33,8 @@ mod wait;
 mod write;
 
 pub use api::{
-    Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Entry, Event, KeyRange, Meter, Now, OpId, Operation, Outcome,
-    Output, Phase, Position, Progress, Record, Request, RequestId, Secret, Status, StretchId, SyncReport,
+    Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Entry, Event, KeyRange, Meter, Now, OpId, Operation,
+    Outcome, Output, Phase, Position, Progress, Record, Request, RequestId, Secret, Status, StretchId, SyncReport,
     TransportFailure, Version, Written,
 };
 

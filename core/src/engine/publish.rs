@@ -63,10 +63,13 @@ pub(super) async fn push(
         let missed = cx.read(|state| state.head.peers.values().any(|peer| !peer.misses.is_empty()));
         let wanted = cx.read(|state| state.head.bucket.snapshot_wanted) && snapshot::may_write(cx);
         let snapshot_due = snapshot::is_due(cx) || wanted;
+        // Newcomers count who shows to have the current keys.
+        let keys_moved = cx.read(|state| state.head.published.epoch != Some(identity.keys.current()));
         let revoked_moved = cx.read(|state| revoked::stated(&state.head) != state.head.published.revoked);
         let superseded = if with_vector { adopt::open_newest(cx, &identity).await? } else { Vec::new() };
         let newer = cx.read(|state| adopt::held(&state.head, state.head.published.snapshot.as_ref()).is_some());
-        if !(pending || first || vector_moved || damage_moved || revoked_moved || missed || snapshot_due || newer) {
+        let said = pending || first || vector_moved || damage_moved || revoked_moved || keys_moved;
+        if !(said || missed || snapshot_due || newer) {
             break;
         }
         prepare(cx, &identity, snapshot_due, superseded).await?;
@@ -225,6 +228,7 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
         vector,
         damaged,
         revoked,
+        epoch: Some(identity.keys.current()),
         ..(*published).clone()
     };
     next.remember(hash);

@@ -79,12 +79,7 @@ async fn new_keys(cx: &Shared, looked: &mut Looked, report: &mut SyncReport) -> 
 }
 
 /// One poll; `None` if new keys came on the way: then it is to be done anew.
-async fn poll(
-    cx: &Shared,
-    full: bool,
-    looked: &mut Looked,
-    report: &mut SyncReport,
-) -> Result<Option<Polled>, Error> {
+async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncReport) -> Result<Option<Polled>, Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
     cx.progress(Phase::Looking, 0, 1);
     let (known, known_beacon) =

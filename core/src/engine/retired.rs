@@ -1,7 +1,7 @@
 //! Retired devices: a word that somebody says of a device, and that it takes back by coming again. Others do not wait for
 //! it; what it publishes counts whenever it comes.
 
-use super::head::{Head, Peer, local_error, damaged};
+use super::head::{Head, Peer, damaged, local_error};
 use super::shared::Shared;
 use super::state::{State, Tx, key_of, record_key};
 use super::write::put_or_delete;
@@ -79,8 +79,7 @@ pub(super) fn is_back(tx: &mut Tx<'_>, device: DeviceId) -> Result<(), Error> {
 pub(super) fn lapse(cx: &Shared) -> Result<(), Error> {
     cx.step(|tx| {
         let Some(server_ms) = tx.server_ms else { return Ok(()) };
-        let ids: Vec<DeviceId> =
-            awaited(tx.head, &BTreeSet::new()).map(|(id, _)| *id).collect();
+        let ids: Vec<DeviceId> = awaited(tx.head, &BTreeSet::new()).map(|(id, _)| *id).collect();
         for id in ids {
             let peer = &tx.head.peers[&id];
             let (Some(seen_ms), Some(seen_server_ms)) = (peer.seen_ms, peer.seen_server_ms) else {

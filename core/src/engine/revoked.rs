@@ -2,10 +2,10 @@
 
 use super::api::SyncReport;
 use super::head::{Head, Identity, Peer, Revocation, Stopped};
+use super::look;
 use super::manifests::{self, Read, verify_manifest};
 use super::objects::{Found, manifest_path, open};
 use super::shared::Shared;
-use super::look;
 use super::state::Tx;
 use crate::crypto::ObjectKind;
 use crate::replica::{MANIFEST_SEALED_BYTES_MAX, Point, REVOKED_MAX, Revoked, Run, Vector};

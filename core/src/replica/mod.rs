@@ -15,8 +15,8 @@ pub(crate) use collection::{check_key, check_value};
 pub use entry::{Action, Slot, Standing};
 pub(crate) use log::{append_key, deletion_digest, import_key};
 pub(crate) use manifest::{
-    Beacon, Damaged, Line, MANIFEST_SEALED_BYTES_MAX, Manifest, REVOKED_MAX, Revoked, SEGMENTS_MAX, SegmentRef, Sighting, SnapshotRef,
-    TAIL_BYTES_MAX,
+    Beacon, Damaged, Line, MANIFEST_SEALED_BYTES_MAX, Manifest, REVOKED_MAX, Revoked, SEGMENTS_MAX, SegmentRef,
+    Sighting, SnapshotRef, TAIL_BYTES_MAX,
 };
 pub use op::{Logged, Op, Run, first_tag};
 pub(crate) use stamp::SUSPICIOUS_AHEAD_MS;

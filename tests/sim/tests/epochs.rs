@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use tidelock_core::crypto::RecoveryCode;
+use tidelock_core::s3::Method;
 use tidelock_core::{EpochId, ErrorKind, OpId, Operation, Outcome, Request, Secret};
 use tidelock_sim::device::Moment;
 use tidelock_sim::keys::Keys;
@@ -174,7 +175,11 @@ fn current(world: &World) -> BTreeSet<EpochId> {
 
 /// Lets two operations run until each is about to PUT keys; gives those requests.
 fn both_turn(world: &mut World, ops: [(usize, OpId); 2]) -> [Request; 2] {
-    ops.map(|(at, op)| world.run_until(at, op, |request| request.url.contains("keys/")).expect("it turns the keys"))
+    ops.map(|(at, op)| {
+        world
+            .run_until(at, op, |request| request.method == Method::Put && request.url.contains("keys/"))
+            .expect("it turns the keys")
+    })
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use tidelock_core::local::{LocalStore as _, Table};
+use tidelock_core::s3::Method;
 use tidelock_core::{DeviceState, DeviceStatus, Error, ErrorKind, Operation, Secret};
 use tidelock_sim::bucket::Bucket;
 use tidelock_sim::device::Moment;
@@ -134,7 +135,9 @@ fn what_a_device_that_counts_had_taken_counts_for_all() {
     let device = world.id(1);
     let now_ms = world.now_ms;
     let op = world.devices[0].start(Operation::RevokeDevice { device }, now_ms);
-    let put = world.run_until(0, op, |request| request.url.contains("keys/")).expect("it puts its keys");
+    let put = world
+        .run_until(0, op, |request| request.method == Method::Put && request.url.contains("keys/"))
+        .expect("it puts its keys");
     world.put(1, "taken by one");
     world.sync(1).unwrap();
     world.sync(2).unwrap();
@@ -333,7 +336,8 @@ fn two_revocations_in_one_poll_count_both() {
     world.bucket.hide(&of_zero);
     world.sync(2).unwrap();
     let now = world.bucket.copy();
-    for (path, sealed) in second.into_iter().filter(|(path, sealed)| now.get(path) != Some(sealed) && *path != of_zero) {
+    for (path, sealed) in second.into_iter().filter(|(path, sealed)| now.get(path) != Some(sealed) && *path != of_zero)
+    {
         world.bucket.put(&path, sealed);
     }
     world.bucket.hide(&of_one);
@@ -388,7 +392,12 @@ fn adopting_takes_what_was_held_apart() {
 }
 
 /// Manifests and segments of device 1 as another history of it would have made them from an earlier state of its store.
-fn forged(world: &mut World, disk: tidelock_sim::device::Disk, bucket: &Bucket, pushes: u32) -> Vec<(String, bytes::Bytes)> {
+fn forged(
+    world: &mut World,
+    disk: tidelock_sim::device::Disk,
+    bucket: &Bucket,
+    pushes: u32,
+) -> Vec<(String, bytes::Bytes)> {
     let now = world.bucket.older();
     let oracle = world.oracle.clone();
     world.bucket.roll_back(bucket);
@@ -506,7 +515,8 @@ fn keys_handed_to_it_by_who_had_not_heard_turn_again() {
     let device = world.id(1);
     let now_ms = world.now_ms;
     let op = world.devices[0].start(Operation::RevokeDevice { device }, now_ms);
-    let is_manifest = |request: &tidelock_core::Request| request.url.contains("/manifests/") && !request.body.is_empty();
+    let is_manifest =
+        |request: &tidelock_core::Request| request.url.contains("/manifests/") && !request.body.is_empty();
     let kept = world.run_until(0, op, is_manifest).expect("its manifest");
     world.run(2, Operation::SetPassphrase { passphrase: None }).unwrap();
     world.break_off(0, &kept);

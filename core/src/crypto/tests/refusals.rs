@@ -293,8 +293,7 @@ fn what_a_ring_is_told() {
         }
         ring
     };
-    let [two, two_too, three] =
-        [(2, 0x21), (2, 0x22), (3, 0x31)].map(|(number, id)| EpochId { number, id: [id; 8] });
+    let [two, two_too, three] = [(2, 0x21), (2, 0x22), (3, 0x31)].map(|(number, id)| EpochId { number, id: [id; 8] });
     for (own, told, took, current, all) in [
         (vec![], vec![two], Told::Newer, two, 2),
         (vec![two], vec![], Told::Known, two, 2),
