@@ -40,8 +40,8 @@ pub enum Weakness {
     ForkNotSeen,
     /// Of two rings of keys that are apart, the greatest epoch is sealed under, whoever made it.
     GreatestKeysTaken,
-    /// A revoked device's ops count like anybody's.
-    RevokedCounts,
+    /// What manifests say of revoked devices is not heard.
+    RevocationUnheard,
 }
 
 thread_local! {

@@ -121,12 +121,14 @@ impl KeyRing {
             (false, true) => (Told::Known, self.current),
             (false, false) => (Told::Apart, self.current),
         };
-        let greatest = epochs.last_key_value().map_or(0, |(epoch, _)| epoch.number);
-        if took == Told::Apart && (all > APART_MAX || greatest > APART_MAX as u32) {
+        let greatest = *epochs.last_key_value().expect("a ring holds its first epoch").0;
+        if took == Told::Apart && (all > APART_MAX || greatest.number as usize > APART_MAX) {
             return Err(corrupt("key ring"));
         }
-        let forgeable = took == Told::Apart && weakened!(GreatestKeysTaken);
-        let current = epochs.last_key_value().filter(|_| forgeable).map_or(current, |(epoch, _)| *epoch);
+        let (took, current) = match took {
+            Told::Apart if weakened!(GreatestKeysTaken) => (Told::Newer, greatest),
+            took => (took, current),
+        };
         *self = Self::checked(self.vault, epochs, current)?;
         Ok(took)
     }

@@ -22,7 +22,8 @@ pub(super) fn learn(tx: &mut Tx<'_>, read: &Read) -> Result<(), Error> {
         if tx.head.is_revoked(*author) || !manifests::is_listed(tx, *author, verified)? {
             continue;
         }
-        for Revoked { device, mark, at_ms } in &verified.manifest.revoked {
+        let stated = if weakened!(RevocationUnheard) { &[] } else { verified.manifest.revoked.as_slice() };
+        for Revoked { device, mark, at_ms } in stated {
             let new = Revocation { mark: *mark, at_ms: *at_ms };
             told.entry(*device).and_modify(|known| *known = joined(known, &new)).or_insert(new);
         }
@@ -95,7 +96,7 @@ pub(super) fn wanted(head: &Head, device: DeviceId, peer: &Peer) -> u64 {
 /// The part of a run that counts. Of a revoked device it ends at the last op that somebody vouches for by its tag: another
 /// history below the mark, however old its manifest looks, has none.
 pub(super) fn counted<'a>(head: &Head, device: DeviceId, run: &'a Run) -> Cow<'a, Run> {
-    if !head.is_revoked(device) || weakened!(RevokedCounts) {
+    if !head.is_revoked(device) {
         return Cow::Borrowed(run);
     }
     let points = vouched(head, device);

@@ -33,7 +33,7 @@ const WITHOUT: &[(&str, Without)] = &[
     ("cloned_identity", C(Weakness::ForkNotSeen)),
     ("injected_key_material", C(Weakness::PublicKeyNotBound)),
     ("injected_key_material", C(Weakness::GreatestKeysTaken)),
-    ("revoked_device", C(Weakness::RevokedCounts)),
+    ("revoked_device", C(Weakness::RevocationUnheard)),
 ];
 
 #[test]
