@@ -2,9 +2,9 @@
 
 use crate::owner::{self, Message, Running};
 use crate::{
-    ArchiveImport, Change, Collection, Conflict, DeviceId, DeviceStatus, Entry, Error, ErrorKind, Events, KeyRange, Local, Log,
-    Map, Operation, Options, Outcome, Passphrase, Position, Record, RecoveryCode, Secret, Status, SyncReport, Watch,
-    Written, directory,
+    ArchiveImport, Change, Collection, Conflict, DeviceId, DeviceStatus, Entry, Error, ErrorKind, Events, KeyRange,
+    Local, Log, Map, Operation, Options, Outcome, Passphrase, Position, Record, RecoveryCode, Secret, Status,
+    SyncReport, Watch, Written, directory,
 };
 use std::future::Future;
 use std::io::{BufRead, Write};

@@ -32,7 +32,7 @@ def replay(vault: Vault, backwards: bool = False) -> tuple[merge.State, list[str
     revoked = _revocations(vault, counted)
     while True:
         state, waiting = _replay(vault, counted, revoked, backwards)
-        listed = {device for device in vault.manifests if _is_listed(state, device)}
+        listed = {device for device in vault.manifests if device in revoked or _is_listed(state, device)}
         if listed <= counted:
             return state, waiting
         # Whoever is known to be revoked has no say in who is.

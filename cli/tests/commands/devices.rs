@@ -74,7 +74,10 @@ fn a_device_is_revoked_by_a_part_of_its_id() {
         assert_eq!(device.run(&["get", "m", "before"]).ok(), "v");
         device.run(&["get", "m", "later"]).refused(3);
         let listed = home.listed(device, "two");
-        assert_eq!((&listed["state"], &listed["quarantined"]["from"]), (&"revoked".into(), &listed["quarantined"]["to"]));
+        assert_eq!(
+            (&listed["state"], &listed["quarantined"]["from"]),
+            (&"revoked".into(), &listed["quarantined"]["to"])
+        );
     }
     // It comes back with the code, is told so, and can still export what it has.
     let address = store("my-bucket", home.served.server.address());

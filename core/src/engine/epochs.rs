@@ -2,7 +2,6 @@
 
 use super::collect;
 use super::head::Identity;
-use super::revoked;
 use super::shared::Shared;
 use super::slots::{get_slot, key_ring, put_keys, put_slots};
 use super::state::{Tx, internal};
@@ -93,6 +92,9 @@ pub(super) async fn learn(cx: &Shared, identity: &Identity, unknown: EpochId) ->
         Err(error) if error.kind() == ErrorKind::Corrupt => return Err(locked_out()),
         moved => moved?,
     };
+    if moved {
+        turn_if_handed_on(cx).await?;
+    }
     let (current, known) = cx.read(|state| {
         let keys = &state.head.identity()?.keys;
         Ok::<_, Error>((keys.current(), keys.root_secret(unknown).is_some()))
@@ -111,6 +113,19 @@ pub(super) async fn learn(cx: &Shared, identity: &Identity, unknown: EpochId) ->
     Ok(moved)
 }
 
+/// Who made the newer keys may not have heard yet that some device is revoked: then that one has a slot.
+async fn turn_if_handed_on(cx: &Shared) -> Result<(), Error> {
+    for device in cx.read(|state| state.head.revoked.keys().copied().collect::<Vec<_>>()) {
+        if get_slot(cx, &SlotName::Device(device).path()).await?.is_some() {
+            return cx.step(|tx| {
+                tx.head.bucket.must_turn = true;
+                Ok(())
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Takes what a ring tells; true if something of it was new. One that is apart from the own, of a turn at the same time or
 /// forged, opens objects; nothing is sealed under it, and the keys turn to an epoch that only who has the own ones is told.
 pub(super) fn take_keys(cx: &Shared, told: &KeyRing) -> Result<bool, Error> {
@@ -121,9 +136,7 @@ pub(super) fn take_keys(cx: &Shared, told: &KeyRing) -> Result<bool, Error> {
         if identity.keys == before.keys {
             return Ok(false);
         }
-        // Who made the newer keys may not have known yet whom this device has just revoked.
-        let unstated = tx.head.published.revoked != revoked::stated(tx.head);
-        tx.head.bucket.must_turn = took == Told::Apart || unstated;
+        tx.head.bucket.must_turn = took == Told::Apart;
         tx.head.identity = Some(Arc::new(identity));
         Ok(true)
     })

@@ -147,10 +147,10 @@ pub(super) fn accept_listed(tx: &mut Tx<'_>, read: &Read) -> Result<bool, Error>
     Ok(moved)
 }
 
-/// Whether a manifest's author is a device of the vault, by what is known here.
+/// Whether a manifest's author is a device of the vault, by what is known here; whoever was revoked was one.
 pub(super) fn is_listed(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) -> Result<bool, Error> {
     let known = tx.head.peers.get(&device).is_some_and(|peer| peer.sequence > 0);
-    Ok(known || verified.current_keys || member::is_listed(tx, device)?)
+    Ok(known || verified.current_keys || tx.head.is_revoked(device) || member::is_listed(tx, device)?)
 }
 
 /// Of a revoked device nothing is taken but where its ops are; which of them count is asked when they are applied.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use tidelock_core::local::{LocalStore as _, Table};
 use tidelock_core::s3::Method;
-use tidelock_core::{DeviceState, DeviceStatus, Error, ErrorKind, Operation, Secret};
+use tidelock_core::{DeviceState, DeviceStatus, Error, ErrorKind, Operation, Request, Secret};
 use tidelock_sim::bucket::Bucket;
 use tidelock_sim::device::Moment;
 use tidelock_sim::keys::Keys;
@@ -420,7 +420,7 @@ fn forged(
 
 #[test]
 fn a_history_forged_below_the_mark_counts_nowhere() {
-    for pushes in [1, 3, 20] {
+    for (pushes, hidden) in [(1, false), (3, false), (20, false), (1, true), (3, true), (20, true)] {
         let mut world = World::with_devices(76, 4);
         world.put(1, "shared");
         world.sync_all();
@@ -436,15 +436,19 @@ fn a_history_forged_below_the_mark_counts_nowhere() {
         for (path, sealed) in lies {
             world.bucket.put(&path, sealed);
         }
+        // The snapshot that has the truth may be unreadable for a while.
+        for path in world.bucket.keys_with("/snapshots/") {
+            world.bucket.hide_until(&path, if hidden { world.now_ms + 4 * HOUR_MS } else { 0 });
+        }
         world.now_ms += 2 * HOUR_MS;
         for _ in 0..3 {
             for at in [3, 2, 0] {
                 world.full_check(at).unwrap();
                 assert!(world.standing(at, "forged").is_empty(), "{pushes}: device {at}");
             }
-            world.now_ms += HOUR_MS;
+            world.now_ms += 2 * HOUR_MS;
         }
-        world.check().unwrap_or_else(|why| panic!("{pushes}: {why}"));
+        world.check().unwrap_or_else(|why| panic!("{pushes}, hidden {hidden}: {why}"));
         let newcomer = world.join().unwrap();
         world.check_one(newcomer).unwrap_or_else(|why| panic!("{pushes}: {why}"));
     }
@@ -508,27 +512,74 @@ fn what_cannot_be_revoked_is_refused() {
     assert_eq!(Keys::of(&world.devices[0].disk).ring.current(), epoch, "once is enough");
 }
 
-/// Keys turned by a device that had not heard of the revocation yet, and so put them into the revoked one's slot too.
+/// Device 0 revokes device 1 while a manifest frozen before is on its way: this one shows the new keys, and says nothing.
+/// Then device 2 turns the keys, not knowing. `heard`: what device 0 says comes before device 2 hands its keys on.
+fn turned_by_who_had_not_heard(heard: bool) -> World {
+    let mut world = World::with_devices(79, 3);
+    let is_put =
+        |part: &'static str| move |request: &Request| request.method == Method::Put && request.url.contains(part);
+    world.put(0, "frozen");
+    let now_ms = world.now_ms;
+    let op = world.devices[0].start(Operation::Sync, now_ms);
+    world.run_until(0, op, is_put("/manifests/")).expect("its manifest");
+    world.restart(0);
+    let (device, now_ms, puts) = (world.id(1), world.now_ms, world.bucket.manifests.len());
+    let op = world.devices[0].start(Operation::RevokeDevice { device }, now_ms);
+    while world.bucket.manifests.len() == puts {
+        world.step(0);
+    }
+    world.full_check(2).unwrap();
+    assert!(!is_revoked(&world, 2, 1));
+    assert_eq!(Keys::of(&world.devices[2].disk).ring.current().number, 2);
+    let now_ms = world.now_ms;
+    let turn = world.devices[2].start(Operation::SetPassphrase { passphrase: None }, now_ms);
+    let keys = world.run_until(2, turn, is_put("keys/")).expect("it turns the keys");
+    if heard {
+        world.finish(0, op).unwrap();
+    }
+    world.break_off(2, &keys);
+    world.finish(2, turn).unwrap();
+    let _ = world.sync(1);
+    world.gone.insert(1);
+    assert_eq!(Keys::of(&world.devices[1].disk).ring.current().number, if heard { 1 } else { 3 });
+    if !heard {
+        world.gone.insert(2); // it is never heard of again
+        world.finish(0, op).unwrap();
+    }
+    world
+}
+
 #[test]
 fn keys_handed_to_it_by_who_had_not_heard_turn_again() {
-    let mut world = World::with_devices(79, 3);
-    let device = world.id(1);
-    let now_ms = world.now_ms;
-    let op = world.devices[0].start(Operation::RevokeDevice { device }, now_ms);
-    let is_manifest =
-        |request: &tidelock_core::Request| request.url.contains("/manifests/") && !request.body.is_empty();
-    let kept = world.run_until(0, op, is_manifest).expect("its manifest");
-    world.run(2, Operation::SetPassphrase { passphrase: None }).unwrap();
-    world.break_off(0, &kept);
-    world.finish(0, op).unwrap();
-    let _ = world.sync(1); // whatever it is handed meanwhile
-    world.gone.insert(1);
-    settle(&mut world, 3);
-    let (before, keys) = (world.bucket.copy(), Keys::of(&world.devices[1].disk));
-    world.put(0, "afterwards");
-    world.put(2, "too");
+    for heard in [true, false] {
+        let mut world = turned_by_who_had_not_heard(heard);
+        settle(&mut world, 3);
+        let (before, keys) = (world.bucket.copy(), Keys::of(&world.devices[1].disk));
+        world.put(0, "afterwards");
+        settle(&mut world, 2);
+        assert_eq!(opened(&world, &keys, &before), [""; 0], "heard: {heard}");
+        let slot = format!("slots/{}", world.id(1));
+        assert!(world.bucket.object(&slot).is_none_or(|_| !keys.open(&world.bucket, &slot)), "heard: {heard}");
+        assert!(Keys::of(&world.devices[0].disk).ring.current().number > 3, "heard: {heard}");
+        world.check().unwrap();
+    }
+}
+
+#[test]
+fn every_member_says_who_is_revoked() {
+    let mut world = World::with_devices(83, 3);
+    world.put(1, "before");
+    world.sync_all();
+    revoke(&mut world, 0, 1).unwrap();
+    world.gone.extend([0, 1]);
+    world.sync(2).unwrap();
+    let id = world.id(0).to_string();
+    for path in world.bucket.keys_with(&id).into_iter().filter(|path| path.contains("/manifests/")) {
+        world.bucket.lose(&path);
+    }
+    writes_on(&mut world, 1, "later");
+    let newcomer = world.join().unwrap();
     settle(&mut world, 2);
-    assert_eq!(opened(&world, &keys, &before), [""; 0]);
-    assert!(world.bucket.object(&format!("slots/{device}")).is_none(), "it has no slot");
-    world.check().unwrap();
+    assert!(is_revoked(&world, newcomer, 1));
+    assert!(world.standing(newcomer, "later").is_empty());
 }
