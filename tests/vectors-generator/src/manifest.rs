@@ -33,6 +33,9 @@ pub(crate) struct SegmentRef {
     pub(crate) end: Entry,
 }
 
+/// A revoked device, number and tag of its mark, when.
+pub(crate) type Revoked = (Id, Option<(u64, [u8; 8])>, u64);
+
 /// A manifest before it is encoded.
 #[derive(Clone)]
 pub(crate) struct Manifest {
@@ -54,8 +57,7 @@ pub(crate) struct Manifest {
     /// The option's bytes, where they are not the snapshot's.
     pub(crate) raw_snapshot: Option<Vec<u8>>,
     pub(crate) damaged: Vec<(Id, u64, u64)>,
-    /// Device, number and tag of its mark, time.
-    pub(crate) revoked: Vec<(Id, Option<(u64, [u8; 8])>, u64)>,
+    pub(crate) revoked: Vec<Revoked>,
     /// After the body.
     pub(crate) after: Vec<u8>,
     pub(crate) domain: &'static str,
@@ -104,7 +106,7 @@ impl Manifest {
             None => vec![0],
         };
         let damaged = |(device, from, to): &(Id, u64, u64)| join(&[device, &from.to_le_bytes(), &to.to_le_bytes()]);
-        let revoked = |(device, mark, at_ms): &(Id, Option<(u64, [u8; 8])>, u64)| {
+        let revoked = |(device, mark, at_ms): &Revoked| {
             let mark = mark.map_or(vec![0], |(n, tag)| join(&[&[1], &end(n, &tag)]));
             join(&[device, &mark, &at_ms.to_le_bytes()])
         };

@@ -3,7 +3,7 @@
 use super::tails::rich;
 use crate::bytes::{Id, join};
 use crate::case::{File, hex};
-use crate::manifest::{Manifest, ObjectRef, SegmentRef};
+use crate::manifest::{Manifest, ObjectRef, Revoked, SegmentRef};
 use crate::ops::{Op, Run, map};
 use crate::sealing::public_key;
 use crate::world::{MS, OTHER_VAULT, VAULT, devices, space};
@@ -34,7 +34,7 @@ fn full() -> Manifest {
 }
 
 /// Devices that nobody else knows, by rising id.
-fn many_revoked(count: u16) -> Vec<(Id, Option<(u64, [u8; 8])>, u64)> {
+fn many_revoked(count: u16) -> Vec<Revoked> {
     let id = |number: u16| {
         let mut id = [0; 16];
         id[..2].copy_from_slice(&number.to_be_bytes());
@@ -44,7 +44,7 @@ fn many_revoked(count: u16) -> Vec<(Id, Option<(u64, [u8; 8])>, u64)> {
 }
 
 /// Two devices, by rising id, one of them with a mark.
-fn revoked(devices: &[Id]) -> Vec<(Id, Option<(u64, [u8; 8])>, u64)> {
+fn revoked(devices: &[Id]) -> Vec<Revoked> {
     let mut devices = devices.to_vec();
     devices.sort_unstable();
     vec![(devices[0], Some((300, [7; 8])), MS), (devices[1], None, 0)]
