@@ -179,13 +179,14 @@ class Forger:
         previous: bytes = bytes(32),
         segments: list[bytes] | None = None,
         damaged: bytes = u32(0),
+        revoked: bytes = u32(0),
         snapshot: bytes = b"\0",
         raw_vector: bytes | None = None,
     ) -> bytes:
         head = self.ring.vault + self.ring.space + self.device + self.public_key
         encoded = encode_points(vector) if raw_vector is None else raw_vector
         log = listed(segments or []) + counted(tail)
-        return head + u64(sequence) + previous + encoded + log + snapshot + damaged
+        return head + u64(sequence) + previous + encoded + log + snapshot + damaged + revoked
 
     def manifest(
         self, body: bytes, domain: str = "manifest", padded: int | None = None, after: bytes = b""

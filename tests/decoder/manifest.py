@@ -9,6 +9,7 @@ from replica import Dot, Entry, Point, Vector, read_place, read_vector
 from run import Run, read_tail, tag_zero
 
 MAX_SEGMENTS = 64
+MAX_REVOKED = 1000
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Manifest:
     tail: Run
     snapshot: SnapshotRef | None
     damaged: list[tuple[bytes, int, int]]
+    revoked: dict[bytes, tuple[Point | None, int]]
+    """Each one's mark, and when."""
 
 
 def read_manifest(vault: bytes, space: bytes, device: bytes, signed: bytes) -> Manifest:
@@ -76,6 +79,7 @@ def read_manifest(vault: bytes, space: bytes, device: bytes, signed: bytes) -> M
     segments, tail_bytes = r.list(SegmentRef.read), r.bytes()
     snapshot = r.option(SnapshotRef.read)
     damaged = r.list(lambda r: (r.fixed(16), r.u64(), r.u64()))
+    revoked = r.list(lambda r: (r.fixed(16), r.option(Point.read), r.u64()))
     r.end()
 
     require(sequence >= 1, "the sequence is 0")
@@ -89,8 +93,12 @@ def read_manifest(vault: bytes, space: bytes, device: bytes, signed: bytes) -> M
     own = vector.get(device, Entry(0, tag_zero(device)))
     require(own == Entry(*tail.end()), "the vector does not end where the tail ends")
     require_rising(damaged, "damaged ranges")
+    require_rising([d for d, _, _ in revoked], "revoked devices")
+    require(len(revoked) <= MAX_REVOKED, "more than 1,000 revoked devices")
+    gone = {d: (mark, at_ms) for d, mark, at_ms in revoked}
+    require(device not in gone, "it names itself as revoked")
     return Manifest(
-        device, sequence, previous, crypto.blake(body), public_key, vector, segments, tail, snapshot, damaged
+        device, sequence, previous, crypto.blake(body), public_key, vector, segments, tail, snapshot, damaged, gone
     )
 
 

@@ -175,7 +175,11 @@ body_case("damaged overlaps", right=True, damaged=damaged((1, 5), (3, 4)))
 body_case("damaged from 0", right=True, damaged=damaged((0, 4)))
 body_case("damaged to before from", right=True, damaged=damaged((4, 3)))
 body_case("an option of 2", snapshot=b"\2")
-body_case("a byte after the body", damaged=u32(0) + b"\0")
+body_case("a byte after the body", revoked=u32(0) + b"\0")
+body_case("revoked", right=True, revoked=listed([ANOTHER + b"\0" + u64(7)]))
+body_case("revoked with a mark", right=True, revoked=listed([ANOTHER + b"\1" + Point(3, bytes(8)).encoded() + u64(7)]))
+body_case("revoked with a mark of 0", revoked=listed([ANOTHER + b"\1" + Point(0, bytes(8)).encoded() + u64(7)]))
+body_case("revoked twice", revoked=listed([ANOTHER + b"\0" + u64(7)] * 2))
 
 
 body_case("a manifest of half a MiB", right=True, damaged=damaged(*((n, n) for n in range(1, 12_000))))

@@ -216,6 +216,10 @@ def manifest_value(m: Manifest) -> Json:
         "tail": run_value(m.tail),
         "snapshot": named,
         "damaged": [{"device": d.hex(), "from": str(a), "to": str(b)} for d, a, b in m.damaged],
+        "revoked": [
+            {"device": d.hex(), "mark": mark and {"n": str(mark.n), "tag": mark.tag.hex()}, "at_ms": str(at_ms)}
+            for d, (mark, at_ms) in m.revoked.items()
+        ],
     }
 
 

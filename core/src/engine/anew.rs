@@ -37,6 +37,7 @@ pub(super) fn begin(tx: &mut Tx<'_>, identity: &Arc<Identity>) -> Result<(), Err
     head.bucket = Bucket { skew_ms: head.bucket.skew_ms, region: head.bucket.region.take(), ..Bucket::default() };
     head.peers.clear();
     head.forks = Arc::default();
+    head.revoked.clear();
     head.identity = Some(identity.clone());
     for (collection, key, value) in written {
         match collection.kind {

@@ -106,7 +106,12 @@ pub(super) fn is_published(head: &Head, vector: &Vector) -> bool {
         if Some(device) == own {
             return point.n <= own_published;
         }
-        head.peers.get(&device).is_some_and(|peer| point.n <= peer.n || peer.logs().any(|log| point.n <= log.end.n))
+        // A revoked device holds nobody up: who names ops of it vouches for them.
+        head.is_revoked(device)
+            || head
+                .peers
+                .get(&device)
+                .is_some_and(|peer| point.n <= peer.n || peer.logs().any(|log| point.n <= log.end.n))
     })
 }
 

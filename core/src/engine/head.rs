@@ -4,10 +4,10 @@ use super::api::Meter;
 use crate::crypto::{DeviceSecret, KeyRing, private_space_id};
 use crate::local::{ByteRange, LocalError, LocalStore, Row, Table, Write};
 use crate::replica::{
-    Collection, Damaged, Dot, Fork, Forks, Index, Island, ObjectRef, Point, RowKey, SegmentRef, Sighting, SnapshotRef,
-    Stamp, Vector, decode, encode,
+    Collection, Damaged, Dot, Fork, Forks, Index, Island, ObjectRef, Point, Revoked, RowKey, SegmentRef, Sighting,
+    SnapshotRef, Stamp, Vector, decode, encode,
 };
-use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
+use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -34,6 +34,8 @@ pub(super) struct Head {
     pub(super) left: Vec<DeviceId>,
     pub(super) collections: BTreeMap<Collection, u32>,
     pub(super) snapshot: Option<Arc<Known>>,
+    /// Devices that were revoked, as far as it is known here.
+    pub(super) revoked: BTreeMap<DeviceId, Revocation>,
     pub(super) meter: Meter,
 }
 
@@ -115,6 +117,9 @@ pub(super) struct Published {
     pub(super) snapshot: Option<SnapshotRef>,
     pub(super) vector: Vector,
     pub(super) damaged: Vec<Damaged>,
+    pub(super) revoked: Vec<Revoked>,
+    /// The epoch that was current when it was frozen.
+    pub(super) epoch: Option<EpochId>,
 }
 
 impl Published {
@@ -201,6 +206,14 @@ pub(super) struct Bucket {
     /// The keys turned, and not everybody's slot has the new ones yet.
     pub(super) hand_on: bool,
     pub(super) handed_on_ms: u64,
+    /// The epoch that was last put into others' slots from here.
+    pub(super) handed_on: Option<EpochId>,
+    /// Keys that are apart were told, or somebody revoked may have the current ones: they turn once more.
+    pub(super) must_turn: bool,
+    /// When they last did for such a reason; 0: never.
+    pub(super) turned_again_ms: u64,
+    /// A device was revoked here: the next manifest names a snapshot of this device's own.
+    pub(super) snapshot_wanted: bool,
     /// The identity's recovery code is a replacement, and may not have been shown.
     pub(super) code_replaced: bool,
     /// Slots that get none, and go.
@@ -218,6 +231,7 @@ pub(super) struct Bucket {
 pub(super) enum Stopped {
     RolledBack,
     Wiped,
+    Revoked,
 }
 
 impl Stopped {
@@ -229,8 +243,17 @@ impl Stopped {
             }
             Self::Wiped => Error::new(ErrorKind::Wiped, "the vault's objects are gone from the bucket")
                 .next_step("`republish` puts this device's data back; `reset` forgets the vault here"),
+            Self::Revoked => Error::new(ErrorKind::Closed, "this device was revoked by another device of the vault")
+                .next_step("`export` keeps what is here; after `reset` it may `join` anew, with the recovery code"),
         }
     }
+}
+
+/// A device that was revoked: see [`Revoked`].
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Revocation {
+    pub(super) mark: Option<Point>,
+    pub(super) at_ms: u64,
 }
 
 /// A snapshot whose rows below `up_to` are merged, and whose vector is not adopted yet.
@@ -291,12 +314,16 @@ pub(super) struct Peer {
     pub(super) behind: Option<Behind>,
     pub(super) forked: bool,
     pub(super) seen_ms: Option<u64>,
+    /// The same by the server's clock, where its answers told one.
+    pub(super) seen_server_ms: Option<u64>,
     /// Its ops that no object here could give.
     pub(super) damaged: Vec<Damaged>,
     /// Own ops that it could not read, by its newest manifest, until they are mended.
     pub(super) misses: Vec<Damaged>,
     /// Others' ops that it could not read, by its newest manifest.
     pub(super) misses_of_others: Vec<Damaged>,
+    /// Of a revoked device: ops that its manifest publishes and that do not count, first and last.
+    pub(super) quarantined: Option<(u64, u64)>,
 }
 
 /// A point that may be before the first op.
@@ -436,6 +463,11 @@ impl Head {
         peer.logs().all(|log| self.has_log(device, log)) && peer.islands.is_empty() && peer.wanted.is_none()
     }
 
+    /// Whether a device is known to be revoked.
+    pub(super) fn is_revoked(&self, id: DeviceId) -> bool {
+        self.revoked.contains_key(&id)
+    }
+
     /// A peer to change; made on first sight.
     pub(super) fn peer_mut(&mut self, id: DeviceId) -> &mut Peer {
         Arc::make_mut(self.peers.entry(id).or_default())
@@ -451,6 +483,7 @@ impl Head {
             bucket: row(local, "bucket")?.unwrap_or_default(),
             snapshot: row::<Known>(local, "snapshot")?.map(Arc::new),
             left: row(local, "left")?.unwrap_or_default(),
+            revoked: row(local, "revoked")?.unwrap_or_default(),
             meter: row(local, "meter")?.unwrap_or_default(),
             ..Self::default()
         };
@@ -481,6 +514,7 @@ impl Head {
         changed(&mut writes, "bucket", Some(&self.bucket), Some(&before.bucket));
         changed(&mut writes, "snapshot", self.snapshot.as_deref(), before.snapshot.as_deref());
         changed(&mut writes, "left", Some(&self.left), Some(&before.left));
+        changed(&mut writes, "revoked", Some(&self.revoked), Some(&before.revoked));
         changed(&mut writes, "meter", Some(&self.meter), Some(&before.meter));
         for (id, peer) in &self.peers {
             if before.peers.get(id).is_none_or(|old| !Arc::ptr_eq(old, peer) && old != peer) {

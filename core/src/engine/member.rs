@@ -2,12 +2,12 @@
 
 use super::api::{Outcome, Secret, SyncReport};
 use super::evidence::{HEADER_BYTES_MAX, header_bytes, vault_in_header};
-use super::head::{Identity, damaged};
+use super::head::{Identity, Stopped, damaged};
 use super::objects::{Found, HEADER};
 use super::shared::Shared;
 use super::slots::{get_slot, key_ring, passphrase_opener, put_slot, stretched};
 use super::state::{Tx, internal};
-use super::{anew, epochs, leave, publish, pull, slots, write};
+use super::{anew, epochs, leave, publish, pull, revoked, slots, write};
 use crate::crypto::{
     DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotPayload, SlotRecord, open_slot,
     private_space_id, stretching_of,
@@ -93,6 +93,9 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
 /// Adds this device to the vault at the store.
 pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> {
     let name = device_name(cx)?;
+    if cx.read(|state| state.head.bucket.stopped == Some(Stopped::Revoked)) {
+        return Err(Stopped::Revoked.error());
+    }
     let member = cx.read(|state| state.head.identity.clone()).filter(|identity| identity.member);
     let Some((vault, header)) = read_header(cx).await? else {
         return Err(Error::new(ErrorKind::NotFound, "no vault stands at this store")
@@ -163,9 +166,19 @@ pub(super) fn erase_recovery_code(cx: &Shared) -> Result<(), Error> {
 
 /// A device that was handed no keys when they turned takes them by another way in; one that has them is here already.
 async fn come_back(cx: &Shared, member: &Identity, keys: &KeyRing) -> Result<Outcome, Error> {
-    if !epochs::take_keys(cx, keys)? {
+    let mut with_keys = member.clone();
+    with_keys.keys.take(keys)?;
+    if with_keys.keys == member.keys {
         return Err(already_here(member));
     }
+    if revoked::is_revoked_by(cx, &with_keys).await? {
+        cx.step(|tx| {
+            tx.head.bucket.stopped = Some(Stopped::Revoked);
+            Ok(())
+        })?;
+        return Err(Stopped::Revoked.error());
+    }
+    epochs::take_keys(cx, keys)?;
     let identity = cx.read(|state| state.head.identity().cloned())?;
     put_slot(cx, &identity, &Opener::device(&identity.secret).record()).await?;
     Ok(Outcome::Joined)

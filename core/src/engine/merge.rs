@@ -5,6 +5,7 @@ use super::apply::{OPS_PER_STEP_MAX, adopt, merge_rows, past};
 use super::head::{Debt, Head, Identity, Known, Log, Partial, local_error};
 use super::lines;
 use super::objects::{Opened, snapshot_path};
+use super::revoked;
 use super::shared::Shared;
 use super::state::{key_of, record_key};
 use crate::crypto::{ObjectKind, unpad_padme};
@@ -31,8 +32,12 @@ fn least() -> RowKey {
 pub(super) fn wants_snapshot(head: &Head, unix_ms: u64, unreadable: &BTreeSet<(DeviceId, ObjectId)>) -> bool {
     let gap = head.peers.iter().any(|(id, peer)| {
         let lost = |log: &Log| log.segments.iter().any(|segment| unreadable.contains(&(*id, segment.object.id)));
+        // A revoked device's log proves less than a snapshot of somebody who counts.
+        let held = || head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).any(|s| s.vector.n(*id) > peer.n);
+        let short = |log: &Log| log.from() > peer.n + 1 || lost(log);
         peer.unplaced_ms.is_some()
-            || peer.logs().any(|log| !head.has_log(*id, log) && (log.from() > peer.n + 1 || lost(log)))
+            || (revoked::is_behind(head, *id, peer)
+                && ((head.is_revoked(*id) && held()) || peer.logs().any(|log| !head.has_log(*id, log) && short(log))))
     });
     let new_here = head.peers.values().all(|peer| peer.n == 0);
     let named = || head.peers.values().filter_map(|peer| peer.snapshot.as_ref());
@@ -59,8 +64,8 @@ fn is_beyond_logs(head: &Head, named: &SnapshotRef) -> bool {
 fn best(head: &Head, refused: &BTreeSet<ObjectId>) -> Option<SnapshotRef> {
     let own = head.vector();
     head.peers
-        .values()
-        .filter_map(|peer| peer.snapshot.as_ref())
+        .iter()
+        .filter_map(|(id, peer)| peer.snapshot.as_ref().filter(|named| revoked::may_take(head, *id, &named.vector)))
         .filter(|named| !refused.contains(&named.index.id) && brings(head, &own, named))
         .max_by_key(|named| {
             let gain: u64 = named.vector.iter().map(|(id, point)| point.n.saturating_sub(own.n(id))).sum();

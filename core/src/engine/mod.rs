@@ -8,6 +8,7 @@ mod apply;
 mod beacon;
 mod carry;
 mod collect;
+mod devices;
 mod epochs;
 mod evidence;
 mod head;
@@ -22,6 +23,8 @@ mod own_log;
 mod publish;
 mod pull;
 mod read;
+mod retired;
+mod revoked;
 mod shared;
 mod slots;
 mod snapshot;
@@ -34,8 +37,8 @@ mod wait;
 mod write;
 
 pub use api::{
-    Change, CommitId, Config, Conflict, DeviceStatus, Entry, Event, KeyRange, Meter, Now, OpId, Operation, Outcome,
-    Output, Phase, Position, Progress, Record, Request, RequestId, Secret, Status, StretchId, SyncReport,
+    Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Entry, Event, KeyRange, Meter, Now, OpId, Operation,
+    Outcome, Output, Phase, Position, Progress, Record, Request, RequestId, Secret, Status, StretchId, SyncReport,
     TransportFailure, Version, Written,
 };
 

@@ -4,6 +4,7 @@ use super::api::Phase;
 use super::head::{Identity, OwnSegment, Published, Start, damaged, local_error};
 use super::objects::segment_path;
 use super::publish::new_id;
+use super::retired::{self, awaited};
 use super::shared::Shared;
 use super::state::internal;
 use crate::crypto::{ObjectKind, pad_padme};
@@ -30,6 +31,8 @@ pub(super) struct NextLine {
     pub(super) snapshot: Option<SnapshotRef>,
     /// What others could not read has been written again.
     pub(super) mended: bool,
+    /// The snapshot was written for this very manifest.
+    pub(super) own_snapshot: bool,
 }
 
 pub(super) fn start_of_tail(published: &Published, identity: &Identity) -> Start {
@@ -43,15 +46,10 @@ pub(super) fn start_of_tail(published: &Published, identity: &Identity) -> Start
 /// has grown too long.
 pub(super) fn trim(cx: &Shared, identity: &Identity, line: &mut NextLine) -> Result<(), Error> {
     let Some(covered) = line.snapshot.as_ref().map(|named| named.vector.n(identity.device)) else { return Ok(()) };
+    let retired = cx.read(retired::all)?;
     let seen = cx.read(|state| {
-        state
-            .head
-            .peers
-            .iter()
-            .filter(|(id, peer)| peer.sequence > 0 && !state.head.left.contains(id))
-            .map(|(_, peer)| peer.stated.n(identity.device))
-            .min()
-            .unwrap_or(covered)
+        let here = awaited(&state.head, &retired).filter(|(id, _)| !state.head.left.contains(id));
+        here.map(|(_, peer)| peer.stated.n(identity.device)).min().unwrap_or(covered)
     });
     let covered = if planted!(TrimmedBeyondSnapshot) { u64::MAX } else { covered };
     let up_to = if line.segments.len() >= SEGMENTS_MAX { covered } else { covered.min(seen) };

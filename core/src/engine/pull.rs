@@ -2,18 +2,20 @@
 
 use super::api::{Phase, SyncReport};
 use super::apply::{Applied, Place, apply_run, suspicious_stamp};
-use super::head::{Debt, Head, Identity, Peer};
+use super::head::{Debt, Head, Identity, Peer, Stopped};
 use super::lines::forked;
 use super::manifests::{accept_listed, read_manifests, settle_manifests, stored_tails};
 use super::objects::{Found, Opened, beacon_path, segment_path};
+use super::retired::{self, awaited};
 use super::shared::Shared;
 use super::state::Tx;
-use super::{epochs, evidence, look, merge};
+use super::{epochs, evidence, look, merge, revoked};
 use crate::crypto::{ObjectKind, unpad_padme};
 use crate::replica::{Beacon, Damaged, Home, MANIFEST_SEALED_BYTES_MAX, Run, SegmentRef, Sighting, decode_segment};
 use crate::s3::ETag;
 use crate::{DeviceId, Error, ErrorKind, ObjectId};
 use futures::stream::{FuturesUnordered, StreamExt};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -39,32 +41,47 @@ pub(super) struct Polled {
 /// known here makes it look for new keys, once, and then poll anew.
 pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled, Error> {
     cx.lock().unknown_epoch = None;
-    let mut first = SyncReport::default();
-    let mut polled = poll(cx, full, &mut first).await?;
-    let mut again = SyncReport::default();
-    if let Some(unknown) = cx.read(|state| state.unknown_epoch) {
-        let identity = cx.read(|state| state.head.identity().cloned())?;
-        match epochs::learn(cx, &identity, unknown).await {
-            Ok(true) => {
-                first.reports.clear();
-                polled = poll(cx, full, &mut again).await?;
-            }
-            Ok(false) => {}
-            Err(error) if error.kind() == ErrorKind::Closed => {
-                // Who has the newer keys writes the beacon.
-                polled.locked_out = true;
-                first.reports.push(error);
-            }
-            Err(error) => return Err(error),
-        }
+    let mut looked = Looked::NotYet;
+    loop {
+        let mut this = SyncReport::default();
+        let polled = poll(cx, full, &mut looked, &mut this).await?;
+        report.ops_applied += this.ops_applied;
+        // What could not be opened without the keys that came is no news.
+        let Some(polled) = polled else { continue };
+        report.debts = cx.read(|state| debts(&state.head));
+        report.reports.extend(this.reports);
+        return Ok(polled);
     }
-    report.ops_applied += first.ops_applied + again.ops_applied;
-    report.debts = cx.read(|state| debts(&state.head));
-    report.reports.extend(first.reports.into_iter().chain(again.reports));
-    Ok(polled)
 }
 
-async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled, Error> {
+/// Whether this pull has looked at the own slot for new keys.
+#[derive(PartialEq)]
+enum Looked {
+    NotYet,
+    Through,
+    /// Others have newer keys than this device.
+    LockedOut,
+}
+
+/// True: keys came for what could not be opened.
+async fn new_keys(cx: &Shared, looked: &mut Looked, report: &mut SyncReport) -> Result<bool, Error> {
+    let Some(unknown) = cx.read(|state| state.unknown_epoch).filter(|_| *looked == Looked::NotYet) else {
+        return Ok(false);
+    };
+    *looked = Looked::Through;
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    match epochs::learn(cx, &identity, unknown).await {
+        Err(error) if error.kind() == ErrorKind::Closed => {
+            *looked = Looked::LockedOut;
+            report.reports.push(error);
+            Ok(false)
+        }
+        came => came,
+    }
+}
+
+/// One poll; `None` if new keys came on the way: then it is to be done anew.
+async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncReport) -> Result<Option<Polled>, Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
     cx.progress(Phase::Looking, 0, 1);
     let (known, known_beacon) =
@@ -92,7 +109,7 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
     };
 
     if unchanged && planted!(NotModifiedEndsIt) {
-        return Ok(Polled { repair: false, locked_out: false, beacon, beacon_etag: etag });
+        return Ok(Some(Polled { repair: false, locked_out: false, beacon, beacon_etag: etag }));
     }
     let polls = cx.read(|state| state.head.bucket.polls + 1);
     let mut to_read = cx.read(|state| look::from_beacon(&state.head, &identity, &beacon, polls, state.now.unix_ms));
@@ -114,14 +131,24 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
         evidence::check_own(cx, &identity, report).await?;
     }
     let read = read_manifests(cx, &identity, &to_read, report).await?;
+    // First of all: under the new keys somebody may say that another, who has only the old ones, is revoked.
+    if new_keys(cx, looked, report).await? {
+        return Ok(None);
+    }
     let shown = beacon.clone();
     cx.step(|tx| settle_manifests(tx, &shown, &to_read, &read))?;
+    check_not_revoked(cx)?;
 
     take_ops(cx, &identity, report).await?;
     if cx.step(|tx| accept_listed(tx, &read))? {
+        check_not_revoked(cx)?;
         take_ops(cx, &identity, report).await?; // devices that were listed by what came just now
     }
+    if new_keys(cx, looked, report).await? {
+        return Ok(None);
+    }
 
+    let retired = cx.read(retired::all)?;
     let repair = cx.step(|tx| {
         let unix_ms = tx.now.unix_ms;
         let bucket = &mut tx.head.bucket;
@@ -140,7 +167,7 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
         if own.sequence > 0 && beacon.get(&identity.device) == Some(&own) {
             tx.head.bucket.beacon_dirty = false;
         }
-        let lacks = lacks(tx.head, &identity, &beacon);
+        let lacks = lacks(tx.head, &identity, &beacon, &retired);
         if !lacks {
             // What was repaired shows: the next repair does not wait for this one's sake.
             (tx.head.bucket.repairs, tx.head.bucket.repair_due_poll) = (0, 0);
@@ -150,7 +177,17 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
     if cx.read(|state| debts(&state.head)) > 0 {
         report_debts(cx, report);
     }
-    Ok(Polled { repair, locked_out: false, beacon, beacon_etag: etag })
+    revoked::report(cx, report);
+    // Who has the newer keys writes the beacon.
+    Ok(Some(Polled { repair, locked_out: *looked == Looked::LockedOut, beacon, beacon_etag: etag }))
+}
+
+/// Who reads that it is revoked stops there.
+fn check_not_revoked(cx: &Shared) -> Result<(), Error> {
+    match cx.read(|state| state.head.bucket.stopped.clone()) {
+        Some(Stopped::Revoked) => Err(Stopped::Revoked.error()),
+        _ => Ok(()),
+    }
 }
 
 fn open_beacon(cx: &Shared, identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
@@ -168,7 +205,12 @@ pub(super) fn read_beacon(identity: &Identity, plaintext: &[u8]) -> Result<Beaco
 }
 
 /// Whether the beacon lacks something that this device has verified, or says something else of this device.
-fn lacks(head: &Head, identity: &Identity, beacon: &BTreeMap<DeviceId, Sighting>) -> bool {
+fn lacks(
+    head: &Head,
+    identity: &Identity,
+    beacon: &BTreeMap<DeviceId, Sighting>,
+    retired: &BTreeSet<DeviceId>,
+) -> bool {
     if planted!(BeaconNotRepaired) {
         return false;
     }
@@ -176,9 +218,9 @@ fn lacks(head: &Head, identity: &Identity, beacon: &BTreeMap<DeviceId, Sighting>
     let own_wrong =
         own > 0 && beacon.get(&identity.device) != Some(&Sighting { sequence: own, hash: head.published.hash.short() });
     own_wrong
-        || head.peers.iter().any(|(id, peer)| {
+        || awaited(head, retired).any(|(id, peer)| {
             let verified = Sighting { sequence: peer.sequence, hash: peer.hash.short() };
-            peer.sequence > 0 && beacon.get(id).is_none_or(|said| *said < verified)
+            beacon.get(id).is_none_or(|said| *said < verified)
         })
 }
 
@@ -187,7 +229,8 @@ pub(super) fn debts(head: &Head) -> u64 {
 }
 
 fn report_debts(cx: &Shared, report: &mut SyncReport) {
-    let (peers, unix_ms) = cx.read(|state| (state.head.peers.clone(), state.now.unix_ms));
+    let (mut peers, unix_ms) = cx.read(|state| (state.head.peers.clone(), state.now.unix_ms));
+    cx.read(|state| peers.retain(|id, _| !state.head.is_revoked(*id)));
     for (id, peer) in &peers {
         let Some(behind) = peer.behind else { continue };
         let witness = peers.iter().find(|(other, third)| *other != id && third.stated.n(*id) > behind.shown_n);
@@ -215,8 +258,8 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         }
         let behind: Vec<DeviceId> = cx.read(|state| {
             let peers = state.head.peers.iter();
-            let lacks = |id: &DeviceId, peer: &Peer| peer.logs().any(|log| !state.head.has_log(*id, log));
-            peers.filter(|(id, peer)| lacks(id, peer)).map(|(id, _)| *id).collect()
+            let behind = |id: &DeviceId, peer: &Peer| revoked::is_behind(&state.head, *id, peer);
+            peers.filter(|(id, peer)| behind(id, peer)).map(|(id, _)| *id).collect()
         });
         moved |= take_segments(cx, identity, &behind, &mut unreadable, report).await?;
         for device in behind {
@@ -236,8 +279,15 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
         let ids: Vec<DeviceId> = tx.head.peers.keys().copied().collect();
         for id in ids {
+            let quarantined = revoked::quarantined(tx.head, id);
+            if tx.head.peers[&id].quarantined != quarantined {
+                tx.head.peer_mut(id).quarantined = quarantined;
+            }
             let peer = &tx.head.peers[&id];
-            let owed = !tx.head.is_current(id) || peer.behind.is_some();
+            let owed = match tx.head.is_revoked(id) {
+                true => revoked::is_behind(tx.head, id, peer),
+                false => !tx.head.is_current(id) || peer.behind.is_some(),
+            };
             let due = peer.debt.is_none_or(|debt| debt.is_due(polls, unix_ms));
             if !owed && peer.debt.is_some() {
                 tx.head.peer_mut(id).debt = None;
@@ -282,9 +332,10 @@ async fn take_segments(
         let missing = |id: &DeviceId| {
             let peer: &Peer = &state.head.peers[id];
             let due = peer.debt.is_none_or(|debt| debt.is_due(state.head.bucket.polls + 1, state.now.unix_ms));
+            let counts_to = revoked::wanted(&state.head, *id);
             let logs = peer.logs().filter(|log| due && !state.head.has_log(*id, log));
             logs.flat_map(|log| &log.segments)
-                .filter(|segment| !state.head.has_segment(*id, segment))
+                .filter(|segment| segment.from <= counts_to && !state.head.has_segment(*id, segment))
                 .filter(|segment| !unreadable.contains(&(*id, segment.object.id)))
                 .map(|segment| (*id, *segment))
                 .collect::<Vec<_>>()
@@ -358,6 +409,11 @@ async fn apply_whole(cx: &Shared, device: DeviceId, run: &Run, report: &mut Sync
             .next_step("set that device's clock; until then its writes win over concurrent ones"),
         );
     }
+    let counted = cx.read(|state| revoked::counted(&state.head, device, run));
+    let run = match &counted {
+        Cow::Owned(part) if part.ops.is_empty() => return Ok(false),
+        counted => &**counted,
+    };
     let mut place = Place::start(run);
     let mut moved = false;
     loop {

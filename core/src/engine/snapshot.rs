@@ -93,7 +93,8 @@ fn is_spoilt(head: &Head) -> bool {
 fn complaints(head: &Head) -> impl Iterator<Item = &Damaged> {
     let new =
         |(id, peer): &(&DeviceId, &Arc<Peer>)| head.bucket.answered.get(*id).is_none_or(|told| *told < peer.sequence);
-    head.peers.iter().filter(new).flat_map(|(_, peer)| peer.misses.iter().chain(&peer.misses_of_others))
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    counting.filter(new).flat_map(|(_, peer)| peer.misses.iter().chain(&peer.misses_of_others))
 }
 
 fn is_own(head: &Head, missed: &Damaged) -> bool {
@@ -124,7 +125,8 @@ fn crosses(head: &Head, own: &[OwnSegment]) -> bool {
         None => (&none, 0),
     };
     let mine = own.iter().map(|segment| (identity.device, &segment.named));
-    let theirs = head.peers.iter().flat_map(|(id, peer)| peer.log.segments.iter().map(move |segment| (*id, segment)));
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    let theirs = counting.flat_map(|(id, peer)| peer.log.segments.iter().map(move |segment| (*id, segment)));
     let outside: Vec<u64> = mine
         .chain(theirs)
         .filter(|(id, segment)| segment.end.n > covered.n(*id))
@@ -138,7 +140,8 @@ fn crosses(head: &Head, own: &[OwnSegment]) -> bool {
 /// The named snapshot that covers most.
 fn newest(head: &Head) -> Option<&SnapshotRef> {
     let own = head.published.snapshot.as_ref().into_iter();
-    own.chain(head.peers.values().filter_map(|peer| peer.snapshot.as_ref()))
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    own.chain(counting.filter_map(|(_, peer)| peer.snapshot.as_ref()))
         .max_by_key(|named| named.vector.iter().map(|(_, point)| point.n).sum::<u64>())
 }
 

@@ -518,6 +518,11 @@ fn manifest_value(manifest: &Manifest, hash: Hash) -> Value {
         "tail": run_value(manifest.device, &manifest.line.tail),
         "snapshot": snapshot,
         "damaged": damaged,
+        "revoked": manifest.revoked.iter().map(|gone| json!({
+            "device": hex(gone.device.0),
+            "mark": gone.mark.map(|mark| json!({"n": mark.n.to_string(), "tag": hex(mark.tag.0)})),
+            "at_ms": gone.at_ms.to_string(),
+        })).collect::<Value>(),
     })
 }
 

@@ -13,6 +13,8 @@ pub(crate) const TAIL_BYTES_MAX: usize = 16 << 10;
 pub(crate) const SEGMENTS_MAX: usize = 16;
 /// The most bytes of a sealed manifest or beacon that a reader takes: room for a thousand devices' vectors.
 pub(crate) const MANIFEST_SEALED_BYTES_MAX: u64 = 1 << 20;
+/// The most revoked devices that a manifest names.
+pub(crate) const REVOKED_MAX: usize = 1_000;
 /// The domain of a manifest's signature.
 const SIGNATURE_DOMAIN: &str = "manifest";
 const SIGNATURE_BYTES: usize = 64;
@@ -71,6 +73,16 @@ pub(crate) struct Damaged {
     pub(crate) to: u64,
 }
 
+/// A device that was revoked, as the manifest's author knows it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Revoked {
+    pub(crate) device: DeviceId,
+    /// Its ops up to here count for everybody; absent: none of them by this.
+    pub(crate) mark: Option<Point>,
+    /// Unix ms, by the clock of whoever revoked it.
+    pub(crate) at_ms: u64,
+}
+
 /// A manifest, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
@@ -87,6 +99,8 @@ pub(crate) struct Manifest {
     pub(crate) line: Line,
     pub(crate) snapshot: Option<SnapshotRef>,
     pub(crate) damaged: Vec<Damaged>,
+    /// By rising device; never the author itself.
+    pub(crate) revoked: Vec<Revoked>,
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -101,6 +115,7 @@ struct ManifestWire {
     line: LineWire,
     snapshot: Option<SnapshotRef>,
     damaged: Vec<Damaged>,
+    revoked: Vec<Revoked>,
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -123,6 +138,7 @@ impl Manifest {
             line: LineWire { segments: self.line.segments.clone(), tail: encode_tail(&self.line.tail) },
             snapshot: self.snapshot.clone(),
             damaged: self.damaged.clone(),
+            revoked: self.revoked.clone(),
         });
         let hash = Hash::of(&signed);
         signed.extend_from_slice(&secret.sign(SIGNATURE_DOMAIN, &signed));
@@ -165,6 +181,10 @@ impl Manifest {
         if !wire.damaged.windows(2).all(|pair| pair[0] < pair[1]) {
             return Err(bad("names damage out of order"));
         }
+        let rises = wire.revoked.windows(2).all(|pair| pair[0].device < pair[1].device);
+        if !rises || wire.revoked.len() > REVOKED_MAX || wire.revoked.iter().any(|gone| gone.device == wire.device) {
+            return Err(bad("names revoked devices out of order, too many, or its own"));
+        }
         let manifest = Self {
             vault: wire.vault,
             space: wire.space,
@@ -176,6 +196,7 @@ impl Manifest {
             line,
             snapshot: wire.snapshot,
             damaged: wire.damaged,
+            revoked: wire.revoked,
         };
         Ok((manifest, Hash::of(body)))
     }

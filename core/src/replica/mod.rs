@@ -18,8 +18,8 @@ pub use lines::Forks;
 pub(crate) use lines::{Fork, Island, UNKNOWN};
 pub(crate) use log::{append_key, deletion_digest, import_key};
 pub(crate) use manifest::{
-    Beacon, Damaged, Line, MANIFEST_SEALED_BYTES_MAX, Manifest, SEGMENTS_MAX, SegmentRef, Sighting, SnapshotRef,
-    TAIL_BYTES_MAX,
+    Beacon, Damaged, Line, MANIFEST_SEALED_BYTES_MAX, Manifest, REVOKED_MAX, Revoked, SEGMENTS_MAX, SegmentRef,
+    Sighting, SnapshotRef, TAIL_BYTES_MAX,
 };
 pub use op::{Logged, Op, Run, first_tag};
 pub(crate) use stamp::SUSPICIOUS_AHEAD_MS;

@@ -33,6 +33,9 @@ pub(crate) struct SegmentRef {
     pub(crate) end: Entry,
 }
 
+/// A revoked device, number and tag of its mark, when.
+pub(crate) type Revoked = (Id, Option<(u64, [u8; 8])>, u64);
+
 /// A manifest before it is encoded.
 #[derive(Clone)]
 pub(crate) struct Manifest {
@@ -54,6 +57,7 @@ pub(crate) struct Manifest {
     /// The option's bytes, where they are not the snapshot's.
     pub(crate) raw_snapshot: Option<Vec<u8>>,
     pub(crate) damaged: Vec<(Id, u64, u64)>,
+    pub(crate) revoked: Vec<Revoked>,
     /// After the body.
     pub(crate) after: Vec<u8>,
     pub(crate) domain: &'static str,
@@ -80,6 +84,7 @@ impl Manifest {
             beyond: Vec::new(),
             raw_snapshot: None,
             damaged: Vec::new(),
+            revoked: Vec::new(),
             after: Vec::new(),
             domain: "manifest",
         }
@@ -102,6 +107,10 @@ impl Manifest {
             None => vec![0],
         };
         let damaged = |(device, from, to): &(Id, u64, u64)| join(&[device, &from.to_le_bytes(), &to.to_le_bytes()]);
+        let revoked = |(device, mark, at_ms): &Revoked| {
+            let mark = mark.map_or(vec![0], |(n, tag)| join(&[&[1], &point(n, &tag)]));
+            join(&[device, &mark, &at_ms.to_le_bytes()])
+        };
         join(&[
             &self.home.concat(),
             &self.public_key,
@@ -112,6 +121,7 @@ impl Manifest {
             &blob(&tail),
             self.raw_snapshot.as_deref().unwrap_or(&snapshot),
             &list(&self.damaged.iter().map(damaged).collect::<Vec<_>>()),
+            &list(&self.revoked.iter().map(revoked).collect::<Vec<_>>()),
             &self.after,
         ])
     }
@@ -143,6 +153,14 @@ impl Manifest {
             .iter()
             .map(|(device, from, to)| json!({"device": hex(device), "from": from.to_string(), "to": to.to_string()}))
             .collect();
+        let revoked: Value = self
+            .revoked
+            .iter()
+            .map(|(device, mark, at_ms)| {
+                let mark = mark.map(|(n, tag)| json!({"n": n.to_string(), "tag": hex(tag)}));
+                json!({"device": hex(device), "mark": mark, "at_ms": at_ms.to_string()})
+            })
+            .collect();
         let snapshot = self.snapshot.as_ref().map(|(index, bytes, vector)| {
             json!({
                 "index": index.value(),
@@ -162,6 +180,7 @@ impl Manifest {
             "tail": self.tail.value(),
             "snapshot": snapshot,
             "damaged": damaged,
+            "revoked": revoked,
         })
     }
 }

@@ -220,7 +220,7 @@ fn plant(world: &mut World, bomb: Bomb) {
     let tail = [&2u64.to_le_bytes()[..], &[0; 8], &[0; 4 * 5]].concat();
     body.extend_from_slice(&(tail.len() as u32).to_le_bytes());
     body.extend_from_slice(&tail);
-    body.extend_from_slice(&[0; 5]); // no snapshot, no damage
+    body.extend_from_slice(&[0; 9]); // no snapshot, no damage, nobody revoked
     let signature = insider.secret.sign("manifest", &body);
     let signed = pad_to_power_of_two(&[&body[..], &signature].concat());
     let path = format!("spaces/{}/manifests/{device}", insider.space);

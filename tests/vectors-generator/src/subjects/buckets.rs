@@ -146,6 +146,7 @@ pub(crate) fn file() -> File {
     );
     single(&mut file);
     epochs(&mut file);
+    revoked(&mut file);
     waiting_and_bad(&mut file);
     chains(&mut file);
     super::copies::add(&mut file);
@@ -322,6 +323,65 @@ fn epochs(file: &mut File) {
     let named = bucket.snapshot(INDEX, 2, &index.bytes());
     bucket.manifest(&Manifest { snapshot: Some((named, bytes, vector)), ..two.clone() });
     case(file, "two epochs: under the older keys a device that another's snapshot lists", &[&bucket], &[], &[both()]);
+}
+
+/// Device 0 turned the keys and revoked device 1, whose manifest stays under the older ones.
+fn revoked(file: &mut File) {
+    let op = |key: &str, value: &str| Op::put(map("m"), key, value);
+    let (record, seed) = run(1, vec![]);
+    let before = run(1, vec![op("before", "b")]).0;
+    let (all, _) = run(1, vec![op("before", "b"), op("later", "x")]);
+    let mark = before.end();
+    let one = |run: &Run| Manifest::first(seed, run.clone(), &[]);
+    let zero = first(0, vec![], &[mark]);
+    let end = zero.tail.end();
+    let held = |applied: &[Entry], maps: Value| Held::new(applied, maps, json!({}));
+    let maps = || json!({"m": {"before": ["b"]}});
+
+    let bucket = revoking(&one(&all), &zero, mark, &before);
+    case(file, "revoked: what is beyond the mark does not count", &[&bucket], &[], &[held(&[end, mark], maps())]);
+    let bucket = revoking(&one(&all), &zero, mark, &record);
+    case(file, "revoked: up to the mark its log counts", &[&bucket], &[], &[held(&[end, mark], maps())]);
+    let forged = one(&run(1, vec![op("before", "forged"), op("later", "x")]).0);
+    let bucket = revoking(&forged, &zero, mark, &record);
+    let only = held(&[end, record.end()], json!({}));
+    case(file, "revoked: another history below the mark", &[&bucket], &[], &[only]);
+
+    let mut bucket = revoking(&one(&all), &zero, mark, &before);
+    let two = first(2, vec![op("on it", "y").seeing(&[all.end()])], &[all.end()]);
+    bucket.manifest(&two);
+    let maps = json!({"m": {"before": ["b"], "later": ["x"], "on it": ["y"]}});
+    let taken = held(&[end, all.end(), two.tail.end()], maps);
+    case(file, "revoked: what another had taken counts", &[&bucket], &[], &[taken]);
+}
+
+/// A bucket where `zero` says that `one` is revoked. Its snapshot has device 1's ops as far as `state` goes: its record, and
+/// perhaps one more.
+fn revoking(one: &Manifest, zero: &Manifest, mark: Entry, state: &Run) -> Bucket {
+    let mut bucket = Bucket::new();
+    bucket.manifest(one);
+    bucket.turn();
+    let record = |run: &Run| {
+        let standing = Standing { action: run.ops[0].action.clone(), ..Standing::put(run.dot(0), "") };
+        (run.ops[0].key.clone(), vec![standing])
+    };
+    let mut rows = vec![record(&zero.tail), record(state)];
+    rows.sort_by(|one, other| one.0.cmp(&other.0));
+    let place = (root(), rows[0].0.clone());
+    let mut parts = vec![(root(), rows)];
+    if state.ops.len() > 1 {
+        parts.push((map("m"), vec![row("before", &[Standing::put(state.dot(1), "b")])]));
+    }
+    let content = chunk(&parts);
+    let mut vector = one_line(&[zero.tail.end(), state.end()]);
+    vector.sort_unstable();
+    let object = bucket.snapshot(CHUNK, 1, &content);
+    let bytes = object.2;
+    let index = Index { chunks: vec![(object, place, hash(&content))], ..Index::new(zero.home[2], vector.clone()) };
+    let named = bucket.snapshot(INDEX, 2, &index.bytes());
+    let revoked = vec![(mark.0, Some((mark.1, mark.2)), MS)];
+    bucket.manifest(&Manifest { revoked, snapshot: Some((named, bytes, vector)), ..zero.clone() });
+    bucket
 }
 
 fn manifest_path(device: usize) -> String {

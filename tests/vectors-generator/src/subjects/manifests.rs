@@ -3,17 +3,17 @@
 use super::tails::rich;
 use crate::bytes::{Entry, Id, Lines, join, one_line};
 use crate::case::{File, hex};
-use crate::manifest::{Manifest, ObjectRef, SegmentRef};
+use crate::manifest::{Manifest, ObjectRef, Revoked, SegmentRef};
 use crate::ops::{Op, Run, map};
 use crate::sealing::public_key;
-use crate::world::{OTHER_VAULT, VAULT, devices, space};
+use crate::world::{MS, OTHER_VAULT, VAULT, devices, space};
 use serde_json::{Value, json};
 
 fn given(device: Id, signed: &[u8]) -> Value {
     json!({"vault": hex(VAULT), "space": hex(space()), "device": hex(device), "signed": hex(signed)})
 }
 
-/// A manifest with everything: three segments, a tail, a snapshot, damage.
+/// A manifest with everything: three segments, a tail, a snapshot, damage, two that are revoked.
 fn full() -> Manifest {
     let [(one, _), (own, seed), (two, _)] = devices()[..] else { panic!("three devices") };
     let tail = rich();
@@ -29,8 +29,26 @@ fn full() -> Manifest {
         snapshot: Some((object(4), 12_345, one_line(&[(one, 3, [3; 8]), (own, 10, [0x10; 8])]))),
         beyond: vec![(one, 5, [5; 8]), (one, 5, [6; 8]), (one, 300, [7; 8])],
         damaged: vec![(one, 1, 2), (one, 1, 3), (two, 9, 9)],
+        revoked: revoked(&[one, two]),
         ..Manifest::first(seed, tail, &[])
     }
+}
+
+/// Devices that nobody else knows, by rising id.
+fn many_revoked(count: u16) -> Vec<Revoked> {
+    let id = |number: u16| {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        id
+    };
+    (0..count).map(|number| (id(number), None, MS)).collect()
+}
+
+/// Two devices, by rising id, one of them with a mark.
+fn revoked(devices: &[Id]) -> Vec<Revoked> {
+    let mut devices = devices.to_vec();
+    devices.sort_unstable();
+    vec![(devices[0], Some((300, [7; 8])), MS), (devices[1], None, 0)]
 }
 
 pub(crate) fn file() -> File {
@@ -96,6 +114,8 @@ pub(crate) fn file() -> File {
     take("damage of overlapping ranges", Manifest { damaged: vec![(device, 1, 5), (device, 3, 4)], ..first() });
     take("damage of an empty range", Manifest { damaged: vec![(device, 4, 3)], ..first() });
     take("damage from 0", Manifest { damaged: vec![(device, 0, 4)], ..first() });
+
+    take("a thousand that are revoked", Manifest { revoked: many_revoked(1_000), ..first() });
 
     let mut refuse = |name: &str, signed: Vec<u8>| file.refused(name, "manifest", given(device, &signed), "corrupt");
     let mut spoil = |name: &str, change: &dyn Fn(&mut Manifest)| {
@@ -163,6 +183,15 @@ pub(crate) fn file() -> File {
     spoil("damage that falls", &|m| m.damaged.reverse());
     spoil("damage twice", &|m| m.damaged[1] = m.damaged[0]);
     spoil("damage that falls by its end", &|m| m.damaged[1].2 = 1);
+    // Revocations.
+    spoil("revoked devices that fall", &|m| m.revoked.reverse());
+    spoil("a device revoked twice", &|m| m.revoked[1].0 = m.revoked[0].0);
+    spoil("its own device revoked", &|m| {
+        m.revoked[1].0 = m.home[2];
+        m.revoked.sort_unstable();
+    });
+    spoil("a mark of number 0", &|m| m.revoked[0].1 = Some((0, [7; 8])));
+    spoil("1,001 that are revoked", &|m| m.revoked = many_revoked(1_001));
     // Bytes.
     spoil("a byte behind the body", &|m| m.after = vec![0]);
     let body = full.body();
