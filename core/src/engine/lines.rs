@@ -143,8 +143,7 @@ fn place_among(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> Re
     if run.from - 1 > trunk.n {
         let Some(shared) = fork.up_to(Point { n: run.from - 1, tag: run.before }) else { return Ok(false) };
         let line = [shared, tags.to_vec()].concat();
-        Arc::make_mut(&mut tx.head.forks).of_mut(device).into_iter().for_each(|fork| fork.insert(line.clone()));
-        return Ok(true);
+        return Ok(Arc::make_mut(&mut tx.head.forks).of_mut(device).is_some_and(|fork| fork.insert(line)));
     }
     if run.to() <= trunk.n {
         return Ok(true);
@@ -154,8 +153,7 @@ fn place_among(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> Re
         return Ok(false); // it parts lower than the lines known here
     }
     let line = tags[(trunk.n + 1 - run.from) as usize..].to_vec();
-    Arc::make_mut(&mut tx.head.forks).of_mut(device).into_iter().for_each(|fork| fork.insert(line.clone()));
-    Ok(true)
+    Ok(Arc::make_mut(&mut tx.head.forks).of_mut(device).is_some_and(|fork| fork.insert(line)))
 }
 
 /// The fork that another device's manifest states between the line of a run and the one known here.
@@ -251,8 +249,7 @@ fn learn_first(tx: &Tx<'_>, device: DeviceId, told: &Fork) -> Result<Option<Fork
         mine.push(tags::of(tx, device, n)?.unwrap_or(UNKNOWN));
     }
     let mut fork = told.clone();
-    fork.insert(mine);
-    Ok(Some(fork))
+    Ok(fork.insert(mine).then_some(fork))
 }
 
 /// How many tags of a left id are told in snapshots: forks before that can't be placed by who had not read them.

@@ -51,7 +51,7 @@ impl Fork {
     }
 
     /// The lines known here and those that another device tells of. `mine` gives the tags of trunk ops, as far as they are
-    /// known. `None`: where they part can't be told.
+    /// known. `None`: where they part can't be told, or there are too many.
     pub(crate) fn join(&self, other: &Self, mine: impl Fn(u64) -> Option<Tag>) -> Option<Self> {
         let mut joined = self.clone();
         if other.trunk < joined.trunk {
@@ -70,13 +70,18 @@ impl Fork {
                 let at = (0..joined.lines.len()).find(|line| joined.is_on(*line, other.trunk, other.before))?;
                 joined.lines[at][..usize::try_from(other.trunk - joined.trunk).ok()?].to_vec()
             };
-            joined.insert([shared, line.clone()].concat());
+            if !joined.insert([shared, line.clone()].concat()) {
+                return None;
+            }
         }
         Some(joined)
     }
 
     /// Adds a line, given by its tags beyond the trunk: one that begins it or that it begins becomes the longer of both.
-    pub(crate) fn insert(&mut self, tags: Vec<Tag>) {
+    /// False: it has as many lines as a vector can name.
+    #[must_use]
+    pub(crate) fn insert(&mut self, tags: Vec<Tag>) -> bool {
+        let full = self.lines.len() == LINES_MAX;
         match self.lines.iter_mut().find(|line| begins(line, &tags)) {
             Some(line) => {
                 for (known, told) in line.iter_mut().zip(&tags).filter(|(known, _)| **known == UNKNOWN) {
@@ -86,8 +91,10 @@ impl Fork {
                     line.extend_from_slice(&tags[line.len()..]);
                 }
             }
+            None if full => return false,
             None => self.lines.push(tags),
         }
+        true
     }
 
     /// Whether there is more than one line.
@@ -216,5 +223,43 @@ impl Forks {
 impl FromIterator<(DeviceId, Fork)> for Forks {
     fn from_iter<I: IntoIterator<Item = (DeviceId, Fork)>>(forks: I) -> Self {
         Self(forks.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replica::{Vector, decode, encode};
+
+    fn tag(number: u16) -> Tag {
+        let [high, low] = number.to_be_bytes();
+        Tag([high, low, 1, 1, 1, 1, 1, 1])
+    }
+
+    /// Of which one line, from op 2 on, is known.
+    fn fork() -> Fork {
+        Fork::new(Point { n: 1, tag: tag(0) }, vec![vec![tag(1)]])
+    }
+
+    #[test]
+    fn a_device_has_no_more_lines_than_a_vector_can_name() {
+        let mut fork = fork();
+        assert!((2..=256).all(|number| fork.insert(vec![tag(number)])));
+        assert!(!fork.insert(vec![tag(257)]), "a line too many");
+        assert!(fork.insert(vec![tag(9), tag(1)]), "a line that goes on");
+        assert_eq!(decode::<Fork>(&encode(&fork), "a fork").unwrap(), fork);
+    }
+
+    #[test]
+    fn an_entry_has_room_for_whatever_is_joined_to_it() {
+        let device = DeviceId([7; 16]);
+        let forks: Forks = [(device, fork())].into_iter().collect();
+        let mut vector = Vector::default();
+        for number in 1..=600 {
+            vector.raise(device, Point { n: 2, tag: tag(number) }, &forks); // all but one on no line that is known
+        }
+        assert_eq!(vector.further(device).len(), 255);
+        assert_eq!(vector.point(device), Some(Point { n: 2, tag: tag(600) }));
+        assert_eq!(decode::<Vector>(&encode(&vector), "a vector").unwrap(), vector);
     }
 }

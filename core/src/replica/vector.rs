@@ -97,6 +97,8 @@ impl Entry {
         };
         let mut ends: Vec<Point> = (0..points.len()).filter(|at| !reached(*at)).map(|at| points[at]).collect();
         let first = ends.pop()?;
+        // More lines than an entry has room for are a forger's. What is left out counts as not known.
+        ends.drain(..ends.len().saturating_sub(usize::from(u8::MAX)));
         let further =
             ends.into_iter().map(|point| Further { point, fork: forks.shared(device, first, point) }).collect();
         Some(Self { first, further })
