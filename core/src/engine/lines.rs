@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// A line that can't be placed is taken, after this long, to part where the tags kept here end.
 const UNPLACED_MS_MAX: u64 = 30 * 24 * 3600 * 1000;
 
+/// The longest stretch of a line that is looked at by its tags: numbers that others tell are not believed further.
+const SPAN_MAX: u64 = 1 << 20;
+
 /// A device's line is applied up to a point too.
 pub(super) fn add_point(head: &mut Head, device: DeviceId, point: Point) {
     let mut vector: Vector = head.peers.get(&device).into_iter().flat_map(|peer| peer.points()).fold(
@@ -125,6 +128,9 @@ fn place_beside(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> R
             _ => return Ok(false), // it parts below the run: what lies between is in a snapshot
         },
     };
+    if applied - trunk > SPAN_MAX {
+        return Ok(false);
+    }
     let mut mine = Vec::new();
     for n in trunk + 1..=applied {
         mine.push(tags::of(tx, device, n)?.unwrap_or(UNKNOWN));
@@ -221,6 +227,9 @@ pub(super) fn learn(tx: &mut Tx<'_>, index: &Index) -> Result<bool, Error> {
                 None => return Ok(false),
             },
         };
+        if known.before().n.saturating_sub(told.before().n) > SPAN_MAX {
+            return Ok(false);
+        }
         let mut trunk_tags = Vec::new();
         for n in told.before().n + 1..=known.before().n {
             trunk_tags.push(tags::of(tx, *device, n)?);
@@ -241,7 +250,7 @@ fn learn_first(tx: &Tx<'_>, device: DeviceId, told: &Fork) -> Result<Option<Fork
     let Some(applied) = tx.head.peers.get(&device).map(|peer| peer.n).filter(|n| *n > trunk.n) else {
         return Ok(Some(told.clone()));
     };
-    if tags::of(tx, device, trunk.n)?.is_some_and(|known| known != trunk.tag) {
+    if applied - trunk.n > SPAN_MAX || tags::of(tx, device, trunk.n)?.is_some_and(|known| known != trunk.tag) {
         return Ok(None);
     }
     let mut mine = Vec::new();

@@ -268,10 +268,10 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
             }
         }
         // What just turned out to wait for more than the logs have may be in a snapshot.
-        if !moved
-            && !(cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable))
-                && merge::take_snapshot(cx, identity, &mut refused, report).await?)
-        {
+        if !moved && cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable)) {
+            moved = merge::take_snapshot(cx, identity, &mut refused, report).await?;
+        }
+        if !moved {
             break;
         }
     }
