@@ -107,6 +107,7 @@ fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
     }
     let mut damaged: Vec<_> = head.peers.values().flat_map(|peer| peer.damaged.iter().copied()).collect();
     damaged.sort_unstable();
+    damaged.dedup(); // a range may be missed for more than one reason
     damaged
 }
 

@@ -305,10 +305,12 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
                 from: peer.n + 1,
                 to: peer.log.from() - 1,
             });
+            let snapped = in_lost_snapshots(tx.head, id);
             let known = peer.damaged.iter().filter(|_| !due).copied();
             let lost: Vec<Damaged> = tried
                 .map(|segment| Damaged { device: id, from: segment.from, to: segment.end.n })
                 .chain(below)
+                .chain(snapped)
                 .chain(known)
                 .filter(|damaged| (damaged.from..=damaged.to).any(|n| !peer.has_number(n)))
                 .collect();
@@ -318,6 +320,16 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         }
         Ok(())
     })
+}
+
+/// What of a device is in a named snapshot alone that could not be had several times.
+fn in_lost_snapshots(head: &Head, id: DeviceId) -> Option<Damaged> {
+    head.bucket.snapshot_debt.filter(|debt| debt.tries >= TRIES_BEFORE_DAMAGED)?;
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    let named = counting.filter_map(|(_, peer)| peer.snapshot.as_ref());
+    let to = named.map(|named| named.vector.n(id)).max()?;
+    let from = head.peers[&id].n + 1;
+    (from <= to).then_some(Damaged { device: id, from, to })
 }
 
 /// Segments of the devices behind, with ops not yet applied: fetched several at a time, applied as they come.

@@ -77,7 +77,7 @@ fn is_missed(head: &Head) -> bool {
     let named = newest(head);
     complaints(head).any(|missed| {
         let in_none = named.is_none_or(|named| named.vector.n(missed.device) < missed.to);
-        held.n(missed.device) >= missed.to && (is_below_log(head, missed) || (in_none && !is_own(head, missed)))
+        held.n(missed.device) >= missed.to && (is_in_no_log(head, missed) || (in_none && !is_own(head, missed)))
     })
 }
 
@@ -85,7 +85,7 @@ fn is_missed(head: &Head) -> bool {
 fn is_spoilt(head: &Head) -> bool {
     let named = newest(head);
     complaints(head).any(|missed| {
-        is_below_log(head, missed) && named.is_some_and(|named| named.vector.n(missed.device) >= missed.to)
+        is_in_no_log(head, missed) && named.is_some_and(|named| named.vector.n(missed.device) >= missed.to)
     })
 }
 
@@ -101,15 +101,15 @@ fn is_own(head: &Head, missed: &Damaged) -> bool {
     head.identity.as_ref().is_some_and(|identity| identity.device == missed.device)
 }
 
-/// Whether a device's log no longer reaches down to what is missed.
-fn is_below_log(head: &Head, missed: &Damaged) -> bool {
+/// Whether what is missed is below a device's log, or beyond what its manifest in the bucket publishes.
+fn is_in_no_log(head: &Head, missed: &Damaged) -> bool {
     let published = &head.published;
-    let from = if is_own(head, missed) {
-        published.segments.first().map_or(published.tail.from, |first| first.start.from)
-    } else {
-        head.peers.get(&missed.device).map_or(0, |peer| peer.log.from())
-    };
-    missed.from < from
+    if is_own(head, missed) {
+        return missed.from < published.segments.first().map_or(published.tail.from, |first| first.start.from);
+    }
+    let Some(peer) = head.peers.get(&missed.device) else { return true };
+    let log = peer.twin.as_ref().unwrap_or(&peer.log);
+    missed.from < log.from() || missed.to > log.end.n
 }
 
 /// Whether the log that this push makes crosses the line.
