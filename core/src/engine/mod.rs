@@ -9,6 +9,8 @@ mod beacon;
 mod collect;
 mod epochs;
 mod evidence;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod head;
 mod look;
 mod manifests;
