@@ -4,8 +4,9 @@
 use tidelock_core::engine::fuzzing;
 use tidelock_core::local::{Batch, LocalStore, MemoryLocal, Table, Write};
 use tidelock_core::{Change, Collection, KeyRange, Operation};
-use tidelock_fuzz::attack::{self, SCENES, Scene};
+use tidelock_fuzz::attack;
 use tidelock_fuzz::input::Input;
+use tidelock_fuzz::scenes::{SCENES, Scene};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((which, rest)) = bytes.split_first() else { return };
