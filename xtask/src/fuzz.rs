@@ -62,17 +62,17 @@ fn chosen(names: &[String]) -> Outcome<Vec<String>> {
     }
 }
 
+/// One of them, or all at once.
 fn build(names: &[String], folder: &Path) -> Outcome<()> {
     let path = test::path_with(vec![CARGO_FUZZ.provide()?])?;
-    let nightly = provide_nightly()?;
-    for name in names {
-        let mut cargo = Command::new("cargo");
-        process::forget_own_package(&mut cargo);
-        cargo.args(["fuzz", "build", "--fuzz-dir", ".", "--target-dir"]).arg(folder.join("build")).arg(name);
-        cargo.env("PATH", &path).env("RUSTUP_TOOLCHAIN", &nightly).env_remove("CARGO_TARGET_DIR").current_dir(source());
-        process::run(&mut cargo)?;
+    let mut cargo = Command::new("cargo");
+    process::forget_own_package(&mut cargo);
+    cargo.args(["fuzz", "build", "--fuzz-dir", ".", "--target-dir"]).arg(folder.join("build"));
+    if let [name] = names {
+        cargo.arg(name);
     }
-    Ok(())
+    cargo.env("PATH", path).env("RUSTUP_TOOLCHAIN", provide_nightly()?).current_dir(source());
+    process::run(cargo.env_remove("CARGO_TARGET_DIR"))
 }
 
 /// The toolchain's name for rustup: the pinned one, or `nightly` where that is the same one, which saves the download.

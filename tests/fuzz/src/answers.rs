@@ -69,11 +69,9 @@ fn resealed(scene: &Scene, path: &str, truth: Response, choices: &mut Input<'_>)
     let place = |kind| Place { vault: keys.vault(), kind, epoch, path };
     let opens = |kind: &ObjectKind| Some((*kind, open(&key, &place(*kind), &truth.body, 16 << 20).ok()?));
     let Some((kind, padded)) = KINDS.iter().find_map(opens) else { return truth };
-    let (unpad, pad): (fn(&[u8]) -> _, fn(&[u8]) -> _) = match kind {
-        ObjectKind::Beacon | ObjectKind::Manifest => (unpad_to_power_of_two, pad_to_power_of_two),
-        _ => (unpad_padme, pad_padme),
-    };
-    let mut plaintext = unpad(&padded).expect("a sound object").to_vec();
+    let by_power_of_two = matches!(kind, ObjectKind::Beacon | ObjectKind::Manifest);
+    let unpadded = if by_power_of_two { unpad_to_power_of_two(&padded) } else { unpad_padme(&padded) };
+    let mut plaintext = unpadded.expect("a sound object").to_vec();
     flip(&mut plaintext, choices);
     let author = path.rsplit('/').next().and_then(DeviceId::from_hex).and_then(|id| scene.devices.get(&id));
     if kind == ObjectKind::Manifest
@@ -84,7 +82,7 @@ fn resealed(scene: &Scene, path: &str, truth: Response, choices: &mut Input<'_>)
         let signature = author.sign("manifest", &plaintext);
         plaintext.extend(signature);
     }
-    let padded = pad(&plaintext);
+    let padded = if by_power_of_two { pad_to_power_of_two(&plaintext) } else { pad_padme(&plaintext) };
     let salt = scene.devices.values().next().expect("a vault has a device").salt(&mut Random::new(0), &place(kind), &padded);
     Response { body: seal(&key, &place(kind), &salt, &padded).into(), headers: Vec::new(), ..truth }
 }

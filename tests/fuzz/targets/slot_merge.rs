@@ -96,7 +96,8 @@ fn write(
 fn hear(device: &mut Device, history: &BTreeMap<Dot, Written>, input: &mut Input<'_>) {
     let news: Vec<&Written> = history.values().filter(|op| !device.applied.contains(&op.dot)).collect();
     if !news.is_empty() {
-        apply(device, input.pick(&news));
+        let heard = news[input.below(news.len())];
+        apply(device, heard);
     }
 }
 

@@ -10,7 +10,7 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     assert_eq!(again, store);
     assert_eq!(again.to_string(), shown);
 
-    let keys = Credentials::new("AKID", "secret", Some("token")).expect("visible ASCII");
+    let keys = Credentials::new("AKID", "secret", Some("token".to_owned())).expect("visible ASCII");
     let key = "spaces/00/manifests/ff".to_owned();
     let calls = [
         Call::GetObject { key: key.clone(), if_none_match: None, range: Some((0, 9)), body_max: 10 },

@@ -18,9 +18,10 @@ pub(super) fn from_vectors(workspace: &Path) -> Outcome<Seeds> {
         let cases = vectors["cases"].as_array().ok_or_else(|| format!("{} has no cases", file.display()))?;
         for case in cases.iter().filter(|case| case["check"] == subject.check) {
             let seed = (subject.seed)(&case["given"]);
-            seeds.entry(subject.target).or_default().push(
-                seed.ok_or_else(|| format!("{}: the case {} has another form", file.display(), case["name"]))?,
-            );
+            seeds
+                .entry(subject.target)
+                .or_default()
+                .push(seed.ok_or_else(|| format!("{}: the case {} has another form", file.display(), case["name"]))?);
         }
     }
     let model = read_json(&workspace.join("core/tests/vectors/crypto/tidelock.json"))?;
@@ -51,7 +52,7 @@ const fn subject(
 
 /// Bytes that come before say which of a target's readers is meant.
 const SUBJECTS: &[Subject] = &[
-    subject("envelope", "open", "sealed", |given| sealed(given, given["kind"].as_str()?.parse().ok()?)),
+    subject("envelope", "open", "sealed", |given| sealed(given, u8::try_from(given["kind"].as_u64()?).ok()?)),
     subject("objects", "object", "sealed", |given| sealed(given, kind(given["kind"].as_str()?)?)),
     subject("slots", "open-slot", "slots", |given| {
         let opener = ["recovery", "passphrase", "device"].iter().position(|name| given["opener"] == **name)?;
