@@ -50,7 +50,9 @@ pub(crate) fn reply(
         11 => resealed(scene, &path, truth, choices),
         12 => error(truth, choices),
         13 => return None,
-        14 if request.method != Method::Put => Response { status: status(choices), headers: truth.headers, body: raw(choices) },
+        14 if request.method != Method::Put => {
+            Response { status: status(choices), headers: truth.headers, body: raw(choices) }
+        }
         _ => truth,
     }))
 }
@@ -83,7 +85,8 @@ fn resealed(scene: &Scene, path: &str, truth: Response, choices: &mut Input<'_>)
         plaintext.extend(signature);
     }
     let padded = if by_power_of_two { pad_to_power_of_two(&plaintext) } else { pad_padme(&plaintext) };
-    let salt = scene.devices.values().next().expect("a vault has a device").salt(&mut Random::new(0), &place(kind), &padded);
+    let salt =
+        scene.devices.values().next().expect("a vault has a device").salt(&mut Random::new(0), &place(kind), &padded);
     Response { body: seal(&key, &place(kind), &salt, &padded).into(), headers: Vec::new(), ..truth }
 }
 
@@ -111,7 +114,13 @@ fn status(choices: &mut Input<'_>) -> u16 {
 
 fn other_headers(truth: Response, choices: &mut Input<'_>) -> Response {
     const NAMES: [&str; 8] = [
-        "etag", "date", "content-length", "content-type", "content-range", "retry-after", "x-amz-bucket-region",
+        "etag",
+        "date",
+        "content-length",
+        "content-type",
+        "content-range",
+        "retry-after",
+        "x-amz-bucket-region",
         "location",
     ];
     let name = *choices.pick(&NAMES);

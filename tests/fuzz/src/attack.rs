@@ -58,7 +58,12 @@ impl<'s> Device<'s> {
     }
 
     /// Runs one operation to its end, answered as `choices` say; where they end, by the truth. `None`: its process was killed.
-    fn operate(&mut self, operation: Operation, choices: &mut Input<'_>, disk: Option<&Disk>) -> Option<Result<Outcome, Error>> {
+    fn operate(
+        &mut self,
+        operation: Operation,
+        choices: &mut Input<'_>,
+        disk: Option<&Disk>,
+    ) -> Option<Result<Outcome, Error>> {
         let op = self.engine.start(operation, self.now());
         self.asked = 0;
         loop {

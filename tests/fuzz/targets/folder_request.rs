@@ -16,8 +16,14 @@ static AROUND: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("
 
 const METHODS: [Method; 5] = [Method::Put, Method::Get, Method::Head, Method::Delete, Method::Post];
 const URLS: [&str; 8] = [
-    "file:///", "file:///a", "file:///a/b", "file:///%2e%2e/c", "file:///?list-type=2&max-keys=3&prefix=",
-    "file:///?delete", "file:///..%2f", "",
+    "file:///",
+    "file:///a",
+    "file:///a/b",
+    "file:///%2e%2e/c",
+    "file:///?list-type=2&max-keys=3&prefix=",
+    "file:///?delete",
+    "file:///..%2f",
+    "",
 ];
 const HEADERS: [&str; 5] = ["if-match", "if-none-match", "range", "content-md5", "x"];
 

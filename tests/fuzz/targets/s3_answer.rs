@@ -6,11 +6,20 @@ use tidelock_core::s3::{Answer, Call, Condition, ETag, EtagQuoting, Failure, Res
 use tidelock_fuzz::input::Input;
 
 const STATUSES: [u16; 24] = [
-    200, 404, 206, 304, 403, 412, 409, 503, 400, 301, 500, 501, 416, 429, 408, 401, 204, 201, 307, 302, 505, 100, 0, 999,
+    200, 404, 206, 304, 403, 412, 409, 503, 400, 301, 500, 501, 416, 429, 408, 401, 204, 201, 307, 302, 505, 100, 0,
+    999,
 ];
 const HEADERS: [&str; 10] = [
-    "etag", "date", "content-length", "content-type", "content-range", "retry-after", "last-modified", "location",
-    "x-amz-bucket-region", "ETag",
+    "etag",
+    "date",
+    "content-length",
+    "content-type",
+    "content-range",
+    "retry-after",
+    "last-modified",
+    "location",
+    "x-amz-bucket-region",
+    "ETag",
 ];
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -78,7 +87,9 @@ fn check(call: &Call, response: &Response, answer: &Answer) {
         | (Call::ListObjectsV2 { .. }, Answer::Listed { .. })
         | (Call::HeadBucket, Answer::Bucket) => {}
         (Call::DeleteObjects { keys }, Answer::DeletedMany { failed }) => {
-            assert!(failed.len() <= keys.len() && failed.iter().all(|(key, code)| keys.contains(key) && code.len() <= 64));
+            assert!(
+                failed.len() <= keys.len() && failed.iter().all(|(key, code)| keys.contains(key) && code.len() <= 64)
+            );
         }
         _ => panic!("{call:?} was answered by {answer:?}"),
     }

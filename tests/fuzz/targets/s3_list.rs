@@ -61,7 +61,11 @@ fn written(full: &str, entries: &[ListEntry], next: Option<&str>) -> String {
     xml + "</ListBucketResult>"
 }
 
-/// Every character by number, so that white space stays what it is.
+/// Every character by number, so that white space stays what it is; but those that XML has no number for.
 fn escaped(text: &str) -> String {
-    text.chars().map(|character| format!("&#{};", u32::from(character))).collect()
+    let has_none =
+        |character: char| character < ' ' && !"\t\n\r".contains(character) || "\u{fffe}\u{ffff}".contains(character);
+    let written =
+        |character| if has_none(character) { character.to_string() } else { format!("&#{};", u32::from(character)) };
+    text.chars().map(written).collect()
 }

@@ -20,7 +20,8 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
         Call::HeadBucket,
     ];
     for call in calls {
-        let request = call.request(&store, Some(&keys), 1_700_000_000_000, EtagQuoting::Quoted).expect("short keys fit");
+        let request =
+            call.request(&store, Some(&keys), 1_700_000_000_000, EtagQuoting::Quoted).expect("short keys fit");
         let plain = request.url.bytes().all(|byte| byte.is_ascii_graphic());
         assert!(plain && ["http://", "https://", "file:///"].iter().any(|scheme| request.url.starts_with(scheme)));
         let is_s3 = matches!(store, StoreUri::S3(_));
