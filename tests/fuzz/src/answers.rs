@@ -160,13 +160,17 @@ fn with_body(truth: &Response, change: impl FnOnce(&mut Vec<u8>)) -> Response {
     Response { body: body.into(), ..truth.clone() }
 }
 
-/// Up to four bytes become others.
+/// Up to four bytes become others: anywhere, or near either end, where what is small and what is named lies.
 fn flip(body: &mut [u8], choices: &mut Input<'_>) {
     for _ in 0..=choices.below(4) {
-        let (at, new) = (u16::from_le_bytes(choices.array()), choices.byte());
-        if let Some(at) = usize::from(at).checked_rem(body.len()) {
-            body[at] ^= new;
-        }
+        let (near, at, new) = (choices.byte() % 3, usize::from(u16::from_le_bytes(choices.array())), choices.byte());
+        let Some(anywhere) = at.checked_rem(body.len()) else { return };
+        let at = match near {
+            0 => anywhere,
+            1 => (at % 256).min(anywhere),
+            _ => body.len() - 1 - (at % 512).min(anywhere),
+        };
+        body[at] ^= new;
     }
 }
 

@@ -12,7 +12,8 @@ use tidelock_fuzz::input::Input;
 use tidelock_fuzz::ops;
 
 const DEVICES: usize = 4;
-const OPS_MAX: usize = 60;
+const OPS_MAX: usize = 24;
+const STEPS_MAX: usize = 120;
 
 /// An op of the history.
 struct Written {
@@ -46,7 +47,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
     let mut history: BTreeMap<Dot, Written> = BTreeMap::new();
     let mut devices = vec![Device::default(); DEVICES];
-    while !input.is_empty() {
+    for _ in 0..STEPS_MAX {
+        if input.is_empty() {
+            break;
+        }
         let at = input.below(DEVICES);
         match input.below(8) {
             0 | 1 if history.len() < OPS_MAX => write(at, true, &mut devices, &mut history, &mut input),
