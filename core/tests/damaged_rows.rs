@@ -1,0 +1,36 @@
+//! Rows of a local store that decode and that no device ever wrote: refused as the store's damage, found by the fuzzers.
+#![allow(clippy::unwrap_used)]
+
+use tidelock_core::local::{Batch, LocalStore, MemoryLocal, Table, Write};
+use tidelock_core::{Config, Engine, Error, ErrorKind, Now};
+use tidelock_sim::random::Random;
+
+fn open(table: Table, key: &[u8], value: &[u8]) -> Result<Engine, Error> {
+    let mut local = MemoryLocal::new();
+    let write = Write { table, key: key.to_vec(), value: Some(value.to_vec()) };
+    local.commit(&Batch { writes: vec![write] }, local.revision().unwrap()).unwrap();
+    let config = Config::new("file:///store".parse().unwrap(), "device");
+    Engine::open(config, Box::new(local), Box::new(Random::new(1)), Now::default())
+}
+
+/// Eight counters of a request each: at their end, counting on would overflow.
+#[test]
+fn counters_at_their_end_are_damage() {
+    for counter in 0..8 {
+        let mut meter = [0; 64];
+        meter[8 * counter..8 * counter + 8].fill(0xff);
+        let refused = open(Table::Head, b"meter", &meter).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::LocalStore, "{refused}");
+        meter[8 * counter + 7] = 0;
+        let engine = open(Table::Head, b"meter", &meter).unwrap();
+        assert!(engine.status().unwrap().meter.requests() < u64::MAX);
+    }
+}
+
+/// The next collection would get the number after the last.
+#[test]
+fn a_collection_with_the_last_number_is_damage() {
+    let notes = [&[1, 5, 0, 0, 0][..], b"notes"].concat();
+    assert_eq!(open(Table::Collections, &notes, &[0xff; 4]).unwrap_err().kind(), ErrorKind::LocalStore);
+    assert!(open(Table::Collections, &notes, &[7, 0, 0, 0]).is_ok());
+}
