@@ -1,6 +1,6 @@
 //! The command line: what every command knows, and the list of them.
 
-use crate::commands::{access, archive, conflicts, demo, init, log, meta, record, reset, serve, status, sync};
+use crate::commands::{access, archive, conflicts, demo, devices, init, log, meta, record, reset, serve, status, sync};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -75,7 +75,7 @@ pub(crate) enum Command {
     Pull(sync::Pull),
     Watch(sync::Watch),
     Status(status::Status),
-    Devices(status::Devices),
+    Devices(devices::Devices),
     Conflicts(conflicts::Conflicts),
     Resolve(conflicts::Resolve),
     Export(archive::Export),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cpu::CpuTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
-use tidelock_core::replica::{Action, Context, Dot, Point, Slot, Standing, Vector};
+use tidelock_core::replica::{Action, Context, Dot, Forks, Point, Slot, Standing, Vector};
 use tidelock_core::s3::StoreUri;
 use tidelock_core::{Change, Config, DeviceId, Engine, Event, Now, Operation, Outcome, Output, Secret, Stamp, Tag};
 use tidelock_sim::bucket::Bucket;
@@ -39,7 +39,7 @@ fn rule(criterion: &mut Criterion<CpuTime>) {
             |writes| {
                 let mut slot = Slot::default();
                 for (write, seen) in writes {
-                    slot.apply(write, &seen, &prefix);
+                    slot.apply(write, &seen, &prefix, &Forks::default());
                 }
                 black_box(slot)
             },

@@ -130,9 +130,9 @@ mod vectors;
 pub mod weakened;
 
 pub use engine::{
-    Change, CommitId, Config, Conflict, DeviceStatus, Engine, Entry, Event, KeyRange, Meter, Now, OpId, Operation,
-    Outcome, Output, Phase, Position, Progress, Record, Request, RequestId, Secret, Status, StretchId, SyncReport,
-    TransportFailure, Version, Written,
+    Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Engine, Entry, Event, KeyRange, Meter, Now, OpId,
+    Operation, Outcome, Output, Phase, Position, Progress, Record, Request, RequestId, Secret, Status, StretchId,
+    SyncReport, TransportFailure, Version, Written,
 };
 pub use error::{Error, ErrorKind};
 pub use ids::{DeviceId, EpochId, Hash, ObjectId, SpaceId, Tag, VaultId};

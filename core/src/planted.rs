@@ -30,7 +30,7 @@ bugs! {
     NotModifiedEndsIt = "304 ends it",
     /// A write states its vector and no context.
     ObservedVectorOnly = "observed vector only",
-    /// A tombstone goes once every device stated to have seen it, though what they published is not all applied here.
+    /// A tombstone goes as soon as it is covered, though something that it had seen is not applied here.
     TombstoneDroppedOnCover = "tombstone dropped on cover alone",
     /// A beacon that lacks something stays as it is.
     BeaconNotRepaired = "beacon not repaired",
@@ -108,8 +108,12 @@ bugs! {
     DurableTooEarly = "durable too early",
     /// A manifest states ops that are published and not applied.
     VectorAhead = "vector ahead of what is applied",
-    /// A tombstone goes at the next full check.
+    /// A tombstone goes at the next full check, be it covered or beyond a gap.
     TombstoneDroppedAtOnce = "tombstone dropped at once",
+    /// What only one copy of a store has applied stays with it.
+    LeftWithoutCarry = "leave without carry",
+    /// An op's number alone says whether it is covered.
+    PlainDots = "plain dots without tags",
 }
 
 thread_local! {

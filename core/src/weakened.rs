@@ -38,6 +38,10 @@ pub enum Weakness {
     WipedTakenForLost,
     /// A second line of a device goes for its first, and a copy's manifest for an own one.
     ForkNotSeen,
+    /// Of two rings of keys that are apart, the greatest epoch is sealed under, whoever made it.
+    GreatestKeysTaken,
+    /// What manifests say of revoked devices is not heard.
+    RevocationUnheard,
 }
 
 thread_local! {

@@ -54,8 +54,8 @@ pub use options::{CredentialSource, Options, Passphrase};
 pub use secret::parse_secret;
 pub use tidelock_core::crypto::RecoveryCode;
 pub use tidelock_core::engine::{
-    Change, Conflict, DeviceStatus, Entry, KeyRange, Meter, Phase, Position, Progress, Record, Secret, Status,
-    SyncReport, Version, Written,
+    Change, Conflict, DeviceState, DeviceStatus, Entry, KeyRange, Meter, Phase, Position, Progress, Record, Secret,
+    Status, SyncReport, Version, Written,
 };
 pub use tidelock_core::replica::{Collection, Kind, Stamp};
 pub use tidelock_core::s3::{Credentials, StoreUri};

@@ -2,9 +2,9 @@
 
 use crate::owner::{self, Message, Running};
 use crate::{
-    ArchiveImport, Change, Collection, Conflict, DeviceStatus, Entry, Error, ErrorKind, Events, KeyRange, Local, Log,
-    Map, Operation, Options, Outcome, Passphrase, Position, Record, RecoveryCode, Secret, Status, SyncReport, Watch,
-    Written, directory,
+    ArchiveImport, Change, Collection, Conflict, DeviceId, DeviceStatus, Entry, Error, ErrorKind, Events, KeyRange,
+    Local, Log, Map, Operation, Options, Outcome, Passphrase, Position, Record, RecoveryCode, Secret, Status,
+    SyncReport, Watch, Written, directory,
 };
 use std::future::Future;
 use std::io::{BufRead, Write};
@@ -215,6 +215,34 @@ impl Vault {
             Outcome::RecoveryCodeReplaced { recovery_code } => Ok(recovery_code),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Says that another device is not expected any more: nobody waits for it. What it publishes counts whenever it comes, and
+    /// it is expected again then.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for no device of the vault, [`ErrorKind::Invalid`] for this one; else what the store says,
+    /// after the retries.
+    pub async fn retire_device(&self, device: DeviceId) -> Result<SyncReport, Error> {
+        self.synced(Operation::RetireDevice { device }).await
+    }
+
+    /// Shuts another device out: the keys turn, and of what it publishes from now on nothing counts. Withdraw its bucket
+    /// credentials too. A crashed or cancelled one is finished by the next sync.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for no device of the vault, [`ErrorKind::Invalid`] for this one; else what the store says,
+    /// after the retries.
+    pub async fn revoke_device(&self, device: DeviceId) -> Result<SyncReport, Error> {
+        self.synced(Operation::RevokeDevice { device }).await
+    }
+
+    /// Takes what a revoked device published after it was revoked.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a device that is not revoked; else what the store says, after the retries.
+    pub async fn adopt_device(&self, device: DeviceId) -> Result<SyncReport, Error> {
+        self.synced(Operation::AdoptDevice { device }).await
     }
 
     /// Keeps syncing: at once, after local writes, and every 30 to 60 s; every 5 min when nothing happens for long. It

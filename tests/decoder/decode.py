@@ -10,15 +10,17 @@ import argparse
 import base64
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import crypto
+import lineage
 import merge
 import snapshot
 from parse import Refused, reading, require
-from replica import LOG, MAP, ROOT, Collection, Vector
-from run import Op
+from replica import LOG, MAP, ROOT, Collection, Entry, Point, Vector
+from run import Op, Run
 from snapshot import RowKey, Standing
 from vault import Bucket, Vault, read_vault
 
@@ -26,14 +28,38 @@ from vault import Bucket, Vault, read_vault
 def replay(vault: Vault, backwards: bool = False) -> tuple[merge.State, list[str]]:
     """The state, and what waits: manifests that the beacon knows newer, vectors beyond what is published, devices that
     nobody lists. The devices' order makes no difference."""
-    newest = max(vault.ring.secrets).number
-    counted = {device for device in vault.manifests if vault.epochs[device] == newest}
+    current = max(vault.ring.secrets)
+    counted = {device for device in vault.manifests if vault.epochs[device] == current}
+    revoked = _revocations(vault, counted)
     while True:
-        state, waiting = _replay(vault, counted, backwards)
-        listed = {device for device in vault.manifests if _is_listed(state, device)}
+        state, waiting = _replay(vault, counted, revoked, backwards)
+        listed = {device for device in vault.manifests if device in revoked or _is_listed(state, device)}
         if listed <= counted:
             return state, waiting
+        # Whoever is known to be revoked has no say in who is.
+        for device, mark in _revocations(vault, listed - counted - revoked.keys()).items():
+            revoked[device] = _greater(revoked.get(device), mark)
         counted |= listed
+
+
+def _revocations(vault: Vault, authors: set[bytes]) -> dict[bytes, Point | None]:
+    """Who is revoked by what these devices say, and up to where they count: all at once, so two may revoke each other."""
+    revoked: dict[bytes, Point | None] = {}
+    for author in authors:
+        for device, (mark, _) in vault.manifests[author].revoked.items():
+            revoked[device] = _greater(revoked.get(device), mark)
+    return revoked
+
+
+def _greater(one: Point | None, other: Point | None) -> Point | None:
+    return max((point for point in (one, other) if point), key=lambda point: point.n, default=None)
+
+
+def _that_count(vault: Vault, device: bytes, points: set[Point]) -> list[tuple[str, Run]]:
+    """Of a revoked device's log all up to the last op that somebody vouches for, by number and tag."""
+    ops = [op for _, run in vault.runs[device] for op in run.ops]
+    last = max((op.dot.n for op in ops if Point(op.dot.n, op.dot.tag) in points), default=0)
+    return [(path, replace(run, ops=[op for op in run.ops if op.dot.n <= last])) for path, run in vault.runs[device]]
 
 
 def _is_listed(state: merge.State, device: bytes) -> bool:
@@ -41,28 +67,38 @@ def _is_listed(state: merge.State, device: bytes) -> bool:
     return any(write.action is not None for write in slot)
 
 
-def _replay(vault: Vault, counted: set[bytes], backwards: bool) -> tuple[merge.State, list[str]]:
+def _replay(
+    vault: Vault, counted: set[bytes], revoked: dict[bytes, Point | None], backwards: bool
+) -> tuple[merge.State, list[str]]:
     """As far as these devices count."""
     state, waiting = merge.State(vault.ring.digest_key), []
-    published = {device: m.tail.end() for device, m in vault.manifests.items() if device in counted}
     for device, (sequence, _) in vault.beacon.items():
         if device not in vault.manifests or vault.manifests[device].sequence < sequence:
             waiting.append(f"spaces/{vault.ring.space.hex()}/manifests/{device.hex()}")
-    named = {m.snapshot.index.id.hex() for device, m in vault.manifests.items() if device in counted and m.snapshot}
-    for taken in sorted(vault.snapshots, key=lambda s: s.path, reverse=backwards):
-        if taken.path.rsplit("/", 1)[1] not in named:
-            continue
-        # Whoever has no manifest that counts holds no snapshot up: it may be all that is left of that device.
-        if _exceeds({d: p for d, p in taken.index.vector.items() if d in published}, published):
-            waiting.append(taken.path)
-        else:
-            state.merge(taken.index, taken.rows, taken.deletions)
+    speaking = {device: m for device, m in vault.manifests.items() if device in counted and device not in revoked}
+    named = {m.snapshot.index.id.hex() for m in speaking.values() if m.snapshot}
+    vouched = [m.vector for m in speaking.values()] + [m.snapshot.vector for m in speaking.values() if m.snapshot]
+    snapshots = [s for s in vault.snapshots if s.path.rsplit("/", 1)[1] in named]
+    logs = {device: [run for _, run in vault.runs[device]] for device in speaking}
+    known = lineage.learn([s.index for s in snapshots], [m.vector for m in speaking.values()], logs)
+    state.forks = known.forks
+    for taken in sorted(snapshots, key=lambda s: s.path, reverse=backwards):
+        state.merge(taken.index, taken.rows, taken.deletions)
+    had = {device: max(m.tail.end().n, _applied(state, device)) for device, m in speaking.items()}
+    had |= {device: entry.n for device, entry in state.vector.items() if device not in had}
     for device in sorted(vault.runs, reverse=backwards):
         if device not in counted:
             waiting.append(f"spaces/{vault.ring.space.hex()}/manifests/{device.hex()}")
             continue
-        for path, run in vault.runs[device]:
-            if _exceeds(run.author_vector(), published):
+        runs = vault.runs[device]
+        if device in revoked:
+            marks = {revoked[device]} | {point for vector in vouched if device in vector for point in vector[device].points()}
+            runs = _that_count(vault, device, {mark for mark in marks if mark})
+        for path, run in runs:
+            if not run.ops and device in revoked:
+                break
+            vector = run.author_vector(known.forks)
+            if _exceeds(vector, had, revoked) or device in known.unplaced or not known.places(vector):
                 waiting.append(path)
                 break
             with reading(path):
@@ -70,8 +106,13 @@ def _replay(vault: Vault, counted: set[bytes], backwards: bool) -> tuple[merge.S
     return state, sorted(waiting)
 
 
-def _exceeds(vector: Vector, published: Vector) -> bool:
-    return any(device not in published or point.n > published[device].n for device, point in vector.items())
+def _applied(state: merge.State, device: bytes) -> int:
+    return state.vector[device].n if device in state.vector else 0
+
+
+def _exceeds(vector: Vector, had: dict[bytes, int], revoked: dict[bytes, Point | None]) -> bool:
+    """Nobody waits for a revoked device: who names ops of it vouches for them."""
+    return any(entry.n > had.get(device, 0) for device, entry in vector.items() if device not in revoked)
 
 
 def check_root_records(vault: Vault, state: merge.State) -> tuple[dict[bytes, snapshot.DeviceRecord], set[str]]:
@@ -141,6 +182,7 @@ def described(vault: Vault, state: merge.State, waiting: list[str]) -> dict[str,
                 "tail": {"from": m.tail.start, "ops": len(m.tail.ops)},
                 "snapshot": m.snapshot.index.id.hex() if m.snapshot else None,
                 "damaged": [{"device": d.hex(), "from": a, "to": b} for d, a, b in m.damaged],
+                "revoked": {d.hex(): mark.n if mark else 0 for d, (mark, _) in m.revoked.items()},
             }
             for device, m in vault.manifests.items()
         },
@@ -169,7 +211,14 @@ def _is_current(vault: Vault, device: bytes, sequence: int, prefix: bytes) -> bo
 
 
 def _vector(vector: Vector) -> dict[str, Any]:
-    return {device.hex(): {"n": p.n, "tag": p.tag.hex()} for device, p in vector.items()}
+    return {device.hex(): _entry(entry) for device, entry in vector.items()}
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    shown: dict[str, Any] = {"n": entry.n, "tag": entry.tag.hex()}
+    if entry.further:
+        shown["further"] = [{"n": f.point.n, "tag": f.point.tag.hex(), "fork": f.fork} for f in entry.further]
+    return shown
 
 
 def _slot(collection: Collection, slot: list[Standing]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 import crypto
 import run
 from parse import counted, u32, u64
-from replica import MAP, ROOT, Action, Collection, Context, Point, Stamp, Vector, encode_action, encode_vector
+from replica import MAP, ROOT, Action, Collection, Context, Dot, Entry, Point, Stamp, encode_action, encode_vector
 
 PROBE = Collection(MAP, "probe")
 STAMP = Stamp(1_700_000_000_000, 0)
@@ -19,6 +19,14 @@ STAMP = Stamp(1_700_000_000_000, 0)
 
 def listed(elements: list[bytes]) -> bytes:
     return u32(len(elements)) + b"".join(elements)
+
+
+Points = dict[bytes, Point]
+"""A vector of devices with one line each."""
+
+
+def encode_points(points: Points) -> bytes:
+    return encode_vector({device: Entry(*point) for device, point in points.items()})
 
 
 def plain_frame(content: bytes) -> bytes:
@@ -83,7 +91,7 @@ class Columns:
     ops: list[Write]
     start: int = 1
     before: bytes = b""
-    base: Vector = field(default_factory=dict)
+    base: Points = field(default_factory=dict)
     raw_base: bytes | None = None
     others: list[bytes] = field(default_factory=list)
     raw_seen: bytes | None = None
@@ -100,11 +108,11 @@ class Columns:
         known = {d: p.n for d, p in self.base.items()}
         heads = []
         for op in self.ops:
-            seen: Vector = {}
+            seen: Points = {}
             for index, ahead, seen_tag in op.seen:
                 known[table[index]] = known.get(table[index], 0) + ahead
                 seen[table[index]] = Point(known[table[index]], seen_tag)
-            encoded = encode_vector(seen) + STAMP.encoded() + op.collection.encoded()
+            encoded = encode_points(seen) + STAMP.encoded() + op.collection.encoded()
             encoded += counted(op.key) + op.encoded_action() + op.context
             tag = crypto.blake(tag + encoded)[:8]
             short = listed([varint(i) + varint(a) + t for i, a, t in op.seen])
@@ -113,7 +121,7 @@ class Columns:
             index = self.tables().index(op.collection) if op.index is None else op.index
             rest = STAMP.encoded() + index.to_bytes(2, "little") + op.context
             heads.append(b"\2" + short + tag if op.void else bytes([op.head_form]) + short + rest)
-        base = encode_vector(self.base) if self.raw_base is None else self.raw_base
+        base = encode_points(self.base) if self.raw_base is None else self.raw_base
         tables = listed(self.others) + listed([c.encoded() for c in self.tables()])
         return base + tables + listed(heads), tag
 
@@ -128,10 +136,11 @@ class Columns:
 
 
 class Forger:
-    """A device of a vault whose keys are known."""
+    """A device of a vault whose keys are known. `firsts`: the first ops of the real ones."""
 
-    def __init__(self, ring: crypto.KeyRing) -> None:
+    def __init__(self, ring: crypto.KeyRing, firsts: Points | None = None) -> None:
         self.ring = ring
+        self.firsts = firsts or {}
         self.key = Ed25519PrivateKey.generate()
         self.public_key = self.key.public_key().public_bytes_raw()
         self.device = crypto.device_id(self.public_key)
@@ -165,17 +174,19 @@ class Forger:
     def body(
         self,
         tail: bytes,
-        vector: Vector,
+        vector: Points,
         sequence: int = 1,
         previous: bytes = bytes(32),
         segments: list[bytes] | None = None,
         damaged: bytes = u32(0),
+        revoked: bytes = u32(0),
         snapshot: bytes = b"\0",
-        lines: int = 1,
+        raw_vector: bytes | None = None,
     ) -> bytes:
         head = self.ring.vault + self.ring.space + self.device + self.public_key
-        line = self.device + listed(segments or []) + counted(tail)
-        return head + u64(sequence) + previous + encode_vector(vector) + listed([line] * lines) + snapshot + damaged
+        encoded = encode_points(vector) if raw_vector is None else raw_vector
+        log = listed(segments or []) + counted(tail)
+        return head + u64(sequence) + previous + encoded + log + snapshot + damaged + revoked
 
     def manifest(
         self, body: bytes, domain: str = "manifest", padded: int | None = None, after: bytes = b""
@@ -193,15 +204,18 @@ def segment_ref(path: str, sealed: bytes, start: int, end: Point) -> bytes:
 class Snapshot:
     """A snapshot to be sealed; each field may be wrong."""
 
-    vector: Vector
+    vector: Points
     chunks: list[list[tuple[Collection, bytes]]]
     """Of each chunk its collections, each with its rows' encoding."""
     firsts: list[tuple[Collection, bytes]]
     digests: list[list[bytes]] = field(default_factory=list)
-    tags: bytes = u32(0)
+    islands: bytes = u32(0)
+    forks: bytes = u32(0)
+    beyond: list[Dot] = field(default_factory=list)
+    """What the manifest says of the islands' ends."""
     author: bytes | None = None
     more_bytes: int = 0
-    ref_vector: Vector | None = None
+    ref_vector: Points | None = None
     spoilt_content: bool = False
     after: bytes = b""
 
@@ -235,7 +249,7 @@ def seal_snapshot(f: Forger, s: Snapshot) -> tuple[dict[str, bytes], bytes]:
         ref, length = put(crypto.CHUNK, listed(digests))
         total += length
         deletion_refs.append(ref + crypto.blake(listed(digests)))
-    index = f.ring.vault + f.ring.space + (s.author or f.device) + encode_vector(s.vector) + s.tags
+    index = f.ring.vault + f.ring.space + (s.author or f.device) + encode_points(s.vector) + s.islands + s.forks
     ref, _ = put(crypto.INDEX, index + listed(chunk_refs) + listed(deletion_refs))
     vector = s.vector if s.ref_vector is None else s.ref_vector
-    return files, b"\1" + ref + u64(total) + encode_vector(vector)
+    return files, b"\1" + ref + u64(total) + encode_points(vector) + listed([dot.encoded() for dot in s.beyond])

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import crypto
 from parse import require, u64
-from replica import LOG, Collection, Context, Dot, Point, Stamp, Vector, covers, join_vectors
+from lines import Forks, Island, beyond, context_covers, covers, join_contexts, join_vectors
+from replica import LOG, Collection, Context, Dot, Entry, Stamp, Vector
 from run import Op, Run
 from snapshot import Index, RowKey, Rows, Standing
 
@@ -17,16 +17,17 @@ def deletion_digest(digest_key: bytes, collection: Collection, key: str) -> byte
     return crypto.keyed(digest_key, u64(len(name)) + name + key.encode(), 16)
 
 
-def settle(slot: list[Standing], vector: Vector) -> list[Standing]:
+def settle(slot: list[Standing], vector: Vector, forks: Forks) -> list[Standing]:
     """What a standing write's context covers goes, and its context joins that one's. Contexts shrink by the vector."""
     gone: set[Dot] = set()
     contexts = {s.dot: s.context for s in slot}
     for replaced in slot:
         for other in slot:
-            if other.dot != replaced.dot and other.dot not in gone and contexts[other.dot].covers(replaced.dot):
+            seen = other.dot != replaced.dot and context_covers(contexts[other.dot], replaced.dot, forks)
+            if seen and other.dot not in gone:
                 gone.add(replaced.dot)
-                contexts[other.dot] = contexts[other.dot].join(contexts[replaced.dot])
-    rest = [Standing(s.dot, s.stamp, s.action, contexts[s.dot].beyond(vector)) for s in slot if s.dot not in gone]
+                contexts[other.dot] = join_contexts(contexts[other.dot], contexts[replaced.dot], forks)
+    rest = [Standing(s.dot, s.stamp, s.action, beyond(contexts[s.dot], vector, forks)) for s in slot if s.dot not in gone]
     return sorted(rest, key=lambda s: s.dot)
 
 
@@ -38,10 +39,18 @@ class State:
     vector: Vector = field(default_factory=dict)
     rows: dict[RowKey, list[Standing]] = field(default_factory=dict)
     deletions: set[bytes] = field(default_factory=set)
+    forks: Forks = field(default_factory=dict)
+    islands: set[tuple[bytes, Island]] = field(default_factory=set)
+    """Applied beyond the vector."""
+
+    def has(self, dot: Dot) -> bool:
+        return covers(self.vector, dot, self.forks) or any(dot in i.dots(d) for d, i in self.islands if d == dot.device)
 
     def merge(self, index: Index, rows: Rows, deletions: list[bytes]) -> None:
         """Takes in a snapshot."""
-        joined = join_vectors(self.vector, index.vector)
+        joined = join_vectors(self.vector, index.vector, self.forks)
+        beyond_theirs = index.beyond()
+        their_has = lambda dot: covers(index.vector, dot, self.forks) or dot in beyond_theirs  # noqa: E731
         theirs = dict(rows)
         self.deletions |= set(deletions)
         for key in self.rows.keys() | theirs.keys():
@@ -51,35 +60,48 @@ class State:
                 for entry in mine_here + theirs_here:
                     slot = self._unless_deleted(key, with_entry(slot, entry))
             else:
-                mine_has = partial(covers, self.vector)
-                slot = settle(merged(mine_here, mine_has, theirs_here, index.vector), joined)
+                slot = settle(merged(mine_here, self.has, theirs_here, their_has, self.forks), joined, self.forks)
             self._put_slot(key, slot)
         self.vector = joined
+        self.islands |= {(device, island) for device, islands in index.islands.items() for island in islands}
+        self._absorb_islands()
+
+    def _absorb_islands(self) -> None:
+        """Islands that the vector has reached become part of it."""
+        follow = lambda d, i: covers(self.vector, Dot(d, i.start - 1, i.before), self.forks)  # noqa: E731
+        while reached := {(d, i) for d, i in self.islands if follow(d, i)}:
+            self.islands -= reached
+            for device, island in reached:
+                self._raise(island.dots(device)[-1])
+
+    def _raise(self, dot: Dot) -> None:
+        self.vector = join_vectors(self.vector, {dot.device: Entry(dot.n, dot.tag)}, self.forks)
 
     def apply(self, run: Run) -> None:
         """Applies the ops of a run that are above the vector, each on its author's vector."""
         author = dict(run.base)
         if run.start > 1:
-            author[run.device] = Point(run.start - 1, run.before)
+            author[run.device] = Entry(run.start - 1, run.before)
+        before = Dot(run.device, run.start - 1, run.before)
         for op in run.ops:
-            author = join_vectors(author, op.seen)
-            if not covers(self.vector, op.dot):
+            author = join_vectors(author, op.seen, self.forks)
+            if not self.has(op.dot):
                 if isinstance(op, Op):
                     self._apply_op(op, author)
-                require(self._applied(run.device) == op.dot.n - 1, "ops are missing before this run")
-                self.vector[run.device] = Point(op.dot.n, op.dot.tag)
-            author[run.device] = Point(op.dot.n, op.dot.tag)
-
-    def _applied(self, device: bytes) -> int:
-        return self.vector[device].n if device in self.vector else 0
+                follows = op.dot.n == 1 or covers(self.vector, before, self.forks)
+                require(follows, "ops are missing before this run")
+                self._raise(op.dot)
+                self._absorb_islands()
+            author[run.device] = Entry(op.dot.n, op.dot.tag)
+            before = op.dot
 
     def _apply_op(self, op: Op, author: Vector) -> None:
         key = RowKey(op.collection, op.key)
         slot = self.rows.get(key, [])
         if op.collection.kind != LOG:
             write = Standing(op.dot, op.stamp, op.action, op.context)
-            holder = join_vectors(self.vector, {op.dot.device: Point(op.dot.n, op.dot.tag)})
-            self._put_slot(key, applied_write(slot, write, author, holder))
+            holder = join_vectors(self.vector, {op.dot.device: Entry(op.dot.n, op.dot.tag)}, self.forks)
+            self._put_slot(key, applied_write(slot, write, author, holder, self.forks))
         elif op.action is None:
             self.deletions.add(deletion_digest(self.digest_key, op.collection, op.key))
             self._put_slot(key, [])
@@ -106,40 +128,46 @@ def with_entry(slot: list[Standing], entry: Standing) -> list[Standing]:
 
 
 def merged(
-    mine: list[Standing], mine_has: Callable[[Dot], bool], theirs: list[Standing], their_vector: Vector
+    mine: list[Standing],
+    mine_has: Callable[[Dot], bool],
+    theirs: list[Standing],
+    theirs_has: Callable[[Dot], bool],
+    forks: Forks,
 ) -> list[Standing]:
     """A write held by one side stays iff the other has not applied its dot; of one held by both the contexts join."""
     slot: dict[Dot, Standing] = {}
     my_dots, their_dots = {s.dot for s in mine}, {s.dot for s in theirs}
     for standing in mine:
-        if standing.dot in their_dots or not covers(their_vector, standing.dot):
+        if standing.dot in their_dots or not theirs_has(standing.dot):
             slot[standing.dot] = standing
     for standing in theirs:
         if standing.dot in slot:
-            joined = slot[standing.dot].context.join(standing.context)
+            joined = join_contexts(slot[standing.dot].context, standing.context, forks)
             slot[standing.dot] = Standing(standing.dot, standing.stamp, standing.action, joined)
         elif standing.dot in my_dots or not mine_has(standing.dot):
             slot[standing.dot] = standing
     return list(slot.values())
 
 
-def applied_write(slot: list[Standing], write: Standing, author: Vector, holder: Vector) -> list[Standing]:
+def applied_write(
+    slot: list[Standing], write: Standing, author: Vector, holder: Vector, forks: Forks
+) -> list[Standing]:
     """A map's key after one write more, whose author had applied `author`."""
-    seen = context = write.context.join(Context(dict(author), frozenset()))
+    seen = context = join_contexts(write.context, Context(dict(author), frozenset()), forks)
     others = []
     for standing in slot:
         # A snapshot may have brought this very write already.
-        if standing.dot == write.dot or seen.covers(standing.dot):
-            context = context.join(standing.context)
+        if standing.dot == write.dot or context_covers(seen, standing.dot, forks):
+            context = join_contexts(context, standing.context, forks)
         else:
             others.append(standing)
-    return settle([*others, replace(write, context=context)], holder)
+    return settle([*others, replace(write, context=context)], holder, forks)
 
 
 def settled(state: State) -> dict[RowKey, list[Standing]]:
     """All rows, their contexts less what the final vector covers."""
     return {
-        key: [Standing(s.dot, s.stamp, s.action, s.context.beyond(state.vector)) for s in slot]
+        key: [Standing(s.dot, s.stamp, s.action, beyond(s.context, state.vector, state.forks)) for s in slot]
         for key, slot in state.rows.items()
     }
 

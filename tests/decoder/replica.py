@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from parse import Reader, counted, require, u32, u64
+from parse import Reader, counted, require, require_rising, u32, u64
 
 ROOT, MAP, LOG = 0, 1, 2
 KINDS = {ROOT: "root", MAP: "map", LOG: "log"}
@@ -29,7 +29,7 @@ class Dot(NamedTuple):
 
 
 class Point(NamedTuple):
-    """All ops of a device up to n."""
+    """An op, and all before it on its line."""
 
     n: int
     tag: bytes
@@ -38,35 +38,56 @@ class Point(NamedTuple):
     def read(cls, r: Reader) -> "Point":
         point = cls(r.u64(), r.fixed(8))
         require(point.n >= 1, "a point's n is 0")
-        require(r.u8() == 0, "a point names further lines")
         return point
 
     def encoded(self) -> bytes:
-        return u64(self.n) + self.tag + b"\0"
+        return u64(self.n) + self.tag
 
 
-Vector = dict[bytes, Point]
+class Further(NamedTuple):
+    """Another line of a forked device; it shares the ops up to `fork` with the first."""
+
+    point: Point
+    fork: int
+
+    @classmethod
+    def read(cls, r: Reader) -> "Further":
+        return cls(Point.read(r), r.u64())
+
+
+class Entry(NamedTuple):
+    """A device's greatest point, and its further lines."""
+
+    n: int
+    tag: bytes
+    further: tuple[Further, ...] = ()
+
+    @classmethod
+    def read(cls, r: Reader) -> "Entry":
+        first = Point.read(r)
+        further = tuple(Further.read(r) for _ in range(r.u8()))
+        require_rising([f.point for f in further] + [first], "a device's lines")
+        require(all(f.fork < f.point.n for f in further), "a line does not part")
+        return cls(*first, further)
+
+    def points(self) -> list[Point]:
+        """Rising."""
+        return [f.point for f in self.further] + [Point(self.n, self.tag)]
+
+    def encoded(self) -> bytes:
+        further = b"".join(f.point.encoded() + u64(f.fork) for f in self.further)
+        return Point(self.n, self.tag).encoded() + bytes([len(self.further)]) + further
+
+
+Vector = dict[bytes, Entry]
 
 
 def read_vector(r: Reader) -> Vector:
-    return r.map(lambda r: r.fixed(16), Point.read)
+    return r.map(lambda r: r.fixed(16), Entry.read)
 
 
 def encode_vector(vector: Vector) -> bytes:
     return u32(len(vector)) + b"".join(device + vector[device].encoded() for device in sorted(vector))
-
-
-def covers(vector: Vector, dot: Dot) -> bool:
-    point = vector.get(dot.device)
-    return point is not None and dot.n <= point.n
-
-
-def join_vectors(a: Vector, b: Vector) -> Vector:
-    joined = dict(a)
-    for device, point in b.items():
-        if device not in joined or point.n > joined[device].n:
-            joined[device] = point
-    return joined
 
 
 class Stamp(NamedTuple):
@@ -113,17 +134,6 @@ class Context:
 
     def encoded(self) -> bytes:
         return encode_vector(self.vector) + u32(len(self.dots)) + b"".join(d.encoded() for d in sorted(self.dots))
-
-    def covers(self, dot: Dot) -> bool:
-        return covers(self.vector, dot) or dot in self.dots
-
-    def join(self, other: "Context") -> "Context":
-        return Context(join_vectors(self.vector, other.vector), self.dots | other.dots)
-
-    def beyond(self, vector: Vector) -> "Context":
-        """Less what `vector` covers, and less the dots that its own vector covers."""
-        rest = {d: p for d, p in self.vector.items() if d not in vector or p.n > vector[d].n}
-        return Context(rest, frozenset(d for d in self.dots if not covers(vector, d) and not covers(rest, d)))
 
     def is_empty(self) -> bool:
         return not self.vector and not self.dots

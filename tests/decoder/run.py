@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import crypto
+from lines import Forks, join_vectors
 from parse import Reader, counted, read_frame, require, require_rising
 from replica import (
     LOG,
@@ -11,12 +12,12 @@ from replica import (
     Collection,
     Context,
     Dot,
+    Entry,
     Point,
     Stamp,
     Vector,
     encode_action,
     encode_vector,
-    join_vectors,
     read_action,
     read_key,
     read_place,
@@ -59,13 +60,13 @@ class Run:
     def end(self) -> Point:
         return Point(self.start - 1 + len(self.ops), self.ops[-1].dot.tag if self.ops else self.before)
 
-    def author_vector(self) -> Vector:
+    def author_vector(self, forks: Forks) -> Vector:
         """The author's vector after the last op, its own line included."""
         vector = self.base
         for op in self.ops:
-            vector = join_vectors(vector, op.seen)
+            vector = join_vectors(vector, op.seen, forks)
         own = self.end()
-        return vector | {self.device: own} if own.n else vector
+        return vector | {self.device: Entry(*own)} if own.n else vector
 
 
 def tag_zero(device: bytes) -> bytes:
@@ -81,8 +82,34 @@ def next_tag(
 
 
 @dataclass(frozen=True)
+class _Seen:
+    """An entry of a head. `whole`: a forked device's; else a number is that much further, and has this tag."""
+
+    index: int
+    ahead: int
+    tag: bytes
+    whole: Entry | None
+
+    @classmethod
+    def read(cls, r: Reader) -> "_Seen":
+        index, ahead = r.varint(), r.varint()
+        if ahead:
+            return cls(index, ahead, r.fixed(8), None)
+        whole = Entry.read(r)
+        require(bool(whole.further), "a whole entry has one line")
+        return cls(index, 0, b"", whole)
+
+    def entry(self, said: int) -> Entry:
+        """Given what the run said of the device before."""
+        entry = self.whole or Entry(said + self.ahead, self.tag)
+        require(entry.n >= said, "a whole entry falls behind what was said")
+        require(entry.n < 1 << 64, "a seen number overflows")
+        return entry
+
+
+@dataclass(frozen=True)
 class _Head:
-    seen: list[tuple[int, int, bytes]]
+    seen: list[_Seen]
     void_tag: bytes | None
     stamp: Stamp
     collection: int
@@ -92,7 +119,7 @@ class _Head:
     def read(cls, r: Reader) -> "_Head":
         form = r.u8()
         require(form in (1, 2), "a head is neither an op's nor a void's")
-        seen = r.list(lambda r: (r.varint(), r.varint(), r.fixed(8)))
+        seen = r.list(_Seen.read)
         if form == 2:
             return cls(seen, r.fixed(8), Stamp(0, 0), 0, Context())
         return cls(seen, None, Stamp.read(r), r.u16(), Context.read(r))
@@ -148,17 +175,17 @@ def _run(device: bytes, start: int, before: bytes, heads: Heads, payloads: list[
     ops: list[Logged] = []
     for n, head in enumerate(head_list, start):
         seen: Vector = {}
-        for index, ahead, seen_tag in head.seen:
+        for said in head.seen:
+            index = said.index
             require(index < len(table), "a head names a device outside the table")
             if index >= mentioned:
                 # New ones of one head rise by id like its other entries: the table's order is that of reading.
                 require(index == mentioned, "a run's devices are not in the order of their first mention")
                 mentioned += 1
-            require(ahead >= 1, "a head says nothing new of a device")
-            known[table[index]] = known.get(table[index], 0) + ahead
-            require(known[table[index]] < 1 << 64, "a seen number overflows")
-            seen[table[index]] = Point(known[table[index]], seen_tag)
-        require_rising([table[index] for index, _, _ in head.seen], "the entries of one head")
+            device_seen = table[index]
+            seen[device_seen] = said.entry(known.get(device_seen, 0))
+            known[device_seen] = seen[device_seen].n
+        require_rising([table[said.index] for said in head.seen], "the entries of one head")
         if head.void_tag is not None:
             tag = head.void_tag
             ops.append(Void(Dot(device, n, tag), seen))

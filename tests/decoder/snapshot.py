@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import crypto
+from lines import Forks, Fork, Island
 from manifest import ObjectRef
 from parse import Reader, read_frame, require, require_rising
 from replica import LOG, Action, Collection, Context, Dot, Stamp, Vector, read_action, read_key, read_place, read_vector
@@ -58,24 +59,42 @@ class DeletionsRef:
 class Index:
     device: bytes
     vector: Vector
+    islands: dict[bytes, list[Island]]
+    """Ops beyond the vector that the rows hold too."""
+    forks: Forks
     chunks: list[ChunkRef]
     deletions: list[DeletionsRef]
+
+    def beyond(self) -> set[Dot]:
+        """All ops of its islands."""
+        return {dot for device, islands in self.islands.items() for island in islands for dot in island.dots(device)}
+
+    def ends(self) -> set[Dot]:
+        """The last op of each."""
+        return {island.dots(device)[-1] for device, islands in self.islands.items() for island in islands}
 
 
 def read_index(vault: bytes, space: bytes) -> Callable[[Reader], Index]:
     def read(r: Reader) -> Index:
         read_place(r, vault, space)
         device, vector = r.fixed(16), read_vector(r)
-        r.list(lambda r: (r.fixed(16), r.list(lambda r: (r.u64(), r.fixed(8)))))  # the tags kept of forked devices
+        islands = r.map(lambda r: r.fixed(16), lambda r: r.list(Island.read))
+        forks = r.map(lambda r: r.fixed(16), Fork.read)
         chunks, deletions = r.list(ChunkRef.read), r.list(DeletionsRef.read)
         require_rising([c.first for c in chunks], "the chunks' first keys")
-        return Index(device, vector, chunks, deletions)
+        return Index(device, vector, islands, forks, chunks, deletions)
 
     return read
 
 
 FULL_FRAME = 1_048_576
 Rows = list[tuple[RowKey, list[Standing]]]
+
+
+def require_as_named(index: Index, vector: Vector, beyond: frozenset[Dot]) -> None:
+    """Vector and islands are those of the manifest that names it."""
+    require(index.vector == vector, "the vector is not the one that names it")
+    require(index.ends() == beyond, "the ends of its islands are not those that name it")
 
 
 def read_chunk(r: Reader) -> Rows:

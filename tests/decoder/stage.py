@@ -9,9 +9,9 @@ from pathlib import Path
 
 import household
 from decode import decode
-from forge import Forger
+from forge import Forger, Points
 from parse import Refused
-from replica import Vector
+from replica import Point
 from vault import Bucket, read_vault
 
 Files = dict[str, bytes]
@@ -23,7 +23,7 @@ class Case:
 
     name: str
     right: bool
-    make: Callable[[Forger, Vector], Files]
+    make: Callable[[Forger, Points], Files]
 
 
 class Stage:
@@ -39,6 +39,7 @@ class Stage:
         vault = read_vault(Bucket(self.home.bucket), self.home.code)
         self.ring = vault.ring
         self.real = {device: m.tail.end() for device, m in vault.manifests.items()}
+        self.firsts = {device: Point(1, m.tail.ops[0].dot.tag) for device, m in vault.manifests.items()}
 
     def restore(self) -> None:
         for name in ("bucket", "real"):
@@ -47,7 +48,7 @@ class Stage:
 
     def set(self, case: Case) -> None:
         self.restore()
-        for path, data in case.make(Forger(self.ring), self.real).items():
+        for path, data in case.make(Forger(self.ring, self.firsts), self.real).items():
             file = self.home.bucket / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)

@@ -16,7 +16,7 @@ import pytest
 import household
 from decode import decode, described, replay
 from household import Device, Household
-from replica import covers
+from lines import covers
 from run import Op, Void
 from vault import Bucket, Vault, read_vault
 
@@ -234,8 +234,8 @@ def test_the_busy_vault_has_snapshots_of_different_moments(home: Home) -> None:
     first, second, *_ = vault.snapshots
     dots = [{standing.dot for _, slot in s.rows for standing in slot} for s in (first, second)]
     vectors = [first.index.vector, second.index.vector]
-    assert any(covers(vectors[1], dot) and dot not in dots[1] for dot in dots[0]) or any(
-        covers(vectors[0], dot) and dot not in dots[0] for dot in dots[1]
+    assert any(covers(vectors[1], dot, {}) and dot not in dots[1] for dot in dots[0]) or any(
+        covers(vectors[0], dot, {}) and dot not in dots[0] for dot in dots[1]
     )
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import zstandard
 
-from forge import PROBE, Columns, Forger, Write, listed, plain_frame, segment_ref, varint
+from forge import PROBE, Columns, Forger, Points, Write, listed, plain_frame, segment_ref, varint
 from parse import counted, u32, u64
-from replica import LOG, MAP, ROOT, Collection, Context, Dot, Point, Vector
+from replica import LOG, MAP, ROOT, Collection, Context, Dot, Entry, Further, Point, encode_vector
 from stage import Case, Files, Stage
 
 CASES: list[Case] = []
@@ -19,10 +19,10 @@ ENGINE_TAKES = {
 }
 
 
-def case(name: str, right: bool = False) -> Callable[[Callable[[Forger, Vector], Files]], None]:
+def case(name: str, right: bool = False) -> Callable[[Callable[[Forger, Points], Files]], None]:
     """A case from a function of the forging device and the real device's vector."""
 
-    def add(make: Callable[[Forger, Vector], Files]) -> None:
+    def add(make: Callable[[Forger, Points], Files]) -> None:
         CASES.append(Case(name, right, make))
 
     return add
@@ -91,7 +91,7 @@ with_write(
 with_write(
     "a context's dot that its vector covers",
     right=True,
-    context=Context({ANOTHER: Point(3, bytes(8))}, frozenset([SOME_DOT])).encoded(),
+    context=Context({ANOTHER: Entry(3, bytes(8))}, frozenset([SOME_DOT])).encoded(),
 )
 case("a context that the author's vector covers", right=True)(
     lambda f, _: published(
@@ -107,8 +107,10 @@ with_columns("collections in another order", lambda f, c: replace(c, collections
 with_columns("a device that no head names", lambda f, c: replace(c, others=[ANOTHER]))
 with_columns("a payload too many", lambda f, c: replace(c, extra_payload=counted(b"x") + b"\2"))
 with_columns("base names the own device", lambda f, c: replace(c, base={f.device: Point(1, bytes(8))}))
-with_columns("base not rising", lambda f, c: replace(c, raw_base=listed([ANOTHER + Point(1, bytes(8)).encoded()] * 2)))
-with_columns("further 1", lambda f, c: replace(c, raw_base=listed([ANOTHER + u64(1) + bytes(8) + b"\1"])))
+with_columns("base not rising", lambda f, c: replace(c, raw_base=listed([ANOTHER + Entry(1, bytes(8)).encoded()] * 2)))
+with_columns(
+    "a further line less than it says", lambda f, c: replace(c, raw_base=listed([ANOTHER + u64(1) + bytes(8) + b"\1"]))
+)
 with_columns("a point of n 0", lambda f, c: replace(c, raw_base=listed([ANOTHER + u64(0) + bytes(8) + b"\0"])))
 with_columns("first op is no own record", lambda f, c: replace(c, ops=c.ops[1:]))
 with_columns(
@@ -119,7 +121,7 @@ with_columns(
 def seen_case(name: str, raw: Callable[[bytes], bytes] | None, right: bool = False, times: int = 1) -> None:
     """The probe's head says something new of the real device."""
 
-    def make(f: Forger, real: Vector) -> Files:
+    def make(f: Forger, real: Points) -> Files:
         (device, point), *_ = real.items()
         columns = f.columns(replace(PUT, seen=[(0, point.n, point.tag)]))
         columns = replace(columns, others=[device] * times, raw_seen=raw(point.tag) if raw else None)
@@ -139,17 +141,17 @@ seen_case("a device twice in the table", None, times=2)
 
 
 @case("base and a further device in its order", right=True)
-def _(f: Forger, real: Vector) -> Files:
+def _(f: Forger, real: Points) -> Files:
     (device, point), *_ = real.items()
-    columns = replace(f.columns(replace(PUT, seen=[(0, point.n - 1, point.tag)])), base={device: Point(1, bytes(8))})
+    columns = replace(f.columns(replace(PUT, seen=[(0, point.n - 1, point.tag)])), base=f.firsts)
     tail, end = f.tail(columns)
     return {f.path: f.manifest(f.body(tail, {f.device: end, device: point}))}
 
 
 @case("a table's device is in base too")
-def _(f: Forger, real: Vector) -> Files:
+def _(f: Forger, real: Points) -> Files:
     (device, point), *_ = real.items()
-    columns = replace(f.columns(replace(PUT, seen=[(1, point.n, point.tag)])), base={device: Point(1, bytes(8))})
+    columns = replace(f.columns(replace(PUT, seen=[(1, point.n, point.tag)])), base=f.firsts)
     tail, end = f.tail(replace(columns, others=[device]))
     return {f.path: f.manifest(f.body(tail, {f.device: end, device: point}))}
 
@@ -166,8 +168,6 @@ body_case("sequence 0", sequence=0)
 body_case("a first manifest with one before", previous=b"\1" * 32)
 body_case("a second manifest with none before", sequence=2)
 body_case("a second manifest", right=True, sequence=2, previous=b"\1" * 32)
-body_case("no line", lines=0)
-body_case("its line twice", lines=2)
 body_case("damaged", right=True, damaged=damaged((1, 1), (3, 4)))
 body_case("damaged falls", damaged=damaged((3, 4), (1, 1)))
 body_case("damaged twice", damaged=damaged((3, 4), (3, 4)))
@@ -175,15 +175,19 @@ body_case("damaged overlaps", right=True, damaged=damaged((1, 5), (3, 4)))
 body_case("damaged from 0", right=True, damaged=damaged((0, 4)))
 body_case("damaged to before from", right=True, damaged=damaged((4, 3)))
 body_case("an option of 2", snapshot=b"\2")
-body_case("a byte after the body", damaged=u32(0) + b"\0")
+body_case("a byte after the body", revoked=u32(0) + b"\0")
+body_case("revoked", right=True, revoked=listed([ANOTHER + b"\0" + u64(7)]))
+body_case("revoked with a mark", right=True, revoked=listed([ANOTHER + b"\1" + Point(3, bytes(8)).encoded() + u64(7)]))
+body_case("revoked with a mark of 0", revoked=listed([ANOTHER + b"\1" + Point(0, bytes(8)).encoded() + u64(7)]))
+body_case("revoked twice", revoked=listed([ANOTHER + b"\0" + u64(7)] * 2))
 
 
 body_case("a manifest of half a MiB", right=True, damaged=damaged(*((n, n) for n in range(1, 12_000))))
 body_case("a manifest of a MiB", damaged=damaged(*((n, n) for n in range(1, 24_000))))
 
 
-def tail_case(name: str, change: Callable[[Forger, bytes, Point], tuple[bytes, Vector]], right: bool = False) -> None:
-    def make(f: Forger, real: Vector) -> Files:
+def tail_case(name: str, change: Callable[[Forger, bytes, Point], tuple[bytes, Points]], right: bool = False) -> None:
+    def make(f: Forger, real: Points) -> Files:
         tail, vector = change(f, *f.tail(f.columns(PUT)))
         return {f.path: f.manifest(f.body(tail, vector))}
 
@@ -194,11 +198,20 @@ tail_case("a byte after the tail", lambda f, tail, end: (tail + b"\0", {f.device
 tail_case("a vector short of the tail", lambda f, tail, end: (tail, {f.device: Point(end.n - 1, end.tag)}))
 tail_case("a vector past the tail", lambda f, tail, end: (tail, {f.device: Point(end.n + 1, end.tag)}))
 tail_case("a vector of another tag", lambda f, tail, end: (tail, {f.device: Point(end.n, bytes(8))}))
+
+
+@case("a vector with a further line of its own")
+def _(f: Forger, real: Points) -> Files:
+    tail, end = f.tail(f.columns(PUT))
+    entry = Entry(*end, (Further(Point(1, bytes(8)), 0),))
+    return {f.path: f.manifest(f.body(tail, {}, raw_vector=encode_vector({f.device: entry})))}
+
+
 tail_case("a vector without its own device", lambda f, tail, end: (tail, {}))
 
 
 def signed_case(name: str, make: Callable[[Forger, bytes], bytes]) -> None:
-    def files(f: Forger, _: Vector) -> Files:
+    def files(f: Forger, _: Points) -> Files:
         tail, end = f.tail(f.columns(PUT))
         return {f.path: make(f, f.body(tail, {f.device: end}))}
 
@@ -221,7 +234,7 @@ def frame(content: bytes, inner: bytes, inflated: int | None = None) -> bytes:
 def segment_case(name: str, frames: Callable[[bytes], bytes] | None, right: bool = False, empty: bool = False) -> None:
     """The ops in a segment; the probe's payloads in this frame."""
 
-    def make(f: Forger, real: Vector) -> Files:
+    def make(f: Forger, real: Points) -> Files:
         columns = f.columns(replace(PUT, action=b"text " * 99))
         contents = columns.payloads()
         made = None if frames is None else [plain_frame(contents[0]), frames(contents[1])]
@@ -258,7 +271,7 @@ segment_case("a byte after a frame's content", lambda c: plain_frame(c + b"\0"))
 
 
 @case("a compressed frame that is longer than its content", right=True)
-def _(f: Forger, real: Vector) -> Files:
+def _(f: Forger, real: Points) -> Files:
     columns = f.columns(PUT)
     contents = columns.payloads()
     path, sealed, end = f.segment(columns, [plain_frame(contents[0]), frame(contents[1], squeezed(contents[1]))])
@@ -270,7 +283,7 @@ def _(f: Forger, real: Vector) -> Files:
 def many_segments(count: int) -> None:
     """A manifest that names this many, of an op each."""
 
-    def make(f: Forger, real: Vector) -> Files:
+    def make(f: Forger, real: Points) -> Files:
         columns, files, refs = f.columns(PUT), {}, []
         for _ in range(count):
             path, sealed, end = f.segment(columns)
@@ -290,7 +303,7 @@ many_segments(65)
 def large_segment(name: str, values: int, right: bool) -> None:
     """Payloads in a plain frame, of so many greatest values."""
 
-    def make(f: Forger, real: Vector) -> Files:
+    def make(f: Forger, real: Points) -> Files:
         writes = [replace(PUT, key=b"%05d" % n, action=bytes(262_144)) for n in range(values)]
         path, sealed, end = f.segment(f.columns(*writes, PUT))
         tail, _ = f.tail(Columns([], start=end.n + 1, before=end.tag))

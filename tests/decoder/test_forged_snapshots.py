@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from forge import PROBE, Columns, Forger, Snapshot, Write, listed, row, seal_snapshot, standing
+from forge import PROBE, Columns, Forger, Points, Snapshot, Write, listed, row, seal_snapshot, standing
 from parse import u32, u64
-from replica import LOG, MAP, ROOT, Collection, Context, Dot, Point, Vector
+from replica import LOG, MAP, ROOT, Collection, Context, Dot, Entry, Point
 from stage import Case, Files, Stage
 
 CASES: list[Case] = []
@@ -18,7 +18,7 @@ ANOTHER = b"\xaa" * 16
 def case(name: str, change: Callable[[Forger, Snapshot, Point], Snapshot] | None = None, right: bool = False) -> None:
     """The forged device's first two ops are trimmed: the snapshot alone has its record and the probe."""
 
-    def make(f: Forger, real: Vector) -> Files:
+    def make(f: Forger, real: Points) -> Files:
         first, put = f.own_record(), Write(PROBE, b"k")
         _, first_end = f.tail(f.columns())
         _, end = f.tail(f.columns(put))
@@ -53,7 +53,7 @@ def two_chunks(f: Forger, s: Snapshot, first: bytes) -> Snapshot:
     return replace(s, chunks=[[root], [probe]], firsts=[start, (PROBE, first)])
 
 
-AHEAD = Context({ANOTHER: Point(9, bytes(8))}, frozenset([Dot(b"\xbb" * 16, 3, bytes(8))])).encoded()
+AHEAD = Context({ANOTHER: Entry(9, bytes(8))}, frozenset([Dot(b"\xbb" * 16, 3, bytes(8))])).encoded()
 
 case("a snapshot", right=True)
 case("two chunks", lambda f, s, e: two_chunks(f, s, b"k"), right=True)
@@ -74,8 +74,43 @@ case("a byte after a chunk", lambda f, s, e: replace(s, after=b"\0"))
 case("bytes that are another number", lambda f, s, e: replace(s, more_bytes=1), right=True)
 case("a vector that is not the index's", lambda f, s, e: replace(s, ref_vector={f.device: Point(1, e.tag)}))
 case("another author", lambda f, s, e: replace(s, author=ANOTHER), right=True)
-case("tags", lambda f, s, e: replace(s, tags=u32(1) + f.device + u32(1) + u64(1) + bytes(8)), right=True)
-case("a vector beyond what is published", lambda f, s, e: replace(s, vector={f.device: Point(9, e.tag)}))
+
+
+def tags(*values: int) -> bytes:
+    return listed([bytes([value] * 8) for value in values])
+
+
+def islands(*each: tuple[int, bytes]) -> bytes:
+    """Of a device that nobody knows."""
+    return u32(1) + ANOTHER + listed([u64(start) + bytes(8) + its for start, its in each])
+
+
+def fork(trunk: int, *each: bytes) -> bytes:
+    return u32(1) + ANOTHER + u64(trunk) + bytes(8) + listed(list(each))
+
+
+def island_case(name: str, island: bytes, ends: list[Dot], right: bool = False) -> None:
+    case(name, lambda f, s, e: replace(s, islands=island, beyond=ends), right)
+
+
+END = Dot(ANOTHER, 6, b"\6" * 8)
+island_case("an island", islands((5, tags(5, 6))), [END], right=True)
+island_case("two islands", islands((3, tags(3)), (5, tags(5, 6))), [Dot(ANOTHER, 3, b"\3" * 8), END], right=True)
+island_case("an island from 1", islands((1, tags(5, 6))), [Dot(ANOTHER, 2, b"\6" * 8)])
+island_case("an empty island", islands((5, tags())), [])
+island_case("an island that overflows", islands(((1 << 64) - 2, tags(5, 6))), [Dot(ANOTHER, (1 << 64) - 1, b"\6" * 8)])
+island_case("an island that its manifest does not name", islands((5, tags(5, 6))), [])
+island_case("an island of another end", islands((5, tags(5, 6))), [Dot(ANOTHER, 5, b"\5" * 8)])
+island_case("an end without an island", u32(0), [END])
+case("a fork", lambda f, s, e: replace(s, forks=fork(5, tags(6, 7), tags(8))), right=True)
+case("a fork of lines partly known", lambda f, s, e: replace(s, forks=fork(5, tags(0, 7), tags(8, 9))), right=True)
+case("a fork of one line", lambda f, s, e: replace(s, forks=fork(5, tags(6, 7))), right=True)
+case("a fork of no line", lambda f, s, e: replace(s, forks=fork(5)))
+case("a fork of a line that begins another", lambda f, s, e: replace(s, forks=fork(5, tags(6, 7), tags(6))))
+case("a fork that overflows", lambda f, s, e: replace(s, forks=fork((1 << 64) - 3, tags(6, 7), tags(8))))
+case("a fork up to the greatest number", lambda f, s, e: replace(s, forks=fork((1 << 64) - 4, tags(6, 7), tags(8))), right=True)
+case("a fork of 257 lines", lambda f, s, e: replace(s, forks=fork(5, *(listed([n.to_bytes(8)]) for n in range(1, 258)))))
+case("a vector beyond what is published", lambda f, s, e: replace(s, vector={f.device: Point(9, e.tag)}), right=True)
 case("rows that fall", lambda f, s, e: with_probe(s, listed([row(b"k", value(f, e)), row(b"a", value(f, e))])))
 case("a row twice", lambda f, s, e: with_probe(s, listed([row(b"k", value(f, e))] * 2)))
 case("a row with nothing standing", lambda f, s, e: with_probe(s, listed([row(b"k", value(f, e)), row(b"l")])))
@@ -95,7 +130,7 @@ case(
 case(
     "a context that the vector covers",
     lambda f, s, e: with_probe(
-        s, listed([row(b"k", value(f, e, context=Context({f.device: e}, frozenset()).encoded()))])
+        s, listed([row(b"k", value(f, e, context=Context({f.device: Entry(*e)}, frozenset()).encoded()))])
     ),
     right=True,
 )
@@ -121,12 +156,12 @@ case("a deletion in two objects", lambda f, s, e: replace(s, digests=[[b"\1" * 1
 case("an empty deletions object", lambda f, s, e: replace(s, digests=[[]]))
 
 
-def long_tags(count: int) -> bytes:
-    return u32(1) + ANOTHER + u32(count) + b"".join(u64(n) + bytes(8) for n in range(1, count + 1))
+def long_line(count: int) -> bytes:
+    return fork(5, u32(count) + b"\1" * 8 * count, tags(8))
 
 
-case("an index of 15 MiB", lambda f, s, e: replace(s, tags=long_tags(15 << 16)), right=True)
-case("an index of 17 MiB", lambda f, s, e: replace(s, tags=long_tags(17 << 16)))
+case("an index of 15 MiB", lambda f, s, e: replace(s, forks=long_line(15 << 17)), right=True)
+case("an index of 17 MiB", lambda f, s, e: replace(s, forks=long_line(17 << 17)))
 case(
     "a chunk of no rows",
     lambda f, s, e: replace(s, chunks=[s.chunks[0], []], firsts=[*s.firsts, (PROBE, b"z")]),

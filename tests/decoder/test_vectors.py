@@ -10,13 +10,27 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import crypto
+import lines
 import merge
 import run
 import snapshot
 from decode import decode
 from manifest import Manifest, ObjectRef, read_beacon, read_manifest
 from parse import Reader, Refused, require, u32, u64
-from replica import KINDS, LOG, Action, Collection, Context, Dot, Point, Stamp, Vector, covers, join_vectors
+from replica import (
+    KINDS,
+    LOG,
+    Action,
+    Collection,
+    Context,
+    Dot,
+    Entry,
+    Further,
+    Point,
+    Stamp,
+    Vector,
+    read_vector,
+)
 from run import Op, Run
 from snapshot import RowKey, Standing
 from vault import HEADER
@@ -69,7 +83,22 @@ def dot(value: Json) -> Dot:
 
 
 def vector(value: Json) -> Vector:
-    return {h(v, "device"): Point(int(v["n"]), h(v, "tag")) for v in value}
+    further = lambda v: tuple(Further(Point(int(f["n"]), h(f, "tag")), int(f["fork"])) for f in v.get("further", []))  # noqa: E731
+    return {h(v, "device"): Entry(int(v["n"]), h(v, "tag"), further(v)) for v in value}
+
+
+def dots(value: Json) -> set[Dot]:
+    return {dot(v) for v in value}
+
+
+def tags(value: Json) -> lines.Tags:
+    return tuple(bytes.fromhex(tag) for tag in value)
+
+
+def forks(g: Json) -> lines.Forks:
+    """What a case knows of forked devices: nothing, where it does not say."""
+    fork = lambda v: lines.Fork(int(v["trunk"]), h(v, "before"), tuple(tags(line) for line in v["lines"]))  # noqa: E731
+    return {h(v, "device"): fork(v) for v in g.get("forks", [])}
 
 
 def stamp(value: Json) -> Stamp:
@@ -99,7 +128,15 @@ def dot_value(d: Dot) -> Json:
 
 
 def vector_value(v: Vector) -> Json:
-    return [dot_value(Dot(device, p.n, p.tag)) for device, p in sorted(v.items())]
+    entries = []
+    for device, entry in sorted(v.items()):
+        value = dot_value(Dot(device, entry.n, entry.tag))
+        if entry.further:
+            value["further"] = [
+                {"n": str(f.point.n), "tag": f.point.tag.hex(), "fork": str(f.fork)} for f in entry.further
+            ]
+        entries.append(value)
+    return entries
 
 
 def stamp_value(s: Stamp) -> Json:
@@ -166,6 +203,7 @@ def manifest_value(m: Manifest) -> Json:
         "index": object_value(m.snapshot.index),
         "bytes": str(m.snapshot.bytes),
         "vector": vector_value(m.snapshot.vector),
+        "beyond": [dot_value(d) for d in sorted(m.snapshot.beyond)],
     }
     return {
         "device": m.device.hex(),
@@ -178,6 +216,10 @@ def manifest_value(m: Manifest) -> Json:
         "tail": run_value(m.tail),
         "snapshot": named,
         "damaged": [{"device": d.hex(), "from": str(a), "to": str(b)} for d, a, b in m.damaged],
+        "revoked": [
+            {"device": d.hex(), "mark": mark and {"n": str(mark.n), "tag": mark.tag.hex()}, "at_ms": str(at_ms)}
+            for d, (mark, at_ms) in m.revoked.items()
+        ],
     }
 
 
@@ -334,12 +376,37 @@ def index(g: Json) -> Json:
         }
         for c in read.chunks
     ]
+    tags_value = lambda tags: [tag.hex() for tag in tags]  # noqa: E731
+    islands = [
+        {
+            "device": d.hex(),
+            "islands": [{"from": str(i.start), "before": i.before.hex(), "tags": tags_value(i.tags)} for i in islands],
+        }
+        for d, islands in read.islands.items()
+    ]
+    forks = [
+        {
+            "device": d.hex(),
+            "trunk": str(f.trunk),
+            "before": f.before.hex(),
+            "lines": [tags_value(line) for line in f.lines],
+        }
+        for d, f in read.forks.items()
+    ]
     return {
         "device": read.device.hex(),
         "vector": vector_value(read.vector),
+        "islands": islands,
+        "forks": forks,
         "chunks": chunks,
         "deletions": [{"object": object_value(d.object), "content": d.content.hex()} for d in read.deletions],
     }
+
+
+def index_as_named(g: Json) -> Json:
+    read = Reader.whole(h(g, "plaintext"), snapshot.read_index(h(g, "vault"), h(g, "space")))
+    snapshot.require_as_named(read, vector(g["vector"]), frozenset(dots(g["beyond"])))
+    return True
 
 
 def chunk(g: Json) -> Json:
@@ -407,15 +474,21 @@ def stamp_after_seeing(g: Json) -> Json:
 
 
 def apply(g: Json) -> Json:
-    holder = vector(g["holder"])
-    return slot_value(merge.applied_write(slot(g["slot"]), standing(g["write"]), vector(g["seen"]), holder))
+    holder, write = vector(g["holder"]), standing(g["write"])
+    return slot_value(merge.applied_write(slot(g["slot"]), write, vector(g["seen"]), holder, forks(g)))
 
 
 def merged(g: Json) -> Json:
-    mine, theirs = vector(g["my_vector"]), vector(g["their_vector"])
-    islands = {dot(d) for d in g["my_islands"]}
-    both = merge.merged(slot(g["mine"]), lambda d: covers(mine, d) or d in islands, slot(g["theirs"]), theirs)
-    return slot_value(merge.settle(both, join_vectors(mine, theirs)))
+    known, mine, theirs = forks(g), vector(g["my_vector"]), vector(g["their_vector"])
+    my_islands, their_islands = dots(g["my_islands"]), dots(g.get("their_islands", []))
+    mine_has = lambda d: lines.covers(mine, d, known) or d in my_islands  # noqa: E731
+    theirs_has = lambda d: lines.covers(theirs, d, known) or d in their_islands  # noqa: E731
+    both = merge.merged(slot(g["mine"]), mine_has, slot(g["theirs"]), theirs_has, known)
+    return slot_value(merge.settle(both, lines.join_vectors(mine, theirs, known), known))
+
+
+def join_vectors(g: Json) -> Json:
+    return vector_value(lines.join_vectors(vector(g["mine"]), vector(g["theirs"]), forks(g)))
 
 
 def log_entry(g: Json) -> Json:
@@ -451,6 +524,10 @@ CHECKS: dict[str, Callable[[Json], Json]] = {
     "beacon": beacon,
     "merge-beacons": merge_beacons,
     "index": index,
+    "index-as-named": index_as_named,
+    "vector": lambda g: vector_value(Reader.whole(h(g, "bytes"), read_vector)),
+    "covers": lambda g: [lines.covers(vector(g["vector"]), dot(d), forks(g)) for d in g["dots"]],
+    "join-vectors": join_vectors,
     "chunk": chunk,
     "chunk-range": chunk_range,
     "deletions": deletions,

@@ -77,8 +77,8 @@ class Vault:
     slots: list[SlotSeen]
     beacon: dict[bytes, tuple[int, bytes]]
     manifests: dict[bytes, Manifest]
-    epochs: dict[bytes, int]
-    """The number of the epoch that each manifest is sealed under."""
+    epochs: dict[bytes, crypto.Epoch]
+    """The epoch that each manifest is sealed under."""
     runs: dict[bytes, list[tuple[str, Run]]]
     """Each device's segments and tail, by rising n, with the object each was read from."""
     snapshots: list[Snapshot]
@@ -104,7 +104,7 @@ def read_vault(bucket: Bucket, secret: str) -> Vault:
         path = f"{objects.space}/manifests/{name}"
         device = bytes.fromhex(name)
         manifests[device] = objects.manifest(device)
-        epochs[device] = crypto.read_clear_header(bucket.get(path), crypto.MANIFEST).number
+        epochs[device] = crypto.read_clear_header(bucket.get(path), crypto.MANIFEST)
         runs[device] = objects.runs(manifests[device])
     with reading(f"{objects.space}/beacon"):
         beacon = objects.open(f"{objects.space}/beacon", crypto.BEACON, read_beacon(vault, ring.space))
@@ -197,7 +197,7 @@ class _Objects:
         with reading(path):
             read = snapshot.read_index(self.ring.vault, self.ring.space)
             index = self.open(path, crypto.INDEX, read, ref.index)
-            require(index.vector == ref.vector, "the vector is not the one that names it")
+            snapshot.require_as_named(index, ref.vector, ref.beyond)
         rows: Rows = []
         for here, following in zip(index.chunks, [c.first for c in index.chunks[1:]] + [None]):
             chunk_path = f"{self.space}/snapshots/{here.object.id.hex()}"

@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod archive;
 pub(crate) mod conflicts;
 pub(crate) mod demo;
+pub(crate) mod devices;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod meta;

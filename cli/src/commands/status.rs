@@ -1,12 +1,13 @@
-//! `status` and `devices`: what is known without a request.
+//! `status`: what is known without a request.
 
+use crate::commands::devices::{device_json, device_line, name};
 use crate::commands::sync::{cost, meter_json};
 use crate::context::Context;
 use crate::exit::{Result, describe, to_json};
 use crate::output::{Lines, one_line, time};
 use clap::Args;
 use serde_json::{Value, json};
-use tidelock::{DeviceStatus, Kind};
+use tidelock::Kind;
 
 /// Show what is known of the vault, without a request
 ///
@@ -20,11 +21,6 @@ pub(crate) struct Status {
     #[arg(long)]
     last_sync: bool,
 }
-
-/// List the vault's devices
-#[derive(Args, Debug)]
-#[command(after_help = "Example:\n  tidelock devices")]
-pub(crate) struct Devices {}
 
 impl Status {
     pub(crate) fn run(self, context: &Context) -> Result {
@@ -45,22 +41,6 @@ impl Status {
         if output.verbose {
             for (name, text) in more_facts(&status) {
                 lines.line(&format!("{name:<12} {text}"))?;
-            }
-        }
-        lines.end()
-    }
-}
-
-impl Devices {
-    pub(crate) fn run(self, context: &Context) -> Result {
-        let status = context.open_local()?.status()?;
-        let mut lines = Lines::new();
-        for device in &status.devices {
-            let own = Some(device.id) == status.device;
-            if context.output.json {
-                lines.line(&device_json(device, own).to_string())?;
-            } else {
-                lines.line(&device_line(device, own))?;
             }
         }
         lines.end()
@@ -109,20 +89,12 @@ fn more_facts(status: &tidelock::Status) -> Vec<(&'static str, String)> {
     facts.extend(
         status.collections.iter().map(|collection| ("collection", one_line(collection.to_string().as_bytes()))),
     );
-    facts.extend(status.devices.iter().map(|device| ("device", device_line(device, Some(device.id) == status.device))));
+    facts.extend(status.devices.iter().map(|device| ("device", device_line(device))));
     facts
 }
 
-fn device_line(device: &DeviceStatus, own: bool) -> String {
-    let seen = if own { "this device".to_owned() } else { format!("seen {}", when(device.seen_ms)) };
-    format!("{}\t{}\t{} changes\t{seen}", device.id, name(device), device.applied)
-}
-
-fn name(device: &DeviceStatus) -> String {
-    device.name.as_ref().map_or("(not named yet)".to_owned(), |name| one_line(name.as_bytes()))
-}
-
-fn when(unix_ms: Option<u64>) -> String {
+/// A time, or none.
+pub(crate) fn when(unix_ms: Option<u64>) -> String {
     unix_ms.map_or("never".to_owned(), time)
 }
 
@@ -144,17 +116,6 @@ fn status_json(status: &tidelock::Status, store: &str) -> Value {
     out["conditional_writes"] = status.conditional_writes.into();
     out["stopped"] = status.stopped.as_ref().map(to_json).into();
     out
-}
-
-fn device_json(device: &DeviceStatus, own: bool) -> Value {
-    json!({
-        "id": device.id.to_string(),
-        "name": device.name,
-        "this": own,
-        "sequence": device.sequence,
-        "applied": device.applied,
-        "seen": device.seen_ms.map(time),
-    })
 }
 
 /// A collection's kind and name.

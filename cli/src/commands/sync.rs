@@ -112,7 +112,11 @@ fn later(output: Output, error: &Error) -> Result {
     Ok(())
 }
 
-fn once(context: &Context, work: impl AsyncFnOnce(&Vault) -> std::result::Result<SyncReport, Error>) -> Result {
+/// Runs an operation that ends in a sync, and tells what it did and cost.
+pub(crate) fn once(
+    context: &Context,
+    work: impl AsyncFnOnce(&Vault) -> std::result::Result<SyncReport, Error>,
+) -> Result {
     let output = context.output;
     context.with_vault(async |vault| {
         let before = vault.status().await?.meter;

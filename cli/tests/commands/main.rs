@@ -5,6 +5,7 @@ mod archives;
 #[cfg(target_os = "linux")]
 mod bad_input;
 mod device;
+mod devices;
 mod records;
 mod refusals;
 mod served;

@@ -11,14 +11,14 @@ use tempfile::TempDir;
 use tidelock_cli::serve::{ServeHandle, ServeKeys, ServeOptions};
 
 /// The embedded server, with one bucket.
-struct Served {
-    folder: TempDir,
+pub(crate) struct Served {
+    pub(crate) folder: TempDir,
     keys: ServeKeys,
-    server: ServeHandle,
+    pub(crate) server: ServeHandle,
 }
 
 impl Served {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("buckets/my-bucket")).unwrap();
         let keys = ServeKeys::generate().unwrap();
@@ -27,11 +27,11 @@ impl Served {
         Self { folder, keys, server }
     }
 
-    fn device(&self, name: &str) -> Device {
+    pub(crate) fn device(&self, name: &str) -> Device {
         Device { local: self.folder.path().join(name) }
     }
 
-    fn run(&self, device: &Device, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, device: &Device, arguments: &[&str]) -> Ran {
         self.run_with(device, arguments, &self.keys.secret_key)
     }
 
@@ -43,7 +43,7 @@ impl Served {
 }
 
 /// The address of a bucket on a server.
-fn store(bucket: &str, server: SocketAddr) -> String {
+pub(crate) fn store(bucket: &str, server: SocketAddr) -> String {
     format!("s3://{bucket}/notes?endpoint=http://{server}")
 }
 

@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 /// The most epochs a vault may have: each revocation opens one.
 pub const EPOCHS_MAX: usize = 4096;
 const EPOCH_BYTES: usize = 4 + 8 + 32;
+/// The most epochs, and the greatest number, up to which a ring that is apart is taken: forgeries leave room for real turns.
+const APART_MAX: usize = EPOCHS_MAX / 2;
 
 secret!(/// What all keys of a vault's epoch come from. Whoever holds the newest is the owner.
     #[derive(BorshSerialize, BorshDeserialize)]
@@ -32,11 +34,25 @@ impl RootSecret {
     }
 }
 
-/// Every epoch's root secret of one vault, without a hole: each has all that came before it, back to number 1.
+/// Epochs' root secrets of one vault, back to number 1. Everything is sealed under the current one; the others open what
+/// is there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyRing {
     vault: VaultId,
     epochs: BTreeMap<EpochId, RootSecret>,
+    current: EpochId,
+}
+
+/// What a ring was to the one that was told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It has all that was known: its current epoch is the current one now.
+    Newer,
+    /// Nothing in it is new.
+    Known,
+    /// Each has what the other lacks: two devices turned at once, or it is a forgery. All of it opens objects, and the
+    /// current epoch stays.
+    Apart,
 }
 
 impl KeyRing {
@@ -45,7 +61,7 @@ impl KeyRing {
     /// # Errors
     /// `corrupt` unless `epoch` is number 1. Later epochs come from their `keys/` object: [`open_keys`].
     pub fn first(vault: VaultId, epoch: EpochId, secret: RootSecret) -> Result<Self, Error> {
-        Self::checked(vault, BTreeMap::from([(epoch, secret)]))
+        Self::checked(vault, BTreeMap::from([(epoch, secret)]), epoch)
     }
 
     /// The vault it belongs to.
@@ -53,9 +69,14 @@ impl KeyRing {
         self.vault
     }
 
-    /// The epoch everything is sealed under: the greatest number, then the greatest id.
-    pub fn newest(&self) -> EpochId {
-        *self.epochs.last_key_value().expect("a ring holds its first epoch").0
+    /// The epoch everything is sealed under.
+    pub fn current(&self) -> EpochId {
+        self.current
+    }
+
+    /// The greatest number of an epoch in it.
+    pub fn greatest_number(&self) -> u32 {
+        self.epochs.last_key_value().expect("a ring holds its first epoch").0.number
     }
 
     /// All epochs, oldest first.
@@ -68,32 +89,48 @@ impl KeyRing {
         self.epochs.get(&epoch)
     }
 
-    /// Adds an epoch; one that is there already changes nothing.
+    /// Adds an epoch, which is the current one from now on.
     ///
     /// # Errors
     /// `corrupt` for another secret of a known epoch, a second epoch number 1, number 0, or more than [`EPOCHS_MAX`].
     pub fn add(&mut self, epoch: EpochId, secret: RootSecret) -> Result<(), Error> {
-        if self.epochs.get(&epoch).is_some_and(|known| *known != secret) {
+        let mut epochs = self.epochs.clone();
+        if epochs.insert(epoch, secret).is_some_and(|known| known != epochs[&epoch]) {
             return Err(corrupt("key ring"));
         }
-        let mut epochs = self.epochs.clone();
-        epochs.insert(epoch, secret);
-        *self = Self::checked(self.vault, epochs)?;
+        *self = Self::checked(self.vault, epochs, epoch)?;
         Ok(())
     }
 
-    /// Adds every epoch of another ring of this vault.
+    /// Takes what a slot and its `keys` object tell. Whoever lacks the current epoch's secret cannot make a ring that has it,
+    /// and so cannot bring another epoch in its place.
     ///
     /// # Errors
-    /// `corrupt` if the two are not rings of one vault: another first epoch, another secret of one that both have; or more
-    /// than [`EPOCHS_MAX`].
-    pub fn join(&mut self, other: &Self) -> Result<(), Error> {
-        let mut joined = self.clone();
-        for (epoch, secret) in &other.epochs {
-            joined.add(*epoch, secret.clone())?;
+    /// `corrupt`, and nothing is taken, if the two are not rings of one vault (another first epoch, another secret of one
+    /// that both have), or if a ring that is apart takes more than half of the room that real turns need.
+    pub fn take(&mut self, told: &Self) -> Result<Told, Error> {
+        let mut epochs = self.epochs.clone();
+        for (epoch, secret) in &told.epochs {
+            if epochs.insert(*epoch, secret.clone()).is_some_and(|known| known != *secret) {
+                return Err(corrupt("key ring"));
+            }
         }
-        *self = joined;
-        Ok(())
+        let (known, all) = (self.epochs.len(), epochs.len());
+        let (took, current) = match (all == told.epochs.len(), all == known) {
+            (true, same) => (if same { Told::Known } else { Told::Newer }, told.current),
+            (false, true) => (Told::Known, self.current),
+            (false, false) => (Told::Apart, self.current),
+        };
+        let greatest = *epochs.last_key_value().expect("a ring holds its first epoch").0;
+        if took == Told::Apart && (all > APART_MAX || greatest.number as usize > APART_MAX) {
+            return Err(corrupt("key ring"));
+        }
+        let (took, current) = match took {
+            Told::Apart if weakened!(GreatestKeysTaken) => (Told::Newer, greatest),
+            took => (took, current),
+        };
+        *self = Self::checked(self.vault, epochs, current)?;
+        Ok(took)
     }
 
     /// Seals and opens a space's objects of one epoch. `None` for an epoch that is not known here.
@@ -116,11 +153,14 @@ impl KeyRing {
         HashKey(derive(&self.first_secret().0, labels::IMPORT, &[&self.vault.0]))
     }
 
-    /// The one encoding of the ring, for the local store: vault(16), then as in a `keys` object, but with the newest too.
+    /// The one encoding of the ring, for the local store: vault(16), then as in a `keys` object, but with all epochs, then the
+    /// current one's number(4, little-endian) and id(8).
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut out = Zeroizing::new(Vec::with_capacity(VaultId::BYTES + 4 + self.epochs.len() * EPOCH_BYTES));
+        let mut out = Zeroizing::new(Vec::with_capacity(VaultId::BYTES + 4 + self.epochs.len() * EPOCH_BYTES + 12));
         out.extend_from_slice(&self.vault.0);
         out.extend_from_slice(&encode(self.epochs.iter()));
+        out.extend_from_slice(&self.current.number.to_le_bytes());
+        out.extend_from_slice(&self.current.id);
         out
     }
 
@@ -129,28 +169,35 @@ impl KeyRing {
     /// # Errors
     /// `corrupt` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let (vault, entries) = bytes.split_first_chunk().ok_or_else(|| corrupt("key ring"))?;
-        Self::checked(VaultId(*vault), decode(entries).ok_or_else(|| corrupt("key ring"))?)
+        let bad = || corrupt("key ring");
+        let (vault, rest) = bytes.split_first_chunk().ok_or_else(bad)?;
+        let (entries, current) = rest.split_last_chunk::<12>().ok_or_else(bad)?;
+        let current = EpochId::try_from_slice(current).map_err(|_| bad())?;
+        Self::checked(VaultId(*vault), decode(entries).ok_or_else(bad)?, current)
     }
 
     fn first_secret(&self) -> &RootSecret {
         self.epochs.first_key_value().expect("a ring holds its first epoch").1
     }
 
-    /// The one gate of every ring: exactly one epoch number 1, none below, not too many.
-    fn checked(vault: VaultId, epochs: BTreeMap<EpochId, RootSecret>) -> Result<Self, Error> {
+    /// The one gate of every ring: exactly one epoch number 1, none below, not too many, and the current one among them.
+    fn checked(vault: VaultId, epochs: BTreeMap<EpochId, RootSecret>, current: EpochId) -> Result<Self, Error> {
         let starts_at_one = epochs.first_key_value().is_some_and(|(epoch, _)| epoch.number == 1);
         let firsts = epochs.keys().filter(|epoch| epoch.number == 1).count();
-        if !starts_at_one || firsts != 1 || epochs.len() > EPOCHS_MAX {
+        if !starts_at_one || firsts != 1 || epochs.len() > EPOCHS_MAX || !epochs.contains_key(&current) {
             return Err(corrupt("key ring"));
         }
-        Ok(Self { vault, epochs })
+        Ok(Self { vault, epochs, current })
     }
 }
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyRing").field("vault", &self.vault).field("epochs", &self.epochs.keys()).finish()
+        f.debug_struct("KeyRing")
+            .field("vault", &self.vault)
+            .field("epochs", &self.epochs.keys())
+            .field("current", &self.current)
+            .finish()
     }
 }
 
@@ -164,9 +211,10 @@ pub fn keys_path(epoch: EpochId) -> String {
     format!("keys/{epoch}")
 }
 
-/// The ring's `keys/{newest}` object: all earlier epochs, sealed under the newest.
+/// The ring's `keys/{current}` object: all epochs below the current one, sealed under it.
 pub fn seal_keys(ring: &KeyRing, device: &DeviceSecret, entropy: &mut dyn Entropy) -> Vec<u8> {
-    let (&epoch, secret) = ring.epochs.last_key_value().expect("a ring holds its first epoch");
+    let epoch = ring.current;
+    let secret = ring.root_secret(epoch).expect("a ring holds its current epoch");
     let path = keys_path(epoch);
     let place = Place { vault: ring.vault, kind: ObjectKind::Keys, epoch, path: &path };
     let plaintext = encode(ring.epochs.range(..epoch));
@@ -174,7 +222,7 @@ pub fn seal_keys(ring: &KeyRing, device: &DeviceSecret, entropy: &mut dyn Entrop
     seal(&secret.keys_key(ring.vault), &place, &salt, &plaintext)
 }
 
-/// The whole ring, from the newest epoch's secret (a slot has it) and its `keys` object.
+/// The whole ring, from the current epoch's secret (a slot has it) and its `keys` object.
 ///
 /// # Errors
 /// `corrupt` if it does not open at this place with this secret, or doesn't make a whole ring; the first epoch has none.
@@ -188,7 +236,7 @@ pub fn open_keys(vault: VaultId, epoch: EpochId, secret: RootSecret, sealed: &[u
         return Err(corrupt(&path));
     }
     epochs.insert(epoch, secret);
-    KeyRing::checked(vault, epochs)
+    KeyRing::checked(vault, epochs, epoch)
 }
 
 /// count(4, little-endian), then per epoch, ascending: number(4, little-endian) ‖ id(8) ‖ secret(32).

@@ -22,7 +22,7 @@ pub use code::RecoveryCode;
 pub use device::{DeviceSecret, PublicKey, Signature, device_id, verify};
 pub use envelope::{ObjectKind, Place, Salt, epoch_of, open, seal, sealed_len};
 pub use hedge::Entropy;
-pub use keys::{EPOCHS_MAX, KeyRing, RootSecret, keys_path, open_keys, private_space_id, seal_keys};
+pub use keys::{EPOCHS_MAX, KeyRing, RootSecret, Told, keys_path, open_keys, private_space_id, seal_keys};
 pub use secret::{ContentKey, HashKey};
 pub use sizes::{pad_padme, pad_to_power_of_two, padme_len, unpad_padme, unpad_to_power_of_two};
 pub use slots::{Opener, SlotName, SlotPayload, SlotRecord, open_slot, seal_slot, stretching_of};

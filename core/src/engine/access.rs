@@ -68,5 +68,5 @@ async fn replace(
         let stays = new.as_ref().map(|new| new.name.path());
         Ok(old.iter().map(|record| record.name.path()).filter(|path| Some(path) != stays.as_ref()).collect())
     })?;
-    sync::publish(cx).await
+    sync::publish(cx).await.map(|_| ())
 }

@@ -17,11 +17,14 @@ pub(super) fn held(head: &Head, named: Option<&SnapshotRef>) -> Option<SnapshotR
 
 fn newer<'a>(head: &'a Head, named: Option<&'a SnapshotRef>) -> impl Iterator<Item = &'a SnapshotRef> {
     let vector = head.vector();
-    head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).filter(move |newer| {
-        vector.covers_all(&newer.vector)
-            && named.is_none_or(|old| {
-                newer.vector.covers_all(&old.vector) && (newer.vector != old.vector || newer.index.id < old.index.id)
-            })
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    counting.filter_map(|(_, peer)| peer.snapshot.as_ref()).filter(move |newer| {
+        let held = vector.covers_all(&newer.vector, &head.forks) && newer.beyond.iter().all(|dot| head.has(dot));
+        let is_newer = |old: &SnapshotRef| {
+            let same = (&newer.vector, &newer.beyond) == (&old.vector, &old.beyond);
+            newer.covers_all(old, &head.forks) && (!same || newer.index.id < old.index.id)
+        };
+        held && named.is_none_or(is_newer)
     })
 }
 
@@ -38,7 +41,7 @@ pub(super) async fn open_newest(cx: &Shared, identity: &Arc<Identity>) -> Result
     });
     let Some(named) = found else { return Ok(Vec::new()) };
     let Some(index) = merge::read_named_index(cx, identity, &named.index).await? else { return Ok(Vec::new()) };
-    if index.vector != named.vector {
+    if index.vector != named.vector || index.beyond() != named.beyond {
         return Ok(Vec::new());
     }
     cx.step(|tx| {

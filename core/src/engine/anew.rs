@@ -10,8 +10,16 @@ use crate::replica::{Action, Collection, Kind, Slot, decode};
 use std::sync::Arc;
 
 /// Everything that belongs to a device's id. Collections keep their numbers.
-const TABLES: [Table; 7] =
-    [Table::Records, Table::Ops, Table::Tombstones, Table::Devices, Table::Deletions, Table::Conflicts, Table::Unnamed];
+const TABLES: [Table; 8] = [
+    Table::Records,
+    Table::Ops,
+    Table::Tombstones,
+    Table::Devices,
+    Table::Deletions,
+    Table::Conflicts,
+    Table::Unnamed,
+    Table::Tags,
+];
 
 /// Takes on an identity. In an empty store that is all; else own writes that stand are written again, in the same step.
 pub(super) fn begin(tx: &mut Tx<'_>, identity: &Arc<Identity>) -> Result<(), Error> {
@@ -28,6 +36,8 @@ pub(super) fn begin(tx: &mut Tx<'_>, identity: &Arc<Identity>) -> Result<(), Err
     // What was learnt of the server stands, whatever the vault: its clock and its region.
     head.bucket = Bucket { skew_ms: head.bucket.skew_ms, region: head.bucket.region.take(), ..Bucket::default() };
     head.peers.clear();
+    head.forks = Arc::default();
+    head.revoked.clear();
     head.identity = Some(identity.clone());
     for (collection, key, value) in written {
         match collection.kind {

@@ -228,6 +228,23 @@ pub enum Operation {
     /// Replaces the recovery code. The old one opens nothing that is written from now on. A crashed one is resumed by calling
     /// it again.
     ReplaceRecoveryCode,
+    /// Says that a device is not expected any more: others wait for it no longer. What it publishes counts whenever it comes,
+    /// and it is expected again then.
+    RetireDevice {
+        /// Another device.
+        device: DeviceId,
+    },
+    /// Shuts a device out: the keys turn, and of what it publishes from now on nothing counts. What others had taken of it
+    /// stays. A crashed one is finished by the next sync.
+    RevokeDevice {
+        /// Another device.
+        device: DeviceId,
+    },
+    /// Takes what a revoked device published beyond what counts.
+    AdoptDevice {
+        /// A revoked device.
+        device: DeviceId,
+    },
 }
 
 impl std::fmt::Debug for Operation {
@@ -243,6 +260,9 @@ impl std::fmt::Debug for Operation {
             Self::Republish => "Republish",
             Self::SetPassphrase { .. } => "SetPassphrase",
             Self::ReplaceRecoveryCode => "ReplaceRecoveryCode",
+            Self::RetireDevice { .. } => "RetireDevice",
+            Self::RevokeDevice { .. } => "RevokeDevice",
+            Self::AdoptDevice { .. } => "AdoptDevice",
         })
     }
 }
@@ -312,7 +332,7 @@ pub enum Outcome {
         /// The new one, shown once.
         recovery_code: RecoveryCode,
     },
-    /// A push, pull, sync, check or republish is done.
+    /// A push, pull, sync, check or republish is done; or a device was retired, revoked or adopted, and that is published.
     Synced(SyncReport),
 }
 
@@ -498,6 +518,19 @@ pub struct Status {
     pub meter: Meter,
 }
 
+/// What a device is to the vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceState {
+    /// The one that tells.
+    This,
+    /// One that is expected to come.
+    Active,
+    /// One that nobody waits for.
+    Retired,
+    /// One that is shut out.
+    Revoked,
+}
+
 /// What is known of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceStatus {
@@ -505,6 +538,10 @@ pub struct DeviceStatus {
     pub id: DeviceId,
     /// Its name, once its record is here.
     pub name: Option<String>,
+    /// What it is to the vault.
+    pub state: DeviceState,
+    /// Of a revoked one: its ops, by number, that do not count; the first and the last.
+    pub quarantined: Option<(u64, u64)>,
     /// The sequence of its newest verified manifest.
     pub sequence: u64,
     /// Its ops applied here without a gap.

@@ -1,13 +1,15 @@
 //! Foreign ops and snapshots meet the local state here, and nowhere else.
 
-use super::head::{Head, Island, Partial};
+use super::head::{Head, Partial};
 use super::state::Tx;
+use super::{lines, tags};
 use crate::local::Table;
 use crate::replica::{
-    Action, Collection, Context, Dot, Kind, Logged, Op, Point, Row, RowKey, Run, SUSPICIOUS_AHEAD_MS, Slot, Standing,
-    Vector, deletion_digest,
+    Action, Collection, Context, Dot, Index, Island, Kind, Logged, Op, Point, Row, RowKey, Run, SUSPICIOUS_AHEAD_MS,
+    Slot, Standing, Vector, deletion_digest,
 };
-use crate::{DeviceId, Error, ErrorKind, Tag};
+use crate::{DeviceId, Error, Tag};
+use std::sync::Arc;
 
 /// The most ops merged in one step.
 pub(super) const OPS_PER_STEP_MAX: usize = 5_000;
@@ -19,24 +21,23 @@ pub(super) enum Applied {
     Whole,
     /// `OPS_PER_STEP_MAX` ops were; the rest begins here.
     More(Place),
-    /// An op had seen what no verified manifest publishes: the rest waits.
+    /// An op had seen what no verified manifest publishes, or what is on no line known here: the rest waits.
     Waits,
-    /// The run does not pass through what is applied here: a second line of this device.
-    Forked,
 }
 
-/// A place within a run: an op's index, and the author's vector and tag before it.
+/// A place within a run: an op's index, and the author's vector before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     index: usize,
     vector: Vector,
-    tag: Tag,
+    /// The tag of each op of the run.
+    tags: Arc<Vec<Tag>>,
 }
 
 impl Place {
     /// Before the first op.
     pub(super) fn start(run: &Run) -> Self {
-        Self { index: 0, vector: run.base.clone(), tag: run.before }
+        Self { index: 0, vector: run.base.clone(), tags: Arc::new(run.tags()) }
     }
 }
 
@@ -48,32 +49,39 @@ pub(super) fn apply_run(
     place: Place,
     counted: &mut u64,
 ) -> Result<Applied, Error> {
-    let Place { index: start, mut vector, mut tag } = place;
-    if start == 0 && contradicts(tx.head, device, run.from - 1, run.before) {
-        return Ok(Applied::Forked);
+    let Place { index: start, mut vector, tags } = place;
+    if start == 0 && !(lines::place_run(tx, device, run, &tags)? && lines::is_placed(tx, &run.base)?) {
+        return Ok(Applied::Waits);
     }
     let unix_ms = tx.now.unix_ms;
+    let forks = tx.head.forks.clone();
     let mut prefix = tx.head.vector();
     let mut checked = false;
+    let mut fresh = Vec::new();
+    let mut applied = Applied::Whole;
     for (at, logged) in run.ops.iter().enumerate().skip(start) {
-        if at - start == OPS_PER_STEP_MAX {
-            return Ok(Applied::More(Place { index: at, vector, tag }));
-        }
         let n = run.from + at as u64;
-        let before = tag;
-        tag = logged.tag(before);
-        vector.join(logged.seen());
-        if n > 1 {
-            vector.raise(device, Point { n: n - 1, tag: before }); // an op has seen its device's earlier ones
+        let (before, tag) = (if at == 0 { run.before } else { tags[at - 1] }, tags[at]);
+        if at - start == OPS_PER_STEP_MAX {
+            applied = Applied::More(Place { index: at, vector, tags: tags.clone() });
+            break;
         }
-        if tx.head.peers.get(&device).is_some_and(|peer| peer.has(n)) {
-            if contradicts(tx.head, device, n, tag) {
-                return Ok(Applied::Forked);
-            }
+        let has = tx.head.has_op(device, Point { n, tag });
+        if !has && (!checked || !logged.seen().is_empty()) && !lines::is_placed(tx, logged.seen())? {
+            applied = Applied::Waits;
+            break;
+        }
+        vector.join(logged.seen(), &forks);
+        if n > 1 {
+            vector.raise(device, Point { n: n - 1, tag: before }, &forks); // an op has seen its device's earlier ones
+        }
+        if has {
             continue;
         }
         if (!checked || !logged.seen().is_empty()) && !is_published(tx.head, &vector) {
-            return Ok(Applied::Waits);
+            lines::note_unplaced(tx, device); // it may be in a snapshot alone: of who has left an id, for one
+            applied = Applied::Waits;
+            break;
         }
         checked = true;
         if let Logged::Op(op) = logged {
@@ -81,25 +89,13 @@ pub(super) fn apply_run(
             tx.head.clock.stamp = tx.head.clock.stamp.after_seeing(op.stamp, unix_ms);
             *counted += 1;
         }
-        if !advance(tx.head, device, n, before, tag) {
-            return Ok(Applied::Forked);
-        }
-        let peer = &tx.head.peers[&device];
-        if peer.n > 0 {
-            prefix.raise(device, Point { n: peer.n, tag: peer.tag });
+        fresh.push((n, tag));
+        for point in advance(tx.head, device, before, Point { n, tag }) {
+            prefix.raise(device, point, &forks);
         }
     }
-    Ok(Applied::Whole)
-}
-
-/// Whether the tag at `n` differs from the one known here.
-fn contradicts(head: &Head, device: DeviceId, n: u64, tag: Tag) -> bool {
-    let Some(peer) = head.peers.get(&device) else { return false };
-    (n == peer.n && n > 0 && tag != peer.tag)
-        || peer
-            .islands
-            .iter()
-            .any(|island| (island.to == n && island.tag != tag) || (island.from - 1 == n && island.before != tag))
+    tags::keep(tx, device, fresh)?;
+    Ok(applied)
 }
 
 /// Whether a vector names no more than the devices' newest verified manifests publish.
@@ -110,56 +106,66 @@ pub(super) fn is_published(head: &Head, vector: &Vector) -> bool {
         if Some(device) == own {
             return point.n <= own_published;
         }
-        head.peers.get(&device).is_some_and(|peer| point.n <= peer.end.n.max(peer.n))
+        // A revoked device holds nobody up: who names ops of it vouches for them.
+        head.is_revoked(device)
+            || head
+                .peers
+                .get(&device)
+                .is_some_and(|peer| point.n <= peer.n || peer.logs().any(|log| point.n <= log.end.n))
     })
 }
 
-/// Counts op `n` as applied: the prefix grows, or an island does. False: it does not join its neighbours' tags.
-fn advance(head: &mut Head, device: DeviceId, n: u64, before: Tag, tag: Tag) -> bool {
+/// Counts an op as applied: its line's prefix grows, or an island does. Gives where prefixes of its device have got to.
+fn advance(head: &mut Head, device: DeviceId, before: Tag, op: Point) -> Vec<Point> {
+    let follows = op.n == 1 || head.prefix_has(device, Point { n: op.n - 1, tag: before });
+    if follows || planted!(IslandTakenForPrefix) {
+        lines::add_point(head, device, op);
+        absorb_islands(head, device);
+        return head.peers[&device].points().collect();
+    }
     let peer = head.peer_mut(device);
-    if n == peer.n + 1 || planted!(IslandTakenForPrefix) {
-        if peer.n > 0 && peer.tag != before && !planted!(IslandTakenForPrefix) {
-            return false;
-        }
-        (peer.n, peer.tag) = (n, tag);
-    } else {
-        match peer.islands.iter_mut().find(|island| island.to + 1 == n) {
-            Some(island) if island.tag != before => return false,
-            Some(island) => (island.to, island.tag) = (n, tag),
-            None => {
-                let at = peer.islands.partition_point(|island| island.from < n);
-                peer.islands.insert(at, Island { from: n, before, to: n, tag });
-            }
+    match peer.islands.iter_mut().find(|island| island.end() == Point { n: op.n - 1, tag: before }) {
+        Some(island) => island.tags.push(op.tag),
+        None => {
+            let island = Island { from: op.n, before, tags: vec![op.tag] };
+            let at = peer.islands.partition_point(|other| *other < island);
+            peer.islands.insert(at, island);
         }
     }
-    absorb_islands(head, device)
+    join_islands(head, device);
+    Vec::new()
 }
 
-/// Islands that the prefix has reached become part of it; those that now touch become one.
-fn absorb_islands(head: &mut Head, device: DeviceId) -> bool {
-    let peer = head.peer_mut(device);
-    let mut joins = true;
-    while let Some(island) = peer.islands.first().copied().filter(|island| island.from <= peer.n + 1) {
-        if island.from == peer.n + 1 && peer.n > 0 && island.before != peer.tag {
-            joins = false;
-        }
-        if island.to > peer.n {
-            (peer.n, peer.tag) = (island.to, island.tag);
-        }
-        peer.islands.remove(0);
+/// Islands that a prefix has reached become part of it.
+fn absorb_islands(head: &mut Head, device: DeviceId) {
+    let reached = |head: &Head, island: &Island| {
+        let follows = Point { n: island.from - 1, tag: island.before };
+        let mut points = head.peers[&device].points();
+        // A prefix may have got into it, or past it, by a snapshot.
+        points.any(|point| point == follows || island.has(point.n, point.tag))
+            || (head.forks.of(device).is_some() && head.prefix_has(device, follows))
+            || head.prefix_has(device, island.end())
+    };
+    loop {
+        let found = head.peers[&device].islands.iter().position(|island| reached(head, island));
+        let Some(at) = found else { return };
+        let end = head.peer_mut(device).islands.remove(at).end();
+        lines::add_point(head, device, end);
     }
-    let mut at = 0;
-    while at + 1 < peer.islands.len() {
-        let (left, right) = (peer.islands[at], peer.islands[at + 1]);
-        if left.to + 1 == right.from {
-            joins &= left.tag == right.before;
-            peer.islands[at] = Island { to: right.to, tag: right.tag, ..left };
-            peer.islands.remove(at + 1);
-        } else {
-            at += 1;
-        }
+}
+
+/// Islands that touch become one.
+fn join_islands(head: &mut Head, device: DeviceId) {
+    let islands = &mut head.peer_mut(device).islands;
+    while let Some((left, right)) = (0..islands.len()).find_map(|left| {
+        let end = islands[left].end();
+        let follows = |right: &Island| right.from == end.n + 1 && right.before == end.tag;
+        islands.iter().position(follows).map(|right| (left, right))
+    }) {
+        let tags = std::mem::take(&mut islands[right].tags);
+        islands[left].tags.extend(tags);
+        islands.remove(right);
     }
-    joins
 }
 
 /// One op, numbered and not applied yet.
@@ -169,17 +175,18 @@ fn apply_op(tx: &mut Tx<'_>, op: &Op, dot: Dot, seen: &Vector, prefix: &Vector) 
     }
     let number = tx.collection(&op.collection);
     let before = tx.slot(number, &op.key)?;
+    let forks = tx.head.forks.clone();
     let mut slot = before.clone();
     let standing = Standing { dot, stamp: op.stamp, action: op.action.clone(), context: op.context.clone() };
     if in_partial(tx.head, &op.collection, &op.key, &dot) {
         // A chunk already brought this key's state with the op in it: if it stands, what it had seen joins; else it is gone.
         if let Some(same) = slot.standing.iter_mut().find(|write| write.dot == dot) {
-            same.context.join(&standing.context);
-            same.context.vector.join(&seen.beyond(prefix));
-            same.context.shrink(prefix);
+            same.context.join(&standing.context, &forks);
+            same.context.vector.join(&seen.beyond(prefix, &forks), &forks);
+            same.context.shrink(prefix, &forks);
         }
     } else {
-        slot.apply(standing, seen, prefix);
+        slot.apply(standing, seen, prefix, &forks);
     }
     if slot != before {
         tx.set_slot(number, &op.key, &slot, &before);
@@ -189,7 +196,7 @@ fn apply_op(tx: &mut Tx<'_>, op: &Op, dot: Dot, seen: &Vector, prefix: &Vector) 
 }
 
 fn in_partial(head: &Head, collection: &Collection, key: &str, dot: &Dot) -> bool {
-    head.bucket.partial.iter().any(|partial| partial.vector.covers(dot) && partial.is_past(collection, key))
+    head.bucket.partial.iter().any(|partial| partial.covers(dot, &head.forks) && partial.is_past(collection, key))
 }
 
 /// A log is a two-phase set: deletion wins, and of two values under one key the lowest (stamp, dot) stands.
@@ -265,7 +272,7 @@ pub(super) fn merge_rows(
         } else {
             let head = &*tx.head;
             let mine_has = |dot: &Dot| head.has(dot) || in_partial(head, collection, &key, dot);
-            after.merge(slot, mine_has, |dot| partial.vector.covers(dot), &prefix);
+            after.merge(slot, mine_has, |dot| partial.covers(dot, &head.forks), &prefix, &head.forks);
         }
         if after != before {
             tx.set_slot(number, &key, &after, &before);
@@ -275,20 +282,36 @@ pub(super) fn merge_rows(
     Ok(())
 }
 
-/// After a snapshot's last chunk: V counts as applied.
-pub(super) fn adopt(tx: &mut Tx<'_>, vector: &Vector) -> Result<(), Error> {
+/// After a snapshot's last chunk: what it covers counts as applied.
+pub(super) fn adopt(tx: &mut Tx<'_>, index: &Index) -> Result<(), Error> {
     let own = tx.head.identity()?.device;
-    for (device, point) in vector.iter().filter(|(device, _)| *device != own) {
-        let peer = tx.head.peer_mut(device);
-        if point.n > peer.n {
-            (peer.n, peer.tag) = (point.n, point.tag);
-            peer.islands.retain(|island| island.to > point.n);
-            peer.damaged.retain(|damaged| damaged.to > point.n);
-            absorb_islands(tx.head, device);
+    let devices: Vec<DeviceId> =
+        index.vector.iter().map(|(device, _)| device).filter(|device| *device != own).collect();
+    for device in devices {
+        for point in index.vector.points(device) {
+            lines::add_point(tx.head, device, point);
+            tags::keep(tx, device, [(point.n, point.tag)])?;
         }
+        absorb_islands(tx.head, device);
+        let peer = tx.head.peer_mut(device);
+        let n = peer.n;
+        peer.damaged.retain(|damaged| damaged.to > n);
+    }
+    for (device, islands) in index.islands.iter().filter(|(device, _)| **device != own) {
+        for island in islands {
+            let mut before = island.before;
+            for (n, tag) in (island.from..).zip(&island.tags) {
+                if !tx.head.has_op(*device, Point { n, tag: *tag }) {
+                    advance(tx.head, *device, before, Point { n, tag: *tag });
+                }
+                before = *tag;
+            }
+        }
+        absorb_islands(tx.head, *device);
     }
     let prefix = tx.head.vector();
-    tx.head.bucket.partial.retain(|partial| !prefix.covers_all(&partial.vector));
+    let forks = tx.head.forks.clone();
+    tx.head.bucket.partial.retain(|partial| !prefix.covers_all(&partial.vector, &forks));
     Ok(())
 }
 
@@ -304,11 +327,4 @@ pub(super) fn suspicious_stamp(run: &Run, unix_ms: u64) -> Option<u64> {
 /// The place after every row of a collection.
 pub(super) fn past(collection: &Collection, key: &str) -> RowKey {
     RowKey { collection: collection.clone(), key: format!("{key}\0") }
-}
-
-/// A second line of a device, as this version reports it.
-pub(super) fn forked(device: DeviceId) -> Error {
-    Error::new(ErrorKind::Forked, "two copies of one device write to the vault; the newer line waits")
-        .on(device.to_string())
-        .next_step("on one of the two copies, `export`, `reset` and `join` again")
 }

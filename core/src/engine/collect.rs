@@ -7,7 +7,7 @@ use super::shared::Shared;
 use super::snapshot::objects;
 use super::state::{Tx, key_of};
 use crate::local::{ByteRange, Table};
-use crate::replica::Slot;
+use crate::replica::{Dot, SegmentRef, Slot};
 use crate::s3::{Answer, Call, KEYS_PER_DELETE_MAX, Retry};
 use crate::{DeviceId, Error, ObjectId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,20 +18,16 @@ const TOMBSTONES_PER_STEP: u32 = 2_000;
 /// A sweep this long after the last one.
 pub(super) const SWEEP_MS: u64 = 7 * 24 * 3600 * 1000;
 
-/// Drops tombstones that nothing else stands beside and that every device has stated to have seen. At a full check, by a
-/// device that is a member.
+/// Drops tombstones that nothing else stands beside and in whose key no context is left: all that they had seen is applied
+/// here, so whoever brings any of it again brings what is known. At a full check. Nobody else is asked: a device that never
+/// comes back holds nothing up (docs/decisions/0003).
 pub(super) async fn tombstones(cx: &Shared) -> Result<(), Error> {
-    let ready = cx
-        .read(|state| state.head.peers.values().all(|peer| peer.sequence == 0 || (peer.is_current() && !peer.forked)));
-    if !ready && !planted!(TombstoneDroppedOnCover) {
-        return Ok(());
-    }
     let mut range = ByteRange::default();
     loop {
         let next = cx.step(|tx| {
             let page = tx.list(Table::Tombstones, &range, TOMBSTONES_PER_STEP)?;
             for (row, _) in &page {
-                drop_if_seen(tx, row)?;
+                drop_if_bare(tx, row)?;
             }
             Ok(page.last().map(|(last, _)| last.clone()))
         })?;
@@ -42,17 +38,14 @@ pub(super) async fn tombstones(cx: &Shared) -> Result<(), Error> {
     }
 }
 
-fn drop_if_seen(tx: &mut Tx<'_>, row: &[u8]) -> Result<(), Error> {
+fn drop_if_bare(tx: &mut Tx<'_>, row: &[u8]) -> Result<(), Error> {
     let Some(number) = row.first_chunk::<4>().map(|number| u32::from_be_bytes(*number)) else { return Ok(()) };
     let key = key_of(row)?;
     let slot = tx.slot(number, &key)?;
-    let everywhere = slot.standing.iter().all(|tombstone| {
-        let seen =
-            tx.head.peers.values().filter(|peer| peer.sequence > 0).all(|peer| peer.stated.covers(&tombstone.dot));
-        planted!(TombstoneDroppedAtOnce)
-            || seen && tx.head.published.vector.covers(&tombstone.dot) && tx.head.vector().covers(&tombstone.dot)
-    });
-    if slot.is_bare_tombstone() && everywhere {
+    let vector = tx.head.vector();
+    let covered = slot.standing.iter().all(|tombstone| vector.covers(&tombstone.dot, &tx.head.forks));
+    let bare = slot.is_bare_tombstone() || (planted!(TombstoneDroppedOnCover) && slot.puts().next().is_none());
+    if bare && (covered || planted!(TombstoneDroppedAtOnce)) {
         tx.set_slot(number, &key, &Slot::default(), &slot);
     }
     Ok(())
@@ -118,9 +111,9 @@ async fn named_objects(cx: &Shared, identity: &Arc<Identity>) -> Result<Option<B
             .iter()
             .map(|own| segment_path(identity.space, identity.device, own.named.object.id));
         let theirs = head.peers.iter().flat_map(|(id, peer)| {
-            peer.segments
-                .iter()
-                .filter(|segment| !is_covered(head, *id, segment.end.n))
+            peer.logs()
+                .flat_map(|log| &log.segments)
+                .filter(|segment| !is_covered(head, *id, segment))
                 .map(|segment| segment_path(identity.space, *id, segment.object.id))
         });
         let snapshots = head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).chain(&head.published.snapshot);
@@ -146,11 +139,12 @@ async fn named_objects(cx: &Shared, identity: &Arc<Identity>) -> Result<Option<B
     Ok(Some(named))
 }
 
-/// Whether this device holds a snapshot, named by its own manifest, that covers an op.
-fn is_covered(head: &Head, device: crate::DeviceId, n: u64) -> bool {
+/// Whether this device holds a snapshot, named by its own manifest, that covers a segment.
+fn is_covered(head: &Head, device: DeviceId, segment: &SegmentRef) -> bool {
+    let end = Dot { device, n: segment.end.n, tag: segment.end.tag };
     head.published.snapshot.as_ref().is_some_and(|named| {
         head.snapshot.as_ref().is_some_and(|known| known.named.index.id == named.index.id)
-            && named.vector.n(device) >= n
+            && named.vector.covers(&end, &head.forks)
     })
 }
 
@@ -162,8 +156,8 @@ pub(super) fn covered_segments(tx: &mut Tx<'_>, identity: &Identity, grace_ms: u
     let covered: BTreeMap<ObjectId, DeviceId> = head
         .peers
         .iter()
-        .flat_map(|(id, peer)| peer.segments.iter().map(move |segment| (*id, segment)))
-        .filter(|(id, segment)| is_covered(head, *id, segment.end.n))
+        .flat_map(|(id, peer)| peer.logs().flat_map(|log| &log.segments).map(move |segment| (*id, segment)))
+        .filter(|(id, segment)| is_covered(head, *id, segment))
         .map(|(id, segment)| (segment.object.id, id))
         .collect();
     // A dead device names its segments for ever: each is deleted once.
@@ -177,7 +171,10 @@ pub(super) fn covered_segments(tx: &mut Tx<'_>, identity: &Identity, grace_ms: u
 
 /// Weekly: what no manifest names, and what an earlier sweep at least a week before also found unnamed, goes.
 pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
-    let unread = cx.read(|state| state.head.peers.values().any(|peer| peer.wanted.is_some() || peer.behind.is_some()));
+    let unread = cx.read(|state| {
+        let mut counting = state.head.peers.iter().filter(|(id, _)| !state.head.is_revoked(**id));
+        counting.any(|(_, peer)| peer.wanted.is_some() || peer.behind.is_some())
+    });
     if unread {
         return Ok(());
     }

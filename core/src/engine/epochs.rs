@@ -4,22 +4,24 @@ use super::collect;
 use super::head::Identity;
 use super::shared::Shared;
 use super::slots::{get_slot, key_ring, put_keys, put_slots};
-use super::state::Tx;
-use crate::crypto::{KeyRing, Opener, RootSecret, SlotName, open_slot};
+use super::state::{Tx, internal};
+use crate::crypto::{KeyRing, Opener, RootSecret, SlotName, Told, open_slot};
 use crate::{EpochId, Error, ErrorKind};
 use std::sync::Arc;
 
-/// Who turned at the same time as another hands on its keys again no sooner than this: a forged epoch costs no more.
-const HAND_ON_AGAIN_MS: u64 = 3_600_000;
+/// Who turned at the same time as another hands on its keys, or turns them, again no sooner than this: a forged epoch costs
+/// no more.
+const AGAIN_MS: u64 = 3_600_000;
 
 /// One step: from here on everything is sealed under a new epoch. `change` says what becomes of the slots' records and
 /// gives the paths of those that get no new key. Nothing is PUT before [`hand_on`] is through, now or after a crash.
 pub(super) fn turn(cx: &Shared, change: impl Fn(&mut Tx<'_>) -> Result<Vec<String>, Error>) -> Result<(), Error> {
     cx.step(|tx| {
         let before = tx.head.identity()?.clone();
-        let newest = before.keys.newest();
-        let context = [&newest.number.to_le_bytes()[..], &newest.id].concat();
-        let epoch = EpochId { number: newest.number + 1, id: before.secret.fresh("epoch id", tx.entropy, &[&context]) };
+        let number = before.keys.greatest_number().checked_add(1).ok_or_else(|| internal("no epoch is left"))?;
+        let current = before.keys.current();
+        let context = [&current.number.to_le_bytes()[..], &current.id].concat();
+        let epoch = EpochId { number, id: before.secret.fresh("epoch id", tx.entropy, &[&context]) };
         let secret = RootSecret::generate(&before.secret, tx.entropy, &context);
         let mut identity = (*before).clone();
         identity.keys.add(epoch, secret)?;
@@ -27,9 +29,27 @@ pub(super) fn turn(cx: &Shared, change: impl Fn(&mut Tx<'_>) -> Result<Vec<Strin
         let gone = change(tx)?;
         let bucket = &mut tx.head.bucket;
         bucket.hand_on = true;
+        bucket.must_turn = false;
         bucket.slots_gone.extend(gone);
         bucket.beacon_dirty = true;
         Ok(())
+    })
+}
+
+/// Turns the keys where what was learnt asks for it: at once the first time, then no more than hourly. Of two that turned at
+/// once and turn again at once, one is first the next time: polls come at random.
+pub(super) fn turn_again(cx: &Shared) -> Result<(), Error> {
+    let due = cx.read(|state| {
+        let bucket = &state.head.bucket;
+        let rests = bucket.turned_again_ms > 0 && state.now.unix_ms < bucket.turned_again_ms.saturating_add(AGAIN_MS);
+        bucket.must_turn && !rests
+    });
+    if !due {
+        return Ok(());
+    }
+    turn(cx, |tx| {
+        tx.head.bucket.turned_again_ms = tx.now.unix_ms;
+        Ok(tx.head.revoked.keys().map(|device| SlotName::Device(*device).path()).collect())
     })
 }
 
@@ -67,33 +87,57 @@ pub(super) async fn learn(cx: &Shared, identity: &Identity, unknown: EpochId) ->
     let Some(sealed) = get_slot(cx, &path).await? else { return Err(locked_out()) };
     let payload = open_slot(&opener, identity.vault, identity.header, &sealed).map_err(|_| locked_out())?;
     let told = key_ring(cx, identity.vault, payload.epoch, payload.root_secret).await?;
-    let moved = take_keys(cx, &told)?;
-    let newest = cx.read(|state| state.head.identity().map(|identity| identity.keys.newest()))?;
-    if newest.number < unknown.number {
+    let moved = match take_keys(cx, &told) {
+        // No ring of this vault, or too many epochs: whoever made it, nothing follows.
+        Err(error) if error.kind() == ErrorKind::Corrupt => return Err(locked_out()),
+        moved => moved?,
+    };
+    if moved {
+        turn_if_handed_on(cx).await?;
+    }
+    let (current, known) = cx.read(|state| {
+        let keys = &state.head.identity()?.keys;
+        Ok::<_, Error>((keys.current(), keys.root_secret(unknown).is_some()))
+    })?;
+    if !known && current.number < unknown.number {
         return Err(locked_out());
     }
-    if newest.number == unknown.number && !moved {
-        // Of a turn at the same time: its author finds this one's keys in its slot, and hands on both.
+    if !known && current.number == unknown.number && !moved {
+        // Of a turn at the same time: its author finds this one's keys in its slot, and turns to one that has both.
         cx.step(|tx| {
             let bucket = &mut tx.head.bucket;
-            bucket.hand_on |= tx.now.unix_ms >= bucket.handed_on_ms.saturating_add(HAND_ON_AGAIN_MS);
+            bucket.hand_on |= tx.now.unix_ms >= bucket.handed_on_ms.saturating_add(AGAIN_MS);
             Ok(())
         })?;
     }
     Ok(moved)
 }
 
-/// Adds what another ring has. Two devices that turned at once each made an epoch: who knows both hands on both.
+/// Who made the newer keys may not have heard yet that some device is revoked: then that one has a slot.
+async fn turn_if_handed_on(cx: &Shared) -> Result<(), Error> {
+    for device in cx.read(|state| state.head.revoked.keys().copied().collect::<Vec<_>>()) {
+        if get_slot(cx, &SlotName::Device(device).path()).await?.is_some() {
+            return cx.step(|tx| {
+                tx.head.bucket.must_turn = true;
+                Ok(())
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Takes what a ring tells; true if something of it was new. One that is apart from the own, of a turn at the same time or
+/// forged, opens objects; nothing is sealed under it, and the keys turn to an epoch that only who has the own ones is told.
 pub(super) fn take_keys(cx: &Shared, told: &KeyRing) -> Result<bool, Error> {
     cx.step(|tx| {
         let before = tx.head.identity()?.clone();
         let mut identity = (*before).clone();
-        identity.keys.join(told)?;
-        tx.head.bucket.hand_on |= identity.keys != *told;
-        let moved = identity.keys != before.keys;
-        if moved {
-            tx.head.identity = Some(Arc::new(identity));
+        let took = identity.keys.take(told)?;
+        if identity.keys == before.keys {
+            return Ok(false);
         }
-        Ok(moved)
+        tx.head.bucket.must_turn = took == Told::Apart;
+        tx.head.identity = Some(Arc::new(identity));
+        Ok(true)
     })
 }

@@ -2,11 +2,11 @@
 
 use super::api::SyncReport;
 use super::head::{Head, Identity, Stopped};
-use super::look;
 use super::manifests::verify_manifest;
 use super::objects::{Found, HEADER, Opened, manifest_path};
 use super::publish;
 use super::shared::Shared;
+use super::{leave, look};
 use crate::crypto::ObjectKind;
 use crate::{Error, ErrorKind, Hash, VaultId};
 use bytes::Bytes;
@@ -108,7 +108,7 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
                 });
             }
             if !published.hashes.contains(&hash) && !weakened!(ForkNotSeen) {
-                return stop(cx, Stopped::Forked);
+                return Err(leave::copied(cx)?);
             }
             true
         }

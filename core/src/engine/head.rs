@@ -4,10 +4,10 @@ use super::api::Meter;
 use crate::crypto::{DeviceSecret, KeyRing, private_space_id};
 use crate::local::{ByteRange, LocalError, LocalStore, Row, Table, Write};
 use crate::replica::{
-    Collection, Damaged, Dot, Index, ObjectRef, Point, RowKey, SegmentRef, Sighting, SnapshotRef, Stamp, Vector,
-    decode, encode,
+    Collection, Damaged, Dot, Fork, Forks, Index, Island, ObjectRef, Point, Revoked, RowKey, SegmentRef, Sighting,
+    SnapshotRef, Stamp, Vector, decode, encode,
 };
-use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
+use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 const HASHES_KEPT: usize = 64;
 /// What a sound store counts, and its times, are far below this; from beyond it, counting on would overflow.
 const COUNT_MAX: u64 = u64::MAX >> 8;
+/// Ends the key of a device's lines, beside its row; its manifests' are 1 and 2.
+const FORK_ROW: u8 = 3;
 
 /// Everything the engine knows beside records and logs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,8 +30,14 @@ pub(super) struct Head {
     pub(super) frozen: Option<Arc<Frozen>>,
     pub(super) bucket: Bucket,
     pub(super) peers: BTreeMap<DeviceId, Arc<Peer>>,
+    /// The lines of devices that have more than one.
+    pub(super) forks: Arc<Forks>,
+    /// The ids that this store has left, oldest first.
+    pub(super) left: Vec<DeviceId>,
     pub(super) collections: BTreeMap<Collection, u32>,
     pub(super) snapshot: Option<Arc<Known>>,
+    /// Devices that were revoked, as far as it is known here.
+    pub(super) revoked: BTreeMap<DeviceId, Revocation>,
     pub(super) meter: Meter,
 }
 
@@ -111,6 +119,9 @@ pub(super) struct Published {
     pub(super) snapshot: Option<SnapshotRef>,
     pub(super) vector: Vector,
     pub(super) damaged: Vec<Damaged>,
+    pub(super) revoked: Vec<Revoked>,
+    /// The epoch that was current when it was frozen.
+    pub(super) epoch: Option<EpochId>,
 }
 
 impl Published {
@@ -175,11 +186,21 @@ pub(super) struct Bucket {
     pub(super) stopped: Option<Stopped>,
     /// When the own manifest was found to be an older one of mine, within the last day.
     pub(super) rollbacks_ms: Vec<u64>,
+    /// Another device has seen ops under the own id that this store never wrote: it was copied, or restored.
+    pub(super) copied: bool,
     /// The own manifest is to be read at the next poll, or from this time on.
     pub(super) reread_own: bool,
     pub(super) reread_own_ms: Option<u64>,
     /// Others write a snapshot from this time on, if none came.
     pub(super) snapshot_due_ms: Option<u64>,
+    /// The ends of what is applied here and stood nowhere at the last full check; and of what stood nowhere at the one
+    /// before, too: that is to be carried.
+    pub(super) uncovered: BTreeSet<Dot>,
+    pub(super) carry: BTreeSet<Dot>,
+    /// No named snapshot that would help could be had.
+    pub(super) snapshot_debt: Option<Debt>,
+    /// The manifests of others that stood when a snapshot was last written here: what they miss is in it.
+    pub(super) answered: BTreeMap<DeviceId, u64>,
     /// Objects that may be deleted, and from when on.
     pub(super) garbage: Vec<(String, u64)>,
     /// Others' segments that were put there, while their manifests still name them.
@@ -187,6 +208,14 @@ pub(super) struct Bucket {
     /// The keys turned, and not everybody's slot has the new ones yet.
     pub(super) hand_on: bool,
     pub(super) handed_on_ms: u64,
+    /// The epoch that was last put into others' slots from here.
+    pub(super) handed_on: Option<EpochId>,
+    /// Keys that are apart were told, or somebody revoked may have the current ones: they turn once more.
+    pub(super) must_turn: bool,
+    /// When they last did for such a reason; 0: never.
+    pub(super) turned_again_ms: u64,
+    /// A device was revoked here: the next manifest names a snapshot of this device's own.
+    pub(super) snapshot_wanted: bool,
     /// The identity's recovery code is a replacement, and may not have been shown.
     pub(super) code_replaced: bool,
     /// Slots that get none, and go.
@@ -203,8 +232,8 @@ pub(super) struct Bucket {
 #[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub(super) enum Stopped {
     RolledBack,
-    Forked,
     Wiped,
+    Revoked,
 }
 
 impl Stopped {
@@ -214,12 +243,19 @@ impl Stopped {
                 Error::new(ErrorKind::RolledBack, "the bucket shows an older state of this device, again")
                     .next_step("find out who restored the bucket; then `republish` puts this device's state back")
             }
-            Self::Forked => Error::new(ErrorKind::Forked, "a copy of this device's store writes to the vault")
-                .next_step("keep one of the two copies; on the other, `export`, `reset` and `join` again"),
             Self::Wiped => Error::new(ErrorKind::Wiped, "the vault's objects are gone from the bucket")
                 .next_step("`republish` puts this device's data back; `reset` forgets the vault here"),
+            Self::Revoked => Error::new(ErrorKind::Closed, "this device was revoked by another device of the vault")
+                .next_step("`export` keeps what is here; after `reset` it may `join` anew, with the recovery code"),
         }
     }
+}
+
+/// A device that was revoked: see [`Revoked`].
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Revocation {
+    pub(super) mark: Option<Point>,
+    pub(super) at_ms: u64,
 }
 
 /// A snapshot whose rows below `up_to` are merged, and whose vector is not adopted yet.
@@ -227,10 +263,17 @@ impl Stopped {
 pub(super) struct Partial {
     pub(super) index: ObjectRef,
     pub(super) vector: Vector,
+    pub(super) islands: BTreeMap<DeviceId, Vec<Island>>,
     pub(super) up_to: RowKey,
 }
 
 impl Partial {
+    /// Whether the snapshot has an op.
+    pub(super) fn covers(&self, dot: &Dot, forks: &Forks) -> bool {
+        let islands = self.islands.get(&dot.device).into_iter().flatten();
+        self.vector.covers(dot, forks) || islands.into_iter().any(|island| island.has(dot.n, dot.tag))
+    }
+
     /// Whether a key's row is merged.
     pub(super) fn is_past(&self, collection: &Collection, key: &str) -> bool {
         (collection, key) < (&self.up_to.collection, self.up_to.key.as_str())
@@ -247,9 +290,11 @@ pub(super) struct Known {
 /// Another device.
 #[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub(super) struct Peer {
-    /// Its ops applied without a gap; n = 0: none.
+    /// Its ops applied without a gap, on the line that is the longest here; n = 0: none.
     pub(super) n: u64,
     pub(super) tag: Tag,
+    /// Where its other lines are applied to, if it has forked.
+    pub(super) further: Vec<Point>,
     /// Ops applied beyond a gap.
     pub(super) islands: Vec<Island>,
     /// Its newest verified manifest: 0 before the first.
@@ -258,10 +303,12 @@ pub(super) struct Peer {
     pub(super) etag: Option<String>,
     /// What its manifest says, less the tail, which is its own row.
     pub(super) stated: Vector,
-    pub(super) end: Point2,
-    pub(super) segments: Vec<SegmentRef>,
-    pub(super) tail_from: u64,
+    pub(super) log: Log,
     pub(super) snapshot: Option<SnapshotRef>,
+    /// The log of the manifest that stands in the bucket, where that is not the newest: an older one, or a copy's.
+    pub(super) twin: Option<Log>,
+    /// Something of it can't be placed on any line known here, since this time: a snapshot may tell.
+    pub(super) unplaced_ms: Option<u64>,
     /// The newest sighting in a beacon, while no manifest as new was read.
     pub(super) wanted: Option<Sighting>,
     pub(super) debt: Option<Debt>,
@@ -269,12 +316,16 @@ pub(super) struct Peer {
     pub(super) behind: Option<Behind>,
     pub(super) forked: bool,
     pub(super) seen_ms: Option<u64>,
+    /// The same by the server's clock, where its answers told one.
+    pub(super) seen_server_ms: Option<u64>,
     /// Its ops that no object here could give.
     pub(super) damaged: Vec<Damaged>,
     /// Own ops that it could not read, by its newest manifest, until they are mended.
     pub(super) misses: Vec<Damaged>,
     /// Others' ops that it could not read, by its newest manifest.
     pub(super) misses_of_others: Vec<Damaged>,
+    /// Of a revoked device: ops that its manifest publishes and that do not count, first and last.
+    pub(super) quarantined: Option<(u64, u64)>,
 }
 
 /// A point that may be before the first op.
@@ -284,30 +335,39 @@ pub(super) struct Point2 {
     pub(super) tag: Tag,
 }
 
-impl Peer {
-    /// The log's first number.
-    pub(super) fn log_from(&self) -> u64 {
+/// A published log. Its tail is a row of its own.
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Log {
+    pub(super) end: Point2,
+    pub(super) segments: Vec<SegmentRef>,
+    pub(super) tail_from: u64,
+    /// Its end is not on the one line known here, whatever its number.
+    pub(super) foreign: bool,
+}
+
+impl Log {
+    /// The first number that is still in it.
+    pub(super) fn from(&self) -> u64 {
         self.segments.first().map_or(self.tail_from, |segment| segment.from)
-    }
-
-    /// Whether an op of it is applied here.
-    pub(super) fn has(&self, n: u64) -> bool {
-        n <= self.n || self.islands.iter().any(|island| island.from <= n && n <= island.to)
-    }
-
-    /// Whether all that its manifest publishes is applied here, without a gap.
-    pub(super) fn is_current(&self) -> bool {
-        self.n >= self.end.n && self.islands.is_empty() && self.wanted.is_none()
     }
 }
 
-/// Ops applied beyond a gap, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub(super) struct Island {
-    pub(super) from: u64,
-    pub(super) before: Tag,
-    pub(super) to: u64,
-    pub(super) tag: Tag,
+impl Peer {
+    /// Whether an op of that number is applied here, on whatever line.
+    pub(super) fn has_number(&self, n: u64) -> bool {
+        n <= self.n || self.islands.iter().any(|island| island.from <= n && n <= island.end().n)
+    }
+
+    /// Where each of its lines is applied to.
+    pub(super) fn points(&self) -> impl Iterator<Item = Point> {
+        let first = (self.n > 0).then_some(Point { n: self.n, tag: self.tag });
+        first.into_iter().chain(self.further.iter().copied())
+    }
+
+    /// The logs that may hold ops not applied yet: the newest manifest's, and that of the one that stands in its place.
+    pub(super) fn logs(&self) -> impl Iterator<Item = &Log> {
+        std::iter::once(&self.log).chain(&self.twin)
+    }
 }
 
 /// A device's manifest is not what was verified.
@@ -356,8 +416,11 @@ impl Head {
             .filter(|(_, peer)| peer.n > 0)
             .map(|(id, peer)| (*id, Point { n: peer.n, tag: peer.tag }))
             .collect();
+        for (id, peer) in self.peers.iter().filter(|(_, peer)| !peer.further.is_empty()) {
+            peer.further.iter().for_each(|point| vector.raise(*id, *point, &self.forks));
+        }
         if let (Some(identity), true) = (&self.identity, self.clock.n > 0) {
-            vector.raise(identity.device, Point { n: self.clock.n, tag: self.clock.tag });
+            vector.raise(identity.device, Point { n: self.clock.n, tag: self.clock.tag }, &self.forks);
         }
         vector
     }
@@ -367,7 +430,44 @@ impl Head {
         if self.identity.as_ref().is_some_and(|identity| identity.device == dot.device) {
             return dot.n <= self.clock.n;
         }
-        self.peers.get(&dot.device).is_some_and(|peer| peer.has(dot.n))
+        self.has_op(dot.device, Point { n: dot.n, tag: dot.tag })
+    }
+
+    /// Whether an op of another device is applied here.
+    pub(super) fn has_op(&self, device: DeviceId, op: Point) -> bool {
+        let Some(peer) = self.peers.get(&device) else { return false };
+        self.prefix_has(device, op) || peer.islands.iter().any(|island| island.has(op.n, op.tag))
+    }
+
+    /// The same, with all ops before it.
+    pub(super) fn prefix_has(&self, device: DeviceId, op: Point) -> bool {
+        let Some(peer) = self.peers.get(&device) else { return false };
+        peer.points().any(|point| self.forks.reaches(device, point, op.n, op.tag))
+    }
+
+    /// Whether all of a segment is applied here.
+    pub(super) fn has_segment(&self, device: DeviceId, segment: &SegmentRef) -> bool {
+        let Some(peer) = self.peers.get(&device) else { return false };
+        let in_island = |island: &Island| island.from <= segment.from && island.has(segment.end.n, segment.end.tag);
+        self.prefix_has(device, segment.end) || peer.islands.iter().any(in_island)
+    }
+
+    /// Whether all that a log publishes is applied here, without a gap.
+    pub(super) fn has_log(&self, device: DeviceId, log: &Log) -> bool {
+        let forked = self.forks.of(device).is_some();
+        log.end.n == 0
+            || ((forked || !log.foreign) && self.prefix_has(device, Point { n: log.end.n, tag: log.end.tag }))
+    }
+
+    /// Whether all that a device's manifests publish is applied here, without a gap.
+    pub(super) fn is_current(&self, device: DeviceId) -> bool {
+        let Some(peer) = self.peers.get(&device) else { return true };
+        peer.logs().all(|log| self.has_log(device, log)) && peer.islands.is_empty() && peer.wanted.is_none()
+    }
+
+    /// Whether a device is known to be revoked.
+    pub(super) fn is_revoked(&self, id: DeviceId) -> bool {
+        self.revoked.contains_key(&id)
     }
 
     /// A peer to change; made on first sight.
@@ -384,15 +484,21 @@ impl Head {
             frozen: row::<Frozen>(local, "frozen")?.map(Arc::new),
             bucket: row(local, "bucket")?.unwrap_or_default(),
             snapshot: row::<Known>(local, "snapshot")?.map(Arc::new),
+            left: row(local, "left")?.unwrap_or_default(),
+            revoked: row(local, "revoked")?.unwrap_or_default(),
             meter: row(local, "meter")?.unwrap_or_default(),
             ..Self::default()
         };
+        let mut forks = Vec::new();
         for (key, value) in all(local, Table::Devices)? {
             // A device's manifest lies beside its row, under its id and one more byte.
             if let Ok(id) = <[u8; DeviceId::BYTES]>::try_from(key.as_slice()) {
                 head.peers.insert(DeviceId(id), Arc::new(damaged(decode(&value, "a device's row"))?));
+            } else if let Some(id) = key.strip_suffix(&[FORK_ROW]).and_then(|id| id.try_into().ok()) {
+                forks.push((DeviceId(id), damaged(decode::<Fork>(&value, "a device's lines"))?));
             }
         }
+        head.forks = Arc::new(forks.into_iter().collect());
         for (key, value) in all(local, Table::Collections)? {
             head.collections
                 .insert(damaged(decode(&key, "a collection"))?, damaged(decode(&value, "a collection's number"))?);
@@ -422,10 +528,18 @@ impl Head {
         changed(&mut writes, "frozen", self.frozen.as_deref(), before.frozen.as_deref());
         changed(&mut writes, "bucket", Some(&self.bucket), Some(&before.bucket));
         changed(&mut writes, "snapshot", self.snapshot.as_deref(), before.snapshot.as_deref());
+        changed(&mut writes, "left", Some(&self.left), Some(&before.left));
+        changed(&mut writes, "revoked", Some(&self.revoked), Some(&before.revoked));
         changed(&mut writes, "meter", Some(&self.meter), Some(&before.meter));
         for (id, peer) in &self.peers {
             if before.peers.get(id).is_none_or(|old| !Arc::ptr_eq(old, peer) && old != peer) {
                 writes.push(Write { table: Table::Devices, key: id.0.to_vec(), value: Some(encode(&**peer)) });
+            }
+        }
+        if !Arc::ptr_eq(&self.forks, &before.forks) {
+            for (id, fork) in self.forks.iter().filter(|(id, fork)| before.forks.of(*id) != Some(fork)) {
+                let key = [&id.0[..], &[FORK_ROW]].concat();
+                writes.push(Write { table: Table::Devices, key, value: Some(encode(fork)) });
             }
         }
         for (collection, number) in &self.collections {

@@ -1,11 +1,11 @@
 //! Others' manifests: read, verified, and taken as what their devices say now.
 
 use super::api::SyncReport;
-use super::head::{Behind, Debt, Identity, Point2, damaged, local_error};
-use super::member;
+use super::head::{Behind, Debt, Identity, Log, Point2, damaged, local_error};
 use super::objects::{Opened, manifest_path};
 use super::shared::Shared;
 use super::state::Tx;
+use super::{lines, member, retired, revoked};
 use crate::crypto::{ObjectKind, unpad_to_power_of_two};
 use crate::local::Table;
 use crate::replica::{Manifest, Run, Sighting};
@@ -17,12 +17,12 @@ use std::sync::Arc;
 
 /// A manifest as read, in its place and signed by its device.
 pub(super) struct Verified {
-    manifest: Manifest,
+    pub(super) manifest: Manifest,
     hash: Hash,
     etag: Option<ETag>,
     signed: Vec<u8>,
-    /// Its author has the newest keys: whoever has those is the owner.
-    newest_keys: bool,
+    /// Its author has the current keys: whoever has those is the owner.
+    pub(super) current_keys: bool,
 }
 
 /// Manifests as read; what could not be had is not among them.
@@ -59,8 +59,8 @@ async fn read_manifest(cx: &Shared, identity: &Identity, device: DeviceId) -> (D
     let read = match cx.get_sealed(&path, ObjectKind::Manifest).await {
         Ok(Opened::Plain { plaintext, etag, epoch }) => Ok(verify_manifest(identity, device, &plaintext)
             .map(|(manifest, hash, signed)| {
-                let newest_keys = epoch.number >= identity.keys.newest().number;
-                Some(Verified { manifest, hash, etag, signed, newest_keys })
+                let current_keys = epoch == identity.keys.current();
+                Some(Verified { manifest, hash, etag, signed, current_keys })
             })
             .map_err(|error| {
                 error.on(&*path).next_step("none: it is read again later; valid data of others is not held up")
@@ -105,6 +105,7 @@ pub(super) fn settle_manifests(
         }
     }
     accept_listed(tx, read)?;
+    lines::note_foreign(tx)?;
     let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
     for device in wanted {
         let missing = !read.contains_key(device);
@@ -122,19 +123,48 @@ pub(super) fn settle_manifests(
     Ok(())
 }
 
-/// Accepts manifests of devices that are listed, and of newcomers that have the newest keys. Who has older ones alone may
+/// Accepts manifests of devices that are listed, and of newcomers that have the current keys. Who has others alone may
 /// be somebody that was revoked and lists itself. True: there was one more than before.
 pub(super) fn accept_listed(tx: &mut Tx<'_>, read: &Read) -> Result<bool, Error> {
+    revoked::learn(tx, read)?;
     let mut moved = false;
     for (device, verified) in read {
         let known = tx.head.peers.get(device).map_or(0, |peer| peer.sequence);
-        if known == 0 && !verified.newest_keys && !member::is_listed(tx, *device)? {
+        if !is_listed(tx, *device, verified)? {
             continue;
         }
-        accept(tx, *device, verified);
-        moved |= tx.head.peers.get(device).is_some_and(|peer| peer.sequence > known);
+        if tx.head.is_revoked(*device) {
+            accept_revoked(tx, *device, verified);
+        } else {
+            accept(tx, *device, verified);
+        }
+        let now = tx.head.peers.get(device).map_or(0, |peer| peer.sequence);
+        if known > 0 && now > known {
+            retired::is_back(tx, *device)?;
+        }
+        moved |= now > known;
     }
     Ok(moved)
+}
+
+/// Whether a manifest's author is a device of the vault, by what is known here; whoever was revoked was one.
+pub(super) fn is_listed(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) -> Result<bool, Error> {
+    let known = tx.head.peers.get(&device).is_some_and(|peer| peer.sequence > 0);
+    Ok(known || verified.current_keys || tx.head.is_revoked(device) || member::is_listed(tx, device)?)
+}
+
+/// Of a revoked device nothing is taken but where its ops are; which of them count is asked when they are applied.
+fn accept_revoked(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
+    let Verified { manifest, hash, etag, signed, .. } = verified;
+    let peer = tx.head.peer_mut(device);
+    if manifest.sequence <= peer.sequence {
+        return;
+    }
+    peer.etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
+    (peer.behind, peer.wanted, peer.debt) = (None, None, None);
+    (peer.sequence, peer.hash) = (manifest.sequence, *hash);
+    peer.log = log_of(manifest);
+    tx.set(Table::Devices, manifest_row(device, NEWEST), Some(signed.clone()));
 }
 
 fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
@@ -142,52 +172,73 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     let hash = *hash;
     let unix_ms = tx.now.unix_ms;
     let own = tx.head.identity.as_ref().map(|identity| identity.device);
+    let log = log_of(manifest);
+    let server_ms = tx.server_ms;
     let peer = tx.head.peer_mut(device);
-    if manifest.sequence < peer.sequence && !planted!(LatePutTrusted) {
-        let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
-        peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
+    if (manifest.sequence, hash.0) < (peer.sequence, peer.hash.0) && !planted!(LatePutTrusted) {
+        // An older one of its own, or another copy's: its ops count all the same.
+        if manifest.sequence < peer.sequence {
+            let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
+            peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
+        }
+        if peer.twin.as_ref().is_none_or(|twin| (twin.end, &twin.segments) != (log.end, &log.segments)) {
+            peer.twin = Some(log);
+            tx.set(Table::Devices, manifest_row(device, TWIN), Some(signed.clone()));
+        }
         return;
     }
-    let second_line = (manifest.sequence == peer.sequence && hash != peer.hash)
-        || (peer.sequence > 0 && manifest.sequence == peer.sequence + 1 && manifest.previous != peer.hash);
-    if second_line && !weakened!(ForkNotSeen) {
-        peer.forked = true;
-        return;
-    }
+    peer.twin = None;
     peer.etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
     peer.behind = None;
     if peer.wanted.is_some_and(|wanted| wanted.sequence <= manifest.sequence) {
         peer.wanted = None;
     }
-    if manifest.sequence == peer.sequence {
+    if hash == peer.hash {
         return;
     }
     peer.debt = None; // news: nothing of it waits for its turn
     peer.sequence = manifest.sequence;
     peer.hash = hash;
-    peer.seen_ms = Some(unix_ms);
+    (peer.seen_ms, peer.seen_server_ms) = (Some(unix_ms), server_ms);
     peer.stated = manifest.vector.clone();
-    let end = manifest.line.tail.end();
-    peer.end = Point2 { n: end.n, tag: end.tag };
-    peer.segments.clone_from(&manifest.line.segments);
-    peer.tail_from = manifest.line.tail.from;
+    peer.log = log;
+    let other_snapshot = peer.snapshot != manifest.snapshot;
     peer.snapshot.clone_from(&manifest.snapshot);
     (peer.misses, peer.misses_of_others) = manifest.damaged.iter().partition(|damaged| Some(damaged.device) == own);
-    tx.set(Table::Devices, manifest_row(device), Some(signed.clone()));
-}
-
-/// Where a device's newest verified manifest lies, as signed.
-fn manifest_row(device: DeviceId) -> Vec<u8> {
-    let mut key = device.0.to_vec();
-    key.push(1);
-    key
-}
-
-/// The tail of a device's newest verified manifest.
-pub(super) fn stored_tail(cx: &Shared, device: DeviceId) -> Result<Option<Run>, Error> {
-    let stored = cx.read(|state| state.local.get(Table::Devices, &manifest_row(device))).map_err(local_error)?;
-    match stored {
-        Some(signed) => Ok(Some(damaged(Manifest::verify(&signed))?.0.line.tail)),
-        None => Ok(None),
+    if other_snapshot {
+        tx.head.bucket.snapshot_debt = None;
     }
+    tx.set(Table::Devices, manifest_row(device, NEWEST), Some(signed.clone()));
+    tx.set(Table::Devices, manifest_row(device, TWIN), None);
+}
+
+fn log_of(manifest: &Manifest) -> Log {
+    let end = manifest.line.tail.end();
+    Log {
+        end: Point2 { n: end.n, tag: end.tag },
+        segments: manifest.line.segments.clone(),
+        tail_from: manifest.line.tail.from,
+        foreign: false,
+    }
+}
+
+/// What a device's manifest is that lies beside its row: its newest verified one, or what stands in its place.
+const NEWEST: u8 = 1;
+const TWIN: u8 = 2;
+
+/// Where a manifest of a device lies, as signed.
+fn manifest_row(device: DeviceId, which: u8) -> Vec<u8> {
+    [&device.0[..], &[which]].concat()
+}
+
+/// The tails of a device's newest verified manifest, and of the one that stands in its place.
+pub(super) fn stored_tails(cx: &Shared, device: DeviceId) -> Result<Vec<Run>, Error> {
+    let mut tails = Vec::new();
+    for which in [NEWEST, TWIN] {
+        let key = manifest_row(device, which);
+        if let Some(signed) = cx.read(|state| state.local.get(Table::Devices, &key)).map_err(local_error)? {
+            tails.push(damaged(Manifest::verify(&signed))?.0.line.tail);
+        }
+    }
+    Ok(tails)
 }

@@ -2,12 +2,12 @@
 
 use super::api::{Outcome, Secret, SyncReport};
 use super::evidence::{HEADER_BYTES_MAX, header_bytes, vault_in_header};
-use super::head::{Identity, damaged};
+use super::head::{Identity, Stopped, damaged};
 use super::objects::{Found, HEADER};
 use super::shared::Shared;
 use super::slots::{get_slot, key_ring, passphrase_opener, put_slot, stretched};
 use super::state::{Tx, internal};
-use super::{anew, epochs, publish, pull, slots, write};
+use super::{anew, epochs, leave, publish, pull, revoked, slots, write};
 use crate::crypto::{
     DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotPayload, SlotRecord, open_slot,
     private_space_id, stretching_of,
@@ -56,7 +56,7 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
     for record in &records {
         put_slot(cx, &identity, record).await?;
     }
-    introduce(cx, &identity, &name, &records)?;
+    cx.step(|tx| introduce(tx, &identity, &name, &records))?;
     let mut report = SyncReport::default();
     let mut polled = pull::Polled { repair: true, locked_out: false, beacon: Default::default(), beacon_etag: None };
     publish::push(cx, &mut polled, false, &mut report).await?;
@@ -93,6 +93,9 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
 /// Adds this device to the vault at the store.
 pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> {
     let name = device_name(cx)?;
+    if cx.read(|state| state.head.bucket.stopped == Some(Stopped::Revoked)) {
+        return Err(Stopped::Revoked.error());
+    }
     let member = cx.read(|state| state.head.identity.clone()).filter(|identity| identity.member);
     let Some((vault, header)) = read_header(cx).await? else {
         return Err(Error::new(ErrorKind::NotFound, "no vault stands at this store")
@@ -109,14 +112,25 @@ pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> 
     }
     let identity = joining(cx, vault, header, keys)?;
     probe(cx, &identity).await?;
+    let joined = join_as(cx, &identity, &name).await;
+    if !cx.read(|state| state.head.bucket.copied) {
+        return joined;
+    }
+    // A store that was copied, or put back, before it had joined: the id is another's.
+    leave::leave(cx, &identity).await?;
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    join_as(cx, &identity, &name).await
+}
 
+/// Publishes the device, and takes what stands.
+async fn join_as(cx: &Shared, identity: &Arc<Identity>, name: &str) -> Result<Outcome, Error> {
     // An empty vector is stated before any state is read, so that nobody drops tombstones that this device needs.
     let record = Opener::device(&identity.secret).record();
-    introduce(cx, &identity, &name, std::slice::from_ref(&record))?;
+    cx.step(|tx| introduce(tx, identity, name, std::slice::from_ref(&record)))?;
     let mut report = SyncReport::default();
-    publish::publish_manifest(cx, &identity, &mut report).await?;
+    publish::publish_manifest(cx, identity, &mut report).await?;
     let mut polled = pull::pull(cx, true, &mut report).await?;
-    put_slot(cx, &identity, &record).await?;
+    put_slot(cx, identity, &record).await?;
     polled.repair = true;
     publish::push(cx, &mut polled, true, &mut report).await?;
     cx.step(|tx| {
@@ -152,9 +166,19 @@ pub(super) fn erase_recovery_code(cx: &Shared) -> Result<(), Error> {
 
 /// A device that was handed no keys when they turned takes them by another way in; one that has them is here already.
 async fn come_back(cx: &Shared, member: &Identity, keys: &KeyRing) -> Result<Outcome, Error> {
-    if !epochs::take_keys(cx, keys)? {
+    let mut with_keys = member.clone();
+    with_keys.keys.take(keys)?;
+    if with_keys.keys == member.keys {
         return Err(already_here(member));
     }
+    if revoked::is_revoked_by(cx, &with_keys).await? {
+        cx.step(|tx| {
+            tx.head.bucket.stopped = Some(Stopped::Revoked);
+            Ok(())
+        })?;
+        return Err(Stopped::Revoked.error());
+    }
+    epochs::take_keys(cx, keys)?;
     let identity = cx.read(|state| state.head.identity().cloned())?;
     put_slot(cx, &identity, &Opener::device(&identity.secret).record()).await?;
     Ok(Outcome::Joined)
@@ -277,19 +301,17 @@ fn store_identity(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
 }
 
 /// The device lists itself by the first op of its own manifest; its slots' records follow.
-fn introduce(cx: &Shared, identity: &Identity, name: &str, records: &[SlotRecord]) -> Result<(), Error> {
-    cx.step(|tx| {
-        let root = Collection::root();
-        let place = format!("{DEVICE_RECORD}{}", identity.device);
-        let number = tx.collection(&root);
-        if tx.slot(number, &place)?.winner().is_some() {
-            return Ok(()); // a crashed create or join did it
-        }
-        let record =
-            DeviceRecord { public_key: identity.secret.public_key(), name: name.to_owned(), since_ms: tx.now.unix_ms };
-        write::put_or_delete(tx, &root, &place, Action::Put(encode(&record)))?;
-        records.iter().try_for_each(|record| slots::put_record(tx, record))
-    })
+pub(super) fn introduce(tx: &mut Tx<'_>, identity: &Identity, name: &str, records: &[SlotRecord]) -> Result<(), Error> {
+    let root = Collection::root();
+    let place = format!("{DEVICE_RECORD}{}", identity.device);
+    let number = tx.collection(&root);
+    if tx.slot(number, &place)?.winner().is_some() {
+        return Ok(()); // a crashed create or join did it
+    }
+    let record =
+        DeviceRecord { public_key: identity.secret.public_key(), name: name.to_owned(), since_ms: tx.now.unix_ms };
+    write::put_or_delete(tx, &root, &place, Action::Put(encode(&record)))?;
+    records.iter().try_for_each(|record| slots::put_record(tx, record))
 }
 
 /// A device's root record.

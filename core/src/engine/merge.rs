@@ -1,15 +1,17 @@
 //! Taking snapshots: when one is needed, which, and how its rows come in chunk by chunk.
 
 use super::api::{Phase, SyncReport};
-use super::apply::{OPS_PER_STEP_MAX, adopt, is_published, merge_rows, past};
-use super::head::{Head, Identity, Known, Partial, local_error};
+use super::apply::{OPS_PER_STEP_MAX, adopt, merge_rows, past};
+use super::head::{Debt, Head, Identity, Known, Log, Partial, local_error};
+use super::lines;
 use super::objects::{Opened, snapshot_path};
+use super::revoked;
 use super::shared::Shared;
 use super::state::{key_of, record_key};
 use crate::crypto::{ObjectKind, unpad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
-    ChunkRef, Collection, Index, Kind, ObjectRef, Row, RowKey, Slot, SnapshotRef, Vector, decode, decode_chunk,
+    ChunkRef, Collection, Index, Kind, ObjectRef, Point, Row, RowKey, Slot, SnapshotRef, Vector, decode, decode_chunk,
     decode_deletions,
 };
 use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId};
@@ -27,37 +29,61 @@ fn least() -> RowKey {
 
 /// Whether some device's log does not reach back to what is applied here, or a segment of it cannot be had, or this
 /// device holds nothing yet, while a snapshot that would help is named.
-pub(super) fn wants_snapshot(head: &Head, unreadable: &BTreeSet<(DeviceId, u64, u64)>) -> bool {
+pub(super) fn wants_snapshot(head: &Head, unix_ms: u64, unreadable: &BTreeSet<(DeviceId, ObjectId)>) -> bool {
     let gap = head.peers.iter().any(|(id, peer)| {
-        let behind = peer.n < peer.end.n && !peer.forked;
-        behind
-            && (peer.log_from() > peer.n + 1 || unreadable.iter().any(|(device, _, to)| device == id && *to > peer.n))
+        let lost = |log: &Log| log.segments.iter().any(|segment| unreadable.contains(&(*id, segment.object.id)));
+        // A revoked device's log proves less than a snapshot of somebody who counts.
+        let held = || head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).any(|s| s.vector.n(*id) > peer.n);
+        let short = |log: &Log| log.from() > peer.n + 1 || lost(log);
+        peer.unplaced_ms.is_some()
+            || (revoked::is_behind(head, *id, peer)
+                && ((head.is_revoked(*id) && held()) || peer.logs().any(|log| !head.has_log(*id, log) && short(log))))
     });
     let new_here = head.peers.values().all(|peer| peer.n == 0);
-    (gap || new_here) && best(head, &BTreeSet::new()).is_some()
+    let named = || head.peers.values().filter_map(|peer| peer.snapshot.as_ref());
+    let due = head.bucket.snapshot_debt.is_none_or(|debt| debt.is_due(head.bucket.polls + 1, unix_ms));
+    due && (gap || new_here || named().any(|named| is_beyond_logs(head, named)))
+        && best(head, &BTreeSet::new()).is_some()
+}
+
+/// Whether a snapshot holds something that is not applied here and that no log is going to bring.
+fn is_beyond_logs(head: &Head, named: &SnapshotRef) -> bool {
+    let own = head.identity.as_ref().map(|identity| identity.device);
+    let in_log = |device: DeviceId, op: Point| {
+        let mut logs = head.peers.get(&device).into_iter().flat_map(|peer| peer.logs());
+        logs.any(|log| head.forks.reaches(device, Point { n: log.end.n, tag: log.end.tag }, op.n, op.tag))
+    };
+    let lacks = |device: DeviceId, op: Point| Some(device) != own && !head.has_op(device, op) && !in_log(device, op);
+    named.beyond.iter().any(|dot| lacks(dot.device, Point { n: dot.n, tag: dot.tag }))
+        || named.vector.iter().any(|(device, _)| {
+            knows_more_lines(head, named, device) || named.vector.points(device).any(|point| lacks(device, point))
+        })
 }
 
 /// The named snapshot that brings most beyond what is applied here.
 fn best(head: &Head, refused: &BTreeSet<ObjectId>) -> Option<SnapshotRef> {
     let own = head.vector();
     head.peers
-        .values()
-        .filter_map(|peer| peer.snapshot.as_ref())
-        .filter(|named| !refused.contains(&named.index.id) && !own.covers_all(&named.vector))
-        .filter(|named| is_published(head, &of_verified(head, &named.vector)))
+        .iter()
+        .filter_map(|(id, peer)| peer.snapshot.as_ref().filter(|named| revoked::may_take(head, *id, &named.vector)))
+        .filter(|named| !refused.contains(&named.index.id) && brings(head, &own, named))
         .max_by_key(|named| {
             let gain: u64 = named.vector.iter().map(|(id, point)| point.n.saturating_sub(own.n(id))).sum();
-            (gain, std::cmp::Reverse(named.index.id))
+            (gain, named.beyond.len(), std::cmp::Reverse(named.index.id))
         })
         .cloned()
 }
 
-/// A device of which no manifest was ever verified here holds no snapshot up: in a bucket that was wiped and republished
-/// by another, the snapshot is all there is of it.
-fn of_verified(head: &Head, vector: &Vector) -> Vector {
-    let own = head.identity.as_ref().map(|identity| identity.device);
-    let verified = |id: &DeviceId| head.peers.get(id).is_some_and(|peer| peer.sequence > 0);
-    vector.iter().filter(|(id, _)| Some(*id) == own || verified(id)).collect()
+/// Whether a snapshot holds an op that is not applied here.
+fn brings(head: &Head, own: &Vector, named: &SnapshotRef) -> bool {
+    !own.covers_all(&named.vector, &head.forks)
+        || named.beyond.iter().any(|dot| !head.has(dot))
+        || named.vector.iter().any(|(device, _)| knows_more_lines(head, named, device))
+}
+
+/// Whether a snapshot was written by who knew a device's fork, of which nothing is known here: numbers say nothing then.
+fn knows_more_lines(head: &Head, named: &SnapshotRef, device: DeviceId) -> bool {
+    !named.vector.further(device).is_empty() && head.forks.of(device).is_none()
 }
 
 /// Takes the best snapshot; true if one came in whole. One that cannot be had or is bad is not tried again this time.
@@ -69,13 +95,25 @@ pub(super) async fn take_snapshot(
 ) -> Result<bool, Error> {
     while let Some(named) = cx.read(|state| best(&state.head, refused)) {
         match take(cx, identity, &named.index, Some(&named), &least()).await? {
-            Ok(()) => return Ok(true),
+            Ok(()) => {
+                cx.step(|tx| {
+                    tx.head.bucket.snapshot_debt = None;
+                    Ok(())
+                })?;
+                return Ok(true);
+            }
             Err(error) => {
                 report.reports.push(error);
                 refused.insert(named.index.id);
             }
         }
     }
+    cx.step(|tx| {
+        let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
+        let bucket = &mut tx.head.bucket;
+        bucket.snapshot_debt = Some(Debt::after(bucket.snapshot_debt, polls, unix_ms));
+        Ok(())
+    })?;
     Ok(false)
 }
 
@@ -113,6 +151,15 @@ async fn take(
         }
         Opened::Bad(error) => return Ok(Err(error)),
     };
+    let placed = cx.step(|tx| Ok(lines::learn(tx, &index)? && lines::is_placed(tx, &index.vector)?))?;
+    if !placed {
+        return Ok(Err(Error::new(
+            ErrorKind::Forked,
+            "a snapshot knows lines of a copied device that can't be placed here yet",
+        )
+        .on(path)
+        .next_step("none: another snapshot or log is taken, or this one later")));
+    }
     let mut last_digest = None;
     for deletions in &index.deletions {
         match fetch(cx, identity, &deletions.object, deletions.content).await? {
@@ -150,9 +197,10 @@ async fn take(
     }
     drop(chunks);
     if planted!(AdoptedBeforeRows) {
-        cx.step(|tx| adopt(tx, &index.vector))?;
+        cx.step(|tx| adopt(tx, &index))?;
     }
-    let mut merging = Partial { index: *object, vector: index.vector.clone(), up_to: from.clone() };
+    let mut merging =
+        Partial { index: *object, vector: index.vector.clone(), islands: index.islands.clone(), up_to: from.clone() };
     for (plaintext, first, end) in fetched {
         let rows = match read_rows(&plaintext, &first, end.as_ref()) {
             Ok(rows) => rows,
@@ -172,10 +220,11 @@ async fn take(
         .chain(index.deletions.iter().map(|deletions| deletions.object.len))
         .sum();
     cx.step(|tx| {
-        let named = SnapshotRef { index: *object, bytes, vector: index.vector.clone() };
+        let named = SnapshotRef { index: *object, bytes, vector: index.vector.clone(), beyond: index.beyond() };
         tx.head.bucket.partial.retain(|partial| partial.index.id != object.id);
-        adopt(tx, &index.vector)?;
-        if tx.head.snapshot.as_ref().is_none_or(|known| index.vector.covers_all(&known.named.vector)) {
+        adopt(tx, &index)?;
+        let forks = &tx.head.forks;
+        if tx.head.snapshot.as_ref().is_none_or(|known| named.covers_all(&known.named, forks)) {
             tx.head.snapshot = Some(Arc::new(Known { named, index: index.clone() }));
         }
         Ok(())
@@ -216,7 +265,8 @@ pub(super) fn read_index(identity: &Identity, named: Option<&SnapshotRef>, plain
     let rises = index.chunks.windows(2).all(|pair| pair[0].first < pair[1].first);
     let possible = index.chunks.iter().all(|chunk| chunk.first.is_possible());
     let here = (index.vault, index.space) == (identity.vault, identity.space);
-    if !rises || !possible || !here || named.is_some_and(|named| named.vector != index.vector) {
+    let as_named = named.is_none_or(|named| named.vector == index.vector && named.beyond == index.beyond());
+    if !rises || !possible || !here || !as_named {
         return Err(Error::new(ErrorKind::Corrupt, "a snapshot's index is not what its manifest says"));
     }
     Ok(index)

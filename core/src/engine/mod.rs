@@ -6,12 +6,16 @@ mod anew;
 mod api;
 mod apply;
 mod beacon;
+mod carry;
 mod collect;
+mod devices;
 mod epochs;
 mod evidence;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod head;
+mod leave;
+mod lines;
 mod look;
 mod manifests;
 mod member;
@@ -21,19 +25,22 @@ mod own_log;
 mod publish;
 mod pull;
 mod read;
+mod retired;
+mod revoked;
 mod shared;
 mod slots;
 mod snapshot;
 mod state;
 mod sync;
+mod tags;
 #[cfg(test)]
 mod vectors;
 mod wait;
 mod write;
 
 pub use api::{
-    Change, CommitId, Config, Conflict, DeviceStatus, Entry, Event, KeyRange, Meter, Now, OpId, Operation, Outcome,
-    Output, Phase, Position, Progress, Record, Request, RequestId, Secret, Status, StretchId, SyncReport,
+    Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Entry, Event, KeyRange, Meter, Now, OpId, Operation,
+    Outcome, Output, Phase, Position, Progress, Record, Request, RequestId, Secret, Status, StretchId, SyncReport,
     TransportFailure, Version, Written,
 };
 

@@ -117,11 +117,11 @@ impl Shared {
         open(&identity, path, kind, sealed, max)
     }
 
-    /// Seals a plaintext for its place, under the newest epoch.
+    /// Seals a plaintext for its place, under the current epoch.
     pub(super) fn seal(&self, path: &str, kind: ObjectKind, plaintext: &[u8]) -> Result<Bytes, Error> {
         let mut state = self.lock();
         let identity = state.head.identity()?.clone();
-        let epoch = identity.keys.newest();
+        let epoch = identity.keys.current();
         let place = Place { vault: identity.vault, kind, epoch, path };
         let key = identity
             .keys

@@ -4,6 +4,7 @@ use super::api::Phase;
 use super::head::{Identity, OwnSegment, Published, Start, damaged, local_error};
 use super::objects::segment_path;
 use super::publish::new_id;
+use super::retired::{self, awaited};
 use super::shared::Shared;
 use super::state::internal;
 use crate::crypto::{ObjectKind, pad_padme};
@@ -30,6 +31,8 @@ pub(super) struct NextLine {
     pub(super) snapshot: Option<SnapshotRef>,
     /// What others could not read has been written again.
     pub(super) mended: bool,
+    /// The snapshot was written for this very manifest.
+    pub(super) own_snapshot: bool,
 }
 
 pub(super) fn start_of_tail(published: &Published, identity: &Identity) -> Start {
@@ -43,15 +46,10 @@ pub(super) fn start_of_tail(published: &Published, identity: &Identity) -> Start
 /// has grown too long.
 pub(super) fn trim(cx: &Shared, identity: &Identity, line: &mut NextLine) -> Result<(), Error> {
     let Some(covered) = line.snapshot.as_ref().map(|named| named.vector.n(identity.device)) else { return Ok(()) };
+    let retired = cx.read(retired::all)?;
     let seen = cx.read(|state| {
-        state
-            .head
-            .peers
-            .values()
-            .filter(|peer| peer.sequence > 0)
-            .map(|peer| peer.stated.n(identity.device))
-            .min()
-            .unwrap_or(covered)
+        let here = awaited(&state.head, &retired).filter(|(id, _)| !state.head.left.contains(id));
+        here.map(|(_, peer)| peer.stated.n(identity.device)).min().unwrap_or(covered)
     });
     let covered = if planted!(TrimmedBeyondSnapshot) { u64::MAX } else { covered };
     let up_to = if line.segments.len() >= SEGMENTS_MAX { covered } else { covered.min(seen) };
@@ -66,6 +64,7 @@ pub(super) fn drop_log_below(cx: &Shared, identity: &Identity, line: &mut NextLi
     }
     if line.segments.is_empty() && line.tail.from <= up_to {
         let mut tail = line.tail.clone();
+        let forks = cx.read(|state| state.head.forks.clone());
         loop {
             let page = read_page(cx, tail.from, up_to)?;
             if page.is_empty() {
@@ -73,7 +72,7 @@ pub(super) fn drop_log_below(cx: &Shared, identity: &Identity, line: &mut NextLi
             }
             for logged in &page {
                 tail.before = logged.tag(tail.before);
-                tail.base.join(logged.seen());
+                tail.base.join(logged.seen(), &forks);
                 tail.from += 1;
             }
         }
@@ -179,6 +178,7 @@ fn grow_from(identity: &Identity, line: &mut NextLine, at: usize) {
 /// Writes everything from the tail's start to op `goal` as segments.
 async fn write_log(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine, goal: u64) -> Result<(), Error> {
     let total = goal + 1 - line.tail.from;
+    let forks = cx.read(|state| state.head.forks.clone());
     while line.tail.from <= goal {
         let start = line.tail.clone();
         let mut run = Run { from: start.from, before: start.before, base: start.base.clone(), ops: Vec::new() };
@@ -193,7 +193,7 @@ async fn write_log(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine, g
             }
         }
         let segment = put_segment(cx, identity, &run, start).await?;
-        line.tail = Start { from: run.to() + 1, before: segment.named.end.tag, base: run.vector() };
+        line.tail = Start { from: run.to() + 1, before: segment.named.end.tag, base: run.vector(&forks) };
         line.segments.push(segment);
         cx.progress(Phase::Pushing, total - (goal + 1 - line.tail.from), total);
     }

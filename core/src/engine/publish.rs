@@ -12,7 +12,7 @@ use super::own_log::{
 use super::pull::Polled;
 use super::shared::Shared;
 use super::state::{Tx, internal};
-use super::{adopt, beacon, evidence, snapshot};
+use super::{adopt, beacon, evidence, leave, revoked, snapshot};
 use crate::crypto::{ObjectKind, pad_to_power_of_two};
 use crate::local::{ByteRange, Table};
 use crate::replica::{Line, Logged, Manifest, Run, SEGMENTS_MAX, TAIL_BYTES_MAX, decode};
@@ -61,10 +61,16 @@ pub(super) async fn push(
         let vector_moved = with_vector && cx.read(|state| state.head.vector() != state.head.published.vector);
         let damage_moved = cx.read(|state| damage(&state.head) != state.head.published.damaged);
         let missed = cx.read(|state| state.head.peers.values().any(|peer| !peer.misses.is_empty()));
-        let snapshot_due = snapshot::is_due(cx);
+        let wanted = cx.read(|state| state.head.bucket.snapshot_wanted) && snapshot::may_write(cx);
+        // Who left an id tells by a snapshot what only it had.
+        let snapshot_due = snapshot::is_due(cx) || wanted || (first && has_left(cx));
+        // Newcomers count who shows to have the current keys.
+        let keys_moved = cx.read(|state| state.head.published.epoch != Some(identity.keys.current()));
+        let revoked_moved = cx.read(|state| revoked::stated(&state.head) != state.head.published.revoked);
         let superseded = if with_vector { adopt::open_newest(cx, &identity).await? } else { Vec::new() };
         let newer = cx.read(|state| adopt::held(&state.head, state.head.published.snapshot.as_ref()).is_some());
-        if !(pending || first || vector_moved || damage_moved || missed || snapshot_due || newer) {
+        let said = pending || first || vector_moved || damage_moved || revoked_moved || keys_moved;
+        if !(said || missed || snapshot_due || newer) {
             break;
         }
         prepare(cx, &identity, snapshot_due, superseded).await?;
@@ -77,6 +83,10 @@ pub(super) async fn push(
         tx.head.bucket.last_push_ms = Some(tx.now.unix_ms);
         Ok(())
     })
+}
+
+fn has_left(cx: &Shared) -> bool {
+    !planted!(LeftWithoutCarry) && cx.read(|state| !state.head.left.is_empty())
 }
 
 /// Publishes the manifest of a device that joins, before it reads any state: its vector is empty, its beacon entry waits.
@@ -97,6 +107,7 @@ fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
     }
     let mut damaged: Vec<_> = head.peers.values().flat_map(|peer| peer.damaged.iter().copied()).collect();
     damaged.sort_unstable();
+    damaged.dedup(); // a range may be missed for more than one reason
     damaged
 }
 
@@ -122,6 +133,7 @@ async fn prepare(
         superseded,
         snapshot: published.snapshot.clone(),
         mended: false,
+        own_snapshot: false,
     };
     if let Some(newer) = cx.read(|state| adopt::held(&state.head, line.snapshot.as_ref())) {
         line.snapshot = Some(newer);
@@ -142,6 +154,7 @@ async fn prepare(
         line.superseded.extend(adopt::open_newest(cx, identity).await?);
         let (named, superseded) = snapshot::write(cx, identity, goal).await?;
         line.snapshot = Some(named);
+        line.own_snapshot = true;
         line.superseded.extend(superseded);
         trim(cx, identity, &mut line)?;
         if read_ops(cx, &line.tail, goal, TAIL_BYTES_MAX)?.is_none() {
@@ -187,15 +200,17 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
     let mut vector = tx.head.vector();
     if end.n > 0 {
         // Own ops written since are not in this manifest, and not in the vector that it states.
-        vector =
-            vector.iter().filter(|(device, _)| *device != identity.device).chain([(identity.device, end)]).collect();
+        vector = vector.without(identity.device);
+        vector.raise(identity.device, end, &tx.head.forks);
     }
     if planted!(VectorAhead) {
         for (id, peer) in &tx.head.peers {
-            vector.raise(*id, crate::replica::Point { n: peer.end.n, tag: peer.end.tag });
+            let end = crate::replica::Point { n: peer.log.end.n, tag: peer.log.end.tag };
+            vector.raise(*id, end, &tx.head.forks);
         }
     }
     let damaged = damage(tx.head);
+    let revoked = revoked::stated(tx.head);
     let manifest = Manifest {
         vault: identity.vault,
         space: identity.space,
@@ -204,9 +219,10 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
         sequence: published.sequence + 1,
         previous: published.hash,
         vector: vector.clone(),
-        line: Line { device: identity.device, segments: line.segments.iter().map(|own| own.named).collect(), tail },
+        line: Line { segments: line.segments.iter().map(|own| own.named).collect(), tail },
         snapshot: line.snapshot.clone(),
         damaged: damaged.clone(),
+        revoked: revoked.clone(),
     };
     let (signed, hash) = manifest.sign(&identity.secret);
     let mut next = Published {
@@ -218,11 +234,14 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
         snapshot: line.snapshot.clone(),
         vector,
         damaged,
+        revoked,
+        epoch: Some(identity.keys.current()),
         ..(*published).clone()
     };
     next.remember(hash);
     Arc::make_mut(&mut tx.head.published).remember(hash);
     tx.head.bucket.beacon_dirty = true;
+    tx.head.bucket.snapshot_wanted &= !line.own_snapshot;
     if line.mended {
         // Not before: a crash on the way here leaves the complaints standing.
         let devices: Vec<DeviceId> =
@@ -288,11 +307,7 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash
         Opened::Plain { plaintext, etag, .. } => match verify_manifest(identity, identity.device, &plaintext) {
             Ok((_, found, _)) if found == hash => confirm(cx, etag),
             Ok((_, found, _)) if !published.hashes.contains(&found) && !weakened!(ForkNotSeen) => {
-                cx.step(|tx| {
-                    tx.head.bucket.stopped = Some(super::head::Stopped::Forked);
-                    Ok(())
-                })?;
-                Err(super::head::Stopped::Forked.error())
+                Err(leave::copied(cx)?)
             }
             _ => overwrite(cx, &path, sealed, etag).await,
         },

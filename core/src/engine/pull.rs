@@ -1,17 +1,21 @@
 //! Pull: beacon → the manifests that moved → the segments and snapshots with ops not yet applied. No LIST.
 
 use super::api::{Phase, SyncReport};
-use super::apply::{Applied, Place, apply_run, forked, suspicious_stamp};
-use super::head::{Debt, Head, Identity, Peer};
-use super::manifests::{accept_listed, read_manifests, settle_manifests, stored_tail};
+use super::apply::{Applied, Place, apply_run, suspicious_stamp};
+use super::head::{Debt, Head, Identity, Peer, Stopped};
+use super::lines::forked;
+use super::manifests::{accept_listed, read_manifests, settle_manifests, stored_tails};
 use super::objects::{Found, Opened, beacon_path, segment_path};
+use super::retired::{self, awaited};
 use super::shared::Shared;
-use super::{epochs, evidence, look, merge};
+use super::state::Tx;
+use super::{epochs, evidence, look, merge, revoked};
 use crate::crypto::{ObjectKind, unpad_padme};
 use crate::replica::{Beacon, Damaged, Home, MANIFEST_SEALED_BYTES_MAX, Run, SegmentRef, Sighting, decode_segment};
 use crate::s3::ETag;
-use crate::{DeviceId, Error, ErrorKind};
+use crate::{DeviceId, Error, ErrorKind, ObjectId};
 use futures::stream::{FuturesUnordered, StreamExt};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -37,32 +41,47 @@ pub(super) struct Polled {
 /// known here makes it look for new keys, once, and then poll anew.
 pub(super) async fn pull(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled, Error> {
     cx.lock().unknown_epoch = None;
-    let mut first = SyncReport::default();
-    let mut polled = poll(cx, full, &mut first).await?;
-    let mut again = SyncReport::default();
-    if let Some(unknown) = cx.read(|state| state.unknown_epoch) {
-        let identity = cx.read(|state| state.head.identity().cloned())?;
-        match epochs::learn(cx, &identity, unknown).await {
-            Ok(true) => {
-                first.reports.clear();
-                polled = poll(cx, full, &mut again).await?;
-            }
-            Ok(false) => {}
-            Err(error) if error.kind() == ErrorKind::Closed => {
-                // Who has the newer keys writes the beacon.
-                polled.locked_out = true;
-                first.reports.push(error);
-            }
-            Err(error) => return Err(error),
-        }
+    let mut looked = Looked::NotYet;
+    loop {
+        let mut this = SyncReport::default();
+        let polled = poll(cx, full, &mut looked, &mut this).await?;
+        report.ops_applied += this.ops_applied;
+        // What could not be opened without the keys that came is no news.
+        let Some(polled) = polled else { continue };
+        report.debts = cx.read(|state| debts(&state.head));
+        report.reports.extend(this.reports);
+        return Ok(polled);
     }
-    report.ops_applied += first.ops_applied + again.ops_applied;
-    report.debts = cx.read(|state| debts(&state.head));
-    report.reports.extend(first.reports.into_iter().chain(again.reports));
-    Ok(polled)
 }
 
-async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled, Error> {
+/// Whether this pull has looked at the own slot for new keys.
+#[derive(PartialEq)]
+enum Looked {
+    NotYet,
+    Through,
+    /// Others have newer keys than this device.
+    LockedOut,
+}
+
+/// True: keys came for what could not be opened.
+async fn new_keys(cx: &Shared, looked: &mut Looked, report: &mut SyncReport) -> Result<bool, Error> {
+    let Some(unknown) = cx.read(|state| state.unknown_epoch).filter(|_| *looked == Looked::NotYet) else {
+        return Ok(false);
+    };
+    *looked = Looked::Through;
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    match epochs::learn(cx, &identity, unknown).await {
+        Err(error) if error.kind() == ErrorKind::Closed => {
+            *looked = Looked::LockedOut;
+            report.reports.push(error);
+            Ok(false)
+        }
+        came => came,
+    }
+}
+
+/// One poll; `None` if new keys came on the way: then it is to be done anew.
+async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncReport) -> Result<Option<Polled>, Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
     cx.progress(Phase::Looking, 0, 1);
     let (known, known_beacon) =
@@ -90,7 +109,7 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
     };
 
     if unchanged && planted!(NotModifiedEndsIt) {
-        return Ok(Polled { repair: false, locked_out: false, beacon, beacon_etag: etag });
+        return Ok(Some(Polled { repair: false, locked_out: false, beacon, beacon_etag: etag }));
     }
     let polls = cx.read(|state| state.head.bucket.polls + 1);
     let mut to_read = cx.read(|state| look::from_beacon(&state.head, &identity, &beacon, polls, state.now.unix_ms));
@@ -112,14 +131,24 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
         evidence::check_own(cx, &identity, report).await?;
     }
     let read = read_manifests(cx, &identity, &to_read, report).await?;
+    // First of all: under the new keys somebody may say that another, who has only the old ones, is revoked.
+    if new_keys(cx, looked, report).await? {
+        return Ok(None);
+    }
     let shown = beacon.clone();
     cx.step(|tx| settle_manifests(tx, &shown, &to_read, &read))?;
+    check_not_revoked(cx)?;
 
     take_ops(cx, &identity, report).await?;
     if cx.step(|tx| accept_listed(tx, &read))? {
+        check_not_revoked(cx)?;
         take_ops(cx, &identity, report).await?; // devices that were listed by what came just now
     }
+    if new_keys(cx, looked, report).await? {
+        return Ok(None);
+    }
 
+    let retired = cx.read(retired::all)?;
     let repair = cx.step(|tx| {
         let unix_ms = tx.now.unix_ms;
         let bucket = &mut tx.head.bucket;
@@ -138,7 +167,7 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
         if own.sequence > 0 && beacon.get(&identity.device) == Some(&own) {
             tx.head.bucket.beacon_dirty = false;
         }
-        let lacks = lacks(tx.head, &identity, &beacon);
+        let lacks = lacks(tx.head, &identity, &beacon, &retired);
         if !lacks {
             // What was repaired shows: the next repair does not wait for this one's sake.
             (tx.head.bucket.repairs, tx.head.bucket.repair_due_poll) = (0, 0);
@@ -148,7 +177,17 @@ async fn poll(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<Polled
     if cx.read(|state| debts(&state.head)) > 0 {
         report_debts(cx, report);
     }
-    Ok(Polled { repair, locked_out: false, beacon, beacon_etag: etag })
+    revoked::report(cx, report);
+    // Who has the newer keys writes the beacon.
+    Ok(Some(Polled { repair, locked_out: *looked == Looked::LockedOut, beacon, beacon_etag: etag }))
+}
+
+/// Who reads that it is revoked stops there.
+fn check_not_revoked(cx: &Shared) -> Result<(), Error> {
+    match cx.read(|state| state.head.bucket.stopped.clone()) {
+        Some(Stopped::Revoked) => Err(Stopped::Revoked.error()),
+        _ => Ok(()),
+    }
 }
 
 fn open_beacon(cx: &Shared, identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
@@ -166,7 +205,12 @@ pub(super) fn read_beacon(identity: &Identity, plaintext: &[u8]) -> Result<Beaco
 }
 
 /// Whether the beacon lacks something that this device has verified, or says something else of this device.
-fn lacks(head: &Head, identity: &Identity, beacon: &BTreeMap<DeviceId, Sighting>) -> bool {
+fn lacks(
+    head: &Head,
+    identity: &Identity,
+    beacon: &BTreeMap<DeviceId, Sighting>,
+    retired: &BTreeSet<DeviceId>,
+) -> bool {
     if planted!(BeaconNotRepaired) {
         return false;
     }
@@ -174,9 +218,9 @@ fn lacks(head: &Head, identity: &Identity, beacon: &BTreeMap<DeviceId, Sighting>
     let own_wrong =
         own > 0 && beacon.get(&identity.device) != Some(&Sighting { sequence: own, hash: head.published.hash.short() });
     own_wrong
-        || head.peers.iter().any(|(id, peer)| {
+        || awaited(head, retired).any(|(id, peer)| {
             let verified = Sighting { sequence: peer.sequence, hash: peer.hash.short() };
-            peer.sequence > 0 && !peer.forked && beacon.get(id).is_none_or(|said| *said < verified)
+            beacon.get(id).is_none_or(|said| *said < verified)
         })
 }
 
@@ -185,11 +229,9 @@ pub(super) fn debts(head: &Head) -> u64 {
 }
 
 fn report_debts(cx: &Shared, report: &mut SyncReport) {
-    let (peers, unix_ms) = cx.read(|state| (state.head.peers.clone(), state.now.unix_ms));
+    let (mut peers, unix_ms) = cx.read(|state| (state.head.peers.clone(), state.now.unix_ms));
+    cx.read(|state| peers.retain(|id, _| !state.head.is_revoked(*id)));
     for (id, peer) in &peers {
-        if peer.forked {
-            report.reports.push(forked(*id));
-        }
         let Some(behind) = peer.behind else { continue };
         let witness = peers.iter().find(|(other, third)| *other != id && third.stated.n(*id) > behind.shown_n);
         if unix_ms >= behind.since_ms + BEHIND_MS_MAX || witness.is_some() {
@@ -211,18 +253,23 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
     let mut unreadable = BTreeSet::new();
     loop {
         let mut moved = false;
-        if cx.read(|state| merge::wants_snapshot(&state.head, &unreadable)) {
+        if cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable)) {
             moved |= merge::take_snapshot(cx, identity, &mut refused, report).await?;
         }
         let behind: Vec<DeviceId> = cx.read(|state| {
             let peers = state.head.peers.iter();
-            peers.filter(|(_, peer)| !peer.forked && peer.n < peer.end.n).map(|(id, _)| *id).collect()
+            let behind = |id: &DeviceId, peer: &Peer| revoked::is_behind(&state.head, *id, peer);
+            peers.filter(|(id, peer)| behind(id, peer)).map(|(id, _)| *id).collect()
         });
         moved |= take_segments(cx, identity, &behind, &mut unreadable, report).await?;
         for device in behind {
-            if let Some(tail) = stored_tail(cx, device)? {
+            for tail in stored_tails(cx, device)? {
                 moved |= apply_whole(cx, device, &tail, report).await?;
             }
+        }
+        // What just turned out to wait for more than the logs have may be in a snapshot.
+        if !moved && cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable)) {
+            moved = merge::take_snapshot(cx, identity, &mut refused, report).await?;
         }
         if !moved {
             break;
@@ -232,8 +279,15 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
         let ids: Vec<DeviceId> = tx.head.peers.keys().copied().collect();
         for id in ids {
+            let quarantined = revoked::quarantined(tx.head, id);
+            if tx.head.peers[&id].quarantined != quarantined {
+                tx.head.peer_mut(id).quarantined = quarantined;
+            }
             let peer = &tx.head.peers[&id];
-            let owed = !peer.is_current() || peer.behind.is_some() || peer.forked;
+            let owed = match tx.head.is_revoked(id) {
+                true => revoked::is_behind(tx.head, id, peer),
+                false => !tx.head.is_current(id) || peer.behind.is_some(),
+            };
             let due = peer.debt.is_none_or(|debt| debt.is_due(polls, unix_ms));
             if !owed && peer.debt.is_some() {
                 tx.head.peer_mut(id).debt = None;
@@ -244,12 +298,21 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
             let peer = &tx.head.peers[&id];
             // Late is not lost: what could not be had several times is named, for its author to mend.
             let patient = peer.debt.is_none_or(|debt| debt.tries < TRIES_BEFORE_DAMAGED);
-            let tried = unreadable.iter().filter(|(device, ..)| *device == id && !patient);
+            let tried =
+                peer.log.segments.iter().filter(|segment| unreadable.contains(&(id, segment.object.id)) && !patient);
+            let below = (!patient && peer.log.from() > peer.n + 1).then(|| Damaged {
+                device: id,
+                from: peer.n + 1,
+                to: peer.log.from() - 1,
+            });
+            let snapped = in_lost_snapshots(tx.head, id);
             let known = peer.damaged.iter().filter(|_| !due).copied();
             let lost: Vec<Damaged> = tried
-                .map(|(device, from, to)| Damaged { device: *device, from: *from, to: *to })
+                .map(|segment| Damaged { device: id, from: segment.from, to: segment.end.n })
+                .chain(below)
+                .chain(snapped)
                 .chain(known)
-                .filter(|damaged| (damaged.from..=damaged.to).any(|n| !peer.has(n)))
+                .filter(|damaged| (damaged.from..=damaged.to).any(|n| !peer.has_number(n)))
                 .collect();
             if peer.damaged != lost {
                 tx.head.peer_mut(id).damaged = lost;
@@ -259,23 +322,33 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
     })
 }
 
+/// What of a device is in a named snapshot alone that could not be had several times.
+fn in_lost_snapshots(head: &Head, id: DeviceId) -> Option<Damaged> {
+    head.bucket.snapshot_debt.filter(|debt| debt.tries >= TRIES_BEFORE_DAMAGED)?;
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    let named = counting.filter_map(|(_, peer)| peer.snapshot.as_ref());
+    let to = named.map(|named| named.vector.n(id)).max()?;
+    let from = head.peers[&id].n + 1;
+    (from <= to).then_some(Damaged { device: id, from, to })
+}
+
 /// Segments of the devices behind, with ops not yet applied: fetched several at a time, applied as they come.
 async fn take_segments(
     cx: &Shared,
     identity: &Arc<Identity>,
     devices: &[DeviceId],
-    unreadable: &mut BTreeSet<(DeviceId, u64, u64)>,
+    unreadable: &mut BTreeSet<(DeviceId, ObjectId)>,
     report: &mut SyncReport,
 ) -> Result<bool, Error> {
     let wanted: Vec<(DeviceId, SegmentRef)> = cx.read(|state| {
         let missing = |id: &DeviceId| {
             let peer: &Peer = &state.head.peers[id];
             let due = peer.debt.is_none_or(|debt| debt.is_due(state.head.bucket.polls + 1, state.now.unix_ms));
-            let segments = if due { peer.segments.as_slice() } else { &[] };
-            segments
-                .iter()
-                .filter(|segment| (segment.from..=segment.end.n).any(|n| n > peer.n && !peer.has(n)))
-                .filter(|segment| !unreadable.contains(&(*id, segment.from, segment.end.n)))
+            let counts_to = revoked::wanted(&state.head, *id);
+            let logs = peer.logs().filter(|log| due && !state.head.has_log(*id, log));
+            logs.flat_map(|log| &log.segments)
+                .filter(|segment| segment.from <= counts_to && !state.head.has_segment(*id, segment))
+                .filter(|segment| !unreadable.contains(&(*id, segment.object.id)))
                 .map(|segment| (*id, *segment))
                 .collect::<Vec<_>>()
         };
@@ -296,7 +369,7 @@ async fn take_segments(
             Ok(run) => moved |= apply_whole(cx, device, &run, report).await?,
             Err(error) if planted!(BadObjectStops) => return Err(error),
             Err(error) => {
-                unreadable.insert((device, segment.from, segment.end.n));
+                unreadable.insert((device, segment.object.id));
                 report.reports.push(error);
                 moved = true; // a snapshot may cover it: plan again
             }
@@ -348,29 +421,35 @@ async fn apply_whole(cx: &Shared, device: DeviceId, run: &Run, report: &mut Sync
             .next_step("set that device's clock; until then its writes win over concurrent ones"),
         );
     }
+    let counted = cx.read(|state| revoked::counted(&state.head, device, run));
+    let run = match &counted {
+        Cow::Owned(part) if part.ops.is_empty() => return Ok(false),
+        counted => &**counted,
+    };
     let mut place = Place::start(run);
     let mut moved = false;
     loop {
         let (applied, new) = cx.step(|tx| {
             let mut new = 0;
-            let before = tx.head.peers.get(&device).map(|peer| (peer.n, peer.islands.clone()));
+            let reached = |tx: &Tx<'_>| {
+                let peer = tx.head.peers.get(&device);
+                peer.map(|peer| (peer.points().collect::<Vec<_>>(), peer.islands.clone(), peer.forked))
+            };
+            let before = reached(tx);
             let applied = apply_run(tx, device, run, place.clone(), &mut new)?;
-            let after = tx.head.peers.get(&device).map(|peer| (peer.n, peer.islands.clone()));
-            Ok((applied, (new, before != after)))
+            let after = reached(tx);
+            let parted = matches!((&before, &after), (Some((.., false)), Some((.., true))));
+            Ok((applied, (new, before != after, parted)))
         })?;
+        if new.2 {
+            report.reports.push(forked(device));
+        }
         report.ops_applied += new.0;
         moved |= new.1;
         match applied {
             Applied::More(next) => {
                 place = next;
                 cx.yield_now().await;
-            }
-            Applied::Forked => {
-                cx.step(|tx| {
-                    tx.head.peer_mut(device).forked = true;
-                    Ok(())
-                })?;
-                return Ok(moved);
             }
             Applied::Whole | Applied::Waits => return Ok(moved),
         }

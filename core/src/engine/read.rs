@@ -1,9 +1,10 @@
 //! What callers read: records, pages, conflicts, status. No request is made for any of it.
 
-use super::api::{Conflict, DeviceStatus, Entry, KeyRange, Position, Record, Status, Version};
-use super::head::{damaged, local_error};
+use super::api::{Conflict, DeviceState, DeviceStatus, Entry, KeyRange, Position, Record, Status, Version};
+use super::head::{Stopped, damaged, local_error};
 use super::member;
 use super::pull;
+use super::retired;
 use super::state::{State, key_of, record_key};
 use crate::Error;
 use crate::local::{ByteRange, Table};
@@ -97,15 +98,24 @@ pub(super) fn status(state: &State) -> Result<Status, Error> {
         devices.push(DeviceStatus {
             id: own.device,
             name: member::names(state, own.device)?,
+            state: if head.bucket.stopped == Some(Stopped::Revoked) { DeviceState::Revoked } else { DeviceState::This },
+            quarantined: None,
             sequence: head.published.sequence,
             applied: head.clock.n,
             seen_ms: Some(state.now.unix_ms),
         });
     }
+    let retired = retired::all(state)?;
     for (id, peer) in &head.peers {
         devices.push(DeviceStatus {
             id: *id,
             name: member::names(state, *id)?,
+            state: match (head.is_revoked(*id), retired.contains(id)) {
+                (true, _) => DeviceState::Revoked,
+                (false, true) => DeviceState::Retired,
+                (false, false) => DeviceState::Active,
+            },
+            quarantined: peer.quarantined,
             sequence: peer.sequence,
             applied: peer.n,
             seen_ms: peer.seen_ms,

@@ -3,7 +3,7 @@
 use super::api::{Event, Output, Phase, Progress, Request, RequestId, StretchId, TransportFailure};
 use super::state::{State, Tx};
 use crate::crypto::{StretchRequest, StretchedKey};
-use crate::s3::{Answer, Backoff, Call, Credentials, EtagQuoting, Failure, Retry, StoreUri};
+use crate::s3::{Answer, Backoff, Call, Credentials, EtagQuoting, Failure, Retry, StoreUri, http_date_unix_ms};
 use crate::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -230,7 +230,10 @@ impl Shared {
         std::mem::forget(guard);
         match answer {
             Ok(Ok(response)) => {
-                self.lock().count_received(response.body.len() as u64);
+                let mut state = self.lock();
+                state.count_received(response.body.len() as u64);
+                state.server_ms = response.header("date").and_then(http_date_unix_ms).or(state.server_ms);
+                drop(state);
                 Ok(response)
             }
             Ok(Err(failure)) => Err(Sent::Perhaps(failure)),

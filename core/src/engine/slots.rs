@@ -24,10 +24,17 @@ const SLOTS_MAX: u32 = 1_000;
 /// Where root records of slots lie.
 pub(super) const SLOT_RECORD: &str = "slots/";
 
-/// Every slot whose record is here, sealed and PUT again.
+/// Every slot whose record is here, sealed and PUT again; a revoked device gets none, whatever its record says.
 pub(super) async fn put_slots(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    cx.step(|tx| {
+        tx.head.bucket.handed_on = Some(identity.keys.current());
+        Ok(())
+    })?;
     for record in &cx.read(records)? {
-        put_slot(cx, identity, record).await?;
+        let gone = matches!(record.name, SlotName::Device(id) if cx.read(|state| state.head.is_revoked(id)));
+        if !gone {
+            put_slot(cx, identity, record).await?;
+        }
     }
     Ok(())
 }
@@ -50,7 +57,7 @@ pub(super) fn records(state: &State) -> Result<Vec<SlotRecord>, Error> {
 
 /// Weekly: the own slot and the earlier keys stand, or a lifecycle rule or a slip took them, and all are PUT again.
 pub(super) async fn check(cx: &Shared, identity: &Identity) -> Result<(), Error> {
-    let epoch = identity.keys.newest();
+    let epoch = identity.keys.current();
     let mut paths = vec![SlotName::Device(identity.device).path()];
     if epoch.number > 1 {
         paths.push(keys_path(epoch));
@@ -66,7 +73,7 @@ pub(super) async fn check(cx: &Shared, identity: &Identity) -> Result<(), Error>
 
 /// The object with all earlier keys. There is none in the first epoch.
 pub(super) async fn put_keys(cx: &Shared, identity: &Identity) -> Result<(), Error> {
-    let epoch = identity.keys.newest();
+    let epoch = identity.keys.current();
     if epoch.number == 1 {
         return Ok(());
     }
@@ -76,7 +83,7 @@ pub(super) async fn put_keys(cx: &Shared, identity: &Identity) -> Result<(), Err
 }
 
 pub(super) async fn put_slot(cx: &Shared, identity: &Identity, record: &SlotRecord) -> Result<(), Error> {
-    let epoch = identity.keys.newest();
+    let epoch = identity.keys.current();
     let root_secret = identity.keys.root_secret(epoch).ok_or_else(|| internal("no secret for its own epoch"))?.clone();
     let payload = SlotPayload { epoch, root_secret, vault: identity.vault, header_hash: identity.header };
     let sealed = {

@@ -2,18 +2,20 @@
 //! named again, not written again.
 
 use super::api::Phase;
-use super::head::{Head, Identity, Known, OwnSegment, damaged, local_error};
+use super::carry;
+use super::head::{Head, Identity, Known, OwnSegment, Peer, damaged, local_error};
 use super::objects::snapshot_path;
 use super::publish::new_id;
 use super::shared::Shared;
 use super::state::{key_of, record_key};
+use super::tags;
 use crate::crypto::{ObjectKind, pad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
-    ChunkPart, ChunkRef, Collection, DeletionsRef, FRAME_FULL_BYTES, Index, ObjectRef, Point, Row, RowKey, SnapshotRef,
-    Vector, decode, encode, encode_chunk,
+    ChunkPart, ChunkRef, Collection, Damaged, DeletionsRef, FRAME_FULL_BYTES, Index, ObjectRef, Point, Row, RowKey,
+    SnapshotRef, Vector, decode, encode, encode_chunk,
 };
-use crate::{Error, Hash};
+use crate::{DeviceId, Error, Hash};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -42,7 +44,9 @@ pub(super) fn may_write(cx: &Shared) -> bool {
 /// Whether others' segments, or the own published ones, are too many outside the last snapshot, and whoever crossed the
 /// line has not written one in its time.
 pub(super) fn is_due(cx: &Shared) -> bool {
-    let crossed = cx.read(|state| crosses(&state.head, &state.head.published.segments) || is_missed(&state.head));
+    let crossed = cx.read(|state| {
+        crosses(&state.head, &state.head.published.segments) || is_missed(&state.head) || carry::is_due(&state.head)
+    });
     let due_ms = cx.read(|state| state.head.bucket.snapshot_due_ms);
     let (unix_ms, wait_ms) = {
         let mut state = cx.lock();
@@ -67,13 +71,45 @@ pub(super) fn is_due(cx: &Shared) -> bool {
     due_ms.is_some_and(|due_ms| crossed && unix_ms >= due_ms) && may_write(cx)
 }
 
-/// Whether a device misses ops of another that are applied here and in no named snapshot: their author may be gone.
+/// Whether a device misses ops that are applied here and stand in no log and no named snapshot, or in one that it can't read.
 fn is_missed(head: &Head) -> bool {
     let held = head.vector();
-    let named = newest(head).map(|named| &named.vector);
-    head.peers.values().flat_map(|peer| &peer.misses_of_others).any(|missed| {
-        held.n(missed.device) >= missed.to && named.is_none_or(|named| named.n(missed.device) < missed.to)
+    let named = newest(head);
+    complaints(head).any(|missed| {
+        let in_none = named.is_none_or(|named| named.vector.n(missed.device) < missed.to);
+        held.n(missed.device) >= missed.to && (is_in_no_log(head, missed) || (in_none && !is_own(head, missed)))
     })
+}
+
+/// Whether the newest named snapshot is one that a device can't read: all of it is written anew.
+fn is_spoilt(head: &Head) -> bool {
+    let named = newest(head);
+    complaints(head).any(|missed| {
+        is_in_no_log(head, missed) && named.is_some_and(|named| named.vector.n(missed.device) >= missed.to)
+    })
+}
+
+/// What others could not read, by manifests that no snapshot written here has answered.
+fn complaints(head: &Head) -> impl Iterator<Item = &Damaged> {
+    let new =
+        |(id, peer): &(&DeviceId, &Arc<Peer>)| head.bucket.answered.get(*id).is_none_or(|told| *told < peer.sequence);
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    counting.filter(new).flat_map(|(_, peer)| peer.misses.iter().chain(&peer.misses_of_others))
+}
+
+fn is_own(head: &Head, missed: &Damaged) -> bool {
+    head.identity.as_ref().is_some_and(|identity| identity.device == missed.device)
+}
+
+/// Whether what is missed is below a device's log, or beyond what its manifest in the bucket publishes.
+fn is_in_no_log(head: &Head, missed: &Damaged) -> bool {
+    let published = &head.published;
+    if is_own(head, missed) {
+        return missed.from < published.segments.first().map_or(published.tail.from, |first| first.start.from);
+    }
+    let Some(peer) = head.peers.get(&missed.device) else { return true };
+    let log = peer.twin.as_ref().unwrap_or(&peer.log);
+    missed.from < log.from() || missed.to > log.end.n
 }
 
 /// Whether the log that this push makes crosses the line.
@@ -89,7 +125,8 @@ fn crosses(head: &Head, own: &[OwnSegment]) -> bool {
         None => (&none, 0),
     };
     let mine = own.iter().map(|segment| (identity.device, &segment.named));
-    let theirs = head.peers.iter().flat_map(|(id, peer)| peer.segments.iter().map(move |segment| (*id, segment)));
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    let theirs = counting.flat_map(|(id, peer)| peer.log.segments.iter().map(move |segment| (*id, segment)));
     let outside: Vec<u64> = mine
         .chain(theirs)
         .filter(|(id, segment)| segment.end.n > covered.n(*id))
@@ -103,7 +140,8 @@ fn crosses(head: &Head, own: &[OwnSegment]) -> bool {
 /// The named snapshot that covers most.
 fn newest(head: &Head) -> Option<&SnapshotRef> {
     let own = head.published.snapshot.as_ref().into_iter();
-    own.chain(head.peers.values().filter_map(|peer| peer.snapshot.as_ref()))
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    own.chain(counting.filter_map(|(_, peer)| peer.snapshot.as_ref()))
         .max_by_key(|named| named.vector.iter().map(|(_, point)| point.n).sum::<u64>())
 }
 
@@ -114,18 +152,23 @@ pub(super) async fn write(
     goal: u64,
 ) -> Result<(SnapshotRef, Vec<String>), Error> {
     let old = cx.read(|state| state.head.snapshot.clone());
-    let mut vector = cx.read(|state| state.head.vector());
-    if let Some(tag) = own_tag(cx, goal)? {
-        vector = vector
-            .iter()
-            .filter(|(id, _)| *id != identity.device)
-            .chain([(identity.device, Point { n: goal, tag })])
-            .collect();
-    }
+    let spoilt = cx.read(|state| is_spoilt(&state.head));
+    let (vector, islands, forks) = cx.step(|tx| {
+        let mut vector = tx.head.vector();
+        if let Some(tag) = tags::of(tx, identity.device, goal)? {
+            // Own ops written since are not in it.
+            vector = vector.without(identity.device);
+            vector.raise(identity.device, Point { n: goal, tag }, &tx.head.forks);
+        }
+        let with_islands = tx.head.peers.iter().filter(|(_, peer)| !peer.islands.is_empty());
+        let islands = with_islands.map(|(id, peer)| (*id, peer.islands.clone())).collect();
+        let forks = tx.head.forks.iter().map(|(id, fork)| (id, fork.clone())).collect();
+        Ok((vector, islands, forks))
+    })?;
     let mut writer = Writer {
         cx,
         identity,
-        old: old.clone(),
+        old: old.clone().filter(|_| !spoilt),
         chunks: Vec::new(),
         rows: Vec::new(),
         parts: Vec::new(),
@@ -142,7 +185,7 @@ pub(super) async fn write(
     }
     writer.end_chunk().await?;
     let chunks = writer.chunks;
-    let deletions = write_deletions(cx, identity, old.as_deref()).await?;
+    let deletions = write_deletions(cx, identity, old.as_deref().filter(|_| !spoilt)).await?;
     let bytes =
         chunks.iter().map(|chunk| chunk.object.len).chain(deletions.iter().map(|deletions| deletions.object.len)).sum();
     let index = Index {
@@ -150,43 +193,22 @@ pub(super) async fn write(
         space: identity.space,
         device: identity.device,
         vector: vector.clone(),
-        tags: Vec::new(),
+        islands,
+        forks,
         chunks,
         deletions,
     };
     let object = put(cx, identity, ObjectKind::SnapshotIndex, &encode(&index)).await?;
-    let named = SnapshotRef { index: object, bytes, vector };
+    let named = SnapshotRef { index: object, bytes, vector, beyond: index.beyond() };
     let superseded = old.as_deref().map(|old| no_longer_named(identity, old, &index)).unwrap_or_default();
     cx.step(|tx| {
         tx.head.snapshot = Some(Arc::new(Known { named: named.clone(), index: index.clone() }));
         tx.head.bucket.snapshot_due_ms = None;
+        let told = tx.head.peers.iter().map(|(id, peer)| (*id, peer.sequence));
+        tx.head.bucket.answered = told.collect();
         Ok(())
     })?;
     Ok((named, superseded))
-}
-
-/// The tag of own op `goal`: the clock's, unless a write came since.
-fn own_tag(cx: &Shared, goal: u64) -> Result<Option<crate::Tag>, Error> {
-    let state = cx.lock();
-    if goal == 0 {
-        return Ok(None);
-    }
-    if state.head.clock.n == goal {
-        return Ok(Some(state.head.clock.tag));
-    }
-    // Walk back from the published log's end: every later op chains over it.
-    let published = &state.head.published;
-    let (mut n, mut tag) = match published.tail.from {
-        0 => (1, crate::replica::first_tag(state.head.identity()?.device)),
-        from => (from, published.tail.before),
-    };
-    while n <= goal {
-        let row = state.local.get(Table::Ops, &n.to_be_bytes()).map_err(local_error)?;
-        let op: crate::replica::Logged = damaged(decode(&row.unwrap_or_default(), "an own op"))?;
-        tag = op.tag(tag);
-        n += 1;
-    }
-    Ok(Some(tag))
 }
 
 /// What an older snapshot names and a newer one does not.

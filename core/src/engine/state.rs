@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) credentials: Option<Credentials>,
     /// Something sealed under an epoch that is not known here was read: the own slot may tell.
     pub(super) unknown_epoch: Option<EpochId>,
+    /// The store's clock at its newest answer that told it, unix ms.
+    pub(super) server_ms: Option<u64>,
     /// Requests made since the last commit: the next one stores them.
     uncounted: Meter,
 }
@@ -43,6 +45,8 @@ pub(super) struct Tx<'a> {
     pub(super) head: &'a mut Head,
     pub(super) now: Now,
     pub(super) entropy: &'a mut (dyn Entropy + Send),
+    /// As in [`State`].
+    pub(super) server_ms: Option<u64>,
     changed: BTreeSet<Collection>,
     local: &'a dyn LocalStore,
     overlay: Overlay,
@@ -71,6 +75,7 @@ impl State {
             budget: RetryBudget::default(),
             credentials: None,
             unknown_epoch: None,
+            server_ms: None,
             uncounted: Meter::default(),
         }
     }
@@ -110,6 +115,7 @@ impl State {
                 head: &mut self.head,
                 now: self.now,
                 entropy: &mut *self.entropy,
+                server_ms: self.server_ms,
                 changed: BTreeSet::new(),
                 local: &*self.local,
                 overlay: Overlay::default(),
@@ -224,7 +230,9 @@ impl Tx<'_> {
     pub(super) fn set_slot(&mut self, number: u32, key: &str, slot: &Slot, before: &Slot) {
         let row = record_key(number, key);
         let (conflict, tombstone) = (slot.siblings() > 0, slot.is_bare_tombstone());
-        if conflict != (before.siblings() > 0) && !planted!(ConflictNotListed) {
+        // Two devices may say the same of a third at once: no person is asked about root records.
+        let is_root = self.head.collections.get(&Collection::root()) == Some(&number);
+        if !is_root && conflict != (before.siblings() > 0) && !planted!(ConflictNotListed) {
             self.set(Table::Conflicts, row.clone(), conflict.then(Vec::new));
         }
         if tombstone != before.is_bare_tombstone() {

@@ -3,7 +3,7 @@
 use super::api::{Operation, Outcome, SyncReport};
 use super::head::{Identity, Stopped};
 use super::shared::Shared;
-use super::{access, beacon, collect, epochs, evidence, member, publish, pull, slots};
+use super::{access, beacon, carry, collect, devices, epochs, evidence, leave, member, publish, pull, retired, slots};
 use crate::s3::Condition;
 use crate::{Error, ErrorKind};
 use std::sync::Arc;
@@ -24,6 +24,9 @@ pub(super) async fn run(cx: Shared, operation: Operation) -> Result<Outcome, Err
         Operation::Republish => republish(&cx).await,
         Operation::SetPassphrase { passphrase } => access::set_passphrase(&cx, passphrase).await,
         Operation::ReplaceRecoveryCode => access::replace_recovery_code(&cx).await,
+        Operation::RetireDevice { device } => devices::retire(&cx, device).await,
+        Operation::RevokeDevice { device } => devices::revoke(&cx, device).await,
+        Operation::AdoptDevice { device } => devices::adopt(&cx, device).await,
     };
     let last_error = result.as_ref().err().map(ToString::to_string);
     let stored = cx.step(|tx| {
@@ -46,31 +49,57 @@ pub(super) async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
         return Err(Error::new(ErrorKind::NotFound, "creating or joining the vault was interrupted")
             .next_step("run `init` or `join` again: it goes on where it stopped"));
     }
-    if let Some(stopped) = cx.read(|state| state.head.bucket.stopped.clone()) {
-        return Err(stopped.error());
-    }
+    check_going(cx)?;
     if identity.recovery.is_some() {
         member::erase_recovery_code(cx)?;
     }
-    sync_as(cx, &identity, scope).await
+    let synced = sync_as(cx, &identity, scope).await;
+    if !cx.read(|state| state.head.bucket.copied) {
+        return synced;
+    }
+    let report = leave::leave(cx, &identity).await?;
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    let mut outcome = sync_as(cx, &identity, Scope { push: true, ..scope }).await?;
+    if let Outcome::Synced(synced) = &mut outcome {
+        synced.reports.push(report);
+    }
+    Ok(outcome)
 }
 
 /// Publishes what an operation has just changed for all, and keeps the code that it made until the next sync.
-pub(super) async fn publish(cx: &Shared) -> Result<(), Error> {
+pub(super) async fn publish(cx: &Shared) -> Result<Outcome, Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
-    sync_as(cx, &identity, Scope { push: true, full: false }).await.map(|_| ())
+    sync_as(cx, &identity, Scope { push: true, full: false }).await
+}
+
+/// Nothing stopped this device from publishing.
+fn check_going(cx: &Shared) -> Result<(), Error> {
+    cx.read(|state| state.head.bucket.stopped.clone()).map_or(Ok(()), |stopped| Err(stopped.error()))
 }
 
 async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<Outcome, Error> {
+    check_going(cx)?;
     epochs::hand_on(cx).await?;
     let full = scope.full || check_is_due(cx);
     let mut report = SyncReport::default();
     let mut polled = pull::pull(cx, full, &mut report).await?;
+    if cx.read(|state| state.head.bucket.copied) {
+        return Err(leave::copied(cx)?); // nothing more is PUT under an id that two stores use
+    }
+    epochs::turn_again(cx)?;
     epochs::hand_on(cx).await?;
     if full {
+        cx.step(|tx| {
+            carry::look(tx);
+            Ok(())
+        })?;
         collect::tombstones(cx).await?;
     }
     if scope.push {
+        cx.step(|tx| retired::is_back(tx, identity.device))?;
+        if full {
+            retired::lapse(cx)?;
+        }
         publish::push(cx, &mut polled, full, &mut report).await?;
         cx.step(|tx| {
             collect::covered_segments(tx, identity, GRACE_MS);
@@ -79,7 +108,8 @@ async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<
         collect::garbage(cx, identity).await?;
         let sweep_due =
             cx.read(|state| state.now.unix_ms >= state.head.bucket.swept_ms.saturating_add(collect::SWEEP_MS));
-        if full && sweep_due {
+        // Who lacks the newest keys sees less than what is named, and must not hand on the ones it has.
+        if full && sweep_due && !polled.locked_out {
             evidence::check_header(cx, identity).await?;
             slots::check(cx, identity).await?;
             collect::sweep(cx, identity).await?;
@@ -103,8 +133,8 @@ fn check_is_due(cx: &Shared) -> bool {
 /// After a rollback or a wipe: this device's state goes to the bucket again, as a new sequence and a snapshot.
 async fn republish(cx: &Shared) -> Result<Outcome, Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
-    if cx.read(|state| state.head.bucket.stopped == Some(Stopped::Forked)) {
-        return Err(Stopped::Forked.error());
+    if let Some(Stopped::Revoked) = cx.read(|state| state.head.bucket.stopped.clone()) {
+        return Err(Stopped::Revoked.error());
     }
     match cx.get(super::objects::HEADER, None, evidence::HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
         super::objects::Found::Bytes { bytes, .. } if crate::Hash::of(&bytes) != identity.header => {

@@ -14,13 +14,14 @@ use crate::crypto::{
     private_space_id, unpad_padme, unpad_to_power_of_two,
 };
 use crate::replica::{
-    Action, Beacon, Collection, Context, Dot, Home, Index, Kind, Logged, Manifest, ObjectRef, Op, Point, Row, RowKey,
-    Run, Sighting, Slot, Stamp, Standing, Vector, append_key, decode, decode_chunk, decode_deletions, decode_segment,
-    decode_tail, deletion_digest, import_key,
+    Action, Beacon, Collection, Context, Dot, Fork, Forks, Further, Home, Index, Island, Kind, Logged, Manifest,
+    ObjectRef, Op, Point, Row, RowKey, Run, Sighting, Slot, SnapshotRef, Stamp, Standing, Vector, append_key, decode,
+    decode_chunk, decode_deletions, decode_segment, decode_tail, deletion_digest, import_key,
 };
 use crate::vectors::{Given, epoch, hex, run, tag, unhex, vectors};
-use crate::{DeviceId, Hash, VaultId};
+use crate::{DeviceId, Hash, ObjectId, Tag, VaultId};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Who reads, with an epoch that opens nothing where a case has no ring.
 fn identity(vault: VaultId, ring: Option<&Value>) -> Identity {
@@ -132,6 +133,12 @@ fn snapshots() {
                 let identity = identity(given.vault(), None);
                 read_index(&identity, None, &pad_padme(&plaintext)).map(|index| index_value(&index))
             }
+            "index-as-named" => {
+                let object = ObjectRef { id: ObjectId([0; 16]), hash: Hash::default(), len: 0 };
+                let (vector, beyond) = (vector(&given.0["vector"]), dots(&given.0["beyond"]));
+                let named = SnapshotRef { index: object, bytes: 0, vector, beyond };
+                read_index(&identity(given.vault(), None), Some(&named), &pad_padme(&plaintext)).map(|_| json!(true))
+            }
             "chunk" => decode_chunk(&plaintext).map(|parts| chunk_value(&parts)),
             "chunk-range" => {
                 let next = Some(&given.0["next"]).filter(|next| !next.is_null()).map(row_key);
@@ -209,24 +216,53 @@ fn stamps() {
 }
 
 #[test]
+fn lines() {
+    run(vectors!("lines"), |check, given| {
+        let forks = forks(&given.0["forks"]);
+        Ok(match check {
+            "vector" => vector_value(&decode(&given.hex("bytes"), "a vector")?),
+            "covers" => {
+                let vector = vector(&given.0["vector"]);
+                given.0["dots"].as_array().unwrap().iter().map(|op| vector.covers(&dot(op), &forks)).collect()
+            }
+            "join-vectors" => {
+                let mut joined = vector(&given.0["mine"]);
+                joined.join(&vector(&given.0["theirs"]), &forks);
+                vector_value(&joined)
+            }
+            "apply" => applied(given),
+            "merge" => merged(given),
+            other => panic!("{other}"),
+        })
+    });
+}
+
+/// A slot after one write more.
+fn applied(given: &Given<'_>) -> Value {
+    let forks = forks(&given.0["forks"]);
+    let (mut slot, holder) = (slot(&given.0["slot"]), vector(&given.0["holder"]));
+    slot.apply(standing(&given.0["write"]), &vector(&given.0["seen"]), &holder, &forks);
+    shrunk(slot, &[&holder], &forks)
+}
+
+/// What two sides hold together.
+fn merged(given: &Given<'_>) -> Value {
+    let forks = forks(&given.0["forks"]);
+    let (mine, theirs) = (vector(&given.0["my_vector"]), vector(&given.0["their_vector"]));
+    let (my_islands, their_islands) = (dots(&given.0["my_islands"]), dots(&given.0["their_islands"]));
+    let mut merged = slot(&given.0["mine"]);
+    let mine_has = |dot: &Dot| mine.covers(dot, &forks) || my_islands.contains(dot);
+    let theirs_has = |dot: &Dot| theirs.covers(dot, &forks) || their_islands.contains(dot);
+    merged.merge(slot(&given.0["theirs"]), mine_has, theirs_has, &mine, &forks);
+    shrunk(merged, &[&mine, &theirs], &forks)
+}
+
+#[test]
 fn merges() {
     run(vectors!("merges"), |check, given| {
         Ok(match check {
-            "apply" => {
-                let (mut slot, holder) = (slot(&given.0["slot"]), vector(&given.0["holder"]));
-                slot.apply(standing(&given.0["write"]), &vector(&given.0["seen"]), &holder);
-                shrunk(slot, &holder)
-            }
-            "merge" => {
-                let (mine, theirs) = (vector(&given.0["my_vector"]), vector(&given.0["their_vector"]));
-                let islands: Vec<Dot> = given.0["my_islands"].as_array().unwrap().iter().map(dot).collect();
-                let mut merged = slot(&given.0["mine"]);
-                let mine_has = |dot: &Dot| mine.covers(dot) || islands.contains(dot);
-                merged.merge(slot(&given.0["theirs"]), mine_has, |dot| theirs.covers(dot), &mine);
-                let mut both = mine.clone();
-                both.join(&theirs);
-                shrunk(merged, &both)
-            }
+            "apply" => applied(given),
+            "merge" => merged(given),
             "log-entry" => slot_value(&lowest(slot(&given.0["slot"]), standing(&given.0["entry"]))),
             "versions" => versions(given),
             other => panic!("{other}"),
@@ -252,17 +288,30 @@ fn versions(given: &Given<'_>) -> Value {
     })
 }
 
-/// A slot without what says nothing: the part of contexts that `vector` covers.
-fn shrunk(mut slot: Slot, vector: &Vector) -> Value {
-    slot.standing.iter_mut().for_each(|write| write.context.shrink(vector));
+/// A slot without what says nothing: the part of contexts that a holder's vector covers, line by line.
+fn shrunk(mut slot: Slot, holders: &[&Vector], forks: &Forks) -> Value {
+    let covered = |dot: &Dot| holders.iter().any(|vector| vector.covers(dot, forks));
+    for context in slot.standing.iter_mut().map(|write| &mut write.context) {
+        let mut vector = Vector::default();
+        for (device, _) in context.vector.iter() {
+            let beyond =
+                context.vector.points(device).filter(|point| !covered(&Dot { device, n: point.n, tag: point.tag }));
+            beyond.for_each(|point| vector.raise(device, point, forks));
+        }
+        context.dots.retain(|dot| !covered(dot) && !vector.covers(dot, forks));
+        context.vector = vector;
+    }
     slot_value(&slot)
 }
 
 // From JSON
 
-fn entry(value: &Value) -> (DeviceId, u64, crate::Tag) {
-    let device = DeviceId(unhex(value["device"].as_str().unwrap()).try_into().unwrap());
-    (device, value["n"].as_str().unwrap().parse().unwrap(), tag(&value["tag"]))
+fn device(value: &Value) -> DeviceId {
+    DeviceId(unhex(value["device"].as_str().unwrap()).try_into().unwrap())
+}
+
+fn entry(value: &Value) -> (DeviceId, u64, Tag) {
+    (device(value), value["n"].as_str().unwrap().parse().unwrap(), tag(&value["tag"]))
 }
 
 fn dot(value: &Value) -> Dot {
@@ -270,12 +319,39 @@ fn dot(value: &Value) -> Dot {
     Dot { device, n, tag }
 }
 
+fn dots(value: &Value) -> BTreeSet<Dot> {
+    value.as_array().into_iter().flatten().map(dot).collect()
+}
+
+/// By way of its encoding: further lines are nobody's to set.
 fn vector(value: &Value) -> Vector {
-    let point = |value| {
+    let number = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap().to_le_bytes();
+    let entries = value.as_array().unwrap();
+    let mut bytes = u32::try_from(entries.len()).unwrap().to_le_bytes().to_vec();
+    for value in entries {
         let (device, n, tag) = entry(value);
-        (device, Point { n, tag })
+        let further = value["further"].as_array().map_or(&[][..], Vec::as_slice);
+        bytes.extend([&device.0[..], &n.to_le_bytes(), &tag.0, &[u8::try_from(further.len()).unwrap()]].concat());
+        for line in further {
+            bytes.extend([&number(&line["n"])[..], &tag_of(line).0, &number(&line["fork"])].concat());
+        }
+    }
+    borsh::from_slice(&bytes).unwrap()
+}
+
+fn tag_of(value: &Value) -> Tag {
+    tag(&value["tag"])
+}
+
+fn forks(value: &Value) -> Forks {
+    let tags = |line: &Value| line.as_array().unwrap().iter().map(tag).collect::<Vec<Tag>>();
+    let fork = |value: &Value| {
+        let trunk: u64 = value["trunk"].as_str().unwrap().parse().unwrap();
+        let lines: Vec<Vec<Tag>> = value["lines"].as_array().unwrap().iter().map(tags).collect();
+        let bytes = borsh::to_vec(&(trunk, tag(&value["before"]), lines)).unwrap();
+        (device(value), borsh::from_slice::<Fork>(&bytes).unwrap())
     };
-    value.as_array().unwrap().iter().map(point).collect()
+    value.as_array().into_iter().flatten().map(fork).collect()
 }
 
 fn stamp(value: &Value) -> Stamp {
@@ -289,8 +365,7 @@ fn standing(value: &Value) -> Standing {
         None => Action::Delete,
     };
     let context = &value["context"];
-    let dots = context["dots"].as_array().unwrap().iter().map(dot).collect();
-    let context = Context { vector: vector(&context["vector"]), dots };
+    let context = Context { vector: vector(&context["vector"]), dots: dots(&context["dots"]) };
     Standing { dot: dot(&value["dot"]), stamp: stamp(&value["stamp"]), action, context }
 }
 
@@ -325,7 +400,16 @@ fn dot_value(dot: &Dot) -> Value {
 }
 
 fn vector_value(vector: &Vector) -> Value {
-    vector.iter().map(|(device, Point { n, tag })| dot_value(&Dot { device, n, tag })).collect()
+    let entry = |(device, Point { n, tag })| {
+        let mut value = dot_value(&Dot { device, n, tag });
+        let further = vector.further(device);
+        if !further.is_empty() {
+            let line = |line: &Further| json!({"n": line.point.n.to_string(), "tag": hex(line.point.tag.0), "fork": line.fork.to_string()});
+            value["further"] = further.iter().map(line).collect();
+        }
+        value
+    };
+    vector.iter().map(entry).collect()
 }
 
 fn stamp_value(stamp: Stamp) -> Value {
@@ -420,6 +504,7 @@ fn manifest_value(manifest: &Manifest, hash: Hash) -> Value {
             "index": object_value(&named.index),
             "bytes": named.bytes.to_string(),
             "vector": vector_value(&named.vector),
+            "beyond": named.beyond.iter().map(dot_value).collect::<Value>(),
         })
     });
     json!({
@@ -433,6 +518,11 @@ fn manifest_value(manifest: &Manifest, hash: Hash) -> Value {
         "tail": run_value(manifest.device, &manifest.line.tail),
         "snapshot": snapshot,
         "damaged": damaged,
+        "revoked": manifest.revoked.iter().map(|gone| json!({
+            "device": hex(gone.device.0),
+            "mark": gone.mark.map(|mark| json!({"n": mark.n.to_string(), "tag": hex(mark.tag.0)})),
+            "at_ms": gone.at_ms.to_string(),
+        })).collect::<Value>(),
     })
 }
 
@@ -455,9 +545,28 @@ fn index_value(index: &Index) -> Value {
         .iter()
         .map(|deletions| json!({"object": object_value(&deletions.object), "content": hex(deletions.content.0)}))
         .collect();
+    let tags = |tags: &[Tag]| tags.iter().map(|tag| hex(tag.0)).collect::<Value>();
+    let island = |island: &Island| json!({"from": island.from.to_string(), "before": hex(island.before.0), "tags": tags(&island.tags)});
+    let islands: Value = index
+        .islands
+        .iter()
+        .map(|(device, islands)| json!({"device": hex(device.0), "islands": islands.iter().map(island).collect::<Value>()}))
+        .collect();
+    let fork = |(device, fork): (&DeviceId, &Fork)| {
+        let (trunk, before, lines): (u64, Tag, Vec<Vec<Tag>>) =
+            borsh::from_slice(&borsh::to_vec(fork).unwrap()).unwrap();
+        json!({
+            "device": hex(device.0),
+            "trunk": trunk.to_string(),
+            "before": hex(before.0),
+            "lines": lines.iter().map(|line| tags(line)).collect::<Value>(),
+        })
+    };
     json!({
         "device": hex(index.device.0),
         "vector": vector_value(&index.vector),
+        "islands": islands,
+        "forks": index.forks.iter().map(fork).collect::<Value>(),
         "chunks": chunks,
         "deletions": deletions,
     })

@@ -3,6 +3,7 @@
 use super::api::Change;
 use super::head::damaged;
 use super::state::{Tx, internal};
+use super::tags;
 use crate::local::Table;
 use crate::replica::{
     Action, Collection, Context, Dot, Kind, Logged, Op, Point, Slot, Standing, append_key, check_key, check_value,
@@ -101,17 +102,22 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
     let number = tx.collection(collection);
     let before = tx.slot(number, key)?;
     let prefix = tx.head.vector();
+    let forks = tx.head.forks.clone();
     let mut context = Context::default();
     for replaced in &before.standing {
         context.dots.insert(replaced.dot);
-        context.join(&replaced.context);
+        context.join(&replaced.context, &forks);
     }
     // What a chunk of a half-merged snapshot brought here stands for all that V covers: without it, values that others had
     // replaced would show again beside this write (found by the model).
     for partial in tx.head.bucket.partial.iter().filter(|partial| partial.is_past(collection, key)) {
-        context.vector.join(&partial.vector);
+        context.vector.join(&partial.vector, &forks);
+        for (device, islands) in &partial.islands {
+            let mut dots = islands.iter().flat_map(|island| (island.from..).zip(&island.tags));
+            context.dots.extend(dots.by_ref().map(|(n, tag)| Dot { device: *device, n, tag: *tag }));
+        }
     }
-    context.shrink(&prefix);
+    context.shrink(&prefix, &forks);
     if planted!(ObservedVectorOnly) {
         context = Context::default();
     }
@@ -171,14 +177,15 @@ fn allocate(
 ) -> Result<(Dot, Op), Error> {
     let device = tx.head.identity()?.device;
     let vector = tx.head.vector();
+    let forks = tx.head.forks.clone();
     let clock = &mut tx.head.clock;
     let own = Point { n: clock.n, tag: clock.tag };
     let mut seen = clock.seen.clone();
     if clock.n > 0 {
-        seen.raise(device, own); // an op has seen its device's earlier ones: that is never spelt out
+        seen.raise(device, own, &forks); // an op has seen its device's earlier ones: that is never spelt out
     }
     let op = Op {
-        seen: if planted!(SeenNotStated) { Default::default() } else { vector.beyond(&seen) },
+        seen: if planted!(SeenNotStated) { Default::default() } else { vector.beyond(&seen, &forks) },
         stamp: if planted!(StampGoesBack) { Default::default() } else { clock.stamp }.next(tx.now.unix_ms),
         collection: collection.clone(),
         key: key.to_owned(),
@@ -189,9 +196,10 @@ fn allocate(
     clock.n += 1;
     clock.tag = op.tag(before);
     clock.stamp = op.stamp;
-    clock.seen.join(&op.seen);
+    clock.seen.join(&op.seen, &forks);
     let dot = Dot { device, n: clock.n, tag: clock.tag };
     tx.set(Table::Ops, dot.n.to_be_bytes().to_vec(), Some(encode(&Logged::Op(op.clone()))));
+    tags::keep(tx, device, [(dot.n, dot.tag)])?;
     Ok((dot, op))
 }
 

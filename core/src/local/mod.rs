@@ -38,11 +38,13 @@ pub enum Table {
     Conflicts = 7,
     /// objects that an earlier sweep found unnamed.
     Unnamed = 8,
+    /// device ‖ 64 ops' place in its log → their tags.
+    Tags = 9,
 }
 
 impl Table {
     /// Every table, in the order of the numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Head,
         Self::Records,
         Self::Collections,
@@ -52,6 +54,7 @@ impl Table {
         Self::Deletions,
         Self::Conflicts,
         Self::Unnamed,
+        Self::Tags,
     ];
 }
 

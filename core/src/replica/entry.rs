@@ -1,6 +1,6 @@
 //! What stands at a key, and the one place where writes meet: exact causality, no guess from clocks.
 
-use super::{Context, Dot, Stamp, Vector};
+use super::{Context, Dot, Forks, Stamp, Vector};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// What a write did.
@@ -71,11 +71,11 @@ impl Slot {
     ///
     /// Everything the write has seen goes, even if the write is itself already replaced; their contexts join its own.
     /// If anything here has seen the write, it is not kept and what it had seen joins theirs.
-    pub fn apply(&mut self, mut write: Standing, vector: &Vector, prefix: &Vector) {
+    pub fn apply(&mut self, mut write: Standing, vector: &Vector, prefix: &Vector, forks: &Forks) {
         let mut replaced = Vec::new();
         self.standing.retain_mut(|old| {
-            let seen = vector.covers(&old.dot)
-                || write.context.covers(&old.dot)
+            let seen = vector.covers(&old.dot, forks)
+                || write.context.covers(&old.dot, forks)
                 || (planted!(LaterStampWins) && write.stamp > old.stamp)
                 || (planted!(DeleteHidesPut) && write.action == Action::Delete);
             if seen {
@@ -84,20 +84,20 @@ impl Slot {
             !seen
         });
         if !planted!(ContextsNotJoined) {
-            replaced.iter().for_each(|context| write.context.join(context));
+            replaced.iter().for_each(|context| write.context.join(context, forks));
         }
-        write.context.vector.join(&vector.beyond(prefix));
-        write.context.shrink(prefix);
+        write.context.vector.join(&vector.beyond(prefix, forks), forks);
+        write.context.shrink(prefix, forks);
         let mut already_replaced = false;
         for other in &mut self.standing {
-            if other.context.covers(&write.dot) {
+            if other.context.covers(&write.dot, forks) {
                 already_replaced = true;
-                other.context.join(&write.context);
-                other.context.shrink(prefix);
+                other.context.join(&write.context, forks);
+                other.context.shrink(prefix, forks);
             }
         }
         if !already_replaced || planted!(ReplacedWriteKept) {
-            self.insert(write);
+            self.insert(write, forks);
         }
     }
 
@@ -111,12 +111,13 @@ impl Slot {
         mine_has: impl Fn(&Dot) -> bool,
         theirs_has: impl Fn(&Dot) -> bool,
         prefix: &Vector,
+        forks: &Forks,
     ) {
         let mine = std::mem::take(&mut self.standing);
         let mut merged: Vec<Standing> = Vec::with_capacity(mine.len().max(theirs.standing.len()));
         for mut write in mine {
             match theirs.standing.iter().find(|other| other.dot == write.dot) {
-                Some(other) => write.context.join(&other.context),
+                Some(other) => write.context.join(&other.context, forks),
                 None if theirs_has(&write.dot) && !planted!(MergeKeepsReplaced) => continue,
                 None => {}
             }
@@ -128,22 +129,23 @@ impl Slot {
                 merged.push(write);
             }
         }
-        while let Some(at) =
-            merged.iter().position(|old| merged.iter().any(|new| new.dot != old.dot && new.context.covers(&old.dot)))
+        while let Some(at) = merged
+            .iter()
+            .position(|old| merged.iter().any(|new| new.dot != old.dot && new.context.covers(&old.dot, forks)))
         {
             let old = merged.swap_remove(at);
-            for new in merged.iter_mut().filter(|new| new.context.covers(&old.dot)) {
-                new.context.join(&old.context);
+            for new in merged.iter_mut().filter(|new| new.context.covers(&old.dot, forks)) {
+                new.context.join(&old.context, forks);
             }
         }
-        merged.iter_mut().for_each(|write| write.context.shrink(prefix));
+        merged.iter_mut().for_each(|write| write.context.shrink(prefix, forks));
         merged.sort_by_key(|write| write.dot);
         self.standing = merged;
     }
 
-    fn insert(&mut self, write: Standing) {
+    fn insert(&mut self, write: Standing, forks: &Forks) {
         match self.standing.binary_search_by_key(&write.dot, |old| old.dot) {
-            Ok(at) => self.standing[at].context.join(&write.context), // the same op again: idempotent
+            Ok(at) => self.standing[at].context.join(&write.context, forks), // the same op again: idempotent
             Err(at) => self.standing.insert(at, write),
         }
     }

@@ -1,11 +1,11 @@
 //! Manifests: a device's signed statement of what it has published and seen. Beacons: the hint that something moved.
 
 use super::wire::{ObjectRef, decode, decode_tail, encode, encode_tail};
-use super::{Point, Run, Vector};
+use super::{Dot, Forks, Point, Run, Vector};
 use crate::crypto::{DeviceSecret, pad_to_power_of_two, unpad_to_power_of_two, verify};
 use crate::{DeviceId, Error, ErrorKind, Hash, SpaceId, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most bytes of a manifest's tail, as encoded.
 pub(crate) const TAIL_BYTES_MAX: usize = 16 << 10;
@@ -13,6 +13,8 @@ pub(crate) const TAIL_BYTES_MAX: usize = 16 << 10;
 pub(crate) const SEGMENTS_MAX: usize = 16;
 /// The most bytes of a sealed manifest or beacon that a reader takes: room for a thousand devices' vectors.
 pub(crate) const MANIFEST_SEALED_BYTES_MAX: u64 = 1 << 20;
+/// The most revoked devices that a manifest names.
+pub(crate) const REVOKED_MAX: usize = 1_000;
 /// The domain of a manifest's signature.
 const SIGNATURE_DOMAIN: &str = "manifest";
 const SIGNATURE_BYTES: usize = 64;
@@ -35,12 +37,21 @@ pub(crate) struct SnapshotRef {
     pub(crate) bytes: u64,
     /// What it covers.
     pub(crate) vector: Vector,
+    /// The last ops of its islands: it covers these too, and those before them in each.
+    pub(crate) beyond: BTreeSet<Dot>,
 }
 
-/// One line of ops: the device's own, or one of an id that its store has left.
+impl SnapshotRef {
+    /// Whether it covers all that another covers.
+    pub(crate) fn covers_all(&self, other: &Self, forks: &Forks) -> bool {
+        let has = |dot: &Dot| self.vector.covers(dot, forks) || self.beyond.contains(dot);
+        self.vector.covers_all(&other.vector, forks) && other.beyond.iter().all(has)
+    }
+}
+
+/// The ops of the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    pub(crate) device: DeviceId,
     /// By rising number, end to end, up to the tail.
     pub(crate) segments: Vec<SegmentRef>,
     /// The newest ops.
@@ -62,6 +73,16 @@ pub(crate) struct Damaged {
     pub(crate) to: u64,
 }
 
+/// A device that was revoked, as the manifest's author knows it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Revoked {
+    pub(crate) device: DeviceId,
+    /// Its ops up to here count for everybody; absent: none of them by this.
+    pub(crate) mark: Option<Point>,
+    /// Unix ms, by the clock of whoever revoked it.
+    pub(crate) at_ms: u64,
+}
+
 /// A manifest, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
@@ -78,6 +99,8 @@ pub(crate) struct Manifest {
     pub(crate) line: Line,
     pub(crate) snapshot: Option<SnapshotRef>,
     pub(crate) damaged: Vec<Damaged>,
+    /// By rising device; never the author itself.
+    pub(crate) revoked: Vec<Revoked>,
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -89,15 +112,14 @@ struct ManifestWire {
     sequence: u64,
     previous: Hash,
     vector: Vector,
-    /// Ids that the store has left come first, the device's own line last.
-    lines: Vec<LineWire>,
+    line: LineWire,
     snapshot: Option<SnapshotRef>,
     damaged: Vec<Damaged>,
+    revoked: Vec<Revoked>,
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
 struct LineWire {
-    device: DeviceId,
     segments: Vec<SegmentRef>,
     tail: Vec<u8>,
 }
@@ -113,13 +135,10 @@ impl Manifest {
             sequence: self.sequence,
             previous: self.previous,
             vector: self.vector.clone(),
-            lines: vec![LineWire {
-                device: self.line.device,
-                segments: self.line.segments.clone(),
-                tail: encode_tail(&self.line.tail),
-            }],
+            line: LineWire { segments: self.line.segments.clone(), tail: encode_tail(&self.line.tail) },
             snapshot: self.snapshot.clone(),
             damaged: self.damaged.clone(),
+            revoked: self.revoked.clone(),
         });
         let hash = Hash::of(&signed);
         signed.extend_from_slice(&secret.sign(SIGNATURE_DOMAIN, &signed));
@@ -140,13 +159,7 @@ impl Manifest {
         if !weakened!(SignatureUnchecked) {
             verify(&wire.public_key, SIGNATURE_DOMAIN, body, signature)?;
         }
-        let mut lines = wire.lines.into_iter();
-        let line = lines.next().ok_or_else(|| bad("has no line"))?;
-        if lines.next().is_some() {
-            return Err(Error::new(ErrorKind::Unsupported, "a manifest has lines of earlier ids")
-                .next_step("update this program: the device that wrote it runs a newer version"));
-        }
-        let line = Line { device: line.device, segments: line.segments, tail: decode_tail(wire.device, &line.tail)? };
+        let line = Line { tail: decode_tail(wire.device, &wire.line.tail)?, segments: wire.line.segments };
         let (mut next, mut tag) = (line.from(), line.tail.before);
         for segment in &line.segments {
             let counts = segment.from > 0 && segment.end.n >= segment.from && segment.end.n < u64::MAX;
@@ -155,14 +168,11 @@ impl Manifest {
             }
             (next, tag) = (segment.end.n + 1, segment.end.tag);
         }
-        if (line.tail.from, line.tail.before) != (next, tag)
-            || line.device != wire.device
-            || line.segments.len() > 4 * SEGMENTS_MAX
-        {
+        if (line.tail.from, line.tail.before) != (next, tag) || line.segments.len() > 4 * SEGMENTS_MAX {
             return Err(bad("has a tail that does not join its segments"));
         }
         let end = line.tail.end();
-        if wire.vector.point(wire.device) != (end.n > 0).then_some(end) {
+        if !wire.vector.points(wire.device).eq((end.n > 0).then_some(end)) {
             return Err(bad("has a vector that does not end where its tail ends"));
         }
         if wire.sequence == 0 || (wire.sequence == 1) != (wire.previous == Hash::default()) {
@@ -170,6 +180,10 @@ impl Manifest {
         }
         if !wire.damaged.windows(2).all(|pair| pair[0] < pair[1]) {
             return Err(bad("names damage out of order"));
+        }
+        let rises = wire.revoked.windows(2).all(|pair| pair[0].device < pair[1].device);
+        if !rises || wire.revoked.len() > REVOKED_MAX || wire.revoked.iter().any(|gone| gone.device == wire.device) {
+            return Err(bad("names revoked devices out of order, too many, or its own"));
         }
         let manifest = Self {
             vault: wire.vault,
@@ -182,6 +196,7 @@ impl Manifest {
             line,
             snapshot: wire.snapshot,
             damaged: wire.damaged,
+            revoked: wire.revoked,
         };
         Ok((manifest, Hash::of(body)))
     }

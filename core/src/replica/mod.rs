@@ -3,6 +3,7 @@
 mod collection;
 mod entry;
 mod frame;
+mod lines;
 mod log;
 mod manifest;
 mod op;
@@ -13,15 +14,17 @@ mod wire;
 pub use collection::{COLLECTION_NAME_BYTES_MAX, Collection, Kind, RECORD_KEY_BYTES_MAX, RECORD_VALUE_BYTES_MAX};
 pub(crate) use collection::{check_key, check_value};
 pub use entry::{Action, Slot, Standing};
+pub use lines::Forks;
+pub(crate) use lines::{Fork, Island, UNKNOWN};
 pub(crate) use log::{append_key, deletion_digest, import_key};
 pub(crate) use manifest::{
-    Beacon, Damaged, Line, MANIFEST_SEALED_BYTES_MAX, Manifest, SEGMENTS_MAX, SegmentRef, Sighting, SnapshotRef,
-    TAIL_BYTES_MAX,
+    Beacon, Damaged, Line, MANIFEST_SEALED_BYTES_MAX, Manifest, REVOKED_MAX, Revoked, SEGMENTS_MAX, SegmentRef,
+    Sighting, SnapshotRef, TAIL_BYTES_MAX,
 };
 pub use op::{Logged, Op, Run, first_tag};
 pub(crate) use stamp::SUSPICIOUS_AHEAD_MS;
 pub use stamp::Stamp;
-pub use vector::{Context, Dot, Point, Vector};
+pub use vector::{Context, Dot, Further, Point, Vector};
 #[cfg(any(test, fuzzing))]
 pub(crate) use wire::decode_tail;
 pub(crate) use wire::{

@@ -1,6 +1,6 @@
 //! Ops as written, their tags, and runs of them as they are published.
 
-use super::{Action, Collection, Context, Kind, Point, Stamp, Vector, check_key, check_value};
+use super::{Action, Collection, Context, Forks, Kind, Point, Stamp, Vector, check_key, check_value};
 use crate::{DeviceId, Error, ErrorKind, Tag};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeSet;
@@ -100,10 +100,21 @@ impl Run {
         Point { n: self.to(), tag: self.ops.iter().fold(self.before, |tag, op| op.tag(tag)) }
     }
 
+    /// The tag of each op.
+    pub(crate) fn tags(&self) -> Vec<Tag> {
+        let mut tag = self.before;
+        let mut tags = Vec::with_capacity(self.ops.len());
+        for op in &self.ops {
+            tag = op.tag(tag);
+            tags.push(tag);
+        }
+        tags
+    }
+
     /// The author's vector at the last op.
-    pub fn vector(&self) -> Vector {
+    pub fn vector(&self, forks: &Forks) -> Vector {
         let mut vector = self.base.clone();
-        self.ops.iter().for_each(|op| vector.join(op.seen()));
+        self.ops.iter().for_each(|op| vector.join(op.seen(), forks));
         vector
     }
 
@@ -127,16 +138,22 @@ impl Run {
             payloads: Vec::new(),
         };
         for logged in &self.ops {
-            let seen = logged.seen().iter().map(|(device, point)| {
+            let seen = logged.seen().entries().map(|(device, entry)| {
+                let n = entry.n(device);
                 let at = devices.iter().position(|known| *known == device).unwrap_or_else(|| {
                     devices.push(device);
                     columns.devices.push(device);
                     reached.push(0);
                     devices.len() - 1
                 });
-                let ahead = point.n - reached[at];
-                reached[at] = point.n;
-                Seen { device: at as u64, ahead, tag: point.tag }
+                let ahead = n - std::mem::replace(&mut reached[at], n);
+                let device_at = at as u64;
+                match entry.point(device) {
+                    Some(point) if entry.further(device).is_empty() => {
+                        Seen::Line { device: device_at, ahead, tag: point.tag }
+                    }
+                    _ => Seen::Lines { device: device_at, entry },
+                }
             });
             let seen = seen.collect();
             columns.heads.push(match logged {
@@ -183,27 +200,43 @@ pub(super) enum Head {
 }
 
 /// An entry of `seen`, short: ten devices that all write name nine each time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    /// Index into the base's devices, then the run's further ones.
-    device: u64,
-    /// How far beyond what the run said before.
-    ahead: u64,
-    tag: Tag,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Of a device with one line. `device` indexes the base's devices, then the run's further ones.
+    Line {
+        device: u64,
+        /// How far beyond what the run said before.
+        ahead: u64,
+        tag: Tag,
+    },
+    /// Of a forked device: its whole entry, as in a vector, after an `ahead` of 0.
+    Lines { device: u64, entry: Vector },
 }
 
 impl BorshSerialize for Seen {
     fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
-        write_varint(writer, self.device)?;
-        write_varint(writer, self.ahead)?;
-        self.tag.serialize(writer)
+        match self {
+            Self::Line { device, ahead, tag } => {
+                write_varint(writer, *device)?;
+                write_varint(writer, *ahead)?;
+                tag.serialize(writer)
+            }
+            Self::Lines { device, entry } => {
+                write_varint(writer, *device)?;
+                write_varint(writer, 0)?;
+                entry.serialize_lines(writer)
+            }
+        }
     }
 }
 
 impl BorshDeserialize for Seen {
     fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
         let (device, ahead) = (read_varint(reader)?, read_varint(reader)?);
-        Ok(Self { device, ahead, tag: Tag::deserialize_reader(reader)? })
+        match ahead {
+            0 => Ok(Self::Lines { device, entry: Vector::deserialize_lines(reader)? }),
+            _ => Ok(Self::Line { device, ahead, tag: Tag::deserialize_reader(reader)? }),
+        }
     }
 }
 
@@ -243,20 +276,37 @@ struct Reached {
 
 impl Reached {
     /// The vector that entries mean; they rise by device, and each goes forward.
-    fn vector(&mut self, seen: &[Seen]) -> Option<Vector> {
-        let mut vector = Vector::default();
+    fn vector(&mut self, seen: Vec<Seen>) -> Option<Vector> {
+        let mut points = Vec::with_capacity(seen.len());
+        let mut forked = Vec::new();
         let mut last = None;
         for entry in seen {
-            let at = usize::try_from(entry.device).ok().filter(|at| *at <= self.mentioned)?;
+            let (Seen::Line { device, .. } | Seen::Lines { device, .. }) = &entry;
+            let at = usize::try_from(*device).ok().filter(|at| *at <= self.mentioned)?;
             let (device, n) = self.devices.get_mut(at)?;
+            let device = *device;
             self.mentioned = self.mentioned.max(at + 1);
-            *n = n.checked_add(entry.ahead).filter(|_| entry.ahead > 0)?;
-            if last >= Some(*device) {
+            if last >= Some(device) {
                 return None;
             }
-            last = Some(*device);
-            vector.raise(*device, Point { n: *n, tag: entry.tag });
+            last = Some(device);
+            match entry {
+                Seen::Line { ahead, tag, .. } => {
+                    *n = n.checked_add(ahead)?;
+                    points.push((device, Point { n: *n, tag }));
+                }
+                Seen::Lines { entry, .. } => {
+                    let entry = entry.of_device(device);
+                    if entry.n(device) < *n || entry.further(device).is_empty() {
+                        return None;
+                    }
+                    *n = entry.n(device);
+                    forked.push(entry);
+                }
+            }
         }
+        let mut vector: Vector = points.into_iter().collect();
+        forked.into_iter().for_each(|entry| vector.insert(entry));
         Some(vector)
     }
 }
@@ -291,8 +341,8 @@ impl Columns {
             }
         }
         let base = self.base.iter().map(|(device, point)| (device, point.n));
-        let further = self.devices.iter().map(|device| (*device, 0));
-        let mut reached = Reached { mentioned: self.base.len(), devices: base.chain(further).collect() };
+        let new = self.devices.iter().map(|device| (*device, 0));
+        let mut reached = Reached { mentioned: self.base.len(), devices: base.chain(new).collect() };
         let mut ids: Vec<DeviceId> = reached.devices.iter().map(|(device, _)| *device).collect();
         ids.sort_unstable();
         if ids.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -304,11 +354,11 @@ impl Columns {
         for head in self.heads {
             ops.push(match head {
                 Head::Void { seen, tag } => {
-                    let seen = reached.vector(&seen).ok_or_else(|| bad("names devices out of order"))?;
+                    let seen = reached.vector(seen).ok_or_else(|| bad("names devices out of order"))?;
                     Logged::Void { seen, tag }
                 }
                 Head::Op { seen, stamp, collection, context } => {
-                    let seen = reached.vector(&seen).ok_or_else(|| bad("names devices out of order"))?;
+                    let seen = reached.vector(seen).ok_or_else(|| bad("names devices out of order"))?;
                     let at = usize::from(collection);
                     if at > collections_used {
                         return Err(bad("names collections out of order"));

@@ -2,9 +2,10 @@
 
 use super::frame::{FRAMES_BYTES_MAX, Frame};
 use super::op::{Columns, Head};
-use super::{Action, Collection, Kind, Run, Slot, Vector};
+use super::{Action, Collection, Dot, Fork, Island, Kind, Run, Slot, Vector};
 use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Decodes exactly `bytes`.
 pub(crate) fn decode<T: BorshDeserialize>(bytes: &[u8], what: &str) -> Result<T, Error> {
@@ -160,12 +161,25 @@ pub(crate) struct Index {
     pub(crate) device: DeviceId,
     /// What is absent though this covers it was replaced or deleted.
     pub(crate) vector: Vector,
-    /// Kept tags of each device's line, newest last; empty while every device has one line.
-    pub(crate) tags: Vec<(DeviceId, Vec<(u64, Tag)>)>,
+    /// Ops beyond the vector that the rows hold too.
+    pub(crate) islands: BTreeMap<DeviceId, Vec<Island>>,
+    /// The lines of forked devices.
+    pub(crate) forks: BTreeMap<DeviceId, Fork>,
     /// By rising first row.
     pub(crate) chunks: Vec<ChunkRef>,
     /// Digests of deleted log entries, rising through all of them.
     pub(crate) deletions: Vec<DeletionsRef>,
+}
+
+impl Index {
+    /// The last op of each island.
+    pub(crate) fn beyond(&self) -> BTreeSet<Dot> {
+        let ends = |(device, islands): (&DeviceId, &Vec<Island>)| {
+            let device = *device;
+            islands.iter().map(Island::end).map(move |end| Dot { device, n: end.n, tag: end.tag }).collect::<Vec<_>>()
+        };
+        self.islands.iter().flat_map(ends).collect()
+    }
 }
 
 /// The rows of one collection in a chunk.

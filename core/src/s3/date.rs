@@ -1,7 +1,7 @@
 //! The two date forms of S3 answers, as milliseconds since 1970.
 
 /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the one form HTTP servers write (RFC 9110, 5.6.7: IMF-fixdate).
-pub(super) fn http_date_unix_ms(text: &str) -> Option<u64> {
+pub(crate) fn http_date_unix_ms(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_weekday, rest) = text.split_once(", ")?;
     let mut words = rest.split(' ');

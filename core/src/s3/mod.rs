@@ -22,6 +22,7 @@ mod xml;
 pub use answer::{Answer, Response};
 pub use call::{Call, Condition, HttpRequest, KEYS_PER_DELETE_MAX, KEYS_PER_LIST_MAX, Method, RequestKind};
 pub use credentials::Credentials;
+pub(crate) use date::http_date_unix_ms;
 pub use endpoint::Endpoint;
 pub use etag::{ETag, EtagQuoting};
 pub use failure::{Failure, Retry};

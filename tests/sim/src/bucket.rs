@@ -31,6 +31,8 @@ pub struct Bucket {
     pub absent_is_404: bool,
     /// The provider's clock less the world's, in ms.
     pub clock_off_ms: i64,
+    /// Its answers have no `Date`, or one that the platform does not show.
+    pub tells_no_time: bool,
     /// Requests signed more than 15 minutes off the provider's clock are refused.
     pub checks_clock: bool,
     /// Every body ever PUT as a manifest, and where.
@@ -168,7 +170,9 @@ impl Bucket {
             }
             Method::Post => self.delete_many(&request.body),
         };
-        response.headers.push(("date".to_owned(), http_date(self.clock_ms(now_ms))));
+        if !self.tells_no_time {
+            response.headers.push(("date".to_owned(), http_date(self.clock_ms(now_ms))));
+        }
         self.meter.bytes_sent += request.body.len() as u64;
         self.meter.bytes_received += response.body.len() as u64;
         let count = match (request.method, query.contains_key("list-type")) {

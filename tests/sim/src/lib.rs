@@ -7,6 +7,7 @@ pub mod device;
 pub mod fault;
 pub mod hazards;
 pub mod hostile;
+pub mod keys;
 pub mod lives;
 pub mod model;
 pub mod oracle;

@@ -578,6 +578,24 @@ impl World {
         Ok(())
     }
 
+    /// Everybody holds the same, whatever that is.
+    ///
+    /// # Errors
+    /// Who does not, and what.
+    pub fn check_alike(&self) -> Result<(), String> {
+        let mut here = (0..self.devices.len()).filter(|at| !self.gone.contains(at));
+        let Some(first) = here.next() else { return Ok(()) };
+        let (map, log) = (self.map_of(first), self.log_of(first));
+        here.try_for_each(|at| {
+            let (other_map, other_log) = (self.map_of(at), self.log_of(at));
+            if (&other_map, &other_log) == (&map, &log) {
+                return Ok(());
+            }
+            let (held, other) = (short(&(&map, &log)), short(&(&other_map, &other_log)));
+            Err(format!("device {first} holds {held}, device {at} {other}"))
+        })
+    }
+
     /// Over every output of every device: the same on every run and every target.
     pub fn trace(&self) -> Hash {
         let all: Vec<u8> = self.devices.iter().flat_map(|device| *device.trace.finalize().as_bytes()).collect();

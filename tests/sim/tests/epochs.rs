@@ -1,8 +1,11 @@
 //! Keys turn: a passphrase changed, a recovery code replaced, by one device and by two at once, killed at every step.
 
+use std::collections::BTreeSet;
 use tidelock_core::crypto::RecoveryCode;
-use tidelock_core::{ErrorKind, Operation, Outcome, Secret};
+use tidelock_core::s3::Method;
+use tidelock_core::{EpochId, ErrorKind, OpId, Operation, Outcome, Request, Secret};
 use tidelock_sim::device::Moment;
+use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 use zeroize::Zeroizing;
 
@@ -156,11 +159,70 @@ fn two_devices_turn_at_once() {
             world.now_ms += 30 * 60_000;
         }
         world.check().unwrap_or_else(|why| panic!("{seed}: {why}"));
+        assert_eq!(current(&world).len(), 1, "{seed}: they seal under several epochs");
         // Of two codes made at once both may stand, and at least one does.
         let joined = codes.into_iter().filter(|code| join_with(&mut world, Secret::Recovery(code.clone())).is_ok());
         assert!(joined.count() >= 1, "{seed}: nobody can join any more");
         world.sync_all();
         world.check().unwrap_or_else(|why| panic!("{seed}: {why}"));
+    }
+}
+
+/// The epochs that devices seal under.
+fn current(world: &World) -> BTreeSet<EpochId> {
+    world.devices.iter().map(|device| Keys::of(&device.disk).ring.current()).collect()
+}
+
+/// Lets two operations run until each is about to PUT keys; gives those requests.
+fn both_turn(world: &mut World, ops: [(usize, OpId); 2]) -> [Request; 2] {
+    ops.map(|(at, op)| {
+        world
+            .run_until(at, op, |request| request.method == Method::Put && request.url.contains("keys/"))
+            .expect("it turns the keys")
+    })
+}
+
+#[test]
+fn two_that_turned_at_once_and_turn_again_at_once_agree_in_the_end() {
+    for order in [[0, 1], [1, 0]] {
+        let mut world = World::with_devices(65, 3);
+        let start = |world: &mut World, at: usize, operation: Operation| {
+            let now_ms = world.now_ms;
+            (at, world.devices[at].start(operation, now_ms))
+        };
+        let ops = order.map(|at| start(&mut world, at, Operation::ReplaceRecoveryCode));
+        let puts = both_turn(&mut world, ops);
+        assert_eq!(current(&world).len(), 3, "each has an epoch of its own, and the third the old one");
+        // The one that is through first is overwritten by the other; the other's own slot tells it the first's keys.
+        world.break_off(order[0], &puts[0]);
+        world.finish(ops[0].0, ops[0].1).unwrap();
+        let slot = format!("slots/{}", world.id(order[1]));
+        let of_first = world.bucket.object(&slot).unwrap();
+        world.break_off(order[1], &puts[1]);
+        world.finish(ops[1].0, ops[1].1).unwrap();
+        world.bucket.put(&slot, of_first);
+
+        // Each meets the other's keys, and both turn again at once.
+        let ops = order.map(|at| start(&mut world, at, Operation::Check));
+        let puts = both_turn(&mut world, ops);
+        let epochs = current(&world);
+        assert_eq!(epochs.iter().filter(|epoch| epoch.number == 3).count(), 2, "{epochs:?}");
+        for (at, put) in order.into_iter().zip(&puts) {
+            world.break_off(at, put);
+        }
+        for (at, op) in ops {
+            world.finish(at, op).unwrap();
+        }
+        for at in 0..3 {
+            world.put(at, &format!("of {at}"));
+        }
+        for _ in 0..6 {
+            world.sync_all();
+            world.now_ms += 61 * 60_000;
+        }
+        world.check().unwrap();
+        assert_eq!(current(&world).len(), 1, "{order:?}: {:?}", current(&world));
+        assert!(current(&world).iter().all(|epoch| epoch.number <= 5), "no more turns than it takes");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Evidence: refusing to lose. Rollbacks, copies of a store, a wiped bucket.
 
 use tidelock_core::s3::Method;
-use tidelock_core::{DeviceId, ErrorKind, Operation, Request, SyncReport};
+use tidelock_core::{DeviceId, ErrorKind, Operation, Outcome, Request, SyncReport};
 use tidelock_sim::bucket::Conditions;
 use tidelock_sim::world::World;
 
@@ -101,59 +101,67 @@ fn cloned(seed: u64) -> World {
     let disk = world.devices[0].disk.copy();
     let copy = world.add_with(disk);
     world.put(0, "the first's");
+    world.put(0, "both's");
     world.sync(0).unwrap();
     world.sync(1).unwrap();
-    let copied = world.oracle.clone();
     world.put(copy, "the copy's");
-    world.oracle = copied; // what stops with `forked` is never published
-    world.gone.insert(copy);
+    world.put(copy, "both's");
     world
 }
 
 #[test]
-fn a_copy_of_a_store_stops_with_forked_and_puts_nothing() {
+fn a_copy_of_a_store_goes_on_as_a_device_of_its_own() {
     for full in [false, true] {
         let mut world = cloned(24);
-        let (puts, before) = (world.bucket.meter.put, world.bucket.copy());
+        let (first, second) = (world.id(0), world.id(1));
         let operation = if full { Operation::Check } else { Operation::Sync };
-        let error = world.run(2, operation).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Forked, "{error}");
-        assert_eq!(world.sync(2).unwrap_err().kind(), ErrorKind::Forked);
-        assert_eq!(world.run(2, Operation::Republish).unwrap_err().kind(), ErrorKind::Forked);
-        assert_eq!(world.bucket.meter.put, puts, "it PUTs nothing");
-        assert_eq!(world.bucket.copy(), before);
-        assert_eq!(world.standing(2, "the copy's").len(), 1, "its own edits stay with it");
+        let Ok(Outcome::Synced(report)) = world.run(2, operation) else { panic!("the copy's sync ends in an error") };
+        assert!(reports(&report, ErrorKind::Forked, first), "{:?}", report.reports);
+        let copy = world.id(2);
+        assert!(copy != first && copy != second);
         world.sync_all();
         world.check().unwrap();
+        assert_eq!(world.standing(1, "both's").len(), 2, "what both wrote stands side by side");
+        world.put(1, "the copy's");
+        world.delete(1, "both's");
+        world.sync_all();
+        world.check().unwrap();
+        world.heal(2).unwrap();
+        world.check().unwrap();
+        let newcomer = world.join().unwrap();
+        world.check_one(newcomer).unwrap();
+        assert!(world.id(0) != first, "nobody goes on under an id that two stores had");
     }
 }
 
 #[test]
-fn a_copy_that_went_first_is_met_by_the_original() {
+fn a_copy_that_went_first_makes_the_original_leave() {
     let mut world = World::with_devices(25, 2);
+    let first = world.id(0);
     let disk = world.devices[0].disk.copy();
     let copy = world.add_with(disk);
     world.put(copy, "the copy's");
     world.sync(copy).unwrap();
     world.sync(1).unwrap();
     world.put(0, "the first's");
-    let puts = world.bucket.meter.put;
-    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Forked);
-    assert_eq!(world.bucket.meter.put, puts);
-    assert_eq!(world.standing(1, "the copy's").len(), 1);
+    world.sync(0).unwrap();
+    assert!(world.id(0) != first && world.id(copy) == first);
+    world.sync_all();
+    world.check().unwrap();
+    world.heal(2).unwrap();
+    world.check().unwrap();
 }
 
-#[test]
-fn a_reader_that_meets_a_second_line_reports_it_and_keeps_a_debt() {
-    // The copy's manifest lands late, over the first's, as on a server that ignores conditions.
-    let mut world = World::with_devices(26, 2);
+/// The copy's manifest lands late, over the first's, as on a server that ignores conditions.
+fn overwritten(seed: u64) -> (World, usize) {
+    let mut world = World::with_devices(seed, 3);
     world.bucket.conditions = Conditions::Ignored;
+    for at in 0..3 {
+        world.restart(at);
+    }
     let disk = world.devices[0].disk.copy();
     let copy = world.add_with(disk);
-    world.gone.insert(copy);
-    let oracle = world.oracle.clone();
     world.put(copy, "the copy's");
-    world.oracle = oracle;
     let now_ms = world.now_ms;
     let op = world.devices[copy].start(Operation::Sync, now_ms);
     let held = world.run_until(copy, op, is_put_of_manifest).unwrap();
@@ -161,18 +169,71 @@ fn a_reader_that_meets_a_second_line_reports_it_and_keeps_a_debt() {
     world.sync(0).unwrap();
     world.sync(1).unwrap();
     world.arrive(&held);
+    (world, copy)
+}
 
+#[test]
+fn a_reader_that_meets_a_second_line_takes_both() {
+    let (mut world, copy) = overwritten(26);
     let first = world.id(0);
     let report = world.full_check(1).unwrap();
     assert!(reports(&report, ErrorKind::Forked, first), "{:?}", report.reports);
-    assert!(report.debts > 0);
-    world.put(1, "others go on");
-    assert!(world.sync(1).unwrap().debts > 0, "the debt stays");
-    world.check_one(1).unwrap();
-    // The first finds what it never froze: it stops too, and overwrites nothing.
-    let puts = world.bucket.meter.put;
-    assert_eq!(world.full_check(0).unwrap_err().kind(), ErrorKind::Forked);
-    assert_eq!(world.bucket.meter.put, puts);
+    assert_eq!(world.standing(1, "the copy's").len(), 1);
+    assert_eq!(world.standing(1, "the first's").len(), 1);
+    // The first finds what it never froze: it leaves, and overwrites nothing.
+    world.full_check(0).unwrap();
+    assert!(world.id(0) != first);
+    world.heal(3).unwrap();
+    world.check().unwrap();
+    let _ = copy;
+}
+
+#[test]
+fn of_two_copies_one_dies_and_nothing_of_either_is_lost() {
+    for dies in [false, true] {
+        for checks in 0..3 {
+            let (mut world, copy) = overwritten(27 + checks);
+            let dead = if dies { copy } else { 0 };
+            for _ in 0..checks {
+                // Device 1 has read both, device 2 one of them.
+                world.full_check(1).unwrap();
+                world.now_ms += HOUR_MS;
+            }
+            world.gone.insert(dead);
+            if dies && checks == 0 {
+                world.full_check(1).unwrap(); // somebody reads what the dead one put before its twin overwrites it
+            }
+            for _ in 0..4 {
+                for at in (0..4).filter(|at| *at != dead) {
+                    world.now_ms += HOUR_MS;
+                    world.full_check(at).unwrap();
+                }
+            }
+            world.check().unwrap();
+            let newcomer = world.join().unwrap();
+            world.check_one(newcomer).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_restored_store_leaves_and_loses_nothing_that_was_published() {
+    let mut world = World::with_devices(33, 2);
+    let first = world.id(0);
+    world.put(0, "before");
+    world.sync(0).unwrap();
+    let backup = world.devices[0].disk.copy();
+    world.put(0, "after");
+    world.delete(0, "before");
+    world.sync(0).unwrap();
+    world.sync(1).unwrap();
+    world.devices[0].disk.put_back(&backup);
+    world.restart(0);
+    world.put(0, "since");
+    world.sync(0).unwrap();
+    assert!(world.id(0) != first);
+    world.heal(3).unwrap();
+    world.check().unwrap();
 }
 
 #[test]

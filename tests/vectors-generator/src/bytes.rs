@@ -2,8 +2,38 @@
 
 pub(crate) type Id = [u8; 16];
 pub(crate) type Tag = [u8; 8];
-/// A device, a number and a tag: an entry of a vector, or a dot.
+/// A device, a number and a tag: a dot, or an entry of a vector with one line.
 pub(crate) type Entry = (Id, u64, Tag);
+/// A further line: its point's number and tag, and the fork.
+pub(crate) type Further = (u64, Tag, u64);
+
+/// An entry of a vector with all its lines.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lines {
+    pub(crate) first: Entry,
+    pub(crate) further: Vec<Further>,
+}
+
+impl From<Entry> for Lines {
+    fn from(first: Entry) -> Self {
+        Self { first, further: Vec::new() }
+    }
+}
+
+impl Lines {
+    /// As it stands behind its device.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let (_, n, tag) = &self.first;
+        let further = self.further.iter().map(|(n, tag, fork)| join(&[&point(*n, tag), &fork.to_le_bytes()]));
+        let count = u8::try_from(self.further.len()).expect("at most 255");
+        join(&[&point(*n, tag), &[count], &further.collect::<Vec<_>>().concat()])
+    }
+}
+
+/// Entries of devices that have one line.
+pub(crate) fn one_line(entries: &[Entry]) -> Vec<Lines> {
+    entries.iter().copied().map(Lines::from).collect()
+}
 
 /// Joins parts.
 pub(crate) fn join(parts: &[&[u8]]) -> Vec<u8> {
@@ -26,23 +56,13 @@ pub(crate) fn blob(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A vector, its entries as they are given.
-pub(crate) fn vector(entries: &[Entry]) -> Vec<u8> {
-    list(&entries.iter().map(|entry| point_of(entry, 0)).collect::<Vec<_>>())
+pub(crate) fn vector(entries: &[Lines]) -> Vec<u8> {
+    list(&entries.iter().map(|entry| join(&[&entry.first.0, &entry.bytes()])).collect::<Vec<_>>())
 }
 
-/// A vector's entry with its count of further lines.
-pub(crate) fn point_of((device, n, tag): &Entry, further: u8) -> Vec<u8> {
-    join(&[device, &point(*n, tag), &[further]])
-}
-
-/// A point without its last byte, as a dot has it behind its device.
-fn point(n: u64, tag: &Tag) -> Vec<u8> {
+/// A point.
+pub(crate) fn point(n: u64, tag: &Tag) -> Vec<u8> {
     join(&[&n.to_le_bytes(), tag])
-}
-
-/// A point as a segment's end has it.
-pub(crate) fn end(n: u64, tag: &Tag) -> Vec<u8> {
-    join(&[&point(n, tag), &[0]])
 }
 
 /// A set of dots, as they are given.

@@ -3,6 +3,7 @@
 
 mod bytes;
 mod case;
+mod lines;
 mod manifest;
 mod ops;
 mod sealing;

@@ -1,8 +1,8 @@
 //! Manifests (docs/format/replica.md, "Manifests"), to be spoilt before they are signed.
 
-use crate::bytes::{Entry, Id, blob, end, join, list, vector};
+use crate::bytes::{Entry, Id, Lines, blob, dots, join, list, one_line, point, vector};
 use crate::case::hex;
-use crate::ops::{Run, entries_value};
+use crate::ops::{Run, entries_value, vector_value};
 use crate::sealing::{hash, public_key, sign};
 use crate::world::{VAULT, space};
 use serde_json::{Value, json};
@@ -33,6 +33,9 @@ pub(crate) struct SegmentRef {
     pub(crate) end: Entry,
 }
 
+/// A revoked device, number and tag of its mark, when.
+pub(crate) type Revoked = (Id, Option<(u64, [u8; 8])>, u64);
+
 /// A manifest before it is encoded.
 #[derive(Clone)]
 pub(crate) struct Manifest {
@@ -42,18 +45,19 @@ pub(crate) struct Manifest {
     pub(crate) public_key: [u8; 32],
     pub(crate) sequence: u64,
     pub(crate) previous: [u8; 32],
-    pub(crate) vector: Vec<Entry>,
+    pub(crate) vector: Vec<Lines>,
     pub(crate) segments: Vec<SegmentRef>,
     pub(crate) tail: Run,
     /// The tail's bytes, where they are not the run's.
     pub(crate) raw_tail: Option<Vec<u8>>,
-    /// The device of each line.
-    pub(crate) lines: Vec<Id>,
     /// Index, bytes, vector.
-    pub(crate) snapshot: Option<(ObjectRef, u64, Vec<Entry>)>,
+    pub(crate) snapshot: Option<(ObjectRef, u64, Vec<Lines>)>,
+    /// The ends of the snapshot's islands.
+    pub(crate) beyond: Vec<Entry>,
     /// The option's bytes, where they are not the snapshot's.
     pub(crate) raw_snapshot: Option<Vec<u8>>,
     pub(crate) damaged: Vec<(Id, u64, u64)>,
+    pub(crate) revoked: Vec<Revoked>,
     /// After the body.
     pub(crate) after: Vec<u8>,
     pub(crate) domain: &'static str,
@@ -64,7 +68,7 @@ impl Manifest {
     pub(crate) fn first(seed: [u8; 32], tail: Run, others: &[Entry]) -> Self {
         let device = tail.device;
         let own = Some(tail.end()).filter(|(_, n, _)| *n > 0);
-        let mut vector: Vec<Entry> = others.iter().copied().chain(own).collect();
+        let mut vector = one_line(&others.iter().copied().chain(own).collect::<Vec<_>>());
         vector.sort_unstable();
         Self {
             seed,
@@ -76,10 +80,11 @@ impl Manifest {
             segments: Vec::new(),
             tail,
             raw_tail: None,
-            lines: vec![device],
             snapshot: None,
+            beyond: Vec::new(),
             raw_snapshot: None,
             damaged: Vec::new(),
+            revoked: Vec::new(),
             after: Vec::new(),
             domain: "manifest",
         }
@@ -91,25 +96,32 @@ impl Manifest {
             .iter()
             .map(|segment| {
                 let (_, n, tag) = &segment.end;
-                join(&[&segment.object.bytes(), &segment.from.to_le_bytes(), &end(*n, tag)])
+                join(&[&segment.object.bytes(), &segment.from.to_le_bytes(), &point(*n, tag)])
             })
             .collect();
         let tail = self.raw_tail.clone().unwrap_or_else(|| self.tail.tail());
-        let line = |device: &Id| join(&[device, &list(&segments), &blob(&tail)]);
         let snapshot = match &self.snapshot {
-            Some((index, bytes, covers)) => join(&[&[1], &index.bytes(), &bytes.to_le_bytes(), &vector(covers)]),
+            Some((index, bytes, covers)) => {
+                join(&[&[1], &index.bytes(), &bytes.to_le_bytes(), &vector(covers), &dots(&self.beyond)])
+            }
             None => vec![0],
         };
         let damaged = |(device, from, to): &(Id, u64, u64)| join(&[device, &from.to_le_bytes(), &to.to_le_bytes()]);
+        let revoked = |(device, mark, at_ms): &Revoked| {
+            let mark = mark.map_or(vec![0], |(n, tag)| join(&[&[1], &point(n, &tag)]));
+            join(&[device, &mark, &at_ms.to_le_bytes()])
+        };
         join(&[
             &self.home.concat(),
             &self.public_key,
             &self.sequence.to_le_bytes(),
             &self.previous,
             &vector(&self.vector),
-            &list(&self.lines.iter().map(line).collect::<Vec<_>>()),
+            &list(&segments),
+            &blob(&tail),
             self.raw_snapshot.as_deref().unwrap_or(&snapshot),
             &list(&self.damaged.iter().map(damaged).collect::<Vec<_>>()),
+            &list(&self.revoked.iter().map(revoked).collect::<Vec<_>>()),
             &self.after,
         ])
     }
@@ -141,8 +153,21 @@ impl Manifest {
             .iter()
             .map(|(device, from, to)| json!({"device": hex(device), "from": from.to_string(), "to": to.to_string()}))
             .collect();
+        let revoked: Value = self
+            .revoked
+            .iter()
+            .map(|(device, mark, at_ms)| {
+                let mark = mark.map(|(n, tag)| json!({"n": n.to_string(), "tag": hex(tag)}));
+                json!({"device": hex(device), "mark": mark, "at_ms": at_ms.to_string()})
+            })
+            .collect();
         let snapshot = self.snapshot.as_ref().map(|(index, bytes, vector)| {
-            json!({"index": index.value(), "bytes": bytes.to_string(), "vector": entries_value(vector)})
+            json!({
+                "index": index.value(),
+                "bytes": bytes.to_string(),
+                "vector": vector_value(vector),
+                "beyond": entries_value(&self.beyond),
+            })
         });
         json!({
             "device": hex(self.home[2]),
@@ -150,11 +175,12 @@ impl Manifest {
             "sequence": self.sequence.to_string(),
             "previous": hex(self.previous),
             "hash": hex(self.hash()),
-            "vector": entries_value(&self.vector),
+            "vector": vector_value(&self.vector),
             "segments": segments,
             "tail": self.tail.value(),
             "snapshot": snapshot,
             "damaged": damaged,
+            "revoked": revoked,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Ops, their tags, and runs in columns (docs/format/replica.md, "Ops", "Runs").
 
-use crate::bytes::{Entry, Id, Tag, blob, count, dots, join, list, squeezed, stored, varint, vector};
+use crate::bytes::{Entry, Id, Lines, Tag, blob, count, dots, join, list, one_line, squeezed, stored, varint, vector};
 use crate::case::hex;
 use crate::sealing::hash;
 use crate::world::{MS, first_tag, short};
@@ -66,7 +66,7 @@ impl Action {
 /// What a write had seen beyond a vector.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Context {
-    pub(crate) vector: Vec<Entry>,
+    pub(crate) vector: Vec<Lines>,
     pub(crate) dots: Vec<Entry>,
 }
 
@@ -76,7 +76,7 @@ impl Context {
     }
 
     pub(crate) fn value(&self) -> Value {
-        json!({"vector": entries_value(&self.vector), "dots": entries_value(&self.dots)})
+        json!({"vector": vector_value(&self.vector), "dots": entries_value(&self.dots)})
     }
 }
 
@@ -89,10 +89,26 @@ pub(crate) fn entries_value(entries: &[Entry]) -> Value {
     entries.iter().map(entry_value).collect()
 }
 
+/// A vector; `further` is there only where a device has more lines than one.
+pub(crate) fn vector_value(vector: &[Lines]) -> Value {
+    let entry = |lines: &Lines| {
+        let mut value = entry_value(&lines.first);
+        if !lines.further.is_empty() {
+            let further = lines
+                .further
+                .iter()
+                .map(|(n, tag, fork)| json!({"n": n.to_string(), "tag": hex(tag), "fork": fork.to_string()}));
+            value["further"] = further.collect();
+        }
+        value
+    };
+    vector.iter().map(entry).collect()
+}
+
 /// An op. `void`: it is published as one.
 #[derive(Clone, Debug)]
 pub(crate) struct Op {
-    pub(crate) seen: Vec<Entry>,
+    pub(crate) seen: Vec<Lines>,
     pub(crate) stamp: (u64, u32),
     pub(crate) collection: Collection,
     pub(crate) key: Vec<u8>,
@@ -112,7 +128,7 @@ impl Op {
     }
 
     pub(crate) fn seeing(mut self, seen: &[Entry]) -> Self {
-        self.seen = seen.to_vec();
+        self.seen = one_line(seen);
         self
     }
 
@@ -137,7 +153,7 @@ impl Op {
     }
 
     fn value(&self, n: u64, tag: &Tag) -> Value {
-        let mut value = json!({"n": n.to_string(), "tag": hex(tag), "seen": entries_value(&self.seen)});
+        let mut value = json!({"n": n.to_string(), "tag": hex(tag), "seen": vector_value(&self.seen)});
         let op = match self.void {
             true => json!({"void": true}),
             false => json!({
@@ -168,7 +184,7 @@ pub(crate) struct Run {
     pub(crate) device: Id,
     pub(crate) from: u64,
     pub(crate) before: Tag,
-    pub(crate) base: Vec<Entry>,
+    pub(crate) base: Vec<Lines>,
     pub(crate) ops: Vec<Op>,
 }
 
@@ -181,7 +197,7 @@ impl Run {
     /// A run that goes on where this one ends. `base` is the author's vector there.
     pub(crate) fn then(&self, base: Vec<Entry>, ops: Vec<Op>) -> Self {
         let (_, n, tag) = self.end();
-        Self { device: self.device, from: n + 1, before: tag, base, ops }
+        Self { device: self.device, from: n + 1, before: tag, base: one_line(&base), ops }
     }
 
     /// The last op's dot.
@@ -205,14 +221,14 @@ impl Run {
         json!({
             "from": self.from.to_string(),
             "before": hex(self.before),
-            "base": entries_value(&self.base),
+            "base": vector_value(&self.base),
             "ops": ops,
             "end": entry_value(&self.end()),
         })
     }
 
     pub(crate) fn columns(&self) -> Columns {
-        let mut table: Vec<(Id, u64)> = self.base.iter().map(|(device, n, _)| (*device, *n)).collect();
+        let mut table: Vec<(Id, u64)> = self.base.iter().map(|lines| (lines.first.0, lines.first.1)).collect();
         let mut columns = Columns {
             from: self.from,
             before: self.before,
@@ -226,13 +242,18 @@ impl Run {
         for op in &self.ops {
             tag = op.tag(&tag);
             let mut seen = Vec::new();
-            for (device, n, seen_tag) in &op.seen {
+            for lines in &op.seen {
+                let (device, n, seen_tag) = &lines.first;
                 let at = table.iter().position(|(known, _)| known == device).unwrap_or_else(|| {
                     table.push((*device, 0));
                     columns.devices.push(*device);
                     table.len() - 1
                 });
-                seen.push(Seen { device: varint(at as u64), ahead: varint(n - table[at].1), tag: *seen_tag });
+                let (ahead, rest) = match lines.further.is_empty() {
+                    true => (n - table[at].1, seen_tag.to_vec()),
+                    false => (0, lines.bytes()),
+                };
+                seen.push(Seen { device: varint(at as u64), ahead: varint(ahead), rest });
                 table[at].1 = *n;
             }
             if op.void {
@@ -270,7 +291,8 @@ pub(crate) struct Head {
 pub(crate) struct Seen {
     pub(crate) device: Vec<u8>,
     pub(crate) ahead: Vec<u8>,
-    pub(crate) tag: Tag,
+    /// The tag; of a forked device its whole entry.
+    pub(crate) rest: Vec<u8>,
 }
 
 /// A run taken apart, to be spoilt before it is written.
@@ -288,7 +310,7 @@ pub(crate) struct Columns {
 impl Columns {
     fn heads(&self) -> Vec<u8> {
         let heads = self.heads.iter().map(|head| {
-            let seen = head.seen.iter().map(|seen| join(&[&seen.device, &seen.ahead, &seen.tag])).collect::<Vec<_>>();
+            let seen = head.seen.iter().map(|seen| join(&[&seen.device, &seen.ahead, &seen.rest])).collect::<Vec<_>>();
             join(&[&[head.form], &list(&seen), &head.rest])
         });
         join(&[

@@ -1,10 +1,11 @@
 //! Rows, chunks and indexes (docs/format/replica.md, "Maps", "Snapshots").
 
-use crate::bytes::{Entry, Id, blob, count, dot, join, list, stored, vector};
+use crate::bytes::{Entry, Id, Lines, blob, count, dot, join, list, one_line, stored, vector};
 use crate::case::hex;
+use crate::lines::{Fork, Island, forks_value, islands_value};
 use crate::manifest::ObjectRef;
 use crate::ops::{
-    Action, Collection, Context, collection_bytes, collection_value, entries_value, entry_value, stamp, stamp_value,
+    Action, Collection, Context, collection_bytes, collection_value, entry_value, stamp, stamp_value, vector_value,
 };
 use crate::world::{MS, VAULT, space};
 use serde_json::{Value, json};
@@ -34,7 +35,7 @@ impl Standing {
     }
 
     pub(crate) fn seeing(mut self, vector: &[Entry], dots: &[Entry]) -> Self {
-        self.context = Context { vector: vector.to_vec(), dots: dots.to_vec() };
+        self.context = Context { vector: one_line(vector), dots: dots.to_vec() };
         self
     }
 
@@ -95,32 +96,30 @@ pub(crate) fn row_key_value((collection, key): &RowKey) -> Value {
     json!({"collection": collection_value(collection), "key": String::from_utf8_lossy(key)})
 }
 
-/// Tags kept of a device's line.
-pub(crate) type KeptTags = (Id, Vec<(u64, [u8; 8])>);
-
 /// An index before it is encoded.
 #[derive(Clone)]
 pub(crate) struct Index {
     /// Vault, space, author.
     pub(crate) home: [Id; 3],
-    pub(crate) vector: Vec<Entry>,
-    pub(crate) tags: Vec<KeptTags>,
+    pub(crate) vector: Vec<Lines>,
+    pub(crate) islands: Vec<(Id, Vec<Island>)>,
+    pub(crate) forks: Vec<Fork>,
     pub(crate) chunks: Vec<(ObjectRef, RowKey, [u8; 32])>,
     pub(crate) deletions: Vec<(ObjectRef, [u8; 32])>,
     pub(crate) after: Vec<u8>,
 }
 
 impl Index {
-    pub(crate) fn new(author: Id, vector: Vec<Entry>) -> Self {
-        let home = [VAULT, space(), author];
-        Self { home, vector, tags: Vec::new(), chunks: Vec::new(), deletions: Vec::new(), after: Vec::new() }
+    pub(crate) fn new(author: Id, vector: Vec<Lines>) -> Self {
+        let (home, chunks, deletions, after) = ([VAULT, space(), author], Vec::new(), Vec::new(), Vec::new());
+        Self { home, vector, islands: Vec::new(), forks: Vec::new(), chunks, deletions, after }
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let tags = |(device, tags): &KeptTags| {
-            let tags: Vec<Vec<u8>> = tags.iter().map(|(n, tag)| join(&[&n.to_le_bytes(), tag])).collect();
-            join(&[device, &list(&tags)])
+        let islands = |(device, islands): &(Id, Vec<Island>)| {
+            join(&[device, &list(&islands.iter().map(Island::bytes).collect::<Vec<_>>())])
         };
+        let fork = |fork: &Fork| join(&[&fork.device, &fork.bytes()]);
         let chunk = |(object, first, content): &(ObjectRef, RowKey, [u8; 32])| {
             join(&[&object.bytes(), &row_key_bytes(first), content])
         };
@@ -128,7 +127,8 @@ impl Index {
         join(&[
             &self.home.concat(),
             &vector(&self.vector),
-            &list(&self.tags.iter().map(tags).collect::<Vec<_>>()),
+            &list(&self.islands.iter().map(islands).collect::<Vec<_>>()),
+            &list(&self.forks.iter().map(fork).collect::<Vec<_>>()),
             &list(&self.chunks.iter().map(chunk).collect::<Vec<_>>()),
             &list(&self.deletions.iter().map(deletions).collect::<Vec<_>>()),
             &self.after,
@@ -146,7 +146,9 @@ impl Index {
             .collect();
         json!({
             "device": hex(self.home[2]),
-            "vector": entries_value(&self.vector),
+            "vector": vector_value(&self.vector),
+            "islands": islands_value(&self.islands),
+            "forks": forks_value(&self.forks),
             "chunks": chunks,
             "deletions": deletions,
         })

@@ -32,8 +32,8 @@ fn device() -> DeviceSecret {
 
 fn ring() -> KeyRing {
     let mut ring = KeyRing::first(VAULT, EPOCHS[0], RootSecret([0xa1; 32])).unwrap();
-    ring.add(EPOCHS[2], RootSecret([0xa3; 32])).unwrap();
     ring.add(EPOCHS[1], RootSecret([0xa2; 32])).unwrap();
+    ring.add(EPOCHS[2], RootSecret([0xa3; 32])).unwrap();
     ring
 }
 

@@ -15,7 +15,7 @@ fn field(model: &Value, name: &str) -> Vec<u8> {
 #[test]
 fn keys() {
     let (model, ring) = (model(), ring());
-    let newest = ring.newest();
+    let newest = ring.current();
     assert_eq!(private_space_id(VAULT).0.to_vec(), field(&model, "private_space"));
     assert_eq!(ring.content_key(newest, SPACE).unwrap().0.to_vec(), field(&model, "content_key"));
     assert_eq!(ring.blob_id_key(newest, SPACE).unwrap().hash(b"abc").0.to_vec(), field(&model, "blob_id"));

@@ -249,7 +249,7 @@ fn digest_and_import_keys_never_rotate() {
     let first = KeyRing::first(VAULT, EPOCHS[0], RootSecret([0xa1; 32])).unwrap();
     assert_eq!(first.digest_key(), ring().digest_key());
     assert_eq!(first.import_key(), ring().import_key());
-    assert_eq!(ring().newest(), EPOCHS[2], "of two epochs with one number the greater id");
+    assert_eq!(ring().current(), EPOCHS[2], "what was added last");
     assert_eq!(ring().epochs().collect::<Vec<_>>(), EPOCHS);
 }
 
@@ -264,7 +264,7 @@ fn rings_are_whole_or_refused() {
     assert!(ring.add(EPOCHS[1], secret()).is_err(), "another secret of a known epoch");
     assert!(ring.add(EpochId { number: 1, id: [9; 8] }, secret()).is_err(), "a second first epoch");
     assert!(ring.add(EpochId { number: 0, id: [9; 8] }, secret()).is_err());
-    ring.add(EPOCHS[1], RootSecret([0xa2; 32])).unwrap();
+    ring.add(EPOCHS[2], RootSecret([0xa3; 32])).unwrap();
     assert_eq!(ring, before);
 
     let bytes = ring.to_bytes();
@@ -280,6 +280,44 @@ fn rings_are_whole_or_refused() {
     let mut many = bytes[..16].to_vec();
     many.extend_from_slice(&u32::MAX.to_le_bytes());
     assert!(KeyRing::from_bytes(&many).is_err());
+}
+
+/// docs/format/crypto.md, "Keys": which ring is taken, and which only read with.
+#[test]
+fn what_a_ring_is_told() {
+    let first = || KeyRing::first(VAULT, EPOCHS[0], RootSecret([0xa1; 32])).unwrap();
+    let with = |epochs: &[EpochId]| {
+        let mut ring = first();
+        for epoch in epochs {
+            ring.add(*epoch, RootSecret([epoch.id[0]; 32])).unwrap();
+        }
+        ring
+    };
+    let [two, two_too, three] = [(2, 0x21), (2, 0x22), (3, 0x31)].map(|(number, id)| EpochId { number, id: [id; 8] });
+    for (own, told, took, current, all) in [
+        (vec![], vec![two], Told::Newer, two, 2),
+        (vec![two], vec![], Told::Known, two, 2),
+        (vec![two], vec![two], Told::Known, two, 2),
+        (vec![two], vec![two_too], Told::Apart, two, 3),
+        (vec![two], vec![three], Told::Apart, two, 3), // a greater number alone proves nothing
+        (vec![two], vec![two_too, three], Told::Apart, two, 4),
+        (vec![two], vec![two_too, two, three], Told::Newer, three, 4),
+        (vec![two_too, two], vec![two, three], Told::Apart, two, 4),
+    ] {
+        let mut ring = with(&own);
+        assert_eq!(ring.take(&with(&told)).unwrap(), took, "{own:?} told {told:?}");
+        assert_eq!((ring.current(), ring.epochs().count()), (current, all), "{own:?} told {told:?}");
+        assert_eq!(KeyRing::from_bytes(&ring.to_bytes()).unwrap(), ring);
+    }
+
+    let mut ring = with(&[two]);
+    let before = ring.clone();
+    let mut other = first();
+    other.add(two, RootSecret([9; 32])).unwrap();
+    ring.take(&other).unwrap_err();
+    ring.take(&KeyRing::first(VAULT, EPOCHS[0], RootSecret([9; 32])).unwrap()).unwrap_err();
+    ring.take(&with(&[EpochId { number: u32::MAX, id: [1; 8] }])).unwrap_err();
+    assert_eq!(ring, before, "what is refused leaves nothing");
 }
 
 #[test]

@@ -54,10 +54,10 @@ impl Insider {
         open(&key, &Place { vault: self.vault, kind, epoch, path }, sealed, 16 << 20).ok()
     }
 
-    /// Seals a padded plaintext for a place, under the vault's newest epoch.
+    /// Seals a padded plaintext for a place, under the vault's current epoch.
     pub fn seal(&mut self, path: &str, kind: ObjectKind, padded: &[u8]) -> Bytes {
         let keys = self.keys.clone();
-        self.seal_under(&keys, keys.newest(), path, kind, padded)
+        self.seal_under(&keys, keys.current(), path, kind, padded)
     }
 
     /// Seals under any keys.

@@ -39,23 +39,24 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
             operation(run, at, Operation::Join { secret })?;
         }
     }
-    if run.forked {
-        return forked(run);
-    }
     run.world.bucket.show();
     if run.world.random.permille(250) {
         unreadable_for_a_while(run)?;
     }
     // What was taken away or comes late is found by the next full check.
-    if !run.world.is_late_expected() && !run.world.hazards.faults.took_something_away() && !has_stopped(run) {
+    if !run.world.is_late_expected()
+        && !run.world.hazards.faults.took_something_away()
+        && !has_stopped(run)
+        && !run.forked
+    {
         let rounds = if owes(run) { DEBT_ROUNDS } else { SOON_ROUNDS };
         for _ in 0..rounds {
             everybody(run, &Operation::Sync, 1_000)?;
-            if rounds == DEBT_ROUNDS && run.world.check().is_ok() {
+            if rounds == DEBT_ROUNDS && in_step(run).is_ok() {
                 break;
             }
         }
-        run.world.check().map_err(|why| format!("{rounds} polls after healing {why}"))?;
+        in_step(run).map_err(|why| format!("{rounds} polls after healing {why}"))?;
     }
     run.world.now_ms += 3_600_000;
     run.world.deliver_late();
@@ -63,7 +64,7 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
     for round in 0..ROUNDS {
         republish(run)?;
         everybody(run, &Operation::Check, 3_700_000)?;
-        result = run.world.check();
+        result = in_step(run);
         if result.is_ok() && round >= 1 {
             break;
         }
@@ -71,14 +72,14 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
     result.map_err(|why| format!("{ROUNDS} full checks after healing {why}"))?;
     // A snapshot that is gone once the logs below it are trimmed is not mended yet (docs/TESTING.md).
     if newcomer && run.world.hazards.faults.counts.of(Fault::RolledBack) == 0 {
-        let at = run.world.join().map_err(|error| format!("a newcomer's join ends in {error:?}"))?;
-        if run.world.check_one(at).is_err() {
+        run.world.join().map_err(|error| format!("a newcomer's join ends in {error:?}"))?;
+        if in_step(run).is_err() {
             // What only a snapshot held that is lost is mended by somebody.
             for _ in 0..ROUNDS {
                 everybody(run, &Operation::Check, 3_700_000)?;
             }
         }
-        run.world.check().map_err(|why| format!("a newcomer later: {why}"))?;
+        in_step(run).map_err(|why| format!("a newcomer later: {why}"))?;
     }
     Ok(())
 }
@@ -139,18 +140,7 @@ fn republish(run: &mut Run<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Two copies of one store have written: whoever meets the other says so, and nobody breaks.
-fn forked(run: &mut Run<'_>) -> Result<(), String> {
-    run.world.bucket.show();
-    for _ in 0..3 {
-        for at in 0..run.world.devices.len() {
-            run.world.now_ms += 3_700_000;
-            if let Err(error) = run.world.full_check(at)
-                && !matches!(error.kind(), ErrorKind::Forked | ErrorKind::RolledBack | ErrorKind::Wiped)
-            {
-                return Err(format!("a check of device {at} beside a copy ends in {error:?}"));
-            }
-        }
-    }
-    Ok(())
+/// Everybody holds what the oracle says. Once a store was put back, nobody knows what only it held: then all must agree.
+fn in_step(run: &Run<'_>) -> Result<(), String> {
+    if run.restored { run.world.check_alike() } else { run.world.check() }
 }

@@ -95,7 +95,7 @@ pub(crate) fn foreign_writes() -> Outcome {
     // Who may write to the bucket and has no key of the vault.
     let mut random = Random::new(102);
     let other = RootSecret::generate(&scene.insider.secret, &mut random, b"other");
-    let epoch = scene.insider.keys.newest();
+    let epoch = scene.insider.keys.current();
     let keys = KeyRing::first(scene.insider.vault, epoch, other).expect("a first epoch");
     let signed = pad_to_power_of_two(&[&altered.body[..], &altered.signature].concat());
     let sealed = scene.insider.seal_under(&keys, epoch, &path, ObjectKind::Manifest, &signed);
@@ -209,7 +209,7 @@ pub(crate) fn injected_keys() -> Outcome {
     }
 
     // An epoch that the attacker opened: one that nobody knows, and the vault's own with other bytes.
-    let known = scene.insider.keys.newest();
+    let known = scene.insider.keys.current();
     let altered = scene.altered();
     let signed = pad_to_power_of_two(&[&altered.body[..], &altered.signature].concat());
     for epoch in [EpochId { number: 2, id: *b"injected" }, EpochId { number: 1, id: *b"injected" }, known] {
@@ -228,7 +228,8 @@ pub(crate) fn injected_keys() -> Outcome {
         let sealed = scene.insider.seal_under(&ring, epoch, &path, ObjectKind::Manifest, &signed);
         scene.show(&path, sealed, "an epoch of the attacker's")?;
     }
-    scene.end()
+    scene.end()?;
+    crate::turned::class()
 }
 
 /// The neutral point of Ed25519: y = 1.

@@ -209,20 +209,18 @@ fn plant(world: &mut World, bomb: Bomb) {
     body.extend_from_slice(&1u32.to_le_bytes()); // its vector: its own op 1
     body.extend_from_slice(&device.0);
     body.extend_from_slice(&1u64.to_le_bytes());
-    body.extend_from_slice(&[0; 9]);
-    body.extend_from_slice(&1u32.to_le_bytes()); // one line: its device and one segment of op 1
-    body.extend_from_slice(&device.0);
-    body.extend_from_slice(&1u32.to_le_bytes());
+    body.extend_from_slice(&[0; 9]); // its tag, and no further lines
+    body.extend_from_slice(&1u32.to_le_bytes()); // one segment, of op 1
     body.extend_from_slice(&[0x0b; 16]);
     body.extend_from_slice(&Hash::of(&sealed).0);
     body.extend_from_slice(&(sealed.len() as u64).to_le_bytes());
     body.extend_from_slice(&1u64.to_le_bytes());
     body.extend_from_slice(&1u64.to_le_bytes());
-    body.extend_from_slice(&[0; 9]); // its last op's tag, and no further lines
+    body.extend_from_slice(&[0; 8]); // its last op's tag
     let tail = [&2u64.to_le_bytes()[..], &[0; 8], &[0; 4 * 5]].concat();
     body.extend_from_slice(&(tail.len() as u32).to_le_bytes());
     body.extend_from_slice(&tail);
-    body.extend_from_slice(&[0; 5]); // no snapshot, no damage
+    body.extend_from_slice(&[0; 9]); // no snapshot, no damage, nobody revoked
     let signature = insider.secret.sign("manifest", &body);
     let signed = pad_to_power_of_two(&[&body[..], &signature].concat());
     let path = format!("spaces/{}/manifests/{device}", insider.space);

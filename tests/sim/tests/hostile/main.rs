@@ -20,9 +20,11 @@ mod listings;
 mod metadata;
 mod oracles;
 mod relocation;
+mod revoked;
 mod rollback;
 mod secrets;
 mod slots;
+mod turned;
 mod two_keys;
 #[cfg(tidelock_planted)]
 mod weakened;
@@ -61,4 +63,5 @@ classes! {
     wiped_bucket = rollback::wiped,
     cloned_identity = copies::class,
     injected_key_material = authors::injected_keys,
+    revoked_device = revoked::class,
 }

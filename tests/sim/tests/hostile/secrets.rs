@@ -103,7 +103,7 @@ pub(crate) fn class() -> Outcome {
 
     let root = insider.keys.to_bytes();
     let mut secrets: Vec<(String, Vec<u8>)> = vec![
-        ("the root secret".to_owned(), root[16 + 4 + 12..].to_vec()),
+        ("the root secret".to_owned(), root[16 + 4 + 12..][..32].to_vec()),
         ("the passphrase".to_owned(), PASSPHRASE.as_bytes().to_vec()),
         ("the recovery code".to_owned(), code.reveal().as_bytes().to_vec()),
         ("the recovery code".to_owned(), code.reveal().replace('-', "").into_bytes()),

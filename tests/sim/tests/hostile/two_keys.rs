@@ -14,7 +14,7 @@ const BLOCKS: usize = 6;
 pub(crate) fn class() -> Outcome {
     let world = World::with_devices(51, 1);
     let mut insider = Insider::new(&world.bucket, world.code.as_ref().expect("a vault"));
-    let epoch = insider.keys.newest();
+    let epoch = insider.keys.current();
     let vault = insider.vault;
     let mut ring = |what: &[u8]| {
         let secret = insider.secret.clone();

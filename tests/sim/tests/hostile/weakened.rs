@@ -32,6 +32,8 @@ const WITHOUT: &[(&str, Without)] = &[
     ("wiped_bucket", C(Weakness::WipedTakenForLost)),
     ("cloned_identity", C(Weakness::ForkNotSeen)),
     ("injected_key_material", C(Weakness::PublicKeyNotBound)),
+    ("injected_key_material", C(Weakness::GreatestKeysTaken)),
+    ("revoked_device", C(Weakness::RevocationUnheard)),
 ];
 
 #[test]

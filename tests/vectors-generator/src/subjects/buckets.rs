@@ -1,7 +1,8 @@
 //! Whole buckets: what a device that joins by the recovery code must hold, and how it goes on.
 
-use crate::bytes::{Entry, blob, join};
+use crate::bytes::{Entry, blob, join, one_line};
 use crate::case::{File, hex};
+use crate::lines::Island;
 use crate::manifest::{Manifest, ObjectRef, SegmentRef};
 use crate::ops::{Action, Op, Run, log, map, root};
 use crate::sealing::{
@@ -20,7 +21,7 @@ type Objects = BTreeMap<String, Vec<u8>>;
 
 /// A vault's bucket while it is filled.
 #[derive(Clone)]
-struct Bucket {
+pub(crate) struct Bucket {
     epoch: Epoch,
     root: [u8; 32],
     objects: Objects,
@@ -28,7 +29,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut bucket = Self { epoch: FIRST, root: ROOTS[0], objects: Objects::new(), sightings: BTreeMap::new() };
         bucket.objects.insert("tidelock".to_owned(), header());
         bucket.slot();
@@ -62,7 +63,7 @@ impl Bucket {
         sealed
     }
 
-    fn manifest(&mut self, manifest: &Manifest) {
+    pub(crate) fn manifest(&mut self, manifest: &Manifest) {
         let device = manifest.home[2];
         self.put(MANIFEST, &format!("manifests/{}", hex(device)), &manifest.signed());
         let short = manifest.hash()[..8].try_into().expect("8 bytes");
@@ -80,7 +81,7 @@ impl Bucket {
         SegmentRef { object: ObjectRef::of([id; 16], &sealed), from: run.from, end: run.end() }
     }
 
-    fn snapshot(&mut self, kind: u8, id: u8, content: &[u8]) -> ObjectRef {
+    pub(crate) fn snapshot(&mut self, kind: u8, id: u8, content: &[u8]) -> ObjectRef {
         let sealed = self.put(kind, &format!("snapshots/{}", hex([id; 16])), content);
         ObjectRef::of([id; 16], &sealed)
     }
@@ -97,7 +98,8 @@ fn record(seed: &[u8; 32]) -> Op {
     Op::new(root(), &format!("devices/{}", hex(crate::sealing::device_id(seed))), Action::Put(value))
 }
 
-fn run(device: usize, ops: Vec<Op>) -> (Run, [u8; 32]) {
+/// A device's ops from its record on, and its seed.
+pub(crate) fn run(device: usize, ops: Vec<Op>) -> (Run, [u8; 32]) {
     let (id, seed) = devices()[device];
     (Run::first(id, [vec![record(&seed)], ops].concat()), seed)
 }
@@ -108,16 +110,22 @@ fn first(device: usize, ops: Vec<Op>, others: &[Entry]) -> Manifest {
 }
 
 /// What is held: `maps` has the values at each key, the one that counts first, `applied` how far each device's ops are.
-struct Held {
+pub(crate) struct Held {
     applied: Vec<Entry>,
     maps: Value,
     logs: Value,
+    /// Devices of which a second line turned up.
     forked: Vec<usize>,
 }
 
 impl Held {
-    fn new(applied: &[Entry], maps: Value, logs: Value) -> Self {
+    pub(crate) fn new(applied: &[Entry], maps: Value, logs: Value) -> Self {
         Self { applied: applied.to_vec(), maps, logs, forked: Vec::new() }
+    }
+
+    pub(crate) fn with_fork(mut self, device: usize) -> Self {
+        self.forked.push(device);
+        self
     }
 
     fn value(&self) -> Value {
@@ -138,13 +146,15 @@ pub(crate) fn file() -> File {
     );
     single(&mut file);
     epochs(&mut file);
+    revoked(&mut file);
     waiting_and_bad(&mut file);
     chains(&mut file);
+    super::copies::add(&mut file);
     unopenable(&mut file);
     file
 }
 
-fn case(file: &mut File, name: &str, stages: &[&Bucket], bad: &[String], held: &[Held]) {
+pub(crate) fn case(file: &mut File, name: &str, stages: &[&Bucket], bad: &[String], held: &[Held]) {
     let stages: Value = stages.iter().map(|bucket| bucket.value()).collect();
     let given = json!({"recovery_code": code_text(&CODE), "stages": stages, "bad": bad});
     file.value(name, "bucket", given, held.iter().map(Held::value).collect());
@@ -254,7 +264,7 @@ fn trimmed(spoil: impl Fn(&mut Index)) -> (Bucket, Entry) {
             (bucket.snapshot(CHUNK, 2, &two), (map("m"), b"k".to_vec()), hash(&two)),
         ],
         deletions: vec![(bucket.snapshot(CHUNK, 3, &gone), hash(&gone))],
-        ..Index::new(before.device, vec![before.end()])
+        ..Index::new(before.device, one_line(&[before.end()]))
     };
     spoil(&mut index);
     let bytes =
@@ -262,7 +272,8 @@ fn trimmed(spoil: impl Fn(&mut Index)) -> (Bucket, Entry) {
     let bytes = bytes.sum();
     let named = bucket.snapshot(INDEX, 4, &index.bytes());
     let tail = before.then(vec![], vec![]);
-    let manifest = Manifest { snapshot: Some((named, bytes, vec![before.end()])), ..Manifest::first(seed, tail, &[]) };
+    let manifest =
+        Manifest { snapshot: Some((named, bytes, one_line(&[before.end()]))), ..Manifest::first(seed, tail, &[]) };
     bucket.manifest(&manifest);
     (bucket, before.end())
 }
@@ -304,7 +315,7 @@ fn epochs(file: &mut File) {
     rows.sort_by(|one, other| one.0.cmp(&other.0));
     let place = (root(), rows[0].0.clone());
     let content = chunk(&[(root(), rows), (map("m"), vec![row("k", &[Standing::put(two.tail.end(), "b")])])]);
-    let mut vector = vec![end, two.tail.end()];
+    let mut vector = one_line(&[end, two.tail.end()]);
     vector.sort_unstable();
     let object = bucket.snapshot(CHUNK, 1, &content);
     let bytes = object.2;
@@ -312,6 +323,65 @@ fn epochs(file: &mut File) {
     let named = bucket.snapshot(INDEX, 2, &index.bytes());
     bucket.manifest(&Manifest { snapshot: Some((named, bytes, vector)), ..two.clone() });
     case(file, "two epochs: under the older keys a device that another's snapshot lists", &[&bucket], &[], &[both()]);
+}
+
+/// Device 0 turned the keys and revoked device 1, whose manifest stays under the older ones.
+fn revoked(file: &mut File) {
+    let op = |key: &str, value: &str| Op::put(map("m"), key, value);
+    let (record, seed) = run(1, vec![]);
+    let before = run(1, vec![op("before", "b")]).0;
+    let (all, _) = run(1, vec![op("before", "b"), op("later", "x")]);
+    let mark = before.end();
+    let one = |run: &Run| Manifest::first(seed, run.clone(), &[]);
+    let zero = first(0, vec![], &[mark]);
+    let end = zero.tail.end();
+    let held = |applied: &[Entry], maps: Value| Held::new(applied, maps, json!({}));
+    let maps = || json!({"m": {"before": ["b"]}});
+
+    let bucket = revoking(&one(&all), &zero, mark, &before);
+    case(file, "revoked: what is beyond the mark does not count", &[&bucket], &[], &[held(&[end, mark], maps())]);
+    let bucket = revoking(&one(&all), &zero, mark, &record);
+    case(file, "revoked: up to the mark its log counts", &[&bucket], &[], &[held(&[end, mark], maps())]);
+    let forged = one(&run(1, vec![op("before", "forged"), op("later", "x")]).0);
+    let bucket = revoking(&forged, &zero, mark, &record);
+    let only = held(&[end, record.end()], json!({}));
+    case(file, "revoked: another history below the mark", &[&bucket], &[], &[only]);
+
+    let mut bucket = revoking(&one(&all), &zero, mark, &before);
+    let two = first(2, vec![op("on it", "y").seeing(&[all.end()])], &[all.end()]);
+    bucket.manifest(&two);
+    let maps = json!({"m": {"before": ["b"], "later": ["x"], "on it": ["y"]}});
+    let taken = held(&[end, all.end(), two.tail.end()], maps);
+    case(file, "revoked: what another had taken counts", &[&bucket], &[], &[taken]);
+}
+
+/// A bucket where `zero` says that `one` is revoked. Its snapshot has device 1's ops as far as `state` goes: its record, and
+/// perhaps one more.
+fn revoking(one: &Manifest, zero: &Manifest, mark: Entry, state: &Run) -> Bucket {
+    let mut bucket = Bucket::new();
+    bucket.manifest(one);
+    bucket.turn();
+    let record = |run: &Run| {
+        let standing = Standing { action: run.ops[0].action.clone(), ..Standing::put(run.dot(0), "") };
+        (run.ops[0].key.clone(), vec![standing])
+    };
+    let mut rows = vec![record(&zero.tail), record(state)];
+    rows.sort_by(|one, other| one.0.cmp(&other.0));
+    let place = (root(), rows[0].0.clone());
+    let mut parts = vec![(root(), rows)];
+    if state.ops.len() > 1 {
+        parts.push((map("m"), vec![row("before", &[Standing::put(state.dot(1), "b")])]));
+    }
+    let content = chunk(&parts);
+    let mut vector = one_line(&[zero.tail.end(), state.end()]);
+    vector.sort_unstable();
+    let object = bucket.snapshot(CHUNK, 1, &content);
+    let bytes = object.2;
+    let index = Index { chunks: vec![(object, place, hash(&content))], ..Index::new(zero.home[2], vector.clone()) };
+    let named = bucket.snapshot(INDEX, 2, &index.bytes());
+    let revoked = vec![(mark.0, Some((mark.1, mark.2)), MS)];
+    bucket.manifest(&Manifest { revoked, snapshot: Some((named, bytes, vector)), ..zero.clone() });
+    bucket
 }
 
 fn manifest_path(device: usize) -> String {
@@ -392,7 +462,11 @@ fn waiting_and_bad(file: &mut File) {
         case(file, name, &[&bucket], &ids.iter().map(|id| path(*id)).collect::<Vec<_>>(), &[held]);
     };
     spoilt("a snapshot of another vault", &[4], &|index| index.home[0] = OTHER_VAULT);
-    spoilt("a snapshot whose vector is not its manifest's", &[4], &|index| index.vector[0].1 -= 1);
+    spoilt("a snapshot whose vector is not its manifest's", &[4], &|index| index.vector[0].first.1 -= 1);
+    spoilt("a snapshot whose islands are not its manifest's", &[4], &|index| {
+        let island = Island { from: 9, before: [8; 8], tags: vec![[9; 8]] };
+        index.islands = vec![(index.home[2], vec![island])];
+    });
     spoilt("a chunk of another content's hash", &[1], &|index| index.chunks[0].2 = [9; 32]);
     spoilt("a chunk of another hash", &[1], &|index| index.chunks[0].0.1 = [9; 32]);
     spoilt("a chunk that begins elsewhere", &[1, 4], &|index| index.chunks[0].1.1 = b"devices/".to_vec());
@@ -412,7 +486,6 @@ fn chains(file: &mut File) {
     };
     let next = Manifest { sequence: 2, previous: one.hash(), ..more("b") };
     let after = || Held::new(&[more("b").tail.end()], json!({"m": {"k": ["b"]}}), json!({}));
-    let forked = || Held { forked: vec![0], ..before() };
     chain("chain: the next manifest", next.clone(), after());
     chain("chain: the same manifest", one.clone(), before());
     chain(
@@ -420,8 +493,16 @@ fn chains(file: &mut File) {
         Manifest { sequence: 3, previous: next.hash(), ..more("b") },
         after(),
     );
-    chain("chain: the next one over another hash is a fork", Manifest { previous: [1; 32], ..next.clone() }, forked());
-    chain("chain: another one of the same sequence is a fork", more("b"), forked());
+    chain("chain: the next one over another hash", Manifest { previous: [1; 32], ..next.clone() }, after());
+    let of_one_sequence = |lesser: bool| {
+        let mut values = (1..).map(|number: u32| number.to_string());
+        values.find(|value| (more(value).hash() < one.hash()) == lesser).expect("no end of values")
+    };
+    for (name, lesser) in [("a greater hash", false), ("a lesser hash", true)] {
+        let value = of_one_sequence(lesser);
+        let held = Held::new(&[more(&value).tail.end()], json!({"m": {"k": [value]}}), json!({}));
+        chain(&format!("chain: another one of the same sequence and {name}"), more(&value), held);
+    }
     chain(
         "chain: the next one that has lost an op is no news",
         Manifest { sequence: 2, previous: one.hash(), ..first(0, vec![], &[]) },

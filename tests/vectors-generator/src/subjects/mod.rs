@@ -5,10 +5,12 @@ mod archives;
 mod beacons;
 mod buckets;
 mod codes;
+mod copies;
 mod derivations;
 mod envelope;
 mod headers;
 mod keys;
+mod lines;
 mod logs;
 mod manifests;
 mod merges;
@@ -43,6 +45,7 @@ pub(crate) fn all() -> Vec<File> {
         records::file(),
         logs::file(),
         stamps::file(),
+        lines::file(),
         merges::file(),
         buckets::file(),
         addresses::file(),

@@ -62,7 +62,7 @@ pub(crate) fn file() -> File {
     };
     spoil("another vault", &|s| s.home[0] = OTHER_VAULT);
     spoil("another space", &|s| s.home[1] = [9; 16]);
-    spoil("another device", &|s| s.home[2] = rich.base[0].0);
+    spoil("another device", &|s| s.home[2] = rich.base[0].first.0);
     spoil("from 0", &|s| s.from = 0);
     spoil("a first op over another tag", &|s| s.before = [0; 8]);
     spoil("a payloads' frame too few", &|s| s.payloads.clear());

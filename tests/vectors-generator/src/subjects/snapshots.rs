@@ -1,9 +1,10 @@
 //! Indexes, chunks, deletions (docs/format/replica.md, "Snapshots").
 
-use crate::bytes::{Entry, Id, join, list, stored};
+use crate::bytes::{Entry, Id, Lines, join, list, one_line, stored};
 use crate::case::{File, hex};
+use crate::lines::{Fork, Island};
 use crate::manifest::ObjectRef;
-use crate::ops::{Action, Collection, ROOT, collection_bytes, log, map, raw_frame, root};
+use crate::ops::{Action, Collection, ROOT, collection_bytes, entries_value, log, map, raw_frame, root, vector_value};
 use crate::snapshot::{Index, Row, Standing, chunk, chunk_value, deletions, row, rows_bytes};
 use crate::world::{MS, OTHER_VAULT, VAULT, devices, space};
 use serde_json::{Value, json};
@@ -44,14 +45,47 @@ fn indexes(file: &mut File) {
             (object(4), (log("a"), b"0".to_vec()), [0xc4; 32]),
         ],
         deletions: vec![(object(5), [0xd1; 32]), (object(6), [0xd2; 32])],
-        ..Index::new(dots[0].0, vec![dots[1], dots[2]])
+        ..Index::new(dots[0].0, one_line(&[dots[1], dots[2]]))
     };
     let mut take = |name: &str, changed: &Index| {
         file.value(format!("index: {name}"), "index", index(&changed.bytes()), changed.value());
     };
     take("full", &full);
     take("nothing in it", &Index::new(dots[0].0, vec![]));
-    take("kept tags", &Index { tags: vec![(dots[0].0, vec![(1, [1; 8]), (2, [2; 8])])], ..full.clone() });
+    let told = told();
+    take("islands and forks", &told);
+    take("a line of 300 tags", &{
+        let line = (0..300u16).map(|n| [n.to_be_bytes(), [0; 2], [1; 2], [2; 2]].concat().try_into().expect("8 bytes"));
+        let mut changed = told.clone();
+        changed.forks[0].lines[0] = line.collect();
+        changed
+    });
+    let lines = |count: u8| (0..count).map(|line| vec![[line, 1, 1, 1, 1, 1, 1, 1]]);
+    take("a fork of one line", &{
+        let mut changed = told.clone();
+        changed.forks[0].lines.truncate(1);
+        changed
+    });
+    take("a fork of 256 lines", &{
+        let mut changed = told.clone();
+        changed.forks[0].lines = lines(255).chain([vec![[2; 8]]]).collect();
+        changed
+    });
+    take("lines that part at the first op", &{
+        let mut changed = told.clone();
+        (changed.forks[0].trunk, changed.forks[0].before) = (0, crate::world::first_tag(&dots[0].0));
+        changed
+    });
+    take("a fork's op of the greatest number", &{
+        let mut changed = told.clone();
+        changed.forks[0].trunk = u64::MAX - 4;
+        changed
+    });
+    take("an island's op of the greatest number", &{
+        let mut changed = told.clone();
+        changed.islands[1].1[0].from = u64::MAX - 1;
+        changed
+    });
 
     let mut spoil = |name: &str, change: &dyn Fn(&mut Index)| {
         let mut changed = full.clone();
@@ -61,7 +95,7 @@ fn indexes(file: &mut File) {
     spoil("of another vault", &|i| i.home[0] = OTHER_VAULT);
     spoil("of another space", &|i| i.home[1] = [9; 16]);
     spoil("a vector that falls", &|i| i.vector.reverse());
-    spoil("a point of number 0", &|i| i.vector[0].1 = 0);
+    spoil("a point of number 0", &|i| i.vector[0].first.1 = 0);
     spoil("chunks that fall", &|i| i.chunks.swap(1, 2));
     spoil("chunks of one first row", &|i| i.chunks[2].1 = i.chunks[1].1.clone());
     spoil("kinds that fall", &|i| i.chunks.swap(2, 3));
@@ -70,6 +104,30 @@ fn indexes(file: &mut File) {
     spoil("a first row's key of 513 bytes", &|i| i.chunks[3].1.1 = vec![b'k'; 513]);
     spoil("a first row's name of 129 bytes", &|i| i.chunks[3].1.0 = log(&"n".repeat(129)));
     spoil("a byte behind", &|i| i.after = vec![0]);
+    let mut spoil = |name: &str, change: &dyn Fn(&mut Index)| {
+        let mut changed = told.clone();
+        change(&mut changed);
+        file.refused(format!("index: {name}"), "index", index(&changed.bytes()), "corrupt");
+    };
+    spoil("islands' devices that fall", &|i| i.islands.reverse());
+    spoil("a device's islands twice", &|i| i.islands[1] = i.islands[0].clone());
+    spoil("an island from 1", &|i| i.islands[0].1[0].from = 1);
+    spoil("an island from 0", &|i| i.islands[0].1[0].from = 0);
+    spoil("an empty island", &|i| i.islands[0].1[1].tags.clear());
+    spoil("an island's op of 2⁶⁴ − 1", &|i| i.islands[1].1[0].from = u64::MAX);
+    spoil("forks' devices that fall", &|i| i.forks.reverse());
+    spoil("a device's fork twice", &|i| i.forks[1] = i.forks[0].clone());
+    spoil("a fork of 257 lines", &|i| i.forks[0].lines = lines(255).chain([vec![[2; 8]], vec![[3; 8]]]).collect());
+    spoil("a fork of no line", &|i| i.forks[0].lines.clear());
+    spoil("a line that begins another", &|i| i.forks[0].lines[1] = vec![[0xa3; 8], [0xa4; 8]]);
+    spoil("a line that another begins", &|i| i.forks[0].lines[0] = vec![[0xb3; 8], [0xb4; 8], [0xb5; 8]]);
+    spoil("a line twice", &|i| i.forks[0].lines[1] = i.forks[0].lines[0].clone());
+    spoil("an empty line", &|i| i.forks[0].lines[1].clear());
+    spoil("a line that begins another where it is known", &|i| i.forks[1].lines[2].truncate(1));
+    spoil("a fork's op of 2⁶⁴ − 1", &|i| i.forks[0].trunk = u64::MAX - 3);
+    spoil("a trunk of 2⁶⁴ − 1 ops", &|i| (i.forks[0].trunk, i.forks[0].lines) = (u64::MAX, vec![vec![]]));
+    spoil("a fork's op of 2⁶⁴", &|i| i.forks[0].trunk = u64::MAX - 2);
+    named(file, &told);
     let bytes = full.bytes();
     file.refused("index: nothing", "index", index(&[]), "corrupt");
     file.refused("index: a byte short", "index", index(&bytes[..bytes.len() - 1]), "corrupt");
@@ -81,6 +139,65 @@ fn indexes(file: &mut File) {
             join(&[&start[..start.len() - 8], &[0xff; 4], &[0; 4]])
         }),
         "corrupt",
+    );
+}
+
+/// An index of two devices with islands and two that have forked; one line of the second is not known whole.
+fn told() -> Index {
+    let [(one, ..), _, (two, ..), (three, ..)] = dots();
+    let island = |from, before: u8, tags: &[u8]| Island {
+        from,
+        before: [before; 8],
+        tags: tags.iter().map(|tag| [*tag; 8]).collect(),
+    };
+    let fork = |device, trunk, lines: &[&[u8]]| Fork {
+        device,
+        trunk,
+        before: [0x20; 8],
+        lines: lines.iter().map(|tags| tags.iter().map(|tag| [*tag; 8]).collect()).collect(),
+    };
+    let vector = vec![Lines { first: (one, 5, [0xa5; 8]), further: vec![(4, [0xb4; 8], 2)] }, (two, 7, [3; 8]).into()];
+    Index {
+        islands: vec![
+            (two, vec![island(9, 0x98, &[0x99]), island(12, 0x91, &[0x92, 0x93])]),
+            (three, vec![island(2, 0x31, &[0x32])]),
+        ],
+        forks: vec![
+            fork(one, 2, &[&[0xa3, 0xa4, 0xa5], &[0xb3, 0xb4]]),
+            fork(three, 5, &[&[0, 0xa7], &[0, 0xb7], &[0xc6, 0xc7]]),
+        ],
+        ..Index::new(one, vector)
+    }
+}
+
+/// What a manifest says of the index that it names.
+fn named(file: &mut File, told: &Index) {
+    let (two, three) = (told.islands[0].0, told.islands[1].0);
+    let ends = [(two, 9, [0x99; 8]), (two, 13, [0x93; 8]), (three, 2, [0x32; 8])];
+    let given = |vector: &[Lines], beyond: &[Entry]| {
+        let mut given = index(&told.bytes());
+        given["vector"] = vector_value(vector);
+        given["beyond"] = entries_value(beyond);
+        given
+    };
+    file.value("named: as it is", "index-as-named", given(&told.vector, &ends), json!(true));
+    let mut refuse = |name: &str, vector: &[Lines], beyond: &[Entry]| {
+        file.refused(format!("named: {name}"), "index-as-named", given(vector, beyond), "corrupt");
+    };
+    refuse("no islands", &told.vector, &[]);
+    refuse("an island too few", &told.vector, &ends[..2]);
+    refuse("an island too many", &told.vector, &[&ends[..], &[(three, 4, [0x34; 8])]].concat());
+    refuse("an island's first op", &told.vector, &[ends[0], (two, 12, [0x92; 8]), ends[2]]);
+    refuse("an island's end of another tag", &told.vector, &[ends[0], ends[1], (three, 2, [0x33; 8])]);
+    refuse("a vector of one line", &one_line(&[told.vector[0].first, told.vector[1].first]), &ends);
+    refuse(
+        "a vector of another fork",
+        &{
+            let mut vector = told.vector.clone();
+            vector[0].further[0].2 = 1;
+            vector
+        },
+        &ends,
     );
 }
 
@@ -150,7 +267,7 @@ fn chunks(file: &mut File) {
     spoil("an action of 3", &|p| p[1].1[0].1[0].action = Action::Raw(vec![3]));
     spoil("a context's dots that fall", &|p| p[1].1[1].1[0].context.dots.reverse());
     spoil("a context's dot of number 0", &|p| p[1].1[1].1[0].context.dots[0].1 = 0);
-    spoil("a context's vector with a point of 0", &|p| p[1].1[1].1[0].context.vector[0].1 = 0);
+    spoil("a context's vector with a point of 0", &|p| p[1].1[1].1[0].context.vector[0].first.1 = 0);
     spoil("a log's entry with a context", &|p| p[2].1[0].1[0].context.dots = vec![d]);
     spoil("a delete in a log", &|p| p[2].1[0].1[0].action = Action::Delete);
     spoil("a log's value twice", &|p| p[2].1[0].1[1] = Standing { dot: b, ..p[2].1[0].1[0].clone() });

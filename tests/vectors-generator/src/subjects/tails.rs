@@ -1,6 +1,6 @@
 //! Runs of ops as tails (docs/format/replica.md, "Ops", "Runs").
 
-use crate::bytes::{Entry, count, join, list, point_of};
+use crate::bytes::{Entry, Lines, count, join, one_line};
 use crate::case::{File, hex};
 use crate::ops::{Action, Columns, Context, LOG, MAP, Op, ROOT, Run, log, map, root};
 use crate::world::{MS, devices};
@@ -14,7 +14,7 @@ fn given(run: &Run, tail: &[u8]) -> Value {
 pub(crate) fn rich() -> Run {
     let [(one, _), (own, _), (two, _)] = devices()[..] else { panic!("three devices") };
     let tag = |byte| [byte; 8];
-    let context = Context { vector: vec![(two, 9, tag(9))], dots: vec![(one, 12, tag(12)), (two, 11, tag(11))] };
+    let context = Context { vector: one_line(&[(two, 9, tag(9))]), dots: vec![(one, 12, tag(12)), (two, 11, tag(11))] };
     let ops = vec![
         Op::put(map("todo"), "milk", "two litres").seeing(&[(one, 5, tag(5)), (two, 1, tag(1))]),
         Op::put(log("shell"), "018bcfe568000000000000000000000a", "ls -l").at(MS, 1),
@@ -22,7 +22,7 @@ pub(crate) fn rich() -> Run {
         Op { context, ..Op::new(map("todo"), "milk", Action::Delete).at(MS + 5, 0) },
         Op::put(map("todo"), "tea", "").seeing(&[(one, 300, tag(7)), (two, 2, tag(2))]).at(u64::MAX, u32::MAX),
     ];
-    Run { device: own, from: 41, before: tag(0x41), base: vec![(one, 4, tag(4))], ops }
+    Run { device: own, from: 41, before: tag(0x41), base: one_line(&[(one, 4, tag(4))]), ops }
 }
 
 pub(crate) fn file() -> File {
@@ -30,7 +30,7 @@ pub(crate) fn file() -> File {
         File::new("tails", "docs/format/replica.md: Names and points, Ops, Runs. Numbers of 64 bits are decimal text");
     let rich = rich();
     let own = rich.device;
-    let (other, third) = (rich.base[0].0, rich.ops[0].seen[1].0);
+    let (other, third) = (rich.base[0].first.0, rich.ops[0].seen[1].first.0);
     let put = || Op::put(map("m"), "k", "v");
 
     let mut take = |name: &str, run: &Run| file.value(name, "tail", given(run, &run.tail()), run.value());
@@ -59,8 +59,34 @@ pub(crate) fn file() -> File {
     });
     take(
         "a base of two devices",
-        &Run { base: vec![(other, 4, [4; 8]), (third, 1, [1; 8])], ..rich.then(vec![], vec![put()]) },
+        &Run { base: one_line(&[(other, 4, [4; 8]), (third, 1, [1; 8])]), ..rich.then(vec![], vec![put()]) },
     );
+
+    let mut forked = |name: &str, run: Run| file.value(name, "tail", given(&run, &run.tail()), run.value());
+    let lines = |first: (u64, u8), further: &[(u64, u8, u64)]| Lines {
+        first: (other, first.0, [first.1; 8]),
+        further: further.iter().map(|(n, tag, fork)| (*n, [*tag; 8], *fork)).collect(),
+    };
+    let seeing = |lines: &Lines| Op { seen: vec![lines.clone()], ..put() };
+    let two = lines((7, 0xa7), &[(5, 0xb5, 3)]);
+    let based = |base: &Lines, ops: Vec<Op>| Run { base: vec![base.clone()], ..rich.then(vec![], ops) };
+    forked("a forked device in base", based(&two, vec![put()]));
+    forked("a forked device in a context", {
+        let context = Context { vector: vec![two.clone()], dots: vec![] };
+        Run::first(own, vec![Op { context, ..put() }])
+    });
+    forked("a second line seen of a device in base", based(&(other, 4, [4; 8]).into(), vec![seeing(&two)]));
+    forked("two lines seen of a new device", Run::first(own, vec![seeing(&two)]));
+    forked("a lesser line seen", based(&(other, 7, [0xa7; 8]).into(), vec![seeing(&two)]));
+    forked("both lines go on", {
+        let later = [&two, &lines((7, 0xa7), &[(6, 0xb6, 3)]), &lines((9, 0xb9), &[(7, 0xa7, 3)])];
+        Run::first(own, later.iter().map(|lines| seeing(lines)).collect())
+    });
+    forked("one line seen of a device with two", based(&two, vec![seeing(&(other, 8, [0xa8; 8]).into())]));
+    forked("a forked device between others", {
+        let seen = vec![two.clone(), (third, 3, [3; 8]).into()];
+        Run::first(own, vec![Op { seen, ..put() }, put().seeing(&[(third, 4, [4; 8])])])
+    });
 
     let mut refuse = |name: &str, run: &Run, tail: Vec<u8>| file.refused(name, "tail", given(run, &tail), "corrupt");
     let mut spoil = |name: &str, change: &dyn Fn(&mut Columns)| {
@@ -77,7 +103,7 @@ pub(crate) fn file() -> File {
     spoil("a device that no head names", &|c| c.devices.push([0xaa; 16]));
     spoil("its own device in the table", &|c| {
         c.devices.push(own);
-        c.heads[4].seen.insert(1, crate::ops::Seen { device: vec![2], ahead: vec![1], tag: [1; 8] });
+        c.heads[4].seen.insert(1, crate::ops::Seen { device: vec![2], ahead: vec![1], rest: vec![1; 8] });
     });
     spoil("a base that falls", &|c| c.base = vector_of(&[(third, 1, [1; 8]), (other, 4, [4; 8])]));
     spoil("a device twice in base", &|c| c.base = vector_of(&[(other, 4, [4; 8]), (other, 4, [4; 8])]));
@@ -88,7 +114,6 @@ pub(crate) fn file() -> File {
         shift(c, 1);
     });
     spoil("a point of number 0 in base", &|c| c.base = vector_of(&[(other, 0, [4; 8])]));
-    spoil("a point with a further line", &|c| c.base = list(&[point_of(&(other, 4, [4; 8]), 1)]));
     spoil("a collection without ops", &|c| {
         c.collections.push(map("z"));
         c.payloads.push(vec![]);
@@ -119,7 +144,6 @@ pub(crate) fn file() -> File {
     spoil("a number in more bytes than it needs", &|c| c.heads[4].seen[1].ahead = vec![0x81, 0x80, 0]);
     spoil("a number of ten bytes past 2⁶⁴", &|c| c.heads[4].seen[1].ahead = [&[0xff; 9][..], &[2]].concat());
     spoil("a number of eleven bytes", &|c| c.heads[4].seen[1].ahead = [&[0x80; 10][..], &[1]].concat());
-    spoil("nothing further seen", &|c| c.heads[4].seen[1].ahead = vec![0]);
     spoil("something seen past 2⁶⁴", &|c| c.heads[4].seen[1].ahead = [&[0xff; 9][..], &[1]].concat());
     spoil("a device outside the table", &|c| c.heads[4].seen[1].device = vec![2]);
     spoil("seen in falling order", &|c| c.heads[4].seen.reverse());
@@ -133,7 +157,32 @@ pub(crate) fn file() -> File {
         for seen in c.heads.iter_mut().flat_map(|head| head.seen.iter_mut()).filter(|seen| seen.device[0] == 1) {
             seen.device = vec![2];
         }
-        c.heads[4].seen.push(crate::ops::Seen { device: vec![1], ahead: vec![1], tag: [1; 8] });
+        c.heads[4].seen.push(crate::ops::Seen { device: vec![1], ahead: vec![1], rest: vec![1; 8] });
+    });
+
+    // Forked devices.
+    let mut seen = |name: &str, said: u64, lines: &Lines| {
+        let run = based(&(other, said, [0xa7; 8]).into(), vec![seeing(&two)]);
+        let mut columns = run.columns();
+        columns.heads[0].seen[0].rest = lines.bytes();
+        refuse(name, &run, columns.tail());
+    };
+    seen("a whole entry of one line", 4, &lines((7, 0xa7), &[]));
+    seen("a whole entry that falls behind what was said", 7, &lines((6, 0xa6), &[(5, 0xb5, 3)]));
+    seen("a whole entry whose second line is above its first", 4, &lines((7, 0xa7), &[(8, 0xb8, 3)]));
+    seen("a whole entry of a line that does not part", 4, &lines((7, 0xa7), &[(5, 0xb5, 5)]));
+    refuse("a whole entry of its own device", &rich, {
+        let mut columns = rich.columns();
+        columns.devices.push(own);
+        columns.heads[4].seen.insert(1, crate::ops::Seen { device: vec![2], ahead: vec![0], rest: two.bytes() });
+        columns.tail()
+    });
+    refuse("a whole entry, and one line less than it says", &rich, {
+        let run = based(&two, vec![]);
+        let mut tail = run.tail();
+        let count_at = 8 + 8 + 4 + 16 + 16;
+        tail[count_at] = 2;
+        tail
     });
 
     let mut wrong = |name: &str, change: &dyn Fn(&mut Op)| {
@@ -167,8 +216,10 @@ pub(crate) fn file() -> File {
     wrong("a dot twice", &|op| op.context.dots = vec![(other, 3, [0; 8]); 2]);
     wrong("dots that fall", &|op| op.context.dots = vec![(other, 3, [0; 8]), (other, 2, [0; 8])]);
     wrong("dots that rise by bytes alone", &|op| op.context.dots = vec![(other, 256, [0; 8]), (other, 2, [0; 8])]);
-    wrong("a context's vector that falls", &|op| op.context.vector = vec![(third, 3, [0; 8]), (other, 2, [0; 8])]);
-    wrong("a point of number 0 in a context", &|op| op.context.vector = vec![(other, 0, [0; 8])]);
+    wrong("a context's vector that falls", &|op| {
+        op.context.vector = one_line(&[(third, 3, [0; 8]), (other, 2, [0; 8])])
+    });
+    wrong("a point of number 0 in a context", &|op| op.context.vector = one_line(&[(other, 0, [0; 8])]));
 
     let first = Run::first(own, vec![put()]);
     refuse("a first op over another tag", &first, Run { before: [0; 8], ..first.clone() }.tail());
@@ -186,7 +237,7 @@ pub(crate) fn file() -> File {
 }
 
 fn vector_of(entries: &[Entry]) -> Vec<u8> {
-    crate::bytes::vector(entries)
+    crate::bytes::vector(&one_line(entries))
 }
 
 /// Makes room in the table for one more device of base.

@@ -1,0 +1,284 @@
+//! Lines of forked devices, as they turn up: which line a run, a vector or a snapshot speaks of, by the tags kept here.
+
+use super::head::{Head, Log};
+use super::state::Tx;
+use super::tags;
+use crate::replica::{Fork, Index, Point, Run, UNKNOWN, Vector, first_tag};
+use crate::{DeviceId, Error, ErrorKind, Tag};
+use std::sync::Arc;
+
+/// A line that can't be placed is taken, after this long, to part where the tags kept here end.
+const UNPLACED_MS_MAX: u64 = 30 * 24 * 3600 * 1000;
+
+/// The longest stretch of a line that is looked at by its tags: numbers that others tell are not believed further.
+const SPAN_MAX: u64 = 1 << 20;
+
+/// A device's line is applied up to a point too.
+pub(super) fn add_point(head: &mut Head, device: DeviceId, point: Point) {
+    let mut vector: Vector = head.peers.get(&device).into_iter().flat_map(|peer| peer.points()).fold(
+        Vector::default(),
+        |mut vector, known| {
+            vector.raise(device, known, &head.forks);
+            vector
+        },
+    );
+    vector.raise(device, point, &head.forks);
+    let Some(first) = vector.point(device) else { return };
+    let peer = head.peer_mut(device);
+    (peer.n, peer.tag) = (first.n, first.tag);
+    peer.further = vector.further(device).iter().map(|further| further.point).collect();
+}
+
+/// Whether every line that a vector names is known here as far as it goes, or goes on from what is known here.
+///
+/// Who had seen another line of a device than this one has, names ops that have the numbers of others: what such a write
+/// replaced can't be told until the line is known.
+pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error> {
+    let own = tx.head.identity()?.device;
+    let mut placed = true;
+    for (device, _) in vector.iter() {
+        for point in vector.points(device) {
+            let known = tags::of(tx, device, point.n)?;
+            let here = if device == own {
+                let is_own = point.n <= tx.head.clock.n && known.is_none_or(|known| known == point.tag);
+                tx.head.bucket.copied |= !is_own;
+                is_own
+            } else if let Some(fork) = tx.head.forks.of(device) {
+                // Beyond the trunk the tags kept are those of the line that was known first.
+                let on_trunk = point.n <= fork.before().n && known.is_none_or(|known| known == point.tag);
+                on_trunk || (point.n > fork.before().n && tx.head.forks.places(device, point))
+            } else {
+                let peer = tx.head.peers.get(&device);
+                let in_island = |n: u64| {
+                    let islands = peer.into_iter().flat_map(|peer| &peer.islands);
+                    islands.filter(move |island| island.from <= n && n <= island.end().n)
+                };
+                vector.further(device).is_empty()
+                    && match known {
+                        Some(known) => known == point.tag,
+                        None => in_island(point.n).all(|island| island.has(point.n, point.tag)),
+                    }
+            };
+            if !here && device != own {
+                note_unplaced(tx, device);
+            }
+            placed &= here;
+        }
+    }
+    Ok(placed)
+}
+
+/// Something of a device can't be taken before more is known: a snapshot may tell.
+pub(super) fn note_unplaced(tx: &mut Tx<'_>, device: DeviceId) {
+    let unix_ms = tx.now.unix_ms;
+    let peer = tx.head.peer_mut(device);
+    peer.unplaced_ms = peer.unplaced_ms.or(Some(unix_ms));
+}
+
+/// Finds the line of a run, and where it parts from those known here. False: that can't be told yet.
+pub(super) fn place_run(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> Result<bool, Error> {
+    let placed = match tx.head.forks.of(device) {
+        Some(_) => place_among(tx, device, run, tags)?,
+        None => place_beside(tx, device, run, tags)?,
+    };
+    if placed {
+        if tx.head.peers.get(&device).is_some_and(|peer| peer.unplaced_ms.is_some()) {
+            tx.head.peer_mut(device).unplaced_ms = None;
+        }
+    } else {
+        note_unplaced(tx, device);
+    }
+    Ok(placed)
+}
+
+/// A device with one line so far: tags that differ show a second one.
+fn place_beside(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> Result<bool, Error> {
+    let Some(applied) = tx.head.peers.get(&device).map(|peer| peer.n) else { return Ok(true) };
+    let told = |n: u64| if n < run.from { run.before } else { tags[(n - run.from) as usize] };
+    let mut shared = None;
+    let mut differs = None;
+    for n in run.from - 1..=run.to().min(applied) {
+        match if n == 0 { Some(first_tag(device)) } else { tags::of(tx, device, n)? } {
+            Some(known) if known == told(n) => shared = Some(n),
+            Some(_) => {
+                differs = Some(n);
+                break;
+            }
+            None => {}
+        }
+    }
+    let stated =
+        stated(tx.head, device, run, tags).filter(|fork| *fork + 1 >= run.from && *fork < run.to().min(applied));
+    let differs = match (differs, stated) {
+        (Some(differs), _) => differs,
+        (None, Some(fork)) => fork + 1,
+        (None, None) => return Ok(true),
+    };
+    let waited =
+        tx.head.peers[&device].unplaced_ms.is_some_and(|ms| tx.now.unix_ms >= ms.saturating_add(UNPLACED_MS_MAX));
+    let trunk = match shared {
+        Some(shared) if shared + 1 == differs => shared,
+        Some(shared) => match stated {
+            Some(fork) if (shared..differs).contains(&fork) => fork,
+            _ if waited => shared,
+            _ => return Ok(false),
+        },
+        None => match stated {
+            Some(fork) if fork < differs => fork,
+            _ => return Ok(false), // it parts below the run: what lies between is in a snapshot
+        },
+    };
+    if applied - trunk > SPAN_MAX {
+        return Ok(false);
+    }
+    let mut mine = Vec::new();
+    for n in trunk + 1..=applied {
+        mine.push(tags::of(tx, device, n)?.unwrap_or(UNKNOWN));
+    }
+    let theirs = tags[(trunk + 1 - run.from) as usize..].to_vec();
+    let before = Point { n: trunk, tag: if trunk == 0 { first_tag(device) } else { told(trunk) } };
+    Arc::make_mut(&mut tx.head.forks).insert(device, Fork::new(before, vec![mine, theirs]));
+    tx.head.peer_mut(device).forked = true;
+    Ok(true)
+}
+
+/// A device whose lines are known: the run goes on on one of them, or parts from it.
+fn place_among(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> Result<bool, Error> {
+    let Some(fork) = tx.head.forks.of(device) else { return Ok(false) };
+    let trunk = fork.before();
+    if run.from - 1 > trunk.n {
+        let Some(shared) = fork.up_to(Point { n: run.from - 1, tag: run.before }) else { return Ok(false) };
+        let line = [shared, tags.to_vec()].concat();
+        return Ok(Arc::make_mut(&mut tx.head.forks).of_mut(device).is_some_and(|fork| fork.insert(line)));
+    }
+    if run.to() <= trunk.n {
+        return Ok(true);
+    }
+    let at_trunk = if run.from - 1 == trunk.n { run.before } else { tags[(trunk.n - run.from) as usize] };
+    if at_trunk != trunk.tag {
+        return Ok(false); // it parts lower than the lines known here
+    }
+    let line = tags[(trunk.n + 1 - run.from) as usize..].to_vec();
+    Ok(Arc::make_mut(&mut tx.head.forks).of_mut(device).is_some_and(|fork| fork.insert(line)))
+}
+
+/// The fork that another device's manifest states between the line of a run and the one known here.
+fn stated(head: &Head, device: DeviceId, run: &Run, tags: &[Tag]) -> Option<u64> {
+    let in_run = |point: Point| {
+        let at = point.n.checked_sub(run.from).and_then(|at| usize::try_from(at).ok());
+        at.and_then(|at| tags.get(at)) == Some(&point.tag)
+    };
+    head.peers.values().find_map(|peer| {
+        let first = peer.stated.point(device).is_some_and(in_run);
+        let mut further = peer.stated.further(device).iter();
+        further.find(|further| first || in_run(further.point)).map(|further| further.fork)
+    })
+}
+
+/// Marks logs that end on another line than the one known here: by the number alone they would count as applied.
+pub(super) fn note_foreign(tx: &mut Tx<'_>) -> Result<(), Error> {
+    let devices: Vec<DeviceId> = tx.head.peers.keys().copied().collect();
+    for device in devices {
+        let peer = tx.head.peers[&device].clone();
+        let log = is_foreign(tx, device, &peer.log)?;
+        let twin = peer.twin.as_ref().map(|twin| is_foreign(tx, device, twin)).transpose()?;
+        if log != peer.log.foreign || twin != peer.twin.as_ref().map(|twin| twin.foreign) {
+            let peer = tx.head.peer_mut(device);
+            peer.log.foreign = log;
+            if let (Some(is), Some(twin)) = (twin, &mut peer.twin) {
+                twin.foreign = is;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_foreign(tx: &Tx<'_>, device: DeviceId, log: &Log) -> Result<bool, Error> {
+    if log.end.n == 0 || tx.head.forks.of(device).is_some() {
+        return Ok(false);
+    }
+    let end = Point { n: log.end.n, tag: log.end.tag };
+    match tags::of(tx, device, end.n)? {
+        Some(known) => Ok(known != end.tag),
+        None => Ok(tx.head.peers.values().any(|peer| {
+            let stated = &peer.stated;
+            !stated.further(device).is_empty() && stated.points(device).any(|point| point == end)
+        })),
+    }
+}
+
+/// Learns the lines that a snapshot's index tells of. False: where one parts from those known here can't be told.
+pub(super) fn learn(tx: &mut Tx<'_>, index: &Index) -> Result<bool, Error> {
+    let own = tx.head.identity()?.device;
+    let mut is_own = !index.forks.contains_key(&own);
+    for island in index.islands.get(&own).into_iter().flatten() {
+        let end = island.end();
+        is_own &= end.n <= tx.head.clock.n && tags::of(tx, own, end.n)?.is_none_or(|known| known == end.tag);
+    }
+    if !is_own {
+        tx.head.bucket.copied = true;
+        return Ok(false);
+    }
+    for (device, told) in &index.forks {
+        let known = match tx.head.forks.of(*device) {
+            Some(known) => known.clone(),
+            None => match learn_first(tx, *device, told)? {
+                Some(known) => known,
+                None => return Ok(false),
+            },
+        };
+        if known.before().n.saturating_sub(told.before().n) > SPAN_MAX {
+            return Ok(false);
+        }
+        let mut trunk_tags = Vec::new();
+        for n in told.before().n + 1..=known.before().n {
+            trunk_tags.push(tags::of(tx, *device, n)?);
+        }
+        let mine = |n: u64| trunk_tags.get((n - told.before().n - 1) as usize).copied().flatten();
+        let Some(joined) = known.join(told, mine) else { return Ok(false) };
+        if tx.head.forks.of(*device) != Some(&joined) {
+            Arc::make_mut(&mut tx.head.forks).insert(*device, joined);
+            tx.head.peer_mut(*device).forked = tx.head.forks.of(*device).is_some_and(Fork::parts);
+        }
+    }
+    Ok(true)
+}
+
+/// A device that had one line here: the line becomes one of those told.
+fn learn_first(tx: &Tx<'_>, device: DeviceId, told: &Fork) -> Result<Option<Fork>, Error> {
+    let trunk = told.before();
+    let Some(applied) = tx.head.peers.get(&device).map(|peer| peer.n).filter(|n| *n > trunk.n) else {
+        return Ok(Some(told.clone()));
+    };
+    if applied - trunk.n > SPAN_MAX || tags::of(tx, device, trunk.n)?.is_some_and(|known| known != trunk.tag) {
+        return Ok(None);
+    }
+    let mut mine = Vec::new();
+    for n in trunk.n + 1..=applied {
+        mine.push(tags::of(tx, device, n)?.unwrap_or(UNKNOWN));
+    }
+    let mut fork = told.clone();
+    Ok(fork.insert(mine).then_some(fork))
+}
+
+/// How many tags of a left id are told in snapshots: forks before that can't be placed by who had not read them.
+const LEFT_TAGS_MAX: u64 = 65_536;
+
+/// The lines of the id that this store is about to leave: its own one.
+pub(super) fn of_left(tx: &Tx<'_>, device: DeviceId) -> Result<Fork, Error> {
+    let end = tx.head.clock.n;
+    let trunk = end.saturating_sub(LEFT_TAGS_MAX);
+    let before = if trunk == 0 { first_tag(device) } else { tags::of(tx, device, trunk)?.unwrap_or(UNKNOWN) };
+    let mut line = Vec::new();
+    for n in trunk + 1..=end {
+        line.push(tags::of(tx, device, n)?.unwrap_or(UNKNOWN));
+    }
+    Ok(Fork::new(Point { n: trunk, tag: before }, vec![line]))
+}
+
+/// What a person hears once of a device that has forked.
+pub(super) fn forked(device: DeviceId) -> Error {
+    Error::new(ErrorKind::Forked, "two copies of one device's store write to the vault; what both wrote is kept")
+        .on(device.to_string())
+        .next_step("none: each copy goes on as a device of its own when it syncs next")
+}

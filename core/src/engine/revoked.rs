@@ -1,0 +1,170 @@
+//! Revoked devices: who says so, which of their ops count, and what is held apart until a person takes it.
+
+use super::api::SyncReport;
+use super::head::{Head, Identity, Peer, Revocation, Stopped};
+use super::look;
+use super::manifests::{self, Read, verify_manifest};
+use super::objects::{Found, manifest_path, open};
+use super::shared::Shared;
+use super::state::Tx;
+use crate::crypto::ObjectKind;
+use crate::replica::{MANIFEST_SEALED_BYTES_MAX, Point, REVOKED_MAX, Revoked, Run, Vector};
+use crate::{DeviceId, Error, ErrorKind};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Takes the revocations that manifests state, all at once: two that revoke each other are both revoked. A manifest counts
+/// for them if its author is listed and was not known to be revoked before.
+pub(super) fn learn(tx: &mut Tx<'_>, read: &Read) -> Result<(), Error> {
+    let own = tx.head.identity()?.device;
+    let mut told: BTreeMap<DeviceId, Revocation> = BTreeMap::new();
+    for (author, verified) in read {
+        if tx.head.is_revoked(*author) || !manifests::is_listed(tx, *author, verified)? {
+            continue;
+        }
+        let stated = if weakened!(RevocationUnheard) { &[] } else { verified.manifest.revoked.as_slice() };
+        for Revoked { device, mark, at_ms } in stated {
+            let new = Revocation { mark: *mark, at_ms: *at_ms };
+            told.entry(*device).and_modify(|known| *known = joined(known, &new)).or_insert(new);
+        }
+    }
+    for (device, new) in told {
+        if device == own {
+            tx.head.bucket.stopped = Some(Stopped::Revoked);
+        } else {
+            insert(tx.head, device, new);
+        }
+    }
+    Ok(())
+}
+
+/// What is known of a revocation, together with what is told of it.
+pub(super) fn insert(head: &mut Head, device: DeviceId, new: Revocation) {
+    let known = head.revoked.get(&device);
+    if known.is_none() && head.revoked.len() >= REVOKED_MAX {
+        return; // no person has so many devices: whoever states so many fills a bucket
+    }
+    let is_new = known.is_none();
+    let both = known.map_or(new.clone(), |known| joined(known, &new));
+    head.revoked.insert(device, both);
+    let has_current = |identity: &Identity| head.bucket.handed_on == Some(identity.keys.current());
+    if is_new && head.identity.as_deref().is_some_and(has_current) {
+        // This device put the current keys into every slot it knew, and so perhaps into that one's.
+        head.bucket.must_turn = true;
+        head.bucket.turned_again_ms = 0;
+    }
+}
+
+/// The greater mark, the earlier time.
+fn joined(one: &Revocation, other: &Revocation) -> Revocation {
+    let n = |mark: &Option<Point>| mark.as_ref().map_or(0, |point| point.n);
+    let mark = if n(&one.mark) >= n(&other.mark) { one.mark } else { other.mark };
+    Revocation { mark, at_ms: one.at_ms.min(other.at_ms) }
+}
+
+/// What the own manifest says of revoked devices: all that is known.
+pub(super) fn stated(head: &Head) -> Vec<Revoked> {
+    let entries = head.revoked.iter();
+    entries.map(|(device, known)| Revoked { device: *device, mark: known.mark, at_ms: known.at_ms }).collect()
+}
+
+/// Where a revoked device's ops are known to count: its mark, what counting devices state or their snapshots hold, and what
+/// an op that is applied goes on from.
+fn vouched(head: &Head, device: DeviceId) -> Vec<Point> {
+    let mut points: Vec<Point> = head.revoked.get(&device).and_then(|known| known.mark).into_iter().collect();
+    for (_, peer) in head.peers.iter().filter(|(id, _)| !head.is_revoked(**id)) {
+        points.extend(peer.stated.points(device));
+        points.extend(peer.snapshot.iter().flat_map(|named| named.vector.points(device)));
+    }
+    if let Some(peer) = head.peers.get(&device) {
+        points.extend(peer.islands.iter().map(|island| Point { n: island.from - 1, tag: island.before }));
+    }
+    points
+}
+
+/// Up to where a revoked device's ops count, by number.
+fn counts_to(head: &Head, device: DeviceId) -> u64 {
+    let applied = head.peers.get(&device).map_or(0, |peer| peer.n);
+    vouched(head, device).iter().map(|point| point.n).max().unwrap_or(0).max(applied)
+}
+
+/// Up to where ops of a device are to be had: all that it publishes, or of a revoked one all that counts.
+pub(super) fn wanted(head: &Head, device: DeviceId) -> u64 {
+    if head.is_revoked(device) { counts_to(head, device) } else { u64::MAX }
+}
+
+/// Whether something that a device publishes, and that counts, is not applied here.
+pub(super) fn is_behind(head: &Head, device: DeviceId, peer: &Peer) -> bool {
+    match head.is_revoked(device) {
+        true => peer.n < counts_to(head, device),
+        false => peer.logs().any(|log| !head.has_log(device, log)),
+    }
+}
+
+/// The part of a run that counts. Of a revoked device it ends at the last op that somebody vouches for by its tag: another
+/// history below the mark, however old its manifest looks, has none.
+pub(super) fn counted<'a>(head: &Head, device: DeviceId, run: &'a Run) -> Cow<'a, Run> {
+    if !head.is_revoked(device) {
+        return Cow::Borrowed(run);
+    }
+    let points = vouched(head, device);
+    let mut tag = run.before;
+    let mut counted = 0;
+    for (at, logged) in run.ops.iter().enumerate() {
+        tag = logged.tag(tag);
+        let n = run.from + at as u64;
+        if points.iter().any(|point| (point.n, point.tag) == (n, tag)) {
+            counted = at + 1;
+        }
+    }
+    Cow::Owned(Run { ops: run.ops[..counted].to_vec(), ..run.clone() })
+}
+
+/// Whether a snapshot may be taken: a revoked device's, only if it holds nothing of revoked ones that does not count.
+pub(super) fn may_take(head: &Head, author: DeviceId, vector: &Vector) -> bool {
+    !head.is_revoked(author) || head.revoked.keys().all(|device| vector.n(*device) <= counts_to(head, *device))
+}
+
+/// The ops, first and last, that a revoked device's manifest publishes and that do not count.
+pub(super) fn quarantined(head: &Head, device: DeviceId) -> Option<(u64, u64)> {
+    let end = head.peers.get(&device).filter(|_| head.is_revoked(device))?.log.end.n;
+    let from = counts_to(head, device) + 1;
+    (from <= end).then_some((from, end))
+}
+
+/// Says once a sync what is held apart.
+pub(super) fn report(cx: &Shared, report: &mut SyncReport) {
+    let held = cx.read(|state| {
+        let peers = state.head.peers.iter();
+        peers.filter_map(|(id, peer)| Some((*id, peer.quarantined?))).collect::<Vec<_>>()
+    });
+    report.reports.extend(held.into_iter().map(|(id, (from, to))| {
+        let what = format!("a revoked device wrote on: its changes {from} to {to} are held apart");
+        Error::new(ErrorKind::Closed, what)
+            .on(id.to_string())
+            .next_step("`devices adopt` takes them; if that device was lost or stolen, withdraw its bucket credentials")
+    }));
+}
+
+/// Before keys from another way in are kept: whether a manifest that counts, read with them, says that this device is
+/// revoked. All of them are read: a device that has no keys cannot tell which have moved.
+pub(super) async fn is_revoked_by(cx: &Shared, identity: &Identity) -> Result<bool, Error> {
+    for device in look::list(cx, identity).await?.into_keys().filter(|device| *device != identity.device) {
+        let path = manifest_path(identity.space, device);
+        let found = cx.get(&path, None, MANIFEST_SEALED_BYTES_MAX).await.map_err(|failure| failure.error)?;
+        let Found::Bytes { bytes, .. } = found else { continue };
+        let Ok((plaintext, epoch)) = open(identity, &path, ObjectKind::Manifest, &bytes, MANIFEST_SEALED_BYTES_MAX)
+        else {
+            continue;
+        };
+        let Ok((manifest, ..)) = verify_manifest(identity, device, &plaintext) else { continue };
+        let counts = cx.read(|state| {
+            let known = state.head.peers.get(&device).is_some_and(|peer| peer.sequence > 0);
+            !state.head.is_revoked(device) && (known || epoch == identity.keys.current())
+        });
+        if counts && manifest.revoked.iter().any(|gone| gone.device == identity.device) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,51 @@
+//! The tags of ops that are applied here, kept for ever: they tell on which line of a device an op is, should it turn out
+//! that its store was copied.
+
+use super::state::Tx;
+use crate::local::Table;
+use crate::replica::UNKNOWN;
+use crate::{DeviceId, Error, Tag};
+use std::collections::BTreeMap;
+
+/// Tags in a row.
+const TAGS_PER_ROW: u64 = 64;
+const TAG_BYTES: usize = 8;
+
+/// A row's key and the place in it of op `n`, which counts from 1.
+fn place(device: DeviceId, n: u64) -> (Vec<u8>, usize) {
+    let row = [&device.0[..], &((n - 1) / TAGS_PER_ROW).to_be_bytes()].concat();
+    (row, ((n - 1) % TAGS_PER_ROW) as usize * TAG_BYTES)
+}
+
+/// Keeps the tags of ops of a device, by number. Beyond a fork they are kept with its lines instead.
+pub(super) fn keep(tx: &mut Tx<'_>, device: DeviceId, tags: impl IntoIterator<Item = (u64, Tag)>) -> Result<(), Error> {
+    let trunk = tx.head.forks.of(device).map_or(u64::MAX, |fork| fork.before().n);
+    let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    for (n, tag) in tags.into_iter().filter(|(n, _)| (1..=trunk).contains(n)) {
+        let (key, at) = place(device, n);
+        if !rows.contains_key(&key) {
+            rows.insert(key.clone(), tx.get(Table::Tags, &key)?.unwrap_or_default());
+        }
+        let Some(row) = rows.get_mut(&key) else { continue };
+        if row.len() < at + TAG_BYTES {
+            row.resize(at + TAG_BYTES, 0);
+        }
+        row[at..at + TAG_BYTES].copy_from_slice(&tag.0);
+    }
+    for (key, row) in rows {
+        tx.set(Table::Tags, key, Some(row));
+    }
+    Ok(())
+}
+
+/// The tag of a device's op, if it was kept. Of a forked device: of the ops that its lines share.
+pub(super) fn of(tx: &Tx<'_>, device: DeviceId, n: u64) -> Result<Option<Tag>, Error> {
+    let trunk = tx.head.forks.of(device).map_or(u64::MAX, |fork| fork.before().n);
+    if !(1..=trunk).contains(&n) {
+        return Ok(None); // what was kept beyond, before the fork was known, is of one line alone
+    }
+    let (key, at) = place(device, n);
+    let row = tx.get(Table::Tags, &key)?.unwrap_or_default();
+    let tag = row.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| Tag(*bytes));
+    Ok(tag.filter(|tag| *tag != UNKNOWN))
+}
