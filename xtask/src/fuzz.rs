@@ -18,8 +18,8 @@ const INPUT_BYTES_MAX: u32 = 16 << 10;
 /// Choices that a target makes of its input: beyond this many it hardly gets.
 const CHOICES_MAX: u32 = 1 << 10;
 /// The targets that do so; the others read their input as it is.
-const CHOOSING: [&str; 7] =
-    ["causality", "engine", "folder_request", "local_pages", "local_rows", "round_trip", "slot_merge"];
+const CHOOSING: [&str; 8] =
+    ["causality", "engine", "folder_request", "lines", "local_pages", "local_rows", "round_trip", "slot_merge"];
 /// One input may take this long, on a busy machine.
 const SECONDS_MAX: u32 = 60;
 

@@ -3,24 +3,27 @@
 
 use super::apply::lowest;
 use super::evidence::{header_bytes, vault_in_header};
-use super::head::{Bucket, Clock, Frozen, Identity, Known, Peer, Published};
+use super::head::{Bucket, Clock, Frozen, Identity, Known, Peer, Published, Revocation};
 use super::manifests::verify_manifest;
 use super::member::DeviceRecord;
 use super::merge::{check_range, read_index};
 use super::pull::read_beacon;
+use super::retired::Retired;
 use crate::crypto::{DeviceSecret, KeyRing, SlotRecord, pad_padme, pad_to_power_of_two, private_space_id};
 use crate::replica::{
-    Beacon, ChunkPart, Collection, Home, Logged, Row, RowKey, Run, Sighting, Slot, Stamp, Standing, decode,
-    decode_chunk, decode_deletions, decode_segment, decode_tail, encode, encode_chunk, encode_segment, encode_tail,
+    Beacon, ChunkPart, Collection, Fork, Forks, Home, Index, Island, Logged, Row, RowKey, Run, Sighting, Slot,
+    Stamp, Standing, Vector, decode, decode_chunk, decode_deletions, decode_segment, decode_tail, encode, encode_chunk,
+    encode_segment, encode_tail, first_tag,
 };
-use crate::{DeviceId, Hash, Meter, VaultId};
+use crate::{DeviceId, Hash, Meter, Tag, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 /// The reader in the vault of `tests/vectors`, with the first epoch alone.
 fn identity() -> Identity {
     let vault = VaultId(std::array::from_fn(|at| at as u8 * 0x11));
-    let ring = [&vault.0[..], &1u32.to_le_bytes(), &1u32.to_le_bytes(), &[0x11; 8], &[0xa1; 32]].concat();
+    let first = [&1u32.to_le_bytes()[..], &[0x11; 8]].concat();
+    let ring = [&vault.0[..], &1u32.to_le_bytes(), &first, &[0xa1; 32], &first].concat();
     let secret = DeviceSecret::from_bytes([0xd3; 32]);
     Identity {
         vault,
@@ -53,9 +56,10 @@ pub fn header(bytes: &[u8]) {
     }
 }
 
-/// The records of devices and slots.
+/// The records of devices, those retired too, and slots.
 pub fn records(bytes: &[u8]) {
     one_form::<DeviceRecord>(bytes);
+    one_form::<Retired>(bytes);
     one_form::<SlotRecord>(bytes);
 }
 
@@ -71,6 +75,9 @@ pub fn manifest(body: &[u8]) {
     let end = manifest.line.tail.end();
     assert_eq!(manifest.vector.n(reader.device), end.n);
     assert!(manifest.line.from() <= end.n + 1);
+    assert!(manifest.vector.further(reader.device).is_empty());
+    assert!(manifest.revoked.windows(2).all(|pair| pair[0].device < pair[1].device));
+    assert!(manifest.revoked.iter().all(|gone| gone.device != reader.device));
 }
 
 /// A beacon.
@@ -168,11 +175,63 @@ pub fn run_device() -> DeviceId {
     identity().device
 }
 
-/// A snapshot's index.
+/// A snapshot's index, and the lines it tells of.
 pub fn index(bytes: &[u8]) {
-    if let Ok(index) = read_index(&identity(), None, &pad_padme(bytes)) {
-        assert_eq!(encode(&index), bytes, "a second encoding was taken");
+    let Ok(index) = read_index(&identity(), None, &pad_padme(bytes)) else { return };
+    assert_eq!(encode(&index), bytes, "a second encoding was taken");
+    assert!(index.islands.values().flatten().all(|island| {
+        let end = island.end();
+        island.has(end.n, end.tag) && island.from <= end.n
+    }));
+    assert!(index.beyond().len() <= index.islands.values().map(Vec::len).sum());
+    let Index { vector, forks, .. } = index;
+    let forks: Forks = forks.into_iter().collect();
+    let mut joined = Vector::default();
+    joined.join(&vector, &forks);
+    for (device, _) in vector.iter() {
+        vector.points(device).for_each(|point| joined.raise(device, point, &forks));
     }
+    vector_round_trip(&joined);
+}
+
+/// A vector.
+pub fn vector(bytes: &[u8]) {
+    one_form::<Vector>(bytes);
+}
+
+/// A vector that is written reads back.
+pub fn vector_round_trip(vector: &Vector) {
+    assert_eq!(decode::<Vector>(&encode(vector), "a vector").as_ref(), Ok(vector), "a vector reads back otherwise");
+}
+
+/// Lines of devices from their first op on, each given by all its tags; `None` if a snapshot could not tell them so.
+pub fn forks(told: Vec<(DeviceId, Vec<Vec<Tag>>)>) -> Option<Forks> {
+    told.into_iter().map(|(device, lines)| Some((device, fork(device, 0, Tag::default(), lines)?))).collect()
+}
+
+/// The lines of a device beyond op `trunk`, as a snapshot tells them.
+fn fork(device: DeviceId, trunk: u64, before: Tag, lines: Vec<Vec<Tag>>) -> Option<Fork> {
+    let before = if trunk == 0 { first_tag(device) } else { before };
+    decode(&encode(&(trunk, before, lines)), "a fork").ok()
+}
+
+/// What is known of a forked device's lines, here or by another.
+pub struct Told {
+    /// All lines share the ops up to this one.
+    pub trunk: u64,
+    /// The tag of that op.
+    pub before: Tag,
+    /// The tags of each line beyond.
+    pub lines: Vec<Vec<Tag>>,
+}
+
+/// Joins what is known here of a device's lines with what another tells; `trunk` gives the tags of the ops that lines share.
+/// What comes out can be told on. `None`: one of them is no such thing, or where they part can't be told.
+pub fn join_lines(device: DeviceId, known: Told, told: Told, trunk: impl Fn(u64) -> Option<Tag>) -> Option<Forks> {
+    let [known, told] = [known, told].map(|told| fork(device, told.trunk, told.before, told.lines));
+    let joined = known?.join(&told?, trunk)?;
+    assert_eq!(decode::<Fork>(&encode(&joined), "a fork").as_ref(), Ok(&joined), "lines that nobody can be told");
+    Some([(device, joined)].into_iter().collect())
 }
 
 /// A chunk of a snapshot.
@@ -230,6 +289,10 @@ pub fn row(which: u8, bytes: &[u8]) {
         7 => one_form::<Peer>(bytes),
         8 => one_form::<Collection>(bytes),
         9 => one_form::<Logged>(bytes),
+        10 => one_form::<Fork>(bytes),
+        11 => one_form::<Island>(bytes),
+        12 => one_form::<BTreeMap<DeviceId, Revocation>>(bytes),
+        13 => one_form::<Vec<DeviceId>>(bytes),
         _ => one_form::<Slot>(bytes),
     }
 }

@@ -4,11 +4,11 @@ use crate::answers::reply;
 use crate::input::Input;
 use crate::scenes::{SCENES, Scene, held};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::crypto::stretch;
 use tidelock_core::local::LocalStore;
 use tidelock_core::s3::{Credentials, Method};
-use tidelock_core::{Change, Engine, Error, Event, Now, Operation, Outcome, Output, Request, TransportFailure};
+use tidelock_core::{Change, DeviceId, Engine, Error, Event, Now, Operation, Outcome, Output, Request, TransportFailure};
 use tidelock_sim::bucket::Bucket;
 use tidelock_sim::device::Disk;
 use tidelock_sim::random::Random;
@@ -28,6 +28,8 @@ pub struct Device<'s> {
     /// PUTs that arrive once more.
     late: Vec<Request>,
     asked: usize,
+    /// Ids that it had: it leaves one that another store has, too.
+    ids: BTreeSet<DeviceId>,
     /// Writes that were acknowledged, by key.
     acknowledged: BTreeMap<String, Bytes>,
 }
@@ -48,6 +50,7 @@ impl<'s> Device<'s> {
             waiting: Vec::new(),
             late: Vec::new(),
             asked: 0,
+            ids: BTreeSet::new(),
             acknowledged: BTreeMap::new(),
         })
     }
@@ -68,6 +71,7 @@ impl<'s> Device<'s> {
         self.asked = 0;
         loop {
             while let Some(output) = self.engine.poll_output(self.now()) {
+                self.ids.extend(self.engine.status().expect("a sound disk").device);
                 match output {
                     Output::Send(request) => {
                         self.asked += 1;
@@ -170,7 +174,7 @@ impl<'s> Device<'s> {
             assert!(is_mine || self.scene.written.contains(&held), "nobody wrote this: {held:?}");
         }
         for device in status.devices {
-            let is_known = Some(device.id) == status.device || self.scene.devices.contains_key(&device.id);
+            let is_known = self.ids.contains(&device.id) || self.scene.devices.contains_key(&device.id);
             assert!(is_known || (device.sequence, device.applied) == (0, 0), "no such device: {device:?}");
         }
     }
@@ -198,7 +202,16 @@ pub fn live(bytes: &[u8]) {
 }
 
 fn operation(scene: &Scene, choices: &mut Input<'_>) -> Operation {
-    match choices.byte() % 8 {
+    match choices.byte() % 12 {
+        8..=10 if !scene.devices.is_empty() => {
+            let (which, of) = (choices.byte() % 3, choices.below(scene.devices.len()));
+            let device = *scene.devices.keys().nth(of).expect("it is below their number");
+            match which {
+                0 => Operation::RetireDevice { device },
+                1 => Operation::RevokeDevice { device },
+                _ => Operation::AdoptDevice { device },
+            }
+        }
         0 | 1 => Operation::Sync,
         2 => Operation::Pull,
         3 => Operation::Push,

@@ -1,43 +1,83 @@
 //! Arbitrary vectors, writes and runs of ops, within what a vault may hold.
 
 use crate::input::Input;
-use tidelock_core::replica::{Action, Collection, Context, Dot, Logged, Op, Point, Run, Stamp, Standing, Vector};
+use std::sync::LazyLock;
+use tidelock_core::engine::fuzzing;
+use tidelock_core::replica::{
+    Action, Collection, Context, Dot, Forks, Logged, Op, Point, Run, Stamp, Standing, Vector,
+};
 use tidelock_core::{DeviceId, Tag};
+
+/// Beyond this no line of a forked device is known.
+pub const N_MAX: u64 = 17;
+
+/// Of each of five devices its further lines: which earlier one each parts from, and after which op.
+const FURTHER: [&[(usize, u64)]; 5] = [&[], &[], &[], &[(0, 3)], &[(0, 2), (1, 6)]];
+
+/// The lines of those that have forked.
+pub static FORKS: LazyLock<Forks> = LazyLock::new(|| {
+    let tags = |at, line| (1..=N_MAX).map(|n| tag_on(at, line, n)).collect();
+    let all = |at| (0..lines(at)).map(|line| tags(at, line)).collect();
+    let forks = (0..5).filter(|at| lines(*at) > 1).map(|at| (device(at), all(at)));
+    fuzzing::forks(forks.collect()).expect("lines that part")
+});
 
 /// One of five devices.
 pub fn device(number: usize) -> DeviceId {
     DeviceId([number as u8 % 5 + 1; 16])
 }
 
-/// The tag of a device's op: the same for everybody, as long as nobody copies a store.
-pub fn tag(device: DeviceId, n: u64) -> Tag {
-    Tag((n << 8 | u64::from(device.0[0])).to_be_bytes())
+/// How many lines a device has.
+pub fn lines(at: usize) -> usize {
+    1 + FURTHER[at].len()
 }
 
-/// How far a device's ops reach.
-pub fn point(device: DeviceId, n: u64) -> Point {
-    Point { n, tag: tag(device, n) }
+/// The tag of an op on a device's line; up to where it parts, that of the line it parts from.
+fn tag_on(at: usize, line: usize, n: u64) -> Tag {
+    match line.checked_sub(1).map(|further| FURTHER[at][further]) {
+        Some((parent, fork)) if n <= fork => tag_on(at, parent, n),
+        _ => Tag((n << 8 | (line as u64) << 4 | (at as u64 + 1)).to_be_bytes()),
+    }
 }
 
-/// The name of a device's op.
-pub fn dot(device: DeviceId, n: u64) -> Dot {
-    Dot { device, n, tag: tag(device, n) }
+/// How far a device's line reaches.
+pub fn point(at: usize, line: usize, n: u64) -> Point {
+    Point { n, tag: tag_on(at, line, n) }
+}
+
+/// The name of an op on a device's line.
+pub fn dot(at: usize, line: usize, n: u64) -> Dot {
+    Dot { device: device(at), n, tag: tag_on(at, line, n) }
+}
+
+/// Where a line of one of the devices ends, or any op on it.
+fn place(input: &mut Input<'_>) -> (usize, usize, u64) {
+    let at = input.below(5);
+    let line = if lines(at) > 1 { input.below(lines(at)) } else { 0 };
+    (at, line, u64::from(input.byte()) % (N_MAX - 1) + 1)
+}
+
+/// The ends of up to five lines.
+pub fn ends(input: &mut Input<'_>) -> Vec<(usize, usize, u64)> {
+    (0..input.below(6)).map(|_| place(input)).collect()
+}
+
+/// The vector of these ends.
+pub fn vector_of(ends: &[(usize, usize, u64)]) -> Vector {
+    let mut vector = Vector::default();
+    ends.iter().for_each(|(at, line, n)| vector.raise(device(*at), point(*at, *line, *n), &FORKS));
+    vector
 }
 
 /// A vector of up to five devices.
 pub fn vector(input: &mut Input<'_>) -> Vector {
-    (0..input.below(6))
-        .map(|_| {
-            let device = device(input.below(5));
-            (device, point(device, u64::from(input.byte() % 16) + 1))
-        })
-        .collect()
+    vector_of(&ends(input))
 }
 
 /// A few dots and a vector.
 pub fn context(input: &mut Input<'_>) -> Context {
     let vector = vector(input);
-    let dots = (0..input.below(5)).map(|_| dot(device(input.below(5)), u64::from(input.byte() % 16) + 1)).collect();
+    let dots = (0..input.below(5)).map(|_| place(input)).map(|(at, line, n)| dot(at, line, n)).collect();
     Context { vector, dots }
 }
 
@@ -61,7 +101,7 @@ pub fn key(input: &mut Input<'_>) -> String {
 
 /// A standing write of any device.
 pub fn standing(input: &mut Input<'_>) -> Standing {
-    let dot = dot(device(input.below(5)), u64::from(input.byte()) + 1);
+    let dot = dot(input.below(3), 0, u64::from(input.byte()) + 1);
     Standing { dot, stamp: stamp(input), action: action(input), context: context(input) }
 }
 
@@ -80,8 +120,9 @@ pub fn run(author: DeviceId, input: &mut Input<'_>) -> Run {
     let mut ops = Vec::new();
     while !input.is_empty() && ops.len() < 200 {
         // What is seen goes forward.
-        let seen = vector(input).beyond(&reached);
-        reached.join(&seen);
+        let before = reached.clone();
+        reached.join(&vector(input), &FORKS);
+        let seen = reached.beyond(&before, &FORKS);
         if input.byte() % 8 == 7 {
             ops.push(Logged::Void { seen, tag: Tag(input.array()) });
             continue;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use tidelock_core::crypto::{DeviceSecret, KeyRing};
 use tidelock_core::local::{ByteRange, LocalStore, Table, Write};
-use tidelock_core::{Collection, Config, DeviceId, Engine, KeyRange, Kind, Operation, Secret};
-use tidelock_sim::bucket::Bucket;
+use tidelock_core::s3::Method;
+use tidelock_core::{Collection, Config, DeviceId, Engine, KeyRange, Kind, Operation, Request, Secret};
+use tidelock_sim::bucket::{Bucket, Conditions};
 use tidelock_sim::device::Disk;
 use tidelock_sim::hostile::insider::Insider;
 use tidelock_sim::hostile::stage::join_blind;
@@ -34,13 +35,25 @@ pub struct Scene {
 pub(crate) type Held = (String, String, Bytes);
 
 /// All of them.
-pub static SCENES: LazyLock<Vec<Scene>> = LazyLock::new(|| vec![behind(), blind(), newcomer(), busy(), founder()]);
+pub static SCENES: LazyLock<Vec<Scene>> = LazyLock::new(|| {
+    vec![
+        behind(),
+        blind(),
+        newcomer(),
+        busy(),
+        founder(),
+        copy(),
+        reader_of_copies(),
+        member_of_revoked(),
+        revoked(),
+    ]
+});
 
 impl Scene {
     fn new(history: History, disk: Disk, first: Operation) -> Self {
-        let History { world, written } = history;
+        let History { world, written, devices } = history;
         let keys = world.code.as_ref().map(|code| Insider::new(&world.bucket, code).keys);
-        Self {
+        let scene = Self {
             disk,
             bucket: world.bucket.clone(),
             config: Config::new(world.store.clone(), "fuzzed"),
@@ -49,9 +62,9 @@ impl Scene {
             objects: BTreeMap::new(),
             keys,
             written,
-            devices: world.devices.iter().filter_map(|device| seed(&device.disk)).map(|s| (s.device_id(), s)).collect(),
-        }
-        .remember(&world.bucket)
+            devices,
+        };
+        scene.remember(&world.bucket)
     }
 
     /// Objects that an answer may be made of.
@@ -80,22 +93,35 @@ fn seed(disk: &Disk) -> Option<DeviceSecret> {
 struct History {
     world: World,
     written: BTreeSet<Held>,
+    /// Every id that a device had, also one that it has left.
+    devices: BTreeMap<DeviceId, DeviceSecret>,
 }
 
 impl History {
     fn new(world: World) -> Self {
-        Self { world, written: BTreeSet::new() }
+        let mut history = Self { world, written: BTreeSet::new(), devices: BTreeMap::new() };
+        history.note(|_| ());
+        history
     }
 
     fn note<T>(&mut self, act: impl FnOnce(&mut World) -> T) {
         act(&mut self.world);
         let engines = self.world.devices.iter().map(|device| &device.engine);
         self.written.extend(engines.flat_map(held));
+        let seeds = self.world.devices.iter().filter_map(|device| seed(&device.disk));
+        self.devices.extend(seeds.map(|secret| (secret.device_id(), secret)));
     }
 
     fn put_big(&mut self, at: usize, key: &str) {
         let value = self.world.big_value(9_000);
         self.note(|world| world.put_value(at, key, &value));
+    }
+
+    /// A few writes of one device, published.
+    fn work_of(&mut self, at: usize) {
+        self.note(|world| world.put(at, "milk"));
+        self.put_big(at, "news");
+        self.note(|world| world.sync(at).expect("a sound world"));
     }
 
     /// Writes of all kinds by two devices, enough for segments; each has seen some of the other's.
@@ -168,6 +194,81 @@ fn founder() -> Scene {
     let mut world = World::new(5);
     world.store = "s3://bucket?endpoint=http://127.0.0.1:9".parse().expect("a store");
     Scene::new(History::new(world), Disk::default(), Operation::Create { passphrase: None })
+}
+
+/// A copy of another's store, with writes of its own; so has the first, and somebody has read those.
+fn copy() -> Scene {
+    let mut history = History::new(World::with_devices(6, 3));
+    history.work();
+    let copied = history.world.devices[0].disk.copy();
+    let before = history.world.bucket.older();
+    history.note(|world| world.put(0, "tea"));
+    history.put_big(0, "the first's");
+    history.note(World::sync_all);
+    let copy = history.world.add_with(copied);
+    history.note(|world| world.put(copy, "tea"));
+    history.note(|world| world.append(copy));
+    let disk = history.world.devices[copy].disk.copy();
+    Scene::new(history, disk, Operation::Sync).remember(&before)
+}
+
+/// Both copies of a store have published under one id, one over the other, and have left it; who comes next has read one.
+fn reader_of_copies() -> Scene {
+    let mut world = World::with_devices(7, 4);
+    world.bucket.conditions = Conditions::Ignored;
+    (0..4).for_each(|at| world.restart(at));
+    let mut history = History::new(world);
+    history.work();
+    history.note(World::sync_all);
+    let copied = history.world.devices[0].disk.copy();
+    let copy = history.world.add_with(copied);
+    history.note(|world| world.put(copy, "tea"));
+    history.note(|world| world.append(copy));
+    let now_ms = history.world.now_ms;
+    let sync = history.world.devices[copy].start(Operation::Sync, now_ms);
+    let is_put = |request: &Request| request.method == Method::Put && request.url.contains("/manifests/");
+    let late = history.world.run_until(copy, sync, is_put).expect("it has something to publish");
+    history.work_of(0);
+    history.note(|world| world.sync(2).expect("a sound world"));
+    let disk = history.world.devices[2].disk.copy();
+    history.world.arrive(&late);
+    history.world.restart(copy);
+    let before = history.world.bucket.older();
+    for at in [3, 0, copy, 1, 3, 0] {
+        history.world.now_ms += 2 * 3_600_000;
+        history.note(|world| world.full_check(at).expect("a sound world"));
+    }
+    Scene::new(history, disk, Operation::Check).remember(&before)
+}
+
+/// One device was revoked, and goes on writing; another is retired. Who comes next has heard of neither.
+fn with_revoked(seed: u64, reader: usize) -> Scene {
+    let mut history = History::new(World::with_devices(seed, 4));
+    history.work();
+    history.note(World::sync_all);
+    history.note(|world| world.put(1, "in time"));
+    history.note(|world| world.sync(1).expect("a sound world"));
+    history.note(|world| world.put(1, "too late"));
+    history.put_big(1, "too late, too");
+    let before = history.world.bucket.older();
+    let disk = history.world.devices[reader].disk.copy();
+    let ids = [1, 2].map(|at| history.world.id(at));
+    for operation in [Operation::RetireDevice { device: ids[1] }, Operation::RevokeDevice { device: ids[0] }] {
+        history.note(|world| world.run(0, operation).expect("a sound world"));
+    }
+    history.note(|world| world.sync(1)); // it is told so
+    history.work_of(0);
+    let scene = Scene::new(history, disk, Operation::Sync);
+    scene.remember(&before)
+}
+
+fn member_of_revoked() -> Scene {
+    with_revoked(8, 3)
+}
+
+/// The revoked device itself, which has not heard of it.
+fn revoked() -> Scene {
+    with_revoked(9, 1)
 }
 
 /// Everything that a caller sees, conflicts' other versions too.

@@ -12,7 +12,8 @@ pub fn id() -> VaultId {
 pub fn ring() -> KeyRing {
     let entry = |number: u32, id: u8, secret: u8| [&number.to_le_bytes()[..], &[id; 8], &[secret; 32]].concat();
     let entries = [entry(1, 0x11, 0xa1), entry(2, 0x22, 0xa2), entry(2, 0x2f, 0xa3)].concat();
-    let bytes = [&id().0[..], &3u32.to_le_bytes(), &entries].concat();
+    let current = [&newest().number.to_le_bytes()[..], &newest().id].concat();
+    let bytes = [&id().0[..], &3u32.to_le_bytes(), &entries, &current].concat();
     KeyRing::from_bytes(&bytes).expect("a ring of three epochs")
 }
 

@@ -2,17 +2,22 @@
 //!
 //! Devices write to one key and elsewhere, hear of each other's ops in any order (a device's later op may come before an
 //! earlier one), and take each other's snapshots. What must stand is told by the history alone: of the writes a device has
-//! applied, those that none of them had seen, however indirectly.
+//! applied, those that none of them had seen, however indirectly. The last writer is a copy of the one before, under one id.
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet};
-use tidelock_core::DeviceId;
 use tidelock_core::replica::{Action, Context, Dot, Slot, Stamp, Standing, Vector};
 use tidelock_fuzz::input::Input;
-use tidelock_fuzz::ops;
+use tidelock_fuzz::ops::{self, FORKS};
 
-const DEVICES: usize = 4;
-const OPS_MAX: usize = 24;
+/// Who writes: a device and its line.
+const WRITERS: [(usize, usize); 5] = [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1)];
+/// The last one's lines share so many ops.
+const FORK: usize = 3;
+/// The copy, whose original is the one before it.
+const COPY: usize = WRITERS.len() - 1;
+/// Fewer than a line's tags that are known.
+const OPS_MAX: usize = 16;
 const STEPS_MAX: usize = 120;
 
 /// An op of the history.
@@ -35,33 +40,39 @@ struct Device {
 impl Device {
     /// Everybody's ops up to the first that is missing.
     fn prefix(&self) -> Vector {
-        let reached = |device: DeviceId| (1..).take_while(|n| self.applied.contains(&ops::dot(device, *n))).last();
-        (0..DEVICES)
-            .map(ops::device)
-            .filter_map(|device| Some((device, ops::point(device, reached(device)?))))
-            .collect()
+        let has = |at, line, n| self.applied.contains(&ops::dot(at, line, n));
+        let reached = |(at, line)| Some((at, line, (1..).take_while(|n| has(at, line, *n)).last()?));
+        ops::vector_of(&WRITERS.into_iter().filter_map(reached).collect::<Vec<_>>())
     }
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
     let mut history: BTreeMap<Dot, Written> = BTreeMap::new();
-    let mut devices = vec![Device::default(); DEVICES];
+    let mut devices = vec![Device::default(); WRITERS.len()];
     for _ in 0..STEPS_MAX {
         if input.is_empty() {
             break;
         }
-        let at = input.below(DEVICES);
+        let at = input.below(WRITERS.len());
+        if is_no_copy_yet(at, &history) {
+            continue;
+        }
         match input.below(8) {
             0 | 1 if history.len() < OPS_MAX => write(at, true, &mut devices, &mut history, &mut input),
             2 if history.len() < OPS_MAX => write(at, false, &mut devices, &mut history, &mut input),
             3..=5 => hear(&mut devices[at], &history, &mut input),
-            _ => take_snapshot(at, input.below(DEVICES), &mut devices),
+            _ => take_snapshot(at, input.below(WRITERS.len()), &mut devices),
         }
         check(&devices[at], &history);
     }
     converge(devices, &history);
 });
+
+/// The copy is made when its original has written what both share; until then there is none.
+fn is_no_copy_yet(at: usize, history: &BTreeMap<Dot, Written>) -> bool {
+    at == COPY && history.keys().filter(|dot| dot.device == ops::device(WRITERS[at].0)).count() < FORK
+}
 
 fn write(
     at: usize,
@@ -70,9 +81,9 @@ fn write(
     history: &mut BTreeMap<Dot, Written>,
     input: &mut Input<'_>,
 ) {
-    let author = ops::device(at);
-    let n = history.keys().filter(|dot| dot.device == author).count() as u64 + 1;
-    let (dot, vector) = (ops::dot(author, n), devices[at].prefix());
+    let (author, line) = WRITERS[at];
+    let n = (1..).find(|n| !history.contains_key(&ops::dot(author, line, *n))).expect("few ops");
+    let (dot, vector) = (ops::dot(author, line, n), devices[at].prefix());
     let mut seen = BTreeSet::new();
     let mut write = None;
     if to_the_key {
@@ -84,16 +95,19 @@ fn write(
         let mut context = Context::default();
         for replaced in &devices[at].slot.standing {
             context.dots.insert(replaced.dot);
-            context.join(&replaced.context);
+            context.join(&replaced.context, &FORKS);
         }
-        context.shrink(&vector);
+        context.shrink(&vector, &FORKS);
         let action = if input.byte() % 3 == 0 { Action::Delete } else { Action::Put(vec![input.byte() % 3]) };
         let made = Standing { dot, stamp: Stamp { ms: u64::from(input.byte()), counter: 0 }, action, context };
-        devices[at].slot.apply(made.clone(), &vector, &vector);
+        devices[at].slot.apply(made.clone(), &vector, &vector, &FORKS);
         write = Some(made);
     }
     devices[at].applied.insert(dot);
     history.insert(dot, Written { dot, vector, write, seen });
+    if (at, n) == (COPY - 1, FORK as u64) {
+        devices[COPY] = devices[at].clone();
+    }
 }
 
 /// Any op that is not applied yet, also beyond a gap.
@@ -107,7 +121,7 @@ fn hear(device: &mut Device, history: &BTreeMap<Dot, Written>, input: &mut Input
 
 fn apply(device: &mut Device, op: &Written) {
     if let Some(write) = &op.write {
-        device.slot.apply(write.clone(), &op.vector, &device.prefix());
+        device.slot.apply(write.clone(), &op.vector, &device.prefix(), &FORKS);
     }
     device.applied.insert(op.dot);
 }
@@ -116,17 +130,17 @@ fn apply(device: &mut Device, op: &Written) {
 fn take_snapshot(at: usize, from: usize, devices: &mut [Device]) {
     let theirs = devices[from].clone();
     let vector = theirs.prefix();
-    if theirs.applied.iter().any(|dot| !vector.covers(dot)) {
+    if theirs.applied.iter().any(|dot| !vector.covers(dot, &FORKS)) {
         return;
     }
     let mine = &mut devices[at];
     let (prefix, had) = (mine.prefix(), mine.applied.clone());
-    mine.slot.merge(theirs.slot, |dot| had.contains(dot), |dot| vector.covers(dot), &prefix);
+    mine.slot.merge(theirs.slot, |dot| had.contains(dot), |dot| vector.covers(dot, &FORKS), &prefix, &FORKS);
     mine.applied.extend(theirs.applied);
     let once = mine.slot.clone();
     let (prefix, applied) = (mine.prefix(), mine.applied.clone());
     let mut twice = once.clone();
-    twice.merge(once.clone(), |dot| applied.contains(dot), |dot| applied.contains(dot), &prefix);
+    twice.merge(once.clone(), |dot| applied.contains(dot), |dot| applied.contains(dot), &prefix, &FORKS);
     assert_eq!(dots(&twice), dots(&once), "merging with itself changes something");
 }
 
@@ -169,7 +183,7 @@ fn converge(mut devices: Vec<Device>, history: &BTreeMap<Dot, Written>) {
         // Nothing is left to be heard of, so nothing is left to be remembered.
         let prefix = device.prefix();
         for write in &mut device.slot.standing {
-            write.context.shrink(&prefix);
+            write.context.shrink(&prefix, &FORKS);
             assert!(write.context.is_empty(), "a context names what nobody wrote");
         }
     }

@@ -1,10 +1,10 @@
-//! What is small: headers, records of devices and slots, digests of deletions, padding, the cost in a passphrase's slot.
+//! What is small: headers, records of devices and slots, digests of deletions, padding, vectors, the cost in a passphrase's slot.
 #![no_main]
 
 use tidelock_core::crypto::{
     pad_padme, pad_to_power_of_two, padme_len, stretching_of, unpad_padme, unpad_to_power_of_two,
 };
-use tidelock_core::engine::fuzzing::{deletions, header, records};
+use tidelock_core::engine::fuzzing::{deletions, header, records, vector};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((which, bytes)) = bytes.split_first() else { return };
@@ -13,6 +13,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         1 => records(bytes),
         2 => deletions(bytes),
         3 => padding(bytes),
+        5 => vector(bytes),
         _ => {
             if let Ok(stretching) = stretching_of(bytes) {
                 stretching.params.check().expect("a cost within its bounds");

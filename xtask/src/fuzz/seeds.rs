@@ -66,6 +66,7 @@ const SUBJECTS: &[Subject] = &[
     subject("records", "slot-record", "small", |given| after(1, &given["value"])),
     subject("snapshots", "deletions", "small", |given| after(2, &given["plaintext"])),
     subject("padding", "unpad", "small", |given| after(3, &given["padded"])),
+    subject("lines", "vector", "small", |given| after(5, &given["bytes"])),
     subject("codes", "read-code", "recovery_code", |given| text(&given["text"])),
     subject("manifests", "manifest", "manifest", |given| {
         // The target signs the body itself.
@@ -134,17 +135,19 @@ fn kind(name: &str) -> Option<u8> {
     }
 }
 
-/// A ring as a local store keeps it: the vault, then number, id and secret of each epoch.
+/// A ring as a local store keeps it: the vault, then number, id and secret of each epoch, then which one is current: the last.
 fn ring(given: &Value) -> Option<Vec<u8>> {
     let epochs = given["ring"].as_array()?;
     let mut out = hex(&given["vault"])?;
     out.extend(u32::try_from(epochs.len()).ok()?.to_le_bytes());
+    let mut current = Vec::new();
     for entry in epochs {
         let (number, id) = entry["epoch"].as_str()?.split_once('-')?;
-        out.extend(u32::from_str_radix(number, 16).ok()?.to_le_bytes());
-        out.extend(unhex(id)?);
+        current = [&u32::from_str_radix(number, 16).ok()?.to_le_bytes()[..], &unhex(id)?].concat();
+        out.extend(&current);
         out.extend(hex(&entry["root_secret"])?);
     }
+    out.extend(current);
     Some(out)
 }
 
