@@ -71,7 +71,7 @@ impl<'s> Device<'s> {
         self.asked = 0;
         loop {
             while let Some(output) = self.engine.poll_output(self.now()) {
-                self.ids.extend(self.engine.status().expect("a sound disk").device);
+                self.ids.extend(self.engine.status().ok().and_then(|status| status.device));
                 match output {
                     Output::Send(request) => {
                         self.asked += 1;

@@ -9,7 +9,6 @@ use tidelock_core::s3::Method;
 use tidelock_core::{Collection, Config, DeviceId, Engine, KeyRange, Kind, Operation, Request, Secret};
 use tidelock_sim::bucket::{Bucket, Conditions};
 use tidelock_sim::device::Disk;
-use tidelock_sim::hostile::insider::Insider;
 use tidelock_sim::hostile::stage::join_blind;
 use tidelock_sim::world::World;
 
@@ -52,7 +51,7 @@ pub static SCENES: LazyLock<Vec<Scene>> = LazyLock::new(|| {
 impl Scene {
     fn new(history: History, disk: Disk, first: Operation) -> Self {
         let History { world, written, devices } = history;
-        let keys = world.code.as_ref().map(|code| Insider::new(&world.bucket, code).keys);
+        let keys = world.devices.first().and_then(|device| keys(&device.disk));
         let scene = Self {
             disk,
             bucket: world.bucket.clone(),
@@ -87,6 +86,13 @@ impl Scene {
 fn seed(disk: &Disk) -> Option<DeviceSecret> {
     let row = disk.get(Table::Head, b"identity").expect("a sound disk")?;
     Some(DeviceSecret::from_bytes(row[16..48].try_into().expect("32 bytes")))
+}
+
+/// The ring of a member: beside the seed, with its length before it.
+fn keys(disk: &Disk) -> Option<KeyRing> {
+    let row = disk.get(Table::Head, b"identity").expect("a sound disk")?;
+    let (len, rest) = row[48..].split_first_chunk().expect("a length");
+    Some(KeyRing::from_bytes(&rest[..u32::from_le_bytes(*len) as usize]).expect("a ring"))
 }
 
 /// A world whose history is noted: every value that any of its devices ever showed.
