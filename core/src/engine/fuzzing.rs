@@ -11,8 +11,8 @@ use super::pull::read_beacon;
 use super::retired::Retired;
 use crate::crypto::{DeviceSecret, KeyRing, SlotRecord, pad_padme, pad_to_power_of_two, private_space_id};
 use crate::replica::{
-    Beacon, ChunkPart, Collection, Fork, Forks, Home, Index, Island, Logged, Row, RowKey, Run, Sighting, Slot,
-    Stamp, Standing, Vector, decode, decode_chunk, decode_deletions, decode_segment, decode_tail, encode, encode_chunk,
+    Beacon, ChunkPart, Collection, Fork, Forks, Home, Index, Island, Logged, Row, RowKey, Run, Sighting, Slot, Stamp,
+    Standing, Vector, decode, decode_chunk, decode_deletions, decode_segment, decode_tail, encode, encode_chunk,
     encode_segment, encode_tail, first_tag,
 };
 use crate::{DeviceId, Hash, Meter, Tag, VaultId};

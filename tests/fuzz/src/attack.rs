@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::crypto::stretch;
 use tidelock_core::local::LocalStore;
 use tidelock_core::s3::{Credentials, Method};
-use tidelock_core::{Change, DeviceId, Engine, Error, Event, Now, Operation, Outcome, Output, Request, TransportFailure};
+use tidelock_core::{
+    Change, DeviceId, Engine, Error, Event, Now, Operation, Outcome, Output, Request, TransportFailure,
+};
 use tidelock_sim::bucket::Bucket;
 use tidelock_sim::device::Disk;
 use tidelock_sim::random::Random;

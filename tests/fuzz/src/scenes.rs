@@ -35,17 +35,7 @@ pub(crate) type Held = (String, String, Bytes);
 
 /// All of them.
 pub static SCENES: LazyLock<Vec<Scene>> = LazyLock::new(|| {
-    vec![
-        behind(),
-        blind(),
-        newcomer(),
-        busy(),
-        founder(),
-        copy(),
-        reader_of_copies(),
-        member_of_revoked(),
-        revoked(),
-    ]
+    vec![behind(), blind(), newcomer(), busy(), founder(), copy(), reader_of_copies(), member_of_revoked(), revoked()]
 });
 
 impl Scene {

@@ -1,8 +1,8 @@
 //! Rings of keys and their objects: one encoding, whole back to the first epoch, and what is told loses nothing.
 #![no_main]
 
-use tidelock_core::EpochId;
 use std::collections::BTreeSet;
+use tidelock_core::EpochId;
 use tidelock_core::crypto::{EPOCHS_MAX, KeyRing, RootSecret, Told, open_keys, seal_keys};
 use tidelock_fuzz::input::Input;
 use tidelock_fuzz::vault::{self, Constant};
