@@ -5,6 +5,7 @@ use crate::{Outcome, process, servers};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 /// Prints the suites.
@@ -84,8 +85,12 @@ pub(crate) fn path_with(mut folders: Vec<PathBuf>) -> Outcome<OsString> {
     std::env::join_paths(folders).map_err(|error| format!("PATH can't name the cache: {error}"))
 }
 
+/// The workspace's folder. Asked of the cargo that runs this, not of the one that built it: clones may share a target folder.
 pub(crate) fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the workspace's folder")
+    static XTASK: LazyLock<PathBuf> = LazyLock::new(|| {
+        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()).into()
+    });
+    XTASK.parent().expect("xtask/ lies in the workspace's folder")
 }
 
 #[cfg(test)]

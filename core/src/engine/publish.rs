@@ -52,8 +52,10 @@ pub(super) async fn push(
     }
     for _ in 0..ROUNDS_MAX {
         if cx.read(|state| state.head.frozen.is_some()) {
-            publish_frozen(cx, &identity, report).await?;
-            in_beacon = beacon::put(cx, &identity, polled).await?;
+            // Of a sequence that was given up nobody is told: the next one is frozen first.
+            if publish_frozen(cx, &identity, report).await? {
+                in_beacon = beacon::put(cx, &identity, polled).await?;
+            }
         }
         let target = *goal.get_or_insert_with(|| cx.read(|state| state.head.clock.n));
         let pending = cx.read(|state| state.head.published.n < target);
@@ -98,7 +100,7 @@ pub(super) async fn publish_manifest(
     if cx.read(|state| state.head.published.sequence == 0 && state.head.frozen.is_none()) {
         prepare(cx, identity, false, Vec::new()).await?;
     }
-    publish_frozen(cx, identity, report).await
+    publish_frozen(cx, identity, report).await.map(|_| ())
 }
 
 fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
@@ -253,22 +255,23 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
     Ok(())
 }
 
-/// PUTs the frozen manifest until it is there, or found to be.
-async fn publish_frozen(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
-    let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(()) };
+/// PUTs the frozen manifest until it is there, or found to be. False: it was given up.
+async fn publish_frozen(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<bool, Error> {
+    let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(true) };
     let unix_ms = cx.read(|state| state.now.unix_ms);
     if unix_ms >= frozen.frozen_ms.saturating_add(FROZEN_MS_MAX) {
         evidence::check_own(cx, identity, report).await?;
         if cx.read(|state| state.head.frozen.is_some()) {
-            return abandon_frozen(cx);
+            abandon_frozen(cx)?;
+            return Ok(false);
         }
-        return Ok(());
+        return Ok(true);
     }
     cx.progress(Phase::Pushing, 0, 1);
     let before = cx.read(|state| state.head.published.n);
     put_manifest(cx, identity, &frozen.signed, frozen.next.hash).await?;
     report.ops_published += frozen.next.n.saturating_sub(before);
-    Ok(())
+    Ok(true)
 }
 
 /// Seals a signed body once more and PUTs it. An ambiguous answer is settled by reading back, never by deleting.

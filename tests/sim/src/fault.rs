@@ -109,6 +109,8 @@ faults! {
     Storage = "storage" {
         /// A listing shows an older state.
         StaleList = "stale-list" at 300,
+        /// One device does not find an object for a while that others read.
+        HiddenFromOne = "hidden-from-one" at 120,
         /// A read shows the version before.
         StaleGet = "stale-get" at 80,
         /// A new object is unreadable for up to a minute.
@@ -161,6 +163,8 @@ faults! {
         TornCommit = "torn-commit" at 120,
         /// The disk is full for some commits.
         DiskFull = "disk-full" at 40,
+        /// Another process commits first.
+        CommitRaced = "commit-raced" at 60,
         /// After a restart the random numbers are those of before.
         EntropyRepeats = "entropy-repeats" at 500,
         /// A second process has the store open, and dies.

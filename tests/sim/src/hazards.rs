@@ -24,6 +24,8 @@ pub struct Hazards {
     pub older: Option<Bucket>,
     /// Until when a device has no network.
     pub offline_until_ms: BTreeMap<usize, u64>,
+    /// Until when a device does not find an object.
+    hidden_until_ms: BTreeMap<(usize, String), u64>,
     /// When a key was last written.
     written_ms: BTreeMap<String, u64>,
     /// Until when listings do not end.
@@ -60,6 +62,7 @@ impl Hazards {
     pub fn end(&mut self) {
         self.faults.stop();
         self.offline_until_ms.clear();
+        self.hidden_until_ms.clear();
         self.on = false;
     }
 
@@ -114,8 +117,19 @@ impl Hazards {
         if faults.happens(HtmlPage, random) {
             return said(answer(200, vec![("content-type".to_owned(), "text/html".to_owned())], page()));
         }
+        let (key, _) = split(&request.url);
+        if request.method == Method::Get && (key.contains("/segments/") || key.contains("/snapshots/")) {
+            let hidden = (at, key.clone());
+            if !self.hidden_until_ms.contains_key(&hidden) {
+                let most_ms = if faults.happens(HiddenFromOne, random) { 1_000 << random.below(20) } else { 1 };
+                let for_ms = random.below(most_ms);
+                self.hidden_until_ms.insert(hidden.clone(), now_ms + for_ms);
+            }
+            if now_ms < self.hidden_until_ms[&hidden] {
+                return said(error(404, "NoSuchKey"));
+            }
+        }
         if request.method == Method::Put && faults.has(OneWriteASecond) {
-            let (key, _) = split(&request.url);
             let last_ms = self.written_ms.insert(key, now_ms);
             if last_ms.is_some_and(|last_ms| now_ms < last_ms + 1000) {
                 faults.count(OneWriteASecond);

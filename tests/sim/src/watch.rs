@@ -2,8 +2,10 @@
 //! salt, an immutable name with two contents, a sequence that goes back, a value that comes back, a word in clear.
 
 use crate::bucket::{header, split};
+use crate::fault::Fault;
 use crate::witness::Witness;
 use crate::world::World;
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::s3::Method;
 use tidelock_core::{DeviceId, Hash, Request, Stamp};
@@ -29,6 +31,8 @@ pub struct Watch {
     immutable: BTreeMap<String, Hash>,
     salts: BTreeMap<(String, Vec<u8>), Hash>,
     sequences: BTreeMap<String, (u64, Hash)>,
+    /// Every sealed form in which a sequence was PUT, by device and sequence.
+    sealed: BTreeMap<(DeviceId, u64), Vec<Bytes>>,
     /// Not before this time, said the server: by device, method and key.
     waits: BTreeMap<(usize, String, String), u64>,
     held: BTreeMap<usize, Held>,
@@ -140,6 +144,10 @@ impl Watch {
                 return self.wrong(format!("device {at} PUTs a manifest that does not open"));
             };
             let (sequence, hash) = (Witness::sequence(&opened), Hash::of(&opened));
+            let device = key.rsplit('/').next().and_then(DeviceId::from_hex);
+            if let Some(device) = device {
+                self.sealed.entry((device, sequence)).or_default().push(body.clone());
+            }
             let last = self.sequences.entry(key.to_owned()).or_insert((sequence, hash));
             if let Some(line) = self.told.as_mut().and_then(|told| told.last_mut()) {
                 *line += &format!(" sequence {sequence}");
@@ -162,6 +170,17 @@ impl Watch {
         let Ok(status) = world.devices[at].engine.status() else { return };
         if world.devices[at].most_in_flight > 16 {
             self.wrong(format!("device {at} has {} requests in flight", world.devices[at].most_in_flight));
+        }
+        if let (Some(own), true) = (status.device, status.sequence > 0 && status.pending == 0) {
+            let arrived = |sealed: &Bytes| world.bucket.manifests.iter().rev().any(|(_, bytes)| bytes == sealed);
+            let stored = self.sealed.get(&(own, status.sequence)).is_none_or(|sealed| sealed.iter().any(arrived));
+            // Where somebody else answers for the server, nobody can know.
+            if !stored && world.hazards.faults.counts.of(Fault::HtmlPage) == 0 {
+                self.wrong(format!(
+                    "device {at} says that nothing is pending, but sequence {} never arrived",
+                    status.sequence
+                ));
+            }
         }
         let (map, log) = (world.map_of(at), world.log_of(at));
         let held = self.held.entry(at).or_default();
@@ -213,19 +232,11 @@ impl Watch {
     }
 }
 
-/// The first of some words that is in `bytes`. All begin with a letter; ciphertext seldom has even two letters of them.
+/// The first of some words that is in `bytes`.
 fn find<'a>(bytes: &[u8], words: &'a [Vec<u8>]) -> Option<&'a Vec<u8>> {
-    let firsts: BTreeSet<u8> = words.iter().filter_map(|word| word.first().copied()).collect();
-    let firsts: Vec<u8> = firsts.into_iter().collect();
-    for first in firsts {
-        let mut from = 0;
-        while let Some(at) = bytes[from..].iter().position(|byte| *byte == first) {
-            from += at + 1;
-            let rest = &bytes[from - 1..];
-            if let Some(word) = words.iter().find(|word| rest.starts_with(word)) {
-                return Some(word);
-            }
-        }
-    }
-    None
+    // Few bytes of a ciphertext begin a word.
+    let mut begins = [false; 256];
+    words.iter().filter_map(|word| word.first()).for_each(|first| begins[usize::from(*first)] = true);
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| begins[usize::from(**byte)]).map(|(at, _)| at);
+    starts.flat_map(|at| words.iter().filter(move |word| bytes[at..].starts_with(word))).next()
 }

@@ -515,7 +515,16 @@ impl World {
 
     /// What a device holds of the map.
     pub fn map_of(&self, at: usize) -> BTreeMap<String, BTreeSet<String>> {
-        self.entries(at, &Self::map()).into_keys().map(|key| (key.clone(), self.standing(at, &key))).collect()
+        let values = self.entries(at, &Self::map()).into_iter();
+        let mut map: BTreeMap<_, _> = values.map(|(key, value)| (key, BTreeSet::from([value]))).collect();
+        for conflict in self.devices[at].engine.conflicts(None, 10_000).expect("the disk is sound") {
+            if conflict.collection == Self::map()
+                && let Some(values) = map.get_mut(&conflict.key)
+            {
+                values.extend(conflict.versions.into_iter().filter_map(|version| version.value).map(|v| text(&v)));
+            }
+        }
+        map
     }
 
     /// What a device holds of the log.

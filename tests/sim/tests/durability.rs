@@ -188,6 +188,22 @@ fn a_sequence_frozen_for_more_than_a_day_is_never_put_again() {
 }
 
 #[test]
+fn the_beacon_never_names_a_sequence_that_was_given_up() {
+    let mut world = World::with_devices(66, 2);
+    world.put(0, "page");
+    let now_ms = world.now_ms;
+    let op = world.devices[0].start(tidelock_core::Operation::Sync, now_ms);
+    world.run_until(0, op, |request| is_put_of(request, "/manifests/")).unwrap();
+    world.restart(0);
+    world.now_ms += 25 * HOUR_MS;
+    let now_ms = world.now_ms;
+    let op = world.devices[0].start(tidelock_core::Operation::Sync, now_ms);
+    let is_named_or_naming = |request: &_| is_put_of(request, "/manifests/") || is_put_of(request, "/beacon");
+    let first = world.run_until(0, op, is_named_or_naming).unwrap();
+    assert!(is_put_of(&first, "/manifests/"), "others would look for what never was: {}", first.url);
+}
+
+#[test]
 fn what_stands_after_a_sequence_was_given_up_is_no_rollback() {
     let mut world = World::with_devices(65, 2);
     let sequence = world.devices[0].engine.status().unwrap().sequence;

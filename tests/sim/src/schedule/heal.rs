@@ -2,13 +2,15 @@
 //! some hours in any case.
 
 use super::run::Run;
-use crate::fault::Fault;
 use tidelock_core::{ErrorKind, Operation};
 
 /// Polls after which a beacon that lacked something has been put right.
 const SOON_ROUNDS: u32 = 12;
 /// Polls after which a debt has been tried often enough.
 const DEBT_ROUNDS: u32 = 140;
+/// Polls in a row without a PUT, within so many, show that nobody has anything left to say.
+const QUIET_ROUNDS: u32 = 8;
+const QUIET_WITHIN: u32 = 30;
 /// Full checks after which everything is right.
 const ROUNDS: u32 = 12;
 
@@ -40,6 +42,9 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
         }
     }
     run.world.bucket.show();
+    if run.world.random.permille(400) {
+        run.all_at_once()?; // so that whatever is written last was written in a race
+    }
     if run.world.random.permille(250) {
         unreadable_for_a_while(run)?;
     }
@@ -52,11 +57,14 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
         let rounds = if owes(run) { DEBT_ROUNDS } else { SOON_ROUNDS };
         for _ in 0..rounds {
             everybody(run, &Operation::Sync, 1_000)?;
-            if rounds == DEBT_ROUNDS && in_step(run).is_ok() {
+            if in_step(run).is_ok() {
                 break;
             }
         }
         in_step(run).map_err(|why| format!("{rounds} polls after healing {why}"))?;
+        if run.world.random.permille(200) {
+            falls_quiet(run)?;
+        }
     }
     run.world.now_ms += 3_600_000;
     run.world.deliver_late();
@@ -70,8 +78,7 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
         }
     }
     result.map_err(|why| format!("{ROUNDS} full checks after healing {why}"))?;
-    // A snapshot that is gone once the logs below it are trimmed is not mended yet (docs/TESTING.md).
-    if newcomer && run.world.hazards.faults.counts.of(Fault::RolledBack) == 0 {
+    if newcomer {
         run.world.join().map_err(|error| format!("a newcomer's join ends in {error:?}"))?;
         if in_step(run).is_err() {
             // What only a snapshot held that is lost is mended by somebody.
@@ -94,6 +101,20 @@ fn unreadable_for_a_while(run: &mut Run<'_>) -> Result<(), String> {
     }
     run.world.bucket.show();
     Ok(())
+}
+
+/// Devices that are in step and write nothing come to write nothing to the bucket either.
+fn falls_quiet(run: &mut Run<'_>) -> Result<(), String> {
+    let mut quiet = 0;
+    for _ in 0..QUIET_WITHIN {
+        let puts = run.world.bucket.meter.put;
+        everybody(run, &Operation::Sync, 1_000)?;
+        quiet = if run.world.bucket.meter.put == puts { quiet + 1 } else { 0 };
+        if quiet == QUIET_ROUNDS {
+            return Ok(());
+        }
+    }
+    Err(format!("of {QUIET_WITHIN} polls of everybody, after healing, no {QUIET_ROUNDS} in a row write nothing"))
 }
 
 fn owes(run: &Run<'_>) -> bool {

@@ -80,8 +80,14 @@ pub fn plan(seed: u64, allowed: &[Fault]) -> Plan {
     // Gaps need all of it at once: segments, little time, few keys, and objects that come late.
     let gaps = random.permille(250);
     let (big, pace_ms, keys) = if gaps { (200, pace_ms.min(5_000), 2) } else { (big, pace_ms, keys) };
-    if gaps && allowed.contains(&Fault::Unreadable) && !faults.contains(&Fault::Unreadable) {
-        faults.push(Fault::Unreadable);
+    for fault in [Fault::Unreadable, Fault::HiddenFromOne] {
+        if gaps && allowed.contains(&fault) && !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    }
+    // The same random numbers again are something only where something was started again.
+    if faults.contains(&Fault::EntropyRepeats) && !faults.contains(&Fault::Killed) && allowed.contains(&Fault::Killed) {
+        faults.push(Fault::Killed);
     }
     let devices = 3 + random.below(2) as usize;
     let paged = if random.permille(400) { random.bits() as u8 } else { 0 };

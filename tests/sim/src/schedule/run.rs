@@ -404,6 +404,7 @@ impl<'a> Run<'a> {
             Fault::Killed => self.restart(at),
             Fault::LostCommits | Fault::TornCommit if device.disk.is_paged() => self.restart(at),
             Fault::DiskFull => device.disk.fill(1 + ms % 3),
+            Fault::CommitRaced if !device.disk.is_paged() => device.disk.race(),
             Fault::JumpAhead => device.skew_ms += ms as i64,
             Fault::JumpBack => device.skew_ms -= ms as i64,
             Fault::TenYearsAhead => device.skew_ms = 10 * YEAR_MS,
@@ -413,9 +414,7 @@ impl<'a> Run<'a> {
             Fault::DateLies => self.world.bucket.clock_off_ms = ms as i64 - DAY_MS as i64,
             Fault::LongSleep => self.world.now_ms += ms * 3,
             Fault::Lifecycle | Fault::SpoiltObject => {
-                // A snapshot that is lost once the logs below it are trimmed is not mended yet (docs/TESTING.md).
-                let mut keys = self.world.bucket.keys_with("spaces/");
-                keys.retain(|key| !key.contains("/snapshots/"));
+                let keys = self.world.bucket.keys_with("spaces/");
                 let key = keys[self.world.random.below(keys.len() as u64) as usize].clone();
                 self.tell(|| format!("    {} {key}", fault.name()));
                 if fault == Fault::Lifecycle { self.world.bucket.lose(&key) } else { self.world.bucket.spoil(&key) }
@@ -493,6 +492,25 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Everybody syncs at once, in any order.
+    ///
+    /// # Errors
+    /// What must never be.
+    pub fn all_at_once(&mut self) -> Result<(), String> {
+        for at in 0..self.world.devices.len() {
+            self.begin(at, Operation::Sync);
+        }
+        for _ in 0..200_000 {
+            let busy: Vec<usize> = self.running.keys().copied().collect();
+            if busy.is_empty() {
+                return Ok(());
+            }
+            let which = self.world.random.below(busy.len() as u64) as usize;
+            self.progress(busy[which])?;
+        }
+        Err("devices that sync at once make no progress".to_owned())
+    }
+
     /// Lets everything that is on its way end.
     ///
     /// # Errors
@@ -522,6 +540,7 @@ const MISCHIEF: &[Fault] = &[
     Fault::LostCommits,
     Fault::TornCommit,
     Fault::DiskFull,
+    Fault::CommitRaced,
     Fault::SecondProcess,
     Fault::RestoredStore,
     Fault::ClonedStore,
