@@ -4,6 +4,7 @@
 use tidelock_core::local::{Batch, LocalStore, MemoryLocal, Table, Write};
 use tidelock_core::{Config, Engine, Error, ErrorKind, Now};
 use tidelock_sim::random::Random;
+use tidelock_sim::world::World;
 
 fn open(table: Table, key: &[u8], value: &[u8]) -> Result<Engine, Error> {
     let mut local = MemoryLocal::new();
@@ -33,4 +34,20 @@ fn a_collection_with_the_last_number_is_damage() {
     let notes = [&[1, 5, 0, 0, 0][..], b"notes"].concat();
     assert_eq!(open(Table::Collections, &notes, &[0xff; 4]).unwrap_err().kind(), ErrorKind::LocalStore);
     assert!(open(Table::Collections, &notes, &[7, 0, 0, 0]).is_ok());
+}
+
+/// More than a tail holds is pending, and beyond it lies a row under a number that no op has: counting what is pending ends.
+#[test]
+fn an_op_far_beyond_the_others_keeps_no_sync_from_its_end() {
+    let mut world = World::with_devices(1, 1);
+    for key in ["a", "b", "c"] {
+        let value = world.big_value(9_000);
+        world.put_value(0, key, &value);
+    }
+    let mut disk = world.devices[0].disk.clone();
+    let far = Write { table: Table::Ops, key: vec![0xff; 8], value: Some(b"no op".to_vec()) };
+    let revision = disk.revision().unwrap();
+    disk.commit(&Batch { writes: vec![far] }, revision).unwrap();
+    world.restart(0);
+    world.sync(0).unwrap();
 }

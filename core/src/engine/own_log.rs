@@ -104,17 +104,16 @@ pub(super) fn read_ops(cx: &Shared, start: &Start, to: u64, bytes_max: usize) ->
     Ok((encode_tail(&run).len() <= bytes_max).then_some(run))
 }
 
-pub(super) fn pending_bytes(cx: &Shared, start: &Start) -> Result<u64, Error> {
-    let mut from = start.from;
+/// What the ops from `start` to op `to` take, as they are stored.
+pub(super) fn pending_bytes(cx: &Shared, start: &Start, to: u64) -> Result<u64, Error> {
+    let mut range = ByteRange { start: start.from.to_be_bytes().to_vec(), end: Some((to + 1).to_be_bytes().to_vec()) };
     let mut bytes = 0;
     loop {
-        let range = ByteRange { start: from.to_be_bytes().to_vec(), end: None };
         let rows = cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(local_error)?;
-        if rows.is_empty() {
-            return Ok(bytes);
-        }
+        // The next page begins after the last row: a damaged store may have gaps in its numbers.
+        let Some((last, _)) = rows.last() else { return Ok(bytes) };
+        range.start = [last, &[0][..]].concat();
         bytes += rows.iter().map(|(_, op)| op.len() as u64).sum::<u64>();
-        from += rows.len() as u64;
     }
 }
 

@@ -144,7 +144,7 @@ async fn prepare(
     mend(cx, identity, &mut line).await?;
     let overflow = read_ops(cx, &line.tail, goal, TAIL_BYTES_MAX)?;
     if overflow.is_none() {
-        let pending_bytes = pending_bytes(cx, &line.tail)?;
+        let pending_bytes = pending_bytes(cx, &line.tail, goal)?;
         let segments_needed = pending_bytes / SEGMENT_PLAIN_BYTES_MAX as u64 + 1 + line.segments.len() as u64;
         snapshot_due |= segments_needed > SEGMENTS_MAX as u64 && snapshot::may_write(cx);
         if !(snapshot_due && segments_needed > SEGMENTS_MAX as u64) {
