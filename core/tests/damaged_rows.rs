@@ -51,3 +51,24 @@ fn an_op_far_beyond_the_others_keeps_no_sync_from_its_end() {
     world.restart(0);
     world.sync(0).unwrap();
 }
+
+/// The ops after a lost one would go out under the numbers before their own, in a tail or in segments.
+#[test]
+fn a_lost_op_stops_publishing() {
+    for bytes in [9_000, 10] {
+        let mut world = World::with_devices(2, 1);
+        for key in ["a", "b", "c", "d"] {
+            let value = world.big_value(bytes);
+            world.put_value(0, key, &value);
+        }
+        let mut disk = world.devices[0].disk.clone();
+        let rows = disk.list(Table::Ops, &Default::default(), 100).unwrap();
+        let lost = Write { table: Table::Ops, key: rows[rows.len() - 2].0.clone(), value: None };
+        let revision = disk.revision().unwrap();
+        disk.commit(&Batch { writes: vec![lost] }, revision).unwrap();
+        world.restart(0);
+        let before = world.bucket.copy();
+        assert_eq!(world.sync(0).map_err(|error| error.kind()), Err(ErrorKind::LocalStore), "ops of {bytes} bytes");
+        assert_eq!(world.bucket.copy(), before);
+    }
+}
