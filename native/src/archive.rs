@@ -1,5 +1,8 @@
 //! A whole vault as one text file: JSON Lines in clear, specified in `docs/ARCHIVE.md`.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 use crate::{Change, Collection, Error, ErrorKind, KeyRange, Kind, Local, Position, Stamp, VaultId, clock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

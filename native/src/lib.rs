@@ -43,6 +43,8 @@ mod vault;
 mod watch;
 
 pub use archive::ArchiveImport;
+#[cfg(fuzzing)]
+pub use archive::fuzzing;
 pub use bytes::Bytes;
 pub use collections::{Changes, Entries, Imported, Importer, Log, Map};
 pub use directory::remove_local;

@@ -1,5 +1,6 @@
 //! `cargo xtask …`: the project's own tasks, with everything they need installed on the way.
 
+mod fuzz;
 mod process;
 mod servers;
 mod sim;
@@ -42,6 +43,16 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<String>,
     },
+    /// Run the fuzzers, all unless some are named, each for a while; what they find is kept in the target folder
+    ///
+    /// Needs a nightly compiler, which rustup installs, and cargo-fuzz, which is built into the cache.
+    Fuzz {
+        /// How long each runs
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1440))]
+        minutes: u32,
+        /// The fuzzers to run
+        target: Vec<String>,
+    },
     /// Run real S3 servers on loopback, each with an empty bucket `tidelock`, while a command runs or until ctrl-c
     Servers {
         /// The servers to run
@@ -61,6 +72,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Task::Test { suite, .. } => test::run(&suite),
+        Task::Fuzz { minutes, target } => fuzz::run(&target, minutes),
         Task::Sim { words } => sim::run(&words),
         Task::Servers { name, command } => servers::run(&name, &command),
     };

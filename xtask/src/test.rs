@@ -78,7 +78,8 @@ pub(crate) fn target_folder() -> Outcome<PathBuf> {
     Ok(program.ancestors().nth(2).ok_or("this program lies in no target folder")?.to_owned())
 }
 
-fn path_with(mut folders: Vec<PathBuf>) -> Outcome<OsString> {
+/// `PATH` with folders before it.
+pub(crate) fn path_with(mut folders: Vec<PathBuf>) -> Outcome<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     folders.extend(std::env::split_paths(&path));
     std::env::join_paths(folders).map_err(|error| format!("PATH can't name the cache: {error}"))

@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 /// How many own manifest hashes are kept, to tell an old one of mine from a foreign one.
 const HASHES_KEPT: usize = 64;
+/// What a sound store counts, and its times, are far below this; from beyond it, counting on would overflow.
+const COUNT_MAX: u64 = u64::MAX >> 8;
 /// Ends the key of a device's lines, beside its row; its manifests' are 1 and 2.
 const FORK_ROW: u8 = 3;
 
@@ -501,7 +503,20 @@ impl Head {
             head.collections
                 .insert(damaged(decode(&key, "a collection"))?, damaged(decode(&value, "a collection's number"))?);
         }
-        Ok(head)
+        let ended = head.counts().any(|count| count > COUNT_MAX) || head.collections.values().any(|n| *n == u32::MAX);
+        match ended {
+            true => Err(local_error(LocalError::Corrupt("a counter is at its end".to_owned()))),
+            false => Ok(head),
+        }
+    }
+
+    /// What this device counts on from. Others' numbers are not its own to bound: they are data.
+    fn counts(&self) -> impl Iterator<Item = u64> {
+        let (clock, published, bucket, meter) = (&self.clock, &self.published, &self.bucket, &self.meter);
+        let own = [clock.n, published.sequence, published.held, published.n, published.tail.from];
+        let polls = [bucket.polls, bucket.repair_due_poll, bucket.checked_ms, bucket.swept_ms, bucket.handed_on_ms];
+        let requests = [meter.get, meter.put, meter.delete, meter.list, meter.head, meter.post];
+        own.into_iter().chain(polls).chain(requests).chain([meter.bytes_sent, meter.bytes_received])
     }
 
     /// What has changed since `before`, as writes.

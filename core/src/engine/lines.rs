@@ -231,10 +231,10 @@ pub(super) fn learn(tx: &mut Tx<'_>, index: &Index) -> Result<bool, Error> {
             return Ok(false);
         }
         let mut trunk_tags = Vec::new();
-        for n in told.before().n + 1..=known.before().n {
+        for n in told.before().n..=known.before().n {
             trunk_tags.push(tags::of(tx, *device, n)?);
         }
-        let mine = |n: u64| trunk_tags.get((n - told.before().n - 1) as usize).copied().flatten();
+        let mine = |n: u64| trunk_tags.get((n - told.before().n) as usize).copied().flatten();
         let Some(joined) = known.join(told, mine) else { return Ok(false) };
         if tx.head.forks.of(*device) != Some(&joined) {
             Arc::make_mut(&mut tx.head.forks).insert(*device, joined);

@@ -11,6 +11,8 @@ mod collect;
 mod devices;
 mod epochs;
 mod evidence;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod head;
 mod leave;
 mod lines;

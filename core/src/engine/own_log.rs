@@ -8,7 +8,7 @@ use super::retired::{self, awaited};
 use super::shared::Shared;
 use super::state::internal;
 use crate::crypto::{ObjectKind, pad_padme};
-use crate::local::{ByteRange, Table};
+use crate::local::{ByteRange, LocalError, Table};
 use crate::replica::{
     Home, Logged, ObjectRef, Run, SEGMENTS_MAX, SegmentRef, SnapshotRef, decode, encode, encode_segment, encode_tail,
     first_tag,
@@ -81,22 +81,28 @@ pub(super) fn drop_log_below(cx: &Shared, identity: &Identity, line: &mut NextLi
     Ok(())
 }
 
-/// Own ops from a number on.
+/// Own ops from a number on: some of those up to `to`, which is not below it.
+///
+/// Without one of them the others would go out under wrong numbers.
 fn read_page(cx: &Shared, from: u64, to: u64) -> Result<Vec<Logged>, Error> {
     let range = ByteRange { start: from.to_be_bytes().to_vec(), end: Some((to + 1).to_be_bytes().to_vec()) };
     let rows = cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(local_error)?;
+    if rows.is_empty() || !rows.iter().zip(from..).all(|((key, _), n)| *key == n.to_be_bytes()) {
+        return Err(hole());
+    }
     rows.iter().map(|(_, op)| damaged(decode(op, "an own op"))).collect()
+}
+
+/// An own op that was numbered is not in the store.
+pub(super) fn hole() -> Error {
+    local_error(LocalError::Corrupt("the log of own ops has a hole".to_owned()))
 }
 
 /// The run from `start` to op `to`, or `None` if it takes more than `bytes_max`.
 pub(super) fn read_ops(cx: &Shared, start: &Start, to: u64, bytes_max: usize) -> Result<Option<Run>, Error> {
     let mut run = Run { from: start.from, before: start.before, base: start.base.clone(), ops: Vec::new() };
     while run.to() < to {
-        let page = read_page(cx, run.to() + 1, to)?;
-        if page.is_empty() {
-            return Err(internal("the log of own ops has a hole"));
-        }
-        run.ops.extend(page);
+        run.ops.extend(read_page(cx, run.to() + 1, to)?);
         if run.ops.len() * 16 > bytes_max {
             return Ok(None); // no op takes less
         }
@@ -104,17 +110,16 @@ pub(super) fn read_ops(cx: &Shared, start: &Start, to: u64, bytes_max: usize) ->
     Ok((encode_tail(&run).len() <= bytes_max).then_some(run))
 }
 
-pub(super) fn pending_bytes(cx: &Shared, start: &Start) -> Result<u64, Error> {
-    let mut from = start.from;
+/// What the ops from `start` to op `to` take, as they are stored.
+pub(super) fn pending_bytes(cx: &Shared, start: &Start, to: u64) -> Result<u64, Error> {
+    let mut range = ByteRange { start: start.from.to_be_bytes().to_vec(), end: Some((to + 1).to_be_bytes().to_vec()) };
     let mut bytes = 0;
     loop {
-        let range = ByteRange { start: from.to_be_bytes().to_vec(), end: None };
         let rows = cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(local_error)?;
-        if rows.is_empty() {
-            return Ok(bytes);
-        }
+        // The next page begins after the last row: a damaged store may have gaps in its numbers.
+        let Some((last, _)) = rows.last() else { return Ok(bytes) };
+        range.start = [last, &[0][..]].concat();
         bytes += rows.iter().map(|(_, op)| op.len() as u64).sum::<u64>();
-        from += rows.len() as u64;
     }
 }
 

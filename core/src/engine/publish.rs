@@ -12,7 +12,7 @@ use super::own_log::{
 use super::pull::Polled;
 use super::shared::Shared;
 use super::state::{Tx, internal};
-use super::{adopt, beacon, evidence, leave, revoked, snapshot};
+use super::{adopt, beacon, evidence, leave, own_log, revoked, snapshot};
 use crate::crypto::{ObjectKind, pad_to_power_of_two};
 use crate::local::{ByteRange, Table};
 use crate::replica::{Line, Logged, Manifest, Run, SEGMENTS_MAX, TAIL_BYTES_MAX, decode};
@@ -144,7 +144,7 @@ async fn prepare(
     mend(cx, identity, &mut line).await?;
     let overflow = read_ops(cx, &line.tail, goal, TAIL_BYTES_MAX)?;
     if overflow.is_none() {
-        let pending_bytes = pending_bytes(cx, &line.tail)?;
+        let pending_bytes = pending_bytes(cx, &line.tail, goal)?;
         let segments_needed = pending_bytes / SEGMENT_PLAIN_BYTES_MAX as u64 + 1 + line.segments.len() as u64;
         snapshot_due |= segments_needed > SEGMENTS_MAX as u64 && snapshot::may_write(cx);
         if !(snapshot_due && segments_needed > SEGMENTS_MAX as u64) {
@@ -196,7 +196,7 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
     let ops = rows.iter().map(|(_, op)| damaged(decode(op, "an own op"))).collect::<Result<Vec<Logged>, Error>>()?;
     let tail = Run { from: line.tail.from, before: line.tail.before, base: line.tail.base.clone(), ops };
     if tail.to() != goal {
-        return Err(internal("the log of own ops has a hole"));
+        return Err(own_log::hole());
     }
     let end = tail.end();
     let mut vector = tx.head.vector();

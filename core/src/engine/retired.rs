@@ -29,7 +29,7 @@ pub(super) enum By {
 
 /// A root record.
 #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
-struct Retired {
+pub(super) struct Retired {
     by: u8,
     at_ms: u64,
 }

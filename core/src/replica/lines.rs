@@ -55,6 +55,9 @@ impl Fork {
     pub(crate) fn join(&self, other: &Self, mine: impl Fn(u64) -> Option<Tag>) -> Option<Self> {
         let mut joined = self.clone();
         if other.trunk < joined.trunk {
+            if mine(other.trunk).is_some_and(|tag| tag != other.before) {
+                return None; // they part lower still
+            }
             // They part lower: what was trunk here belongs to each line.
             let between: Vec<Tag> = (other.trunk + 1..=joined.trunk).map(|n| mine(n).unwrap_or(UNKNOWN)).collect();
             joined.lines.iter_mut().for_each(|line| *line = [between.as_slice(), line].concat());
@@ -248,6 +251,17 @@ mod tests {
         assert!(!fork.insert(vec![tag(257)]), "a line too many");
         assert!(fork.insert(vec![tag(9), tag(1)]), "a line that goes on");
         assert_eq!(decode::<Fork>(&encode(&fork), "a fork").unwrap(), fork);
+    }
+
+    #[test]
+    fn lines_that_part_below_both_trunks_are_not_joined() {
+        let point = |n, number| Point { n, tag: tag(number) };
+        let known = Fork::new(point(2, 2), vec![vec![tag(3)], vec![tag(4)]]);
+        let mine = |n| (n < 3).then(|| tag(n as u16));
+        let lines = || vec![vec![tag(12)], vec![tag(13)]];
+        assert_eq!(known.join(&Fork::new(point(1, 11), lines()), mine), None, "op 1 is another one there");
+        let joined = known.join(&Fork::new(point(1, 1), lines()), mine).unwrap();
+        assert_eq!((joined.before(), joined.lines.len()), (point(1, 1), 4));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use op::{Logged, Op, Run, first_tag};
 pub(crate) use stamp::SUSPICIOUS_AHEAD_MS;
 pub use stamp::Stamp;
 pub use vector::{Context, Dot, Further, Point, Vector};
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use wire::decode_tail;
 pub(crate) use wire::{
     ChunkPart, ChunkRef, DeletionsRef, FRAME_FULL_BYTES, Home, Index, ObjectRef, Row, RowKey, decode, decode_chunk,
