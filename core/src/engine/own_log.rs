@@ -65,12 +65,8 @@ pub(super) fn drop_log_below(cx: &Shared, identity: &Identity, line: &mut NextLi
     if line.segments.is_empty() && line.tail.from <= up_to {
         let mut tail = line.tail.clone();
         let forks = cx.read(|state| state.head.forks.clone());
-        loop {
-            let page = read_page(cx, tail.from, up_to)?;
-            if page.is_empty() {
-                break;
-            }
-            for logged in &page {
+        while tail.from <= up_to {
+            for logged in &read_page(cx, tail.from, up_to)? {
                 tail.before = logged.tag(tail.before);
                 tail.base.join(logged.seen(), &forks);
                 tail.from += 1;

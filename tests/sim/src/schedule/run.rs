@@ -109,6 +109,9 @@ impl<'a> Run<'a> {
         let words = words.into_iter().chain([code]).collect();
         let mut watch = Watch::new(words, witness);
         watch.told = self.tells.is_some().then(Vec::new);
+        for at in 0..self.plan.devices {
+            watch.look(world, at); // what was published so far was not watched
+        }
         world.watch = Some(watch);
         for at in 0..self.plan.devices {
             world.sync(at).map_err(|error| format!("device {at} begins: {error}"))?;
