@@ -89,10 +89,7 @@ async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<
     epochs::turn_again(cx)?;
     epochs::hand_on(cx).await?;
     if full {
-        cx.step(|tx| {
-            carry::look(tx);
-            Ok(())
-        })?;
+        cx.step(carry::look)?;
         collect::tombstones(cx).await?;
     }
     if scope.push {

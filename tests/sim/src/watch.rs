@@ -33,6 +33,8 @@ pub struct Watch {
     sequences: BTreeMap<String, (u64, Hash)>,
     /// Every sealed form in which a sequence was PUT, by device and sequence.
     sealed: BTreeMap<(DeviceId, u64), Vec<Bytes>>,
+    /// Sequences that were found to have arrived; each is looked for once, for it may be PUT again.
+    arrived: BTreeSet<(DeviceId, u64)>,
     /// Not before this time, said the server: by device, method and key.
     waits: BTreeMap<(usize, String, String), u64>,
     held: BTreeMap<usize, Held>,
@@ -173,7 +175,10 @@ impl Watch {
         }
         if let (Some(own), true) = (status.device, status.sequence > 0 && status.pending == 0) {
             let arrived = |sealed: &Bytes| world.bucket.manifests.iter().rev().any(|(_, bytes)| bytes == sealed);
-            let stored = self.sealed.get(&(own, status.sequence)).is_none_or(|sealed| sealed.iter().any(arrived));
+            let published = (own, status.sequence);
+            let stored = self.arrived.contains(&published)
+                || self.sealed.get(&published).is_none_or(|sealed| sealed.iter().any(arrived));
+            self.arrived.insert(published);
             // Where somebody else answers for the server, nobody can know.
             if !stored && world.hazards.faults.counts.of(Fault::HtmlPage) == 0 {
                 self.wrong(format!(
