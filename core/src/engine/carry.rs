@@ -2,28 +2,17 @@
 //! in a snapshot. Whoever wrote it may be gone: a copy that its twin overwrote, or a device that was rolled back.
 
 use super::head::{Head, Log, Peer};
-use super::lines;
 use super::state::Tx;
+use crate::DeviceId;
 use crate::replica::{Dot, Point, SnapshotRef};
-use crate::{DeviceId, Error};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// After a full check: what stands nowhere now and stood nowhere at the check before is to be carried.
-pub(super) fn look(tx: &mut Tx<'_>) -> Result<(), Error> {
+pub(super) fn look(tx: &mut Tx<'_>) {
     let uncovered = uncovered(tx.head);
     let bucket = &mut tx.head.bucket;
     bucket.carry = uncovered.intersection(&bucket.uncovered).copied().collect();
     bucket.uncovered = uncovered;
-    for device in bucket.carry.iter().map(|end| end.device).collect::<BTreeSet<_>>() {
-        // Who holds another part of this line, of a store that was put back for one, could not place its end by a number.
-        let end = tx.head.peers.get(&device).map_or(0, |peer| peer.n);
-        if end > 0 && tx.head.forks.of(device).is_none() {
-            let line = lines::told(tx, device, end)?;
-            Arc::make_mut(&mut tx.head.forks).insert(device, line);
-        }
-    }
-    Ok(())
 }
 
 /// Whether something that was to be carried still stands nowhere.

@@ -2,7 +2,7 @@
 //! names; nothing is issued again.
 
 use super::head::{Bucket, Clock, Identity, Peer};
-use super::lines::{forked, told};
+use super::lines::{forked, of_left};
 use super::member::{introduce, names};
 use super::shared::Shared;
 use super::slots::put_slot;
@@ -38,7 +38,7 @@ pub(super) async fn leave(cx: &Shared, old: &Arc<Identity>) -> Result<Error, Err
                 tx.set(Table::Ops, row, None);
             }
             tx.set(Table::Head, b"manifest".to_vec(), None);
-            let lines = told(tx, old.device, tx.head.clock.n)?;
+            let lines = of_left(tx, old.device)?;
             let head = &mut *tx.head;
             Arc::make_mut(&mut head.forks).insert(old.device, lines);
             let Clock { n, tag, stamp, .. } = head.clock;

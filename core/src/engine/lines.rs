@@ -261,13 +261,13 @@ fn learn_first(tx: &Tx<'_>, device: DeviceId, told: &Fork) -> Result<Option<Fork
     Ok(fork.insert(mine).then_some(fork))
 }
 
-/// How many tags of a line that no log tells are told in snapshots: forks before that can't be placed by who had not read them.
-const TOLD_TAGS_MAX: u64 = 65_536;
+/// How many tags of a left id are told in snapshots: forks before that can't be placed by who had not read them.
+const LEFT_TAGS_MAX: u64 = 65_536;
 
-/// The line of a device up to an op, to be told in snapshots because no log is going to tell it: of an id that this store is
-/// about to leave, or of a device whose log stands nowhere any more.
-pub(super) fn told(tx: &Tx<'_>, device: DeviceId, end: u64) -> Result<Fork, Error> {
-    let trunk = end.saturating_sub(TOLD_TAGS_MAX);
+/// The lines of the id that this store is about to leave: its own one.
+pub(super) fn of_left(tx: &Tx<'_>, device: DeviceId) -> Result<Fork, Error> {
+    let end = tx.head.clock.n;
+    let trunk = end.saturating_sub(LEFT_TAGS_MAX);
     let before = if trunk == 0 { first_tag(device) } else { tags::of(tx, device, trunk)?.unwrap_or(UNKNOWN) };
     let mut line = Vec::new();
     for n in trunk + 1..=end {

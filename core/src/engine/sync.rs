@@ -89,7 +89,10 @@ async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<
     epochs::turn_again(cx)?;
     epochs::hand_on(cx).await?;
     if full {
-        cx.step(carry::look)?;
+        cx.step(|tx| {
+            carry::look(tx);
+            Ok(())
+        })?;
         collect::tombstones(cx).await?;
     }
     if scope.push {
