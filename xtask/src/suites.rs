@@ -84,7 +84,7 @@ pub(crate) const SUITES: &[Suite] = &[
         needs: &[C_COMPILER, WASM, NODE],
         steps: &[
             step("cargo test --no-fail-fast --package tidelock-sim"),
-            step("cargo run --quiet --package tidelock-sim --bin sim -- --seeds 1000 --twice 100"),
+            step("cargo run --quiet --package tidelock-sim --bin sim -- --seeds 5000 --twice 100"),
             step("cargo build --package tidelock-sim --example seeds --target wasm32-unknown-unknown"),
             step("node tests/sim/wasm/hashes.mjs 50"),
             step("cargo run --quiet --package xtask -- sim --planted table"),

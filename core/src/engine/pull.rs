@@ -296,6 +296,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
                 tx.head.peer_mut(id).debt = Some(debt);
             }
             let peer = &tx.head.peers[&id];
+            let parts = tx.head.forks.parts(id);
             // Late is not lost: what could not be had several times is named, for its author to mend.
             let patient = peer.debt.is_none_or(|debt| debt.tries < TRIES_BEFORE_DAMAGED);
             let tried =
@@ -312,7 +313,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
                 .chain(below)
                 .chain(snapped)
                 .chain(known)
-                .filter(|damaged| (damaged.from..=damaged.to).any(|n| !peer.has_number(n)))
+                .filter(|damaged| parts || (damaged.from..=damaged.to).any(|n| !peer.has_number(n)))
                 .collect();
             if peer.damaged != lost {
                 tx.head.peer_mut(id).damaged = lost;
@@ -326,10 +327,11 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
 fn in_lost_snapshots(head: &Head, id: DeviceId) -> Option<Damaged> {
     head.bucket.snapshot_debt.filter(|debt| debt.tries >= TRIES_BEFORE_DAMAGED)?;
     let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
-    let named = counting.filter_map(|(_, peer)| peer.snapshot.as_ref());
-    let to = named.map(|named| named.vector.n(id)).max()?;
-    let from = head.peers[&id].n + 1;
-    (from <= to).then_some(Damaged { device: id, from, to })
+    let named = counting.filter_map(|(_, peer)| peer.snapshot.as_ref()).flat_map(|named| named.vector.points(id));
+    let missed = named.filter(|point| !head.has_op(id, *point)).max_by_key(|point| point.n)?;
+    // A line that parts from those applied here is missed from there on.
+    let shared = head.peers[&id].points().map(|point| head.forks.shared(id, point, missed)).max();
+    Some(Damaged { device: id, from: shared.unwrap_or(0) + 1, to: missed.n })
 }
 
 /// Segments of the devices behind, with ops not yet applied: fetched several at a time, applied as they come.

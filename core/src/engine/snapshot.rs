@@ -77,7 +77,9 @@ fn is_missed(head: &Head) -> bool {
     let named = newest(head);
     complaints(head).any(|missed| {
         let in_none = named.is_none_or(|named| named.vector.n(missed.device) < missed.to);
-        held.n(missed.device) >= missed.to && (is_in_no_log(head, missed) || (in_none && !is_own(head, missed)))
+        let is_here = held.n(missed.device) >= missed.to
+            && head.peers.get(&missed.device).is_none_or(|peer| peer.damaged.is_empty());
+        is_here && (is_in_no_log(head, missed) || (in_none && !is_own(head, missed)))
     })
 }
 
@@ -101,13 +103,17 @@ fn is_own(head: &Head, missed: &Damaged) -> bool {
     head.identity.as_ref().is_some_and(|identity| identity.device == missed.device)
 }
 
-/// Whether what is missed is below a device's log, or beyond what its manifest in the bucket publishes.
+/// Whether what is missed is below a device's log, or beyond what its manifest in the bucket publishes. Of a device that has
+/// several lines, it may be on another than its log.
 fn is_in_no_log(head: &Head, missed: &Damaged) -> bool {
     let published = &head.published;
     if is_own(head, missed) {
         return missed.from < published.segments.first().map_or(published.tail.from, |first| first.start.from);
     }
     let Some(peer) = head.peers.get(&missed.device) else { return true };
+    if head.forks.parts(missed.device) {
+        return true;
+    }
     let log = peer.twin.as_ref().unwrap_or(&peer.log);
     missed.from < log.from() || missed.to > log.end.n
 }

@@ -41,6 +41,11 @@ fn begins(one: &[Tag], other: &[Tag]) -> bool {
     one.iter().zip(other).all(|(a, b)| a == b || *a == UNKNOWN || *b == UNKNOWN)
 }
 
+/// How far two lines are the same ops, by the last tag that both have.
+fn same(one: &[Tag], other: &[Tag]) -> usize {
+    one.iter().zip(other).rposition(|(a, b)| a == b && *a != UNKNOWN).map_or(0, |at| at + 1)
+}
+
 /// Stands for a tag that is not known.
 pub(crate) const UNKNOWN: Tag = Tag([0; 8]);
 
@@ -85,7 +90,8 @@ impl Fork {
     #[must_use]
     pub(crate) fn insert(&mut self, tags: Vec<Tag>) -> bool {
         let full = self.lines.len() == LINES_MAX;
-        match self.lines.iter_mut().find(|line| begins(line, &tags)) {
+        // Of several that it may be, the one whose tags it shares furthest: tags rest on those before them.
+        match self.lines.iter_mut().filter(|line| begins(line, &tags)).max_by_key(|line| same(line, &tags)) {
             Some(line) => {
                 for (known, told) in line.iter_mut().zip(&tags).filter(|(known, _)| **known == UNKNOWN) {
                     *known = *told;
@@ -204,6 +210,11 @@ impl Forks {
         n <= tip.n && (planted!(PlainDots) || self.0.get(&device).is_none_or(|fork| fork.reaches(tip, n, tag)))
     }
 
+    /// Whether a device is known to have several lines.
+    pub(crate) fn parts(&self, device: DeviceId) -> bool {
+        self.of(device).is_some_and(Fork::parts)
+    }
+
     /// Whether an op is on a line that is known here.
     pub(crate) fn places(&self, device: DeviceId, point: Point) -> bool {
         self.0.get(&device).is_none_or(|fork| point.n <= fork.trunk || fork.lines_with(point).next().is_some())
@@ -251,6 +262,14 @@ mod tests {
         assert!(!fork.insert(vec![tag(257)]), "a line too many");
         assert!(fork.insert(vec![tag(9), tag(1)]), "a line that goes on");
         assert_eq!(decode::<Fork>(&encode(&fork), "a fork").unwrap(), fork);
+    }
+
+    #[test]
+    fn a_line_known_by_its_end_is_the_one_that_has_that_end() {
+        let mut fork = Fork::new(Point { n: 1, tag: tag(0) }, vec![vec![tag(1), tag(2)], vec![tag(1), tag(3), tag(4)]]);
+        let known = fork.clone();
+        assert!(fork.insert(vec![UNKNOWN, UNKNOWN, tag(4)]));
+        assert_eq!(fork, known, "it is the second: the first ends earlier, and might have gone on to anything");
     }
 
     #[test]
