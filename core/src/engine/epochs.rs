@@ -82,7 +82,7 @@ pub(super) async fn learn(cx: &Shared, identity: &Identity, unknown: EpochId) ->
     let locked_out = || {
         Error::new(ErrorKind::Closed, "the vault has new keys, and none of them for this device")
             .on(path.clone())
-            .next_step("if it was not revoked, `join` again with the recovery code: nothing here is lost")
+            .next_step("if it was not revoked: `export` what is here, `reset`, and `join` again with the recovery code")
     };
     let Some(sealed) = get_slot(cx, &path).await? else { return Err(locked_out()) };
     let payload = open_slot(&opener, identity.vault, identity.header, &sealed).map_err(|_| locked_out())?;

@@ -16,7 +16,8 @@ use crate::s3::ETag;
 use crate::{DeviceId, Error, ErrorKind, ObjectId};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 /// A reading lower than verified is reported as a rollback once it has lasted this long.
@@ -251,6 +252,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
     merge::finish_partial(cx, identity, report).await?;
     let mut refused = BTreeSet::new();
     let mut unreadable = BTreeSet::new();
+    let mut tails = BTreeMap::new();
     loop {
         let mut moved = false;
         if cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable)) {
@@ -263,8 +265,11 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         });
         moved |= take_segments(cx, identity, &behind, &mut unreadable, report).await?;
         for device in behind {
-            for tail in stored_tails(cx, device)? {
-                moved |= apply_whole(cx, device, &tail, report).await?;
+            if let Entry::Vacant(unread) = tails.entry(device) {
+                unread.insert(stored_tails(cx, device)?);
+            }
+            for tail in &tails[&device] {
+                moved |= apply_whole(cx, device, tail, report).await?;
             }
         }
         // What just turned out to wait for more than the logs have may be in a snapshot.
