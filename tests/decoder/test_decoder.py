@@ -213,6 +213,24 @@ def test_a_prefix_of_an_s3_server(tmp_path: Path) -> None:
     assert decode(copied, code) == decode(here, code)
 
 
+def test_the_demos_bucket(tmp_path: Path) -> None:
+    """Two devices of one process made it, and one that joins now holds what the decoder reads."""
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    words: list[str | Path] = [household.command(), "demo", "--json", "--store", f"file://{bucket}"]
+    told = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
+    assert told["failed"] == []
+    code_file = tmp_path / "code"
+    code_file.write_text(told["recovery_code"] + "\n")
+    device = Device(tmp_path / "local")
+    device.run("join", "--store", f"file://{bucket}", "--name", "third", "--secret-file", str(code_file))
+    device.run("sync")
+    state = decode(bucket, told["recovery_code"])
+    assert [d["name"] for d in state["devices"].values()].count("third") == 1 and len(state["devices"]) == 3
+    assert {"milk", "tent", "eggs"} <= set(state["maps"]["notes"])
+    assert_agrees(device, state)
+
+
 def test_the_small_vault_has_one_of_everything(home: Home) -> None:
     vault, state = opened(home("small")), decode(home("small").bucket, home("small").code)
     assert any(isinstance(op, Void) for runs in vault.runs.values() for _, run in runs for op in run.ops)

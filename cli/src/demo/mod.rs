@@ -27,6 +27,7 @@ pub(crate) async fn run(output: Output, store: Option<String>) -> Result {
         }
     };
     let mut stage = Stage::new(output, folder.path().to_owned(), store, credentials);
+    stage.stays = embedded.is_none();
     story::tell(&mut stage).await?;
     drop(embedded);
     stage.end()

@@ -12,6 +12,9 @@ pub(super) struct Stage {
     folder: PathBuf,
     store: String,
     credentials: CredentialSource,
+    /// The bucket is somebody's, and outlives the demo.
+    pub(super) stays: bool,
+    code: Option<String>,
     steps: Vec<Value>,
     passed: u32,
     failed: Vec<String>,
@@ -19,7 +22,17 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new(output: Output, folder: PathBuf, store: String, credentials: CredentialSource) -> Self {
-        Self { output, folder, store, credentials, steps: Vec::new(), passed: 0, failed: Vec::new() }
+        Self {
+            output,
+            folder,
+            store,
+            credentials,
+            stays: false,
+            code: None,
+            steps: Vec::new(),
+            passed: 0,
+            failed: Vec::new(),
+        }
     }
 
     /// The options of a device with a local store of its own.
@@ -33,6 +46,15 @@ impl Stage {
     /// A headline.
     pub(super) fn act(&mut self, title: &str) {
         self.talk(&format!("\n{title}"));
+    }
+
+    /// The vault's recovery code. Told where the bucket stays, so that its owner can join what the demo has made.
+    pub(super) fn recovery_code(&mut self, code: &str) {
+        self.tell("It prints a recovery code, once. Whoever has the code can join; the bucket's provider can't.");
+        if self.stays {
+            self.tell(code);
+            self.code = Some(code.to_owned());
+        }
     }
 
     /// What happens.
@@ -87,7 +109,11 @@ impl Stage {
     pub(super) fn end(mut self) -> Result {
         let failed = std::mem::take(&mut self.failed);
         if self.output.json {
-            self.output.object(&json!({ "steps": self.steps, "passed": self.passed, "failed": failed }))?;
+            let mut told = json!({ "steps": self.steps, "passed": self.passed, "failed": failed });
+            if let Some(code) = self.code.take() {
+                told["recovery_code"] = json!(code);
+            }
+            self.output.object(&told)?;
         } else {
             self.talk(&format!("\n{} checks passed, {} failed", self.passed, failed.len()));
         }

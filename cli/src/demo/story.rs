@@ -18,7 +18,7 @@ pub(super) async fn tell(stage: &mut Stage) -> Result {
     let (laptop, code) = Vault::create(stage.device("laptop")?).await?;
     let meter = laptop.status().await?.meter;
     stage.cost("laptop", "makes the vault", &meter);
-    stage.tell("It prints a recovery code, once. Whoever has the code can join; the bucket's provider can't.");
+    stage.recovery_code(&code.reveal());
 
     stage.act("It takes in a shell history, offline, and syncs");
     let imported = import(&laptop, &commands).await?;

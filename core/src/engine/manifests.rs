@@ -214,7 +214,8 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
 }
 
 fn log_of(manifest: &Manifest) -> Log {
-    let end = manifest.line.tail.end();
+    // A verified one's vector ends where its tail does, which is slow to count again.
+    let end = manifest.vector.point(manifest.device).unwrap_or_else(|| manifest.line.tail.end());
     Log {
         end: Point2 { n: end.n, tag: end.tag },
         segments: manifest.line.segments.clone(),
@@ -232,13 +233,17 @@ fn manifest_row(device: DeviceId, which: u8) -> Vec<u8> {
     [&device.0[..], &[which]].concat()
 }
 
-/// The tails of a device's newest verified manifest, and of the one that stands in its place.
-pub(super) fn stored_tails(cx: &Shared, device: DeviceId) -> Result<Vec<Run>, Error> {
+/// The tails of a device's newest verified manifest, and of the one that stands in its place. One that was `read` just now
+/// has been verified already.
+pub(super) fn stored_tails(cx: &Shared, device: DeviceId, read: &Read) -> Result<Vec<Run>, Error> {
     let mut tails = Vec::new();
     for which in [NEWEST, TWIN] {
         let key = manifest_row(device, which);
         if let Some(signed) = cx.read(|state| state.local.get(Table::Devices, &key)).map_err(local_error)? {
-            tails.push(damaged(Manifest::verify(&signed))?.0.line.tail);
+            tails.push(match read.get(&device) {
+                Some(fresh) if fresh.signed == signed => fresh.manifest.line.tail.clone(),
+                _ => damaged(Manifest::verify(&signed))?.0.line.tail,
+            });
         }
     }
     Ok(tails)

@@ -4,7 +4,7 @@ use super::api::{Phase, SyncReport};
 use super::apply::{Applied, Place, apply_run, suspicious_stamp};
 use super::head::{Debt, Head, Identity, Peer, Stopped};
 use super::lines::forked;
-use super::manifests::{accept_listed, read_manifests, settle_manifests, stored_tails};
+use super::manifests::{Read, accept_listed, read_manifests, settle_manifests, stored_tails};
 use super::objects::{Found, Opened, beacon_path, segment_path};
 use super::retired::{self, awaited};
 use super::shared::Shared;
@@ -140,10 +140,10 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
     cx.step(|tx| settle_manifests(tx, &shown, &to_read, &read))?;
     check_not_revoked(cx)?;
 
-    take_ops(cx, &identity, report).await?;
+    take_ops(cx, &identity, &read, report).await?;
     if cx.step(|tx| accept_listed(tx, &read))? {
         check_not_revoked(cx)?;
-        take_ops(cx, &identity, report).await?; // devices that were listed by what came just now
+        take_ops(cx, &identity, &read, report).await?; // devices that were listed by what came just now
     }
     if new_keys(cx, looked, report).await? {
         return Ok(None);
@@ -248,7 +248,7 @@ fn report_debts(cx: &Shared, report: &mut SyncReport) {
 }
 
 /// Applies everything that the verified manifests publish and that can be had. What cannot becomes a debt.
-async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &mut SyncReport) -> Result<(), Error> {
     merge::finish_partial(cx, identity, report).await?;
     let mut refused = BTreeSet::new();
     let mut unreadable = BTreeSet::new();
@@ -266,7 +266,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport
         moved |= take_segments(cx, identity, &behind, &mut unreadable, report).await?;
         for device in behind {
             if let Entry::Vacant(unread) = tails.entry(device) {
-                unread.insert(stored_tails(cx, device)?);
+                unread.insert(stored_tails(cx, device, read)?);
             }
             for tail in &tails[&device] {
                 moved |= apply_whole(cx, device, tail, report).await?;

@@ -342,7 +342,9 @@ impl Device {
             self.trace.update(format!("{commit:?}\n").as_bytes());
             for page in pages {
                 self.trace.update(&page.id.to_le_bytes());
-                self.trace.update(page.bytes.as_deref().unwrap_or_default());
+                // A page ends in the hash of what it holds.
+                let tail = page.bytes.as_deref().and_then(|bytes| bytes.last_chunk::<32>());
+                self.trace.update(tail.map_or(&[], |hash| hash));
             }
             return;
         }
