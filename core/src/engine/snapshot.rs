@@ -77,9 +77,12 @@ fn is_missed(head: &Head) -> bool {
     let named = newest(head);
     complaints(head).any(|missed| {
         let in_none = named.is_none_or(|named| named.vector.n(missed.device) < missed.to);
-        let is_here = held.n(missed.device) >= missed.to
-            && head.peers.get(&missed.device).is_none_or(|peer| peer.damaged.is_empty());
-        is_here && (is_in_no_log(head, missed) || (in_none && !is_own(head, missed)))
+        // Numbers don't say which line is missed: who misses one of them too has nothing to give.
+        let is_here = !head.forks.parts(missed.device)
+            || head.peers.get(&missed.device).is_none_or(|peer| peer.damaged.is_empty());
+        held.n(missed.device) >= missed.to
+            && is_here
+            && (is_in_no_log(head, missed) || (in_none && !is_own(head, missed)))
     })
 }
 
