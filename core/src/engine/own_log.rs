@@ -8,7 +8,7 @@ use super::retired::{self, awaited};
 use super::shared::Shared;
 use super::state::internal;
 use crate::crypto::{ObjectKind, pad_padme};
-use crate::local::{ByteRange, LocalError, Table};
+use crate::local::{ByteRange, LocalError, Row, Table};
 use crate::replica::{
     Home, Logged, ObjectRef, Run, SEGMENTS_MAX, SegmentRef, SnapshotRef, decode, encode, encode_segment, encode_tail,
     first_tag,
@@ -78,12 +78,18 @@ pub(super) fn drop_log_below(cx: &Shared, identity: &Identity, line: &mut NextLi
 }
 
 /// Own ops from a number on: some of those up to `to`, which is not below it.
-///
-/// Without one of them the others would go out under wrong numbers.
 fn read_page(cx: &Shared, from: u64, to: u64) -> Result<Vec<Logged>, Error> {
     let range = ByteRange { start: from.to_be_bytes().to_vec(), end: Some((to + 1).to_be_bytes().to_vec()) };
     let rows = cx.read(|state| state.local.list(Table::Ops, &range, OPS_PER_PAGE)).map_err(local_error)?;
-    if rows.is_empty() || !rows.iter().zip(from..).all(|((key, _), n)| *key == n.to_be_bytes()) {
+    if rows.is_empty() {
+        return Err(hole());
+    }
+    decode_ops(&rows, from)
+}
+
+/// The own ops in rows, from a number on. Without one of them the others would go out under wrong numbers.
+pub(super) fn decode_ops(rows: &[Row], from: u64) -> Result<Vec<Logged>, Error> {
+    if !rows.iter().zip(from..).all(|((key, _), n)| *key == n.to_be_bytes()) {
         return Err(hole());
     }
     rows.iter().map(|(_, op)| damaged(decode(op, "an own op"))).collect()

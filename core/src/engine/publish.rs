@@ -15,7 +15,7 @@ use super::state::{Tx, internal};
 use super::{adopt, beacon, evidence, leave, own_log, revoked, snapshot};
 use crate::crypto::{ObjectKind, pad_to_power_of_two};
 use crate::local::{ByteRange, Table};
-use crate::replica::{Line, Logged, Manifest, Run, SEGMENTS_MAX, TAIL_BYTES_MAX, decode};
+use crate::replica::{Line, Manifest, Run, SEGMENTS_MAX, TAIL_BYTES_MAX};
 use crate::s3::{Answer, Call, Condition, ETag};
 use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId};
 use bytes::Bytes;
@@ -193,7 +193,7 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
             ByteRange { start: line.tail.from.to_be_bytes().to_vec(), end: Some((goal + 1).to_be_bytes().to_vec()) };
         tx.list(Table::Ops, &range, u32::MAX)?
     };
-    let ops = rows.iter().map(|(_, op)| damaged(decode(op, "an own op"))).collect::<Result<Vec<Logged>, Error>>()?;
+    let ops = own_log::decode_ops(&rows, line.tail.from)?;
     let tail = Run { from: line.tail.from, before: line.tail.before, base: line.tail.base.clone(), ops };
     if tail.to() != goal {
         return Err(own_log::hole());
