@@ -16,8 +16,7 @@ use crate::s3::ETag;
 use crate::{DeviceId, Error, ErrorKind, ObjectId};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A reading lower than verified is reported as a rollback once it has lasted this long.
@@ -252,7 +251,6 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
     merge::finish_partial(cx, identity, report).await?;
     let mut refused = BTreeSet::new();
     let mut unreadable = BTreeSet::new();
-    let mut tails = BTreeMap::new();
     loop {
         let mut moved = false;
         if cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable)) {
@@ -265,11 +263,8 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
         });
         moved |= take_segments(cx, identity, &behind, &mut unreadable, report).await?;
         for device in behind {
-            if let Entry::Vacant(unread) = tails.entry(device) {
-                unread.insert(stored_tails(cx, device, read)?);
-            }
-            for tail in &tails[&device] {
-                moved |= apply_whole(cx, device, tail, report).await?;
+            for tail in stored_tails(cx, device, read)? {
+                moved |= apply_whole(cx, device, &tail, report).await?;
             }
         }
         // What just turned out to wait for more than the logs have may be in a snapshot.
