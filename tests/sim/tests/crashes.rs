@@ -188,9 +188,8 @@ fn retired(world: &mut World) {
 
 fn keys_turned(world: &mut World) {
     small_writes(world);
-    if let Outcome::RecoveryCodeReplaced { recovery_code } = world.run(0, Operation::ReplaceRecoveryCode).unwrap() {
-        world.code = Some(recovery_code);
-    }
+    let outcome = world.run(0, Operation::ReplaceRecoveryCode).unwrap();
+    took(world, outcome);
 }
 
 fn newcomer(world: &mut World) {

@@ -1,6 +1,9 @@
 //! The world: devices, a bucket and a scheduler that lets one thing happen at a time. *Safety* under faults, then the
 //! world heals and *liveness* is demanded: everybody holds what the oracle says.
 
+mod held;
+mod writes;
+
 use crate::bucket::{Bucket, Faults};
 use crate::device::{Device, Disk, Moment};
 use crate::hazards::Hazards;
@@ -8,11 +11,11 @@ use crate::oracle::{Fact, Oracle};
 use crate::random::Random;
 use crate::watch::Watch;
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use tidelock_core::s3::StoreUri;
 use tidelock_core::{
-    Change, Collection, CommitId, Config, DeviceId, Error, ErrorKind, Hash, KeyRange, Now, OpId, Operation, Outcome,
-    Request, RequestId, Secret, SyncReport, TransportFailure,
+    Collection, CommitId, Config, DeviceId, Error, ErrorKind, Hash, Now, OpId, Operation, Outcome, Request, RequestId,
+    Secret, SyncReport, TransportFailure,
 };
 
 /// 2026-01-01.
@@ -388,161 +391,6 @@ impl World {
         }
     }
 
-    /// A value nobody else writes.
-    pub fn value(&mut self) -> String {
-        self.values += 1;
-        format!("value {}", self.values)
-    }
-
-    /// A value nobody else writes, of so many bytes that do not compress well.
-    pub fn big_value(&mut self, bytes: usize) -> String {
-        let mut value = self.value() + " ";
-        while value.len() < bytes {
-            value += &format!("{:016x}", self.random.bits());
-        }
-        value
-    }
-
-    /// The values that stand at a key of the map on a device.
-    pub fn standing(&self, at: usize, key: &str) -> BTreeSet<String> {
-        let engine = &self.devices[at].engine;
-        let mut values = BTreeSet::new();
-        if let Some(record) = engine.get(&Self::map(), key).expect("the disk is sound") {
-            values.insert(text(&record.value));
-            if record.siblings > 0 {
-                let all = engine.conflicts(None, 10_000).expect("the disk is sound");
-                let here = all.into_iter().filter(|conflict| conflict.collection == Self::map() && conflict.key == key);
-                values.extend(
-                    here.flat_map(|conflict| conflict.versions).filter_map(|version| version.value).map(|v| text(&v)),
-                );
-            }
-        }
-        values
-    }
-
-    /// A put of a new value, told to the oracle.
-    pub fn put(&mut self, at: usize, key: &str) -> String {
-        let value = self.value();
-        self.put_value(at, key, &value);
-        value
-    }
-
-    /// A put, told to the oracle.
-    pub fn put_value(&mut self, at: usize, key: &str, value: &str) {
-        let standing = self.standing(at, key);
-        let bytes = Bytes::from(value.to_owned());
-        let change = Change::Put { collection: Self::map(), key: key.to_owned(), value: bytes };
-        if let Some((_, commit)) = self.write(at, change) {
-            self.tell(at, commit, Fact::Put { key: key.to_owned(), value: value.to_owned(), standing });
-        }
-    }
-
-    /// Ends a conflict, and tells the oracle.
-    pub fn resolve(&mut self, at: usize, key: &str, value: Option<&str>) {
-        let standing = self.standing(at, key);
-        let bytes = value.map(|value| Bytes::from(value.to_owned()));
-        let written = self.write(at, Change::Resolve { collection: Self::map(), key: key.to_owned(), value: bytes });
-        let Some((_, commit)) = written else { return };
-        let key = key.to_owned();
-        let fact = match value {
-            Some(value) => Fact::Put { key, value: value.to_owned(), standing },
-            None => Fact::Delete { key, standing },
-        };
-        self.tell(at, commit, fact);
-    }
-
-    /// A delete, told to the oracle.
-    pub fn delete(&mut self, at: usize, key: &str) {
-        let standing = self.standing(at, key);
-        let change = Change::Delete { collection: Self::map(), key: key.to_owned() };
-        if let Some((_, commit)) = self.write(at, change) {
-            self.tell(at, commit, Fact::Delete { key: key.to_owned(), standing });
-        }
-    }
-
-    /// An entry of the log, told to the oracle.
-    pub fn append(&mut self, at: usize) -> Option<String> {
-        let value = self.value();
-        let change = Change::Append { collection: Self::log(), value: Bytes::from(value.clone()) };
-        let (key, commit) = self.write(at, change)?;
-        self.tell(at, commit, Fact::Append { key: key.clone(), value });
-        Some(key)
-    }
-
-    /// Imports an entry, told to the oracle; gives its key.
-    pub fn import(&mut self, at: usize, unix_ms: u64, value: &str) -> Option<String> {
-        let (source, bytes) = ("a file".to_owned(), Bytes::from(value.to_owned()));
-        let change = Change::Import { collection: Self::log(), source, unix_ms, repeat: 0, value: bytes };
-        let (key, commit) = self.write(at, change)?;
-        self.tell(at, commit, Fact::Append { key: key.clone(), value: value.to_owned() });
-        Some(key)
-    }
-
-    /// Deletes an entry of the log, told to the oracle.
-    pub fn delete_entry(&mut self, at: usize, key: &str) {
-        let change = Change::Delete { collection: Self::log(), key: key.to_owned() };
-        if let Some((_, commit)) = self.write(at, change) {
-            self.tell(at, commit, Fact::DeleteEntry { key: key.to_owned() });
-        }
-    }
-
-    /// Deletes some entry that the device holds, if it holds one.
-    pub fn delete_some_entry(&mut self, at: usize) {
-        let keys: Vec<String> = self.log_of(at).into_keys().collect();
-        if !keys.is_empty() {
-            let key = keys[self.random.below(keys.len() as u64) as usize].clone();
-            self.delete_entry(at, &key);
-        }
-    }
-
-    /// One change; gives its key and commit, or `None` if the device was killed before it was committed, or its disk was
-    /// full: then it is no fact.
-    fn write(&mut self, at: usize, change: Change) -> Option<(String, CommitId)> {
-        self.read_clock(at);
-        let now = self.devices[at].now(self.now_ms);
-        let written = self.devices[at].engine.write(&[change], now);
-        if self.devices[at].is_killed() {
-            self.restart(at);
-            return None;
-        }
-        self.devices[at].drain(self.now_ms);
-        match written {
-            Ok(written) => written.keys.into_iter().next().map(|key| (key, written.commit)),
-            Err(error) if error.kind() == ErrorKind::LocalStore => None,
-            Err(error) => panic!("a valid change was refused: {error}"),
-        }
-    }
-
-    /// What a device holds of the map.
-    pub fn map_of(&self, at: usize) -> BTreeMap<String, BTreeSet<String>> {
-        let values = self.entries(at, &Self::map()).into_iter();
-        let mut map: BTreeMap<_, _> = values.map(|(key, value)| (key, BTreeSet::from([value]))).collect();
-        for conflict in self.devices[at].engine.conflicts(None, 10_000).expect("the disk is sound") {
-            if conflict.collection == Self::map()
-                && let Some(values) = map.get_mut(&conflict.key)
-            {
-                values.extend(conflict.versions.into_iter().filter_map(|version| version.value).map(|v| text(&v)));
-            }
-        }
-        map
-    }
-
-    /// What a device holds of the log.
-    pub fn log_of(&self, at: usize) -> BTreeMap<String, String> {
-        self.entries(at, &Self::log())
-    }
-
-    fn entries(&self, at: usize, collection: &Collection) -> BTreeMap<String, String> {
-        let mut all = BTreeMap::new();
-        let mut range = KeyRange::default();
-        loop {
-            let page = self.devices[at].engine.list(collection, &range, 500).expect("the disk is sound");
-            let Some(last) = page.last() else { return all };
-            range.start = format!("{}\0", last.key);
-            all.extend(page.into_iter().map(|entry| (entry.key, text(&entry.record.value))));
-        }
-    }
-
     /// The world heals: nothing is lost, late or hidden any more, and everybody syncs until everybody is in step.
     ///
     /// # Errors
@@ -562,49 +410,6 @@ impl World {
         Ok(())
     }
 
-    /// Everybody holds what the oracle says.
-    ///
-    /// # Errors
-    /// Who does not, and what.
-    pub fn check(&self) -> Result<(), String> {
-        (0..self.devices.len()).filter(|at| !self.gone.contains(at)).try_for_each(|at| self.check_one(at))
-    }
-
-    /// One device holds what the oracle says.
-    ///
-    /// # Errors
-    /// What it holds instead.
-    pub fn check_one(&self, at: usize) -> Result<(), String> {
-        let (map, log) = (self.oracle.map(), self.oracle.log());
-        let held = self.map_of(at);
-        if held != map {
-            return Err(format!("device {at} holds the map {}, the oracle says {}", short(&held), short(&map)));
-        }
-        let held = self.log_of(at);
-        if held != log {
-            return Err(format!("device {at} holds the log {}, the oracle says {}", short(&held), short(&log)));
-        }
-        Ok(())
-    }
-
-    /// Everybody holds the same, whatever that is.
-    ///
-    /// # Errors
-    /// Who does not, and what.
-    pub fn check_alike(&self) -> Result<(), String> {
-        let mut here = (0..self.devices.len()).filter(|at| !self.gone.contains(at));
-        let Some(first) = here.next() else { return Ok(()) };
-        let (map, log) = (self.map_of(first), self.log_of(first));
-        here.try_for_each(|at| {
-            let (other_map, other_log) = (self.map_of(at), self.log_of(at));
-            if (&other_map, &other_log) == (&map, &log) {
-                return Ok(());
-            }
-            let (held, other) = (short(&(&map, &log)), short(&(&other_map, &other_log)));
-            Err(format!("device {first} holds {held}, device {at} {other}"))
-        })
-    }
-
     /// Over every output of every device: the same on every run and every target.
     pub fn trace(&self) -> Hash {
         let all: Vec<u8> = self.devices.iter().flat_map(|device| *device.trace.finalize().as_bytes()).collect();
@@ -617,13 +422,4 @@ fn report(outcome: Outcome) -> SyncReport {
         Outcome::Synced(report) => report,
         other => panic!("a sync ended in {other:?}"),
     }
-}
-
-/// For a message: big values would bury what differs.
-fn short(held: &impl std::fmt::Debug) -> String {
-    format!("{held:?}").split('"').map(|part| part.chars().take(40).collect::<String>()).collect::<Vec<_>>().join("\"")
-}
-
-fn text(bytes: &[u8]) -> String {
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }

@@ -1,0 +1,106 @@
+//! What devices hold, and whether it is what the oracle says.
+
+use super::World;
+use std::collections::{BTreeMap, BTreeSet};
+use tidelock_core::{Collection, KeyRange};
+
+impl World {
+    /// The values that stand at a key of the map on a device.
+    pub fn standing(&self, at: usize, key: &str) -> BTreeSet<String> {
+        let engine = &self.devices[at].engine;
+        let mut values = BTreeSet::new();
+        if let Some(record) = engine.get(&Self::map(), key).expect("the disk is sound") {
+            values.insert(text(&record.value));
+            if record.siblings > 0 {
+                let all = engine.conflicts(None, 10_000).expect("the disk is sound");
+                let here = all.into_iter().filter(|conflict| conflict.collection == Self::map() && conflict.key == key);
+                values.extend(
+                    here.flat_map(|conflict| conflict.versions).filter_map(|version| version.value).map(|v| text(&v)),
+                );
+            }
+        }
+        values
+    }
+
+    /// What a device holds of the map.
+    pub fn map_of(&self, at: usize) -> BTreeMap<String, BTreeSet<String>> {
+        let values = self.entries(at, &Self::map()).into_iter();
+        let mut map: BTreeMap<_, _> = values.map(|(key, value)| (key, BTreeSet::from([value]))).collect();
+        for conflict in self.devices[at].engine.conflicts(None, 10_000).expect("the disk is sound") {
+            if conflict.collection == Self::map()
+                && let Some(values) = map.get_mut(&conflict.key)
+            {
+                values.extend(conflict.versions.into_iter().filter_map(|version| version.value).map(|v| text(&v)));
+            }
+        }
+        map
+    }
+
+    /// What a device holds of the log.
+    pub fn log_of(&self, at: usize) -> BTreeMap<String, String> {
+        self.entries(at, &Self::log())
+    }
+
+    fn entries(&self, at: usize, collection: &Collection) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        let mut range = KeyRange::default();
+        loop {
+            let page = self.devices[at].engine.list(collection, &range, 500).expect("the disk is sound");
+            let Some(last) = page.last() else { return all };
+            range.start = format!("{}\0", last.key);
+            all.extend(page.into_iter().map(|entry| (entry.key, text(&entry.record.value))));
+        }
+    }
+
+    /// Everybody holds what the oracle says.
+    ///
+    /// # Errors
+    /// Who does not, and what.
+    pub fn check(&self) -> Result<(), String> {
+        (0..self.devices.len()).filter(|at| !self.gone.contains(at)).try_for_each(|at| self.check_one(at))
+    }
+
+    /// One device holds what the oracle says.
+    ///
+    /// # Errors
+    /// What it holds instead.
+    pub fn check_one(&self, at: usize) -> Result<(), String> {
+        let (map, log) = (self.oracle.map(), self.oracle.log());
+        let held = self.map_of(at);
+        if held != map {
+            return Err(format!("device {at} holds the map {}, the oracle says {}", short(&held), short(&map)));
+        }
+        let held = self.log_of(at);
+        if held != log {
+            return Err(format!("device {at} holds the log {}, the oracle says {}", short(&held), short(&log)));
+        }
+        Ok(())
+    }
+
+    /// Everybody holds the same, whatever that is.
+    ///
+    /// # Errors
+    /// Who does not, and what.
+    pub fn check_alike(&self) -> Result<(), String> {
+        let mut here = (0..self.devices.len()).filter(|at| !self.gone.contains(at));
+        let Some(first) = here.next() else { return Ok(()) };
+        let (map, log) = (self.map_of(first), self.log_of(first));
+        here.try_for_each(|at| {
+            let (other_map, other_log) = (self.map_of(at), self.log_of(at));
+            if (&other_map, &other_log) == (&map, &log) {
+                return Ok(());
+            }
+            let (held, other) = (short(&(&map, &log)), short(&(&other_map, &other_log)));
+            Err(format!("device {first} holds {held}, device {at} {other}"))
+        })
+    }
+}
+
+/// For a message: big values would bury what differs.
+fn short(held: &impl std::fmt::Debug) -> String {
+    format!("{held:?}").split('"').map(|part| part.chars().take(40).collect::<String>()).collect::<Vec<_>>().join("\"")
+}
+
+fn text(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
+}
