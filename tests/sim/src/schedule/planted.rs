@@ -45,9 +45,5 @@ pub const FOUND: &[(&str, u64)] = &[
 ];
 
 /// Bugs that no seed has found yet.
-pub const NOT_FOUND: &[&str] = &[
-    "tombstone dropped on cover alone",
-    "snapshot while merging",
-    "contexts not joined",
-    "tombstone dropped at once",
-];
+pub const NOT_FOUND: &[&str] =
+    &["tombstone dropped on cover alone", "snapshot while merging", "contexts not joined", "tombstone dropped at once"];
