@@ -16,7 +16,7 @@ const GROUP_SYMBOLS: usize = 4;
 const TEXT_BYTES_MAX: usize = 256;
 
 secret!(/// Opens the vault without any device. Shown once, when the vault is made.
-    RecoveryCode, 20);
+    pub RecoveryCode, 20);
 
 impl RecoveryCode {
     /// A new code, hedged by the device.

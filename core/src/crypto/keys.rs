@@ -17,7 +17,7 @@ const APART_MAX: usize = EPOCHS_MAX / 2;
 
 secret!(/// What all keys of a vault's epoch come from. Whoever holds the newest is the owner.
     #[derive(BorshSerialize, BorshDeserialize)]
-    RootSecret, 32);
+    pub RootSecret, 32);
 
 impl RootSecret {
     /// A new secret, hedged by the device; `context` is what is new about it, such as the epoch.

@@ -3,10 +3,10 @@
 use crate::Hash;
 
 macro_rules! secret {
-    ($(#[$doc:meta])* $name:ident, $bytes:literal) => {
+    ($(#[$doc:meta])* $visibility:vis $name:ident, $bytes:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
-        pub struct $name(pub(in crate::crypto) [u8; $bytes]);
+        $visibility struct $name(pub(in crate::crypto) [u8; $bytes]);
 
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -21,9 +21,9 @@ macro_rules! secret {
 pub(super) use secret;
 
 secret!(/// Seals and opens objects: one per epoch and space, or per `keys/` object.
-    ContentKey, 32);
+    pub ContentKey, 32);
 secret!(/// A key of keyed BLAKE3: blob ids, digests of deleted entries, keys of imported entries. One for each use.
-    HashKey, 32);
+    pub HashKey, 32);
 
 impl HashKey {
     /// Keyed BLAKE3 of `bytes`. A blob's id is this of its plaintext, a digest the first 16 bytes of it.

@@ -120,7 +120,7 @@ impl Opener {
 
     /// A listed device.
     pub fn device(device: &DeviceSecret) -> Self {
-        Self::derived(SlotName::Device(device.device_id()), &device.0, labels::DEVICE_SLOT)
+        Self::derived(SlotName::Device(device.device_id()), &*device.to_bytes(), labels::DEVICE_SLOT)
     }
 
     /// Who it is.

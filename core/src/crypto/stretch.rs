@@ -79,7 +79,7 @@ impl fmt::Debug for StretchRequest {
 const PASSPHRASE_BYTES_MAX: usize = 1024;
 
 secret!(/// A passphrase after [`stretch`].
-    StretchedKey, 32);
+    pub StretchedKey, 32);
 
 /// Runs Argon2id version 1.3. Takes `memory_kib` of memory and, with the default, some tenths of a second.
 ///
