@@ -8,7 +8,7 @@ use crate::world::World;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::s3::Method;
-use tidelock_core::{DeviceId, Hash, Request, Stamp};
+use tidelock_core::{DeviceId, DeviceState, DeviceStatus, Hash, Request, Stamp, Status};
 
 /// Where the salt stands in a sealed object: after magic (4), format, kind, suite, epoch (4 + 8).
 const SALT_AT: usize = 19;
@@ -38,6 +38,8 @@ pub struct Watch {
     /// Not before this time, said the server: by device, method and key.
     waits: BTreeMap<(usize, String, String), u64>,
     held: BTreeMap<usize, Held>,
+    /// What the write of a device under a number replaced: a key, and the values that stood there.
+    replaced: BTreeMap<(DeviceId, u64), (String, BTreeSet<String>)>,
     stamps: BTreeMap<usize, Stamp>,
     clocks: BTreeMap<usize, u64>,
     requests: BTreeMap<usize, u64>,
@@ -67,8 +69,11 @@ impl Watch {
         self.broken.get_or_insert(what);
     }
 
-    /// A device's process ended: what it had not stored may be gone again.
-    pub fn restarted(&mut self, at: usize) {
+    /// A device's process ended: what it had not stored may be gone again. `status` is what it says now.
+    pub fn restarted(&mut self, at: usize, status: &Status) {
+        if let Some(own) = own(status) {
+            self.replaced.retain(|(id, n), _| *id != own.id || *n <= own.applied);
+        }
         self.held.remove(&at);
         self.stamps.remove(&at);
         self.requests.remove(&at);
@@ -206,6 +211,20 @@ impl Watch {
                 wrong = Some(format!("on device {at} {back:.40} is back at {key}"));
             }
         }
+        for device in &status.devices {
+            if device.state == DeviceState::Revoked {
+                continue; // what it wrote later is applied and doesn't count
+            }
+            let applied = self.replaced.range((device.id, 0)..=(device.id, device.applied));
+            for ((_, n), (key, values)) in applied {
+                if let Some(value) = map.get(key).and_then(|standing| values.intersection(standing).next()) {
+                    let id = device.id;
+                    wrong = Some(format!(
+                        "device {at} holds {value:.40} at {key}, and has op {n} of {id} that replaced it"
+                    ));
+                }
+            }
+        }
         held.standing = map;
         let keys: BTreeSet<String> = log.into_keys().collect();
         held.deleted.extend(std::mem::take(&mut held.log).difference(&keys).cloned());
@@ -216,6 +235,16 @@ impl Watch {
         if let Some(what) = wrong {
             self.wrong(what);
         }
+    }
+
+    /// A write of a device at a key where `values` stood, right after it was made.
+    pub fn replaced(&mut self, world: &World, at: usize, key: &str, mut values: BTreeSet<String>) {
+        let Ok(status) = world.devices[at].engine.status() else { return };
+        let Some(own) = own(&status) else { return };
+        // What it had written there before may go out as a void, that replaces nothing: this one does.
+        let before = self.replaced.extract_if((own.id, 0)..=(own.id, u64::MAX), |_, (there, _)| there == key);
+        before.for_each(|(_, (_, older))| values.extend(older));
+        self.replaced.insert((own.id, own.applied), (key.to_owned(), values));
     }
 
     /// A put of a device, right after it was made.
@@ -235,6 +264,10 @@ impl Watch {
             self.wrong(format!("the stamps of device {at} do not rise"));
         }
     }
+}
+
+fn own(status: &Status) -> Option<&DeviceStatus> {
+    status.devices.iter().find(|device| Some(device.id) == status.device)
 }
 
 /// The first of some words that is in `bytes`.

@@ -232,21 +232,22 @@ impl<'a> Run<'a> {
             _ if !member => {}
             Action::Put(number, bytes) => {
                 let value = world.big_value(bytes as usize);
-                let restarts = world.restarts;
-                world.put_value(at, &key(number), &value);
-                let held = !self.forked && world.restarts == restarts && !world.devices[at].disk.was_full();
+                let held = self.write(at, &key(number), |world, key| world.put_value(at, key, &value));
                 if held && let Some(mut watch) = self.world.watch.take() {
                     watch.wrote(&self.world, at, &key(number), &value);
                     self.world.watch = Some(watch);
                 }
                 return Ok(Some(format!("{} = {:.12}", key(number), value)));
             }
-            Action::Delete(number) => world.delete(at, &key(number)),
+            Action::Delete(number) => {
+                self.write(at, &key(number), |world, key| world.delete(at, key));
+            }
             Action::Resolve(number, keep) => {
                 let contested = world.standing(at, &key(number)).len() > 1;
                 if contested {
                     let value = world.value();
-                    world.resolve(at, &key(number), keep.then_some(value.as_str()));
+                    let value = keep.then_some(value.as_str());
+                    self.write(at, &key(number), |world, key| world.resolve(at, key, value));
                 }
             }
             Action::Append => {
@@ -261,6 +262,18 @@ impl<'a> Run<'a> {
             Action::Begin => self.begin(at, Operation::Sync),
         }
         Ok(None)
+    }
+
+    /// A write at a key of the map, watched. False if it may not have been made.
+    fn write(&mut self, at: usize, key: &str, write: impl FnOnce(&mut World, &str)) -> bool {
+        let (standing, restarts) = (self.world.standing(at, key), self.world.restarts);
+        write(&mut self.world, key);
+        let made = !self.forked && self.world.restarts == restarts && !self.world.devices[at].disk.was_full();
+        if made && let Some(mut watch) = self.world.watch.take() {
+            watch.replaced(&self.world, at, key, standing);
+            self.world.watch = Some(watch);
+        }
+        made
     }
 
     fn begin(&mut self, at: usize, operation: Operation) {

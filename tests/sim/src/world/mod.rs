@@ -132,7 +132,7 @@ impl World {
         let now = self.devices[at].now(self.now_ms);
         self.devices[at].restart(seed, now).expect("what was committed opens again");
         if let Some(watch) = &mut self.watch {
-            watch.restarted(at);
+            watch.restarted(at, &self.devices[at].engine.status().expect("the disk is sound"));
         }
     }
 
