@@ -22,7 +22,7 @@ Exit codes:
     5  network, timeout, throttled: try again later
     6  wrong-key: the recovery code or passphrase does not open the vault
     7  corrupt, hash-mismatch: an object fails its checks
-    8  rolled-back, forked, wiped: the bucket shows what it should not
+    8  rolled-back, wiped: the bucket shows what it should not; forked: a store was copied
     9  local-store, busy: this device's own store failed
    10  already-exists: what was to be made is there already
    11  clock-skew: this device's clock is too far off

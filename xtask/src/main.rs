@@ -36,8 +36,9 @@ enum Task {
     },
     /// Run seeds of the simulator: --seeds N [--seed S] [--faults LIST] [--planted NAME]
     ///
-    /// LIST: names of faults or of families, apart by commas, or `none`. NAME: a planted bug, or `all`. Prints schedules a
-    /// second and faults by kind; on failure the seed, a small schedule that still fails, and what happens in it.
+    /// LIST: names of faults or of families, apart by commas, or `none`. NAME: a planted bug, or `all`, or `table`. Prints
+    /// schedules a second and faults by kind; on failure the seed, a small schedule that still fails, and what happens in it.
+    /// `--weakened` alone runs the attacks instead, on engines that lack a check: each must succeed there.
     Sim {
         /// What the simulator's program takes
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

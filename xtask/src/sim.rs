@@ -1,13 +1,19 @@
-//! `cargo xtask sim`: many seeds of the simulator, with planted bugs in a build of its own.
+//! `cargo xtask sim`: many seeds of the simulator, with planted bugs in a build of its own; and the attacks on engines that
+//! lack a check, which only that build can be.
 
 use crate::{Outcome, process, test};
 use std::process::Command;
 
 /// Runs the simulator's program with these words. A planted bug needs the build that has them.
 pub(crate) fn run(words: &[String]) -> Outcome<()> {
+    let weakened = words == ["--weakened"];
     let mut sim = Command::new("cargo");
-    sim.args(["run", "--quiet", "--package", "tidelock-sim", "--bin", "sim", "--"]).args(words);
-    if words.iter().any(|word| word == "--planted") {
+    if weakened {
+        sim.args(["test", "--package", "tidelock-sim", "--test", "hostile"]);
+    } else {
+        sim.args(["run", "--quiet", "--package", "tidelock-sim", "--bin", "sim", "--"]).args(words);
+    }
+    if weakened || words.iter().any(|word| word == "--planted") {
         let mut wrapper = Command::new("cargo");
         wrapper.args(["build", "--quiet", "--package", "xtask", "--bin", "planted-rustc"]);
         process::run(in_workspace(&mut wrapper)?)?;

@@ -88,6 +88,7 @@ pub(crate) const SUITES: &[Suite] = &[
             step("cargo build --package tidelock-sim --example seeds --target wasm32-unknown-unknown"),
             step("node tests/sim/wasm/hashes.mjs 50"),
             step("cargo run --quiet --package xtask -- sim --planted table"),
+            step("cargo run --quiet --package xtask -- sim --weakened"),
         ],
     },
     Suite {
