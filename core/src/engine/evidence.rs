@@ -114,7 +114,7 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
         }
         Ok(None) => {
             check_header(cx, identity).await?;
-            published.sequence > 0
+            publish::was_confirmed(cx)? // a first sequence that was given up never stood there
         }
         Err(error) => {
             report.reports.push(error.next_step("none: this device publishes its manifest again"));

@@ -350,6 +350,12 @@ impl Log {
     pub(super) fn from(&self) -> u64 {
         self.segments.first().map_or(self.tail_from, |segment| segment.from)
     }
+
+    /// The tag of op `n`, where the manifest tells it: at its end, and at each segment's.
+    pub(super) fn tag_of(&self, n: u64) -> Option<Tag> {
+        let ends = self.segments.iter().map(|segment| segment.end);
+        ends.chain([Point { n: self.end.n, tag: self.end.tag }]).find(|end| end.n == n).map(|end| end.tag)
+    }
 }
 
 impl Peer {

@@ -56,7 +56,16 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
                 vector.further(device).is_empty()
                     && match known {
                         Some(known) => known == point.tag,
-                        None => in_island(point.n).all(|island| island.has(point.n, point.tag)),
+                        // Not applied yet: what is told of it must be what its own manifests say.
+                        None => {
+                            let mut told = peer
+                                .into_iter()
+                                .flat_map(|peer| peer.logs())
+                                .filter_map(|log| log.tag_of(point.n))
+                                .peekable();
+                            in_island(point.n).all(|island| island.has(point.n, point.tag))
+                                && (told.peek().is_none() || told.any(|tag| tag == point.tag))
+                        }
                     }
             };
             if !here && device != own {

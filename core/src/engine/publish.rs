@@ -375,16 +375,21 @@ fn abandon_frozen(cx: &Shared) -> Result<(), Error> {
 
 /// Whether this is the newest manifest that the bucket was seen to hold.
 pub(super) fn is_confirmed(cx: &Shared, signed: &[u8]) -> Result<bool, Error> {
-    let stored = cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)?;
-    Ok(stored.is_some_and(|stored| stored == signed))
+    Ok(confirmed(cx)?.is_some_and(|stored| stored == signed))
+}
+
+/// Whether the bucket was ever seen to hold a manifest of this device.
+pub(super) fn was_confirmed(cx: &Shared) -> Result<bool, Error> {
+    confirmed(cx).map(|stored| stored.is_some())
+}
+
+fn confirmed(cx: &Shared) -> Result<Option<Vec<u8>>, Error> {
+    cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)
 }
 
 /// Rolled back once: the newest manifest is PUT again, as signed.
 pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
-    let Some(signed) = cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)?
-    else {
-        return Ok(());
-    };
+    let Some(signed) = confirmed(cx)? else { return Ok(()) };
     let (frozen, newest) = cx.read(|state| (state.head.frozen.is_some(), state.head.published.hash));
     if frozen || damaged(Manifest::verify(&signed))?.1 != newest {
         return Ok(()); // a later sequence is frozen, or was given up: the next push brings a newer one

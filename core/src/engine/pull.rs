@@ -296,7 +296,9 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
                 tx.head.peer_mut(id).debt = Some(debt);
             }
             let peer = &tx.head.peers[&id];
-            let parts = tx.head.forks.parts(id);
+            // By the numbers nothing may be missing, where another line is.
+            let parts = tx.head.forks.parts(id)
+                || peer.logs().any(|log| peer.has_number(log.end.n) && !tx.head.has_log(id, log));
             // Late is not lost: what could not be had several times is named, for its author to mend.
             let patient = peer.debt.is_none_or(|debt| debt.tries < TRIES_BEFORE_DAMAGED);
             let tried =
@@ -328,7 +330,8 @@ fn in_lost_snapshots(head: &Head, id: DeviceId) -> Option<Damaged> {
     head.bucket.snapshot_debt.filter(|debt| debt.tries >= TRIES_BEFORE_DAMAGED)?;
     let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
     let named = counting.filter_map(|(_, peer)| peer.snapshot.as_ref()).flat_map(|named| named.vector.points(id));
-    let missed = named.filter(|point| !head.has_op(id, *point)).max_by_key(|point| point.n)?;
+    // The op itself may be an island here: what is before it is missed all the same.
+    let missed = named.filter(|point| !head.prefix_has(id, *point)).max_by_key(|point| point.n)?;
     // A line that parts from those applied here is missed from there on.
     let shared = head.peers[&id].points().map(|point| head.forks.shared(id, point, missed)).max();
     Some(Damaged { device: id, from: shared.unwrap_or(0) + 1, to: missed.n })

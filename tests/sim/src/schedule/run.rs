@@ -431,6 +431,9 @@ impl<'a> Run<'a> {
             Fault::LongSleep => self.world.now_ms += ms * 3,
             Fault::Lifecycle | Fault::SpoiltObject => {
                 let keys = self.world.bucket.keys_with("spaces/");
+                if keys.is_empty() {
+                    return Ok(()); // all is lost already
+                }
                 let key = keys[self.world.random.below(keys.len() as u64) as usize].clone();
                 self.tell(|| format!("    {} {key}", fault.name()));
                 if fault == Fault::Lifecycle { self.world.bucket.lose(&key) } else { self.world.bucket.spoil(&key) }
@@ -474,6 +477,7 @@ impl<'a> Run<'a> {
         };
         let device = &mut self.world.devices[second];
         (device.skew_ms, device.frozen_ms, device.backwards_ms) = (skew_ms, frozen_ms, backwards_ms);
+        self.world.read_clock(at); // both read the same
         self.world.put(second, "key number 0");
         if !self.running.contains_key(&at) {
             let now_ms = self.world.now_ms;

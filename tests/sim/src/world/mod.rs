@@ -142,7 +142,8 @@ impl World {
         self.devices.pop();
     }
 
-    fn read_clock(&mut self, at: usize) {
+    /// A device's clock is read: the watch knows how far it was.
+    pub fn read_clock(&mut self, at: usize) {
         if let Some(watch) = &mut self.watch {
             watch.clock(at, self.devices[at].now(self.now_ms).unix_ms);
         }

@@ -1,0 +1,16 @@
+//! Seeds beyond those that every run takes, each of which once found something: docs/TESTING.md says what.
+
+use tidelock_sim::fault::Fault;
+use tidelock_sim::schedule::plan::plan;
+use tidelock_sim::schedule::run::run;
+
+const FOUND: [u64; 4] = [5_619, 5_657, 8_953, 8_975];
+
+#[test]
+fn seeds_that_found_something_are_clean() {
+    for seed in FOUND {
+        if let Err(why) = run(&plan(seed, Fault::ALL)) {
+            panic!("seed {seed}: {why}");
+        }
+    }
+}
