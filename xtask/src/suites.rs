@@ -1,6 +1,6 @@
 //! Every test suite there is. To add one, add a row.
 
-use crate::tools::{Need, Source, Tool};
+use crate::tools::{Need, PYTHON, Source, Tool};
 
 /// A suite: what it proves, what it needs on the machine, and the commands that must all succeed.
 pub(crate) struct Suite {
@@ -38,7 +38,6 @@ const IOS: Need = Need::RustTarget("aarch64-apple-ios");
 const NODE: Need = Need::Program { name: "node", debian: None };
 const JAVA: Need = Need::Program { name: "java", debian: Some("openjdk-17-jdk-headless") };
 const MAVEN: Need = Need::Program { name: "mvn", debian: Some("maven") };
-const PYTHON: Need = Need::Program { name: "python3", debian: Some("python3-venv") };
 
 /// All suites, in the order they run: the quick ones first.
 pub(crate) const SUITES: &[Suite] = &[
