@@ -218,6 +218,8 @@ fn what_a_server_cannot_do_is_asked_another_way_once() {
         (delete_many(), 400, "InvalidRequest", Retry::SingleDeletes),
         (delete_many(), 405, "MethodNotAllowed", Retry::SingleDeletes),
         (delete_many(), 501, "NotImplemented", Retry::SingleDeletes),
+        (list(), 400, "InvalidArgument", Retry::ListV1),
+        (list(), 501, "NotImplemented", Retry::ListV1),
     ] {
         let failure = fail(&call, status, &[], error(code));
         assert_eq!((failure.error.kind(), failure.retry), (ErrorKind::Unsupported, retry), "{status} {code}");

@@ -37,6 +37,8 @@ pub enum Retry {
     Unquoted,
     /// A [`Call::DeleteObject`] for each key.
     SingleDeletes,
+    /// The whole listing anew, by [`Call::ListObjects`].
+    ListV1,
 }
 
 /// The fields of an error document that decide something.
@@ -187,6 +189,7 @@ fn refused(call: &Call, response: &Response, code: &str) -> (Error, Retry) {
     let error = Error::new(ErrorKind::Unsupported, message);
     let retry = match call {
         Call::DeleteObjects { .. } => Retry::SingleDeletes,
+        Call::ListObjectsV2 { .. } => Retry::ListV1,
         Call::PutObject { condition: Condition::IfMatch(_), .. } | Call::GetObject { if_none_match: Some(_), .. }
             if response.status == 400 =>
         {
