@@ -115,10 +115,12 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "conformance",
-        proves: "devices stay in step through real S3 servers",
+        proves: "devices stay in step through real S3 servers, and through what servers do otherwise",
         needs: &[C_COMPILER],
         steps: &[Step {
-            servers: &["versitygw", "minio"],
+            servers: &["versitygw", "minio", "moto", "rclone"],
+            // Most of a test is waiting, for deadlines and for what a server asks.
+            env: &[("RUST_TEST_THREADS", "8")],
             ..step("cargo test --no-fail-fast --package tidelock-conformance")
         }],
     },

@@ -157,11 +157,9 @@ fn meaning(call: &Call, store: &StoreUri, response: &Response, document: &Docume
                 None => (auth(store, code), Retry::Never),
             };
         }
-        "ExpiredToken"
-        | "InvalidToken"
-        | "TokenRefreshRequired"
-        | "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch" => return (auth(store, code), Retry::Never),
+        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
+            return (auth(store, code), Retry::Never);
+        }
         // rclone says no more to a clock that is behind: the server's own tells.
         "AccessDenied" => return (auth(store, code), server_clock(response, document)),
         _ => (),

@@ -105,7 +105,7 @@ impl Shared {
             ];
             return Reply { status: 200, headers, body: Vec::new() };
         }
-        match signature::check(asked, &self.keys, now) {
+        match signature::check(&self.rules, asked, &self.keys, now) {
             Ok(()) => {
                 let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
                 objects.answer(&self.rules, asked, now, Instant::now())

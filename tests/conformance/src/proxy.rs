@@ -183,7 +183,7 @@ fn refusal((status, code, retry_after): (u16, &str, Option<u64>), method: &str, 
 /// What a provider counts it as, read from the wire alone.
 fn kind(method: &str, target: &str) -> RequestKind {
     match method {
-        "GET" if target.contains("list-type=") => RequestKind::List,
+        "GET" if target.contains("max-keys=") => RequestKind::List,
         "GET" => RequestKind::Get,
         "PUT" => RequestKind::Put,
         "DELETE" => RequestKind::Delete,

@@ -6,7 +6,7 @@ use futures::executor::block_on;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tempfile::TempDir;
-use tidelock::{CredentialSource, Credentials, Options, Secret, Vault};
+use tidelock::{CredentialSource, Credentials, Error, Options, Secret, Vault};
 use tidelock_cli::serve::{ServeHandle, ServeKeys, ServeOptions};
 
 /// The servers' bucket; `cargo xtask servers` makes one of this name.
@@ -57,8 +57,12 @@ struct Server {
 enum Running {
     /// Somebody else's process.
     Elsewhere,
-    Embedded { _serves: ServeHandle },
-    Dialect { _serves: DialectServer },
+    Embedded {
+        _serves: ServeHandle,
+    },
+    Dialect {
+        _serves: DialectServer,
+    },
 }
 
 impl Place {
@@ -169,9 +173,14 @@ impl Place {
 
     /// As [`create`](Self::create), with a loop of the test's own in the crate's stead.
     pub fn create_looped(&self, device: &str, clock_shift_ms: i64) -> (Looped, Secret) {
+        self.try_create_looped(device, clock_shift_ms).expect("a new vault")
+    }
+
+    /// The same, which may fail.
+    pub fn try_create_looped(&self, device: &str, clock_shift_ms: i64) -> Result<(Looped, Secret), Error> {
         let mut looped = Looped::new(self, device, clock_shift_ms);
-        let secret = looped.create();
-        (looped, secret)
+        let secret = looped.create()?;
+        Ok((looped, secret))
     }
 
     /// As [`join`](Self::join), with a loop of the test's own in the crate's stead.
@@ -213,13 +222,7 @@ impl Server {
         Self::new(address, set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY"), faults, Running::Elsewhere)
     }
 
-    fn new(
-        address: SocketAddr,
-        access_key: String,
-        secret_key: String,
-        faults: &Faults,
-        running: Running,
-    ) -> Self {
+    fn new(address: SocketAddr, access_key: String, secret_key: String, faults: &Faults, running: Running) -> Self {
         let credentials = Credentials::new(access_key.clone(), secret_key.clone(), None).expect("keys");
         let proxy = Proxy::start(address, faults.clone());
         Self { proxy, address, credentials, access_key, secret_key, _running: running }

@@ -97,15 +97,15 @@ fn rclone(bin: &Path, address: SocketAddr, folder: &Path) -> std::io::Result<Com
 /// One node, which makes key and bucket by itself. Its administration has no port here; nodes talk on one of their own.
 fn garage(bin: &Path, address: SocketAddr, folder: &Path) -> std::io::Result<Command> {
     let config = folder.join("garage.toml");
+    let rpc = free_address()?;
     std::fs::write(
         &config,
         format!(
             "metadata_dir = {:?}\ndata_dir = {:?}\ndb_engine = \"sqlite\"\nreplication_factor = 1\n\
-             rpc_bind_addr = \"{}\"\nrpc_secret = \"{SECRET_KEY}\"\n\
+             rpc_bind_addr = \"{rpc}\"\nrpc_public_addr = \"{rpc}\"\nrpc_secret = \"{SECRET_KEY}\"\n\
              [s3_api]\napi_bind_addr = \"{address}\"\ns3_region = \"{REGION}\"\n",
             folder.join("meta"),
             folder.join("blocks"),
-            free_address()?,
         ),
     )?;
     let mut command = Command::new(bin.join("garage"));

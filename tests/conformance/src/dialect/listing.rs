@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html> and `API_ListObjectsV2.html` there.
 
-use super::objects::{Asked, Object, Reply};
+use super::objects::{self, Asked, Object, Reply};
 use super::profiles::{ListedEtags, Listings, Rules};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ pub(super) fn page(objects: &BTreeMap<String, Object>, rules: &Rules, asked: &As
     let mut shown = objects
         .iter()
         .filter(|(key, _)| key.starts_with(&prefix) && **key > after)
-        .filter(|(key, _)| !(rules.hides_children && has_parent(objects, key)));
+        .filter(|(key, _)| !(rules.hides_children && objects::has_parent(objects, key)));
     let page: Vec<_> = shown.by_ref().take(rules.page_max.min(wanted)).collect();
     let is_truncated = shown.next().is_some();
 
@@ -68,9 +68,4 @@ pub(super) fn page(objects: &BTreeMap<String, Object>, rules: &Rules, asked: &As
     }
     xml.push_str("</ListBucketResult>");
     Reply::xml(200, xml)
-}
-
-/// Whether an object stands where this key has a slash.
-fn has_parent(objects: &BTreeMap<String, Object>, key: &str) -> bool {
-    key.match_indices('/').any(|(at, _)| objects.contains_key(&key[..at]))
 }

@@ -146,11 +146,17 @@ impl Objects {
     }
 
     fn put(&mut self, rules: &Rules, asked: &Asked, key: &str, now: SystemTime, instant: Instant) -> Reply {
+        if asked.header("content-length").is_none() {
+            return Reply::error(411, "MissingContentLength");
+        }
         if let Some(refusal) = rules.content_md5.refusal(asked) {
             return refusal;
         }
         if let Some(refusal) = self.condition(rules, asked, key) {
             return refusal;
+        }
+        if rules.refuses_children && has_parent(&self.objects, key) {
+            return Reply::error(500, "InternalError");
         }
         let before = self.written.get(key).map(|before| instant.duration_since(*before));
         if before.is_some_and(|before| before < rules.writes_apart) {
@@ -223,4 +229,9 @@ impl ContentMd5 {
             Self::Optional | Self::Required => None,
         }
     }
+}
+
+/// Whether an object stands where this key has a slash.
+pub(super) fn has_parent(objects: &BTreeMap<String, Object>, key: &str) -> bool {
+    key.match_indices('/').any(|(at, _)| objects.contains_key(&key[..at]))
 }

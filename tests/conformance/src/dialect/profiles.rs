@@ -14,8 +14,7 @@ pub enum Dialect {
     /// `If-Match` never matches in quotes. DigitalOcean Spaces and Ceph: <https://github.com/slatedb/slatedb/issues/1818>,
     /// <https://github.com/block/buzz/issues/3002>.
     QuotedNeverMatches,
-    /// `If-Match` in quotes is a malformed header: strict parsers as in <https://github.com/s3s-project/s3s/issues/448>,
-    /// the other way round.
+    /// `If-Match` in quotes is a malformed header, 400: design, §6.
     QuotedRefused,
     /// `list-type=2` is passed over, and pages are short. <https://github.com/apache/opendal/issues/5974>.
     ListV1Only,
@@ -43,10 +42,11 @@ pub enum Dialect {
     HidesChildren,
     /// An answer 403 has no CORS headers, so that a page sees a network failure: design, §6.
     Bare403,
-    /// Garage 2.5: PUTs look at no condition (put.rs of `garage_api_s3` 2.5.0 reads neither header), clocks may be a day
-    /// off, whatever is wrong with keys is `AccessDenied`, and listings escape keys as asked.
+    /// Garage 2.5, by its source: PUTs read no condition (`put.rs` of the crate `garage_api_s3`); requests may be a day old or
+    /// of tomorrow, and whatever is wrong with keys is `AccessDenied` (`signature/payload.rs` of `garage_api_common`).
     Garage,
-    /// rclone 1.75 `serve s3`: PUTs look at no condition, nothing is escaped in listings, no page is cut short.
+    /// rclone 1.75 `serve s3`, as it answered: PUTs pass over conditions, listed ETags are bare, a clock that is behind is
+    /// `AccessDenied` with status 400, and what would lie under an object is an internal error.
     Rclone,
 }
 
@@ -68,7 +68,20 @@ pub(super) struct Rules {
     pub(super) writes_apart: Duration,
     pub(super) errors: Errors,
     pub(super) hides_children: bool,
+    pub(super) refuses_children: bool,
     pub(super) bare_403: bool,
+    pub(super) clock: Clock,
+    /// Whether refusals say what is wrong with the keys.
+    pub(super) tells_of_keys: bool,
+}
+
+/// How far a client's clock may be off.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) behind_max: Duration,
+    pub(super) ahead_max: Duration,
+    /// The refusal of one that is further behind; of one that is further ahead it is S3's own.
+    pub(super) behind: (u16, &'static str),
 }
 
 #[derive(Clone, Copy)]
@@ -119,6 +132,8 @@ pub(super) enum Errors {
     Html,
 }
 
+const QUARTER_HOUR: Duration = Duration::from_secs(15 * 60);
+
 const AWS: Rules = Rules {
     put_conditions: PutConditions::Kept,
     if_match: IfMatch::AnyForm,
@@ -132,7 +147,10 @@ const AWS: Rules = Rules {
     writes_apart: Duration::ZERO,
     errors: Errors::Xml,
     hides_children: false,
+    refuses_children: false,
     bare_403: false,
+    clock: Clock { behind_max: QUARTER_HOUR, ahead_max: QUARTER_HOUR, behind: (403, "RequestTimeTooSkewed") },
+    tells_of_keys: true,
 };
 
 /// So short that three devices are more than a page.
@@ -160,8 +178,23 @@ impl Dialect {
             Self::HtmlErrors => Rules { errors: Errors::Html, ..AWS },
             Self::HidesChildren => Rules { hides_children: true, ..AWS },
             Self::Bare403 => Rules { bare_403: true, ..AWS },
-            Self::Garage => Rules { put_conditions: PutConditions::Ignored, ..AWS },
-            Self::Rclone => Rules { put_conditions: PutConditions::Ignored, ..AWS },
+            Self::Garage => Rules {
+                put_conditions: PutConditions::Ignored,
+                clock: Clock {
+                    behind_max: Duration::from_secs(24 * 3600),
+                    ahead_max: Duration::MAX,
+                    behind: (400, "InvalidRequest"),
+                },
+                tells_of_keys: false,
+                ..AWS
+            },
+            Self::Rclone => Rules {
+                put_conditions: PutConditions::Ignored,
+                listed_etags: ListedEtags::Bare,
+                clock: Clock { behind: (400, "AccessDenied"), ..AWS.clock },
+                refuses_children: true,
+                ..AWS
+            },
         }
     }
 }

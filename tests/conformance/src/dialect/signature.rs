@@ -2,14 +2,12 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>.
 
 use super::objects::{Asked, Reply};
+use super::profiles::Rules;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
-use std::time::{Duration, SystemTime};
-
-/// A client's clock may be off by this much.
-const SKEW_MAX: Duration = Duration::from_secs(15 * 60);
+use std::time::SystemTime;
 
 /// The one pair of keys.
 pub(super) struct Keys {
@@ -18,7 +16,8 @@ pub(super) struct Keys {
 }
 
 /// The refusal, where the signature, its keys or its time are wrong.
-pub(super) fn check(asked: &Asked, keys: &Keys, now: SystemTime) -> Result<(), Reply> {
+pub(super) fn check(rules: &Rules, asked: &Asked, keys: &Keys, now: SystemTime) -> Result<(), Reply> {
+    let wrong = |code| Reply::error(403, if rules.tells_of_keys { code } else { "AccessDenied" });
     let denied = || Reply::error(403, "AccessDenied");
     let authorization = asked.header("authorization").ok_or_else(denied)?;
     let fields = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or_else(denied)?;
@@ -29,7 +28,7 @@ pub(super) fn check(asked: &Asked, keys: &Keys, now: SystemTime) -> Result<(), R
     let (credential, signed_headers, signature) = (field("Credential")?, field("SignedHeaders")?, field("Signature")?);
     let (access_key, scope) = credential.split_once('/').ok_or_else(denied)?;
     if access_key != keys.access_key {
-        return Err(Reply::error(403, "InvalidAccessKeyId"));
+        return Err(wrong("InvalidAccessKeyId"));
     }
     let date = asked.header("x-amz-date").ok_or_else(denied)?;
     let body_hash = asked.header("x-amz-content-sha256").ok_or_else(denied)?;
@@ -47,11 +46,17 @@ pub(super) fn check(asked: &Asked, keys: &Keys, now: SystemTime) -> Result<(), R
         key = hmac(&key, part.as_bytes());
     }
     if hex(&hmac(&key, to_sign.as_bytes())) != signature {
-        return Err(Reply::error(403, "SignatureDoesNotMatch"));
+        return Err(wrong("SignatureDoesNotMatch"));
     }
     let signed = unix_time(date).ok_or_else(denied)?;
-    if now.duration_since(signed).unwrap_or_else(|error| error.duration()) > SKEW_MAX {
-        return Err(Reply::error(403, "RequestTimeTooSkewed"));
+    match now.duration_since(signed) {
+        Ok(behind) if behind > rules.clock.behind_max => {
+            return Err(Reply::error(rules.clock.behind.0, rules.clock.behind.1));
+        }
+        Err(ahead) if ahead.duration() > rules.clock.ahead_max => {
+            return Err(Reply::error(403, "RequestTimeTooSkewed"));
+        }
+        _ => {}
     }
     if body_hash != "UNSIGNED-PAYLOAD" && body_hash != hex(&Sha256::digest(&asked.body)) {
         return Err(Reply::error(400, "XAmzContentSHA256Mismatch"));

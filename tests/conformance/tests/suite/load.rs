@@ -5,6 +5,7 @@ use tidelock::Collection;
 use tidelock_conformance::{Device, Open, Place};
 
 on_every_store![snapshots_under_load];
+on_dialect! { one_write_a_second: OneWriteASecond; snapshots_under_load }
 
 /// Values of this length fill a manifest's tail with two puts.
 const VALUE_BYTES: usize = 8 << 10;

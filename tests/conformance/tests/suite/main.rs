@@ -46,6 +46,22 @@ macro_rules! on_every_store {
     )*};
 }
 
+/// Runs cases on one of the dialects where time passes.
+macro_rules! on_dialect {
+    ($name:ident: $dialect:ident; $($case:ident),* $(,)?) => {
+        mod $name {
+            use tidelock_conformance::{Dialect, Place, Store};
+
+            $(
+                #[test]
+                fn $case() {
+                    super::$case(&Place::new(Store::Dialect(Dialect::$dialect)));
+                }
+            )*
+        }
+    };
+}
+
 /// `case` on stores.
 macro_rules! on_stores {
     ($($name:ident: $store:ident),* $(,)?) => {$(
@@ -72,5 +88,7 @@ mod counts;
 mod evidence;
 mod faults;
 mod load;
+mod race;
 mod refusals;
 mod secrecy;
+mod space;
