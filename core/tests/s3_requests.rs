@@ -139,6 +139,12 @@ fn golden_reads() {
             "b448682cd6f5f5f982c50232adb0f04492556968f83a845f579aad3a68c87571",
         ),
         (
+            Call::ListObjects { prefix: "spaces/".into(), marker: Some("a vault/spaces/00+".into()), max_keys: 1000 },
+            "http://127.0.0.1:9000/my-bucket/?encoding-type=url&marker=a%20vault%2Fspaces%2F00%2B&max-keys=1000\
+             &prefix=a%20vault%2Fspaces%2F",
+            "ecce5d8dd17427a8cc6c0612aff0ade12a3598c3d1343b7a57eb56900d2e51e5",
+        ),
+        (
             list,
             "http://127.0.0.1:9000/my-bucket/?continuation-token=t%2F%2B%3D%26%20&encoding-type=url&list-type=2\
              &max-keys=1000&prefix=a%20vault%2Fspaces%2F&start-after=a%20vault%2Fspaces%2F00",
@@ -287,6 +293,13 @@ fn every_call_says_how_it_is_sent_counted_and_bounded() {
         (Call::DeleteObject { key: "k".into() }, Method::Delete, RequestKind::Delete, "DELETE", 64 << 10),
         (Call::DeleteObjects { keys: vec!["k".into()] }, Method::Post, RequestKind::Post, "POST", 8 << 20),
         (list(""), Method::Get, RequestKind::List, "LIST", 8 << 20),
+        (
+            Call::ListObjects { prefix: String::new(), marker: None, max_keys: 9 },
+            Method::Get,
+            RequestKind::List,
+            "LIST",
+            8 << 20,
+        ),
         (Call::HeadBucket, Method::Head, RequestKind::Head, "HEAD", 64 << 10),
     ] {
         let request = unsigned("s3://bucket", &call, EtagQuoting::Quoted);

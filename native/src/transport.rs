@@ -70,6 +70,9 @@ async fn send_http(client: reqwest::Client, request: Request) -> Answer {
     }
     if !request.body.is_empty() {
         sent = sent.body(request.body);
+    } else if matches!(request.method, Method::Put | Method::Post) {
+        // The client leaves it out; AWS and others want it (411).
+        sent = sent.header("content-length", "0");
     }
     let mut answer = sent.send().await.map_err(failure)?;
     let status = answer.status().as_u16();
@@ -143,4 +146,45 @@ fn has_tls_cause(error: &reqwest::Error) -> bool {
         source = cause.source();
     }
     false
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use tidelock_core::engine::RequestId;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// The head of a request as a server sees it, in lower case.
+    async fn head(method: Method, body: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let request = Request {
+            id: RequestId(1),
+            method,
+            url: format!("http://{}/key", listener.local_addr().unwrap()),
+            headers: Vec::new(),
+            body: Bytes::from_static(body),
+            max_response_bytes: 10,
+        };
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut seen = Vec::new();
+            while !seen.windows(4).any(|four| four == b"\r\n\r\n") {
+                assert!(stream.read_buf(&mut seen).await.unwrap() > 0);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8(seen).unwrap().to_lowercase()
+        };
+        let (answer, seen) = tokio::join!(send_http(http_client().unwrap(), request), serve);
+        assert_eq!(answer.unwrap().status, 200);
+        seen
+    }
+
+    #[tokio::test]
+    async fn what_is_written_has_a_length_even_if_empty() {
+        assert!(head(Method::Put, b"").await.contains("\r\ncontent-length: 0\r\n"));
+        assert!(head(Method::Put, b"four").await.contains("\r\ncontent-length: 4\r\n"));
+        assert!(!head(Method::Get, b"").await.contains("content-length"));
+    }
 }

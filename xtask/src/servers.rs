@@ -1,7 +1,9 @@
 //! `cargo xtask servers`: real S3 servers on free loopback ports, each with a fresh folder and a bucket `tidelock`.
 
-use crate::tools::{Source, Tool};
+mod kinds;
+
 use crate::{Outcome, process};
+use kinds::Kind;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -10,18 +12,14 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The servers there are.
-pub(crate) const NAMES: [&str; 2] = ["versitygw", "minio"];
+pub(crate) const NAMES: [&str; 5] = ["versitygw", "minio", "moto", "rclone", "garage"];
 
 const BUCKET: &str = "tidelock";
-const ACCESS_KEY: &str = "tidelock-test";
-const SECRET_KEY: &str = "tidelock-test-secret";
+/// In the form that Garage makes and takes: `GK` and 12 bytes in hex, 32 bytes in hex. The others take any.
+const ACCESS_KEY: &str = "GK746964656c6f636b2d746573";
+const SECRET_KEY: &str = "746964656c6f636b2d746573742d7365637265742d666f722d6c6f6f70626163";
 const REGION: &str = "us-east-1";
 const START_LIMIT: Duration = Duration::from_secs(60);
-
-const VERSITYGW: Tool =
-    Tool { name: "versitygw", version: "v1.8.0", source: Source::Go("github.com/versity/versitygw/cmd/versitygw") };
-const MINIO: Tool =
-    Tool { name: "minio", version: "v0.0.0-20260212201848-7aac2a2c5b7c", source: Source::Go("github.com/minio/minio") };
 
 /// Runs the servers while the command runs, or until ctrl-c if there is none.
 pub(crate) fn run(names: &[String], command: &[String]) -> Outcome<()> {
@@ -63,29 +61,31 @@ struct Running {
 
 fn start(names: &[&str]) -> Outcome<Vec<Running>> {
     // Every build comes before any start, so that no server idles for minutes.
-    let tools = names.iter().map(|name| tool(name)?.provide()).collect::<Outcome<Vec<_>>>()?;
-    names.iter().zip(&tools).map(|(name, bin)| start_one(name, &bin.join(name))).collect()
+    let kinds = names.iter().map(|name| kinds::kind(name)).collect::<Outcome<Vec<_>>>()?;
+    let tools = kinds.iter().map(|kind| kind.tool.provide()).collect::<Outcome<Vec<_>>>()?;
+    kinds.iter().zip(&tools).map(|(kind, bin)| start_one(kind, bin)).collect()
 }
 
-fn tool(name: &str) -> Outcome<Tool> {
-    [VERSITYGW, MINIO].into_iter().find(|tool| tool.name == name).ok_or_else(|| format!("no server `{name}`"))
-}
-
-fn start_one(name: &str, program: &Path) -> Outcome<Running> {
+fn start_one(kind: &Kind, bin: &Path) -> Outcome<Running> {
+    let name = kind.name;
     let folder = fresh_folder(name).map_err(|error| format!("no folder for {name}: {error}"))?;
     let address = free_address().map_err(|error| format!("no port for {name}: {error}"))?;
-    let mut command = if name == "minio" {
-        minio(program, address, folder.path())
-    } else {
-        versitygw(program, address, folder.path())
-    };
+    let mut command =
+        (kind.command)(bin, address, folder.path()).map_err(|error| format!("{name} can't be prepared: {error}"))?;
     let log = std::fs::File::create(folder.path().join("log"))
         .and_then(|log| Ok((log.try_clone()?, log)))
         .map_err(|error| format!("no log for {name}: {error}"))?;
     let process = process::serve(command.stdout(log.0).stderr(log.1).current_dir(folder.path()))?;
     let mut running = Running { name: name.into(), address, process, folder };
     let start = Instant::now();
-    while !answers(address) {
+    loop {
+        match unsigned(address, "GET", "?list-type=2") {
+            // Who keeps buckets in memory has none yet, and asks nobody for keys.
+            Ok(status) if status == "404" => drop(unsigned(address, "PUT", "")),
+            // It judges requests: one that is still starting answers 503, or nothing.
+            Ok(status) if status.starts_with('2') || status.starts_with('4') => return Ok(running),
+            _ => {}
+        }
         running.must_not_have_ended()?;
         if start.elapsed() > START_LIMIT {
             return Err(format!("{name} does not answer after {START_LIMIT:?}:\n{}", running.log()));
@@ -95,7 +95,6 @@ fn start_one(name: &str, program: &Path) -> Outcome<Running> {
         }
         std::thread::sleep(process::POLL);
     }
-    Ok(running)
 }
 
 /// A folder with what servers expect to find: a folder each for accounts and buckets, and in the latter the bucket.
@@ -104,26 +103,6 @@ fn fresh_folder(name: &str) -> std::io::Result<TempDir> {
     std::fs::create_dir_all(folder.path().join("data").join(BUCKET))?;
     std::fs::create_dir(folder.path().join("iam"))?;
     Ok(folder)
-}
-
-/// A bucket is a folder under `data`, so the one made beforehand is there from the start. `--keep-alive`, because
-/// without it every request would pay for a new connection.
-fn versitygw(program: &Path, address: SocketAddr, folder: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.args(["--port", &address.to_string(), "--region", REGION, "--quiet", "--keep-alive", "--iam-dir"]);
-    command.arg(folder.join("iam")).arg("posix").arg(folder.join("data"));
-    command.env("ROOT_ACCESS_KEY_ID", ACCESS_KEY).env("ROOT_SECRET_ACCESS_KEY", SECRET_KEY);
-    command
-}
-
-/// Here, too, a folder under `data` is a bucket. No console, no look for updates.
-fn minio(program: &Path, address: SocketAddr, folder: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.arg("server").arg(folder.join("data")).args(["--address", &address.to_string()]);
-    command.arg("--certs-dir").arg(folder.join("certs"));
-    command.env("MINIO_ROOT_USER", ACCESS_KEY).env("MINIO_ROOT_PASSWORD", SECRET_KEY);
-    command.env("MINIO_BROWSER", "off").env("MINIO_UPDATE", "off").env("MINIO_REGION", REGION);
-    command
 }
 
 impl Running {
@@ -158,17 +137,14 @@ fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
-/// Whether the server judges requests: an unsigned listing of the bucket is refused with 403 by a server that is up,
-/// while one that is still starting answers 503 or nothing.
-fn answers(address: SocketAddr) -> bool {
-    status_of_listing(address).is_ok_and(|status| status == "403")
-}
-
-fn status_of_listing(address: SocketAddr) -> std::io::Result<String> {
+/// The status of the answer to an unsigned request on the bucket.
+fn unsigned(address: SocketAddr, method: &str, query: &str) -> std::io::Result<String> {
     let limit = Duration::from_secs(1);
     let mut stream = TcpStream::connect_timeout(&address, limit)?;
     stream.set_read_timeout(Some(limit))?;
-    let request = format!("GET /{BUCKET}?list-type=2 HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "{method} /{BUCKET}{query} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes())?;
     let mut head = [0; "HTTP/1.1 403".len()];
     stream.read_exact(&mut head)?;
@@ -180,8 +156,8 @@ mod tests {
     use super::*;
     use std::io::{BufRead, BufReader};
 
-    /// A server for one connection, answering with these bytes.
-    fn answers_to(answer: &'static str) -> bool {
+    /// The status that a server for one connection tells, when it answers with these bytes.
+    fn status_of(answer: &'static str) -> std::io::Result<String> {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let server = std::thread::spawn(move || {
@@ -191,22 +167,22 @@ mod tests {
             assert_eq!(head[0], "GET /tidelock?list-type=2 HTTP/1.1");
             stream.write_all(answer.as_bytes()).expect("the probe reads");
         });
-        let verdict = answers(address);
+        let status = unsigned(address, "GET", "?list-type=2");
         server.join().expect("the server saw a proper request");
-        verdict
+        status
     }
 
     #[test]
-    fn a_server_is_up_when_it_judges_requests() {
-        assert!(answers_to("HTTP/1.1 403 Forbidden\r\n\r\n"));
-        assert!(!answers_to("HTTP/1.1 503 Service Unavailable\r\n\r\n"));
-        assert!(!answers_to("HTTP/1.1"));
-        assert!(!answers(free_address().expect("a port is free")));
+    fn a_server_tells_its_status_or_nothing() {
+        assert_eq!(status_of("HTTP/1.1 403 Forbidden\r\n\r\n").expect("an answer"), "403");
+        assert_eq!(status_of("HTTP/1.1 503 Service Unavailable\r\n\r\n").expect("an answer"), "503");
+        assert!(status_of("HTTP/1.1").is_err());
+        assert!(unsigned(free_address().expect("a port is free"), "GET", "").is_err());
     }
 
     #[test]
-    fn each_name_has_a_tool() {
-        assert!(NAMES.iter().all(|name| tool(name).is_ok()));
-        assert!(tool("s3").is_err());
+    fn each_name_has_a_kind() {
+        assert!(NAMES.iter().all(|name| kinds::kind(name).is_ok()));
+        assert!(kinds::kind("s3").is_err());
     }
 }

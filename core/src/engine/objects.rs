@@ -4,7 +4,7 @@ use super::head::Identity;
 use super::shared::Shared;
 use crate::crypto::{self, ObjectKind, Place};
 use crate::replica::{MANIFEST_SEALED_BYTES_MAX, ObjectRef};
-use crate::s3::{Answer, Call, Condition, ETag, Failure};
+use crate::s3::{Answer, Call, Condition, ETag, Failure, Retry};
 use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, ObjectId, SpaceId};
 use bytes::Bytes;
 
@@ -142,16 +142,26 @@ impl Shared {
             .map_err(|failure| failure.error)
     }
 
-    /// All entries of a listing.
+    /// All entries of a listing; by the request's first version where the server knows no other.
     pub(super) async fn list_all(&self, prefix: &str) -> Result<Vec<crate::s3::ListEntry>, Error> {
         let mut all = Vec::new();
         let mut bytes = 0;
         let mut continuation = None;
+        let mut by_v1 = false;
         for _ in 0..LIST_PAGES_MAX {
-            let call =
-                Call::ListObjectsV2 { prefix: prefix.to_owned(), continuation, start_after: None, max_keys: 1000 };
-            let Answer::Listed { entries, next } = self.call(&call).await.map_err(|failure| failure.error)? else {
-                return Err(super::state::internal("a listing was answered with something else"));
+            let prefix = prefix.to_owned();
+            let call = match by_v1 {
+                false => Call::ListObjectsV2 { prefix, continuation, start_after: None, max_keys: 1000 },
+                true => Call::ListObjects { prefix, marker: continuation, max_keys: 1000 },
+            };
+            let (entries, next) = match self.call(&call).await {
+                Ok(Answer::Listed { entries, next }) => (entries, next),
+                Ok(_) => return Err(super::state::internal("a listing was answered with something else")),
+                Err(failure) if failure.retry == Retry::ListV1 => {
+                    (all, bytes, continuation, by_v1) = (Vec::new(), 0, None, true);
+                    continue;
+                }
+                Err(failure) => return Err(failure.error),
             };
             bytes += entries.iter().map(|entry| entry.key.len() + LISTED_ENTRY_BYTES).sum::<usize>();
             if bytes > LISTED_BYTES_MAX && !weakened!(ListingUnbounded) {

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const DEADLINE_BYTES_PER_MS: u64 = 16;
 /// A device's clock is corrected by this much at most, for signing.
 const SKEW_MS_MAX: i64 = 7 * 24 * 3600 * 1000;
+/// No server minds a clock that is off by less; most take 15 minutes.
+const SKEW_MS_MIN: u64 = 60 * 1000;
 
 /// The one handle to the state; no borrow of it can live across an await.
 #[derive(Clone)]
@@ -165,12 +167,13 @@ impl Shared {
         }
     }
 
-    /// The bucket's clock corrects signing alone, after a skew refusal, by at most 7 days.
+    /// The bucket's clock corrects signing alone, after a refusal that it may explain, by at most 7 days. False: it
+    /// explains nothing, or too much.
     fn correct_clock(&self, server_unix_ms: u64) -> bool {
-        let unix_ms = self.read(|state| state.now.unix_ms);
+        let (unix_ms, known_ms) = self.read(|state| (state.now.unix_ms, state.head.bucket.skew_ms));
         let (Ok(server), Ok(own)) = (i64::try_from(server_unix_ms), i64::try_from(unix_ms)) else { return false };
         let skew_ms = server.saturating_sub(own);
-        let fits = skew_ms.abs() <= SKEW_MS_MAX;
+        let fits = skew_ms.abs() <= SKEW_MS_MAX && skew_ms.abs_diff(known_ms) >= SKEW_MS_MIN;
         fits && self
             .step(|tx| {
                 tx.head.bucket.skew_ms = skew_ms;

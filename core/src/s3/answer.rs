@@ -69,11 +69,11 @@ pub enum Answer {
         /// Keys that are still there, each with S3's code for why.
         failed: Vec<(String, String)>,
     },
-    /// ListObjectsV2: a page.
+    /// ListObjectsV2 and ListObjects: a page.
     Listed {
         /// The objects, in the server's order.
         entries: Vec<ListEntry>,
-        /// The `continuation` of the next page, if there is one.
+        /// The `continuation` or `marker` of the next page, if there is one.
         next: Option<String>,
     },
     /// HeadBucket: it is there, and open to these keys.
@@ -113,7 +113,16 @@ impl Call {
             },
 
             (Self::ListObjectsV2 { prefix, continuation, .. }, 200) => {
-                match list::page(store, prefix, continuation.as_deref(), &response.body) {
+                match list::page(store, prefix, list::Asked::Continuation(continuation.as_deref()), &response.body) {
+                    Ok(page) => Ok(Answer::Listed { entries: page.entries, next: page.next }),
+                    Err(list::WITHOUT_TOKEN) => {
+                        Err(Failure { retry: Retry::ListV1, ..not_s3(self, list::WITHOUT_TOKEN) })
+                    }
+                    Err(refusal) => Err(not_s3(self, refusal)),
+                }
+            }
+            (Self::ListObjects { prefix, marker, .. }, 200) => {
+                match list::page(store, prefix, list::Asked::Marker(marker.as_deref()), &response.body) {
                     Ok(page) => Ok(Answer::Listed { entries: page.entries, next: page.next }),
                     Err(refusal) => Err(not_s3(self, refusal)),
                 }

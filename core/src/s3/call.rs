@@ -68,6 +68,15 @@ pub enum Call {
         /// Keys a page, 1 to 1,000.
         max_keys: u32,
     },
+    /// Lists one page of keys by the first version of the request: after [`super::Retry::ListV1`].
+    ListObjects {
+        /// What the keys begin with; may be empty or end within a part.
+        prefix: String,
+        /// The `next` of the page before.
+        marker: Option<String>,
+        /// Keys a page, 1 to 1,000.
+        max_keys: u32,
+    },
     /// Asks whether the bucket is there and the keys are good for it.
     HeadBucket,
 }
@@ -181,7 +190,7 @@ impl Call {
     /// The HTTP method it is sent with.
     pub fn method(&self) -> Method {
         match self {
-            Self::GetObject { .. } | Self::ListObjectsV2 { .. } => Method::Get,
+            Self::GetObject { .. } | Self::ListObjectsV2 { .. } | Self::ListObjects { .. } => Method::Get,
             Self::HeadObject { .. } | Self::HeadBucket => Method::Head,
             Self::PutObject { .. } => Method::Put,
             Self::DeleteObject { .. } => Method::Delete,
@@ -193,7 +202,7 @@ impl Call {
     pub fn billing_kind(&self) -> RequestKind {
         match self {
             Self::GetObject { .. } => RequestKind::Get,
-            Self::ListObjectsV2 { .. } => RequestKind::List,
+            Self::ListObjectsV2 { .. } | Self::ListObjects { .. } => RequestKind::List,
             Self::HeadObject { .. } | Self::HeadBucket => RequestKind::Head,
             Self::PutObject { .. } => RequestKind::Put,
             Self::DeleteObject { .. } => RequestKind::Delete,
@@ -232,7 +241,7 @@ impl Call {
                 request.headers.push(("content-md5".to_owned(), delete::content_md5(&request.body)));
                 request.max_response_bytes = LIST_BODY_BYTES_MAX;
             }
-            Self::ListObjectsV2 { .. } => request.max_response_bytes = LIST_BODY_BYTES_MAX,
+            Self::ListObjectsV2 { .. } | Self::ListObjects { .. } => request.max_response_bytes = LIST_BODY_BYTES_MAX,
             Self::HeadObject { .. } | Self::DeleteObject { .. } | Self::HeadBucket => (),
         }
         if let (StoreUri::S3(s3), Some(credentials)) = (store, credentials) {
@@ -248,8 +257,10 @@ impl Call {
             | Self::HeadObject { key }
             | Self::PutObject { key, .. }
             | Self::DeleteObject { key } => Some(key),
-            Self::ListObjectsV2 { prefix, .. } if !prefix.is_empty() => Some(prefix),
-            Self::ListObjectsV2 { .. } | Self::DeleteObjects { .. } | Self::HeadBucket => None,
+            Self::ListObjectsV2 { prefix, .. } | Self::ListObjects { prefix, .. } if !prefix.is_empty() => Some(prefix),
+            Self::ListObjectsV2 { .. } | Self::ListObjects { .. } | Self::DeleteObjects { .. } | Self::HeadBucket => {
+                None
+            }
         }
     }
 
@@ -262,28 +273,19 @@ impl Call {
             Self::DeleteObjects { .. } => Ok(store.bucket_url(vec![("delete", String::new())])),
             Self::HeadBucket => Ok(store.bucket_url(vec![])),
             Self::ListObjectsV2 { prefix, continuation, start_after, max_keys } => {
-                if !(1..=KEYS_PER_LIST_MAX).contains(max_keys) {
-                    return Err(Error::new(ErrorKind::Invalid, "a listing asks for no or more than 1,000 keys"));
-                }
-                let prefix = store.full_prefix(prefix);
-                if prefix.len() > super::KEY_BYTES_MAX || prefix.chars().any(char::is_control) {
-                    return Err(Error::new(ErrorKind::Invalid, "a listing's prefix is no beginning of a key"));
-                }
-                let mut parameters = vec![
-                    // Keys with characters that XML can't hold would make the listing unreadable.
-                    ("encoding-type", "url".to_owned()),
-                    ("list-type", "2".to_owned()),
-                    ("max-keys", max_keys.to_string()),
-                ];
-                if !prefix.is_empty() {
-                    parameters.push(("prefix", prefix));
-                }
+                let mut parameters = list_parameters(store, prefix, *max_keys)?;
+                parameters.push(("list-type", "2".to_owned()));
                 if let Some(token) = continuation {
                     parameters.push(("continuation-token", token.clone()));
                 }
                 if let Some(key) = start_after {
                     parameters.push(("start-after", store.full_key(key)?));
                 }
+                Ok(store.bucket_url(parameters))
+            }
+            Self::ListObjects { prefix, marker, max_keys } => {
+                let mut parameters = list_parameters(store, prefix, *max_keys)?;
+                parameters.extend(marker.clone().map(|marker| ("marker", marker)));
                 Ok(store.bucket_url(parameters))
             }
         }
@@ -313,8 +315,29 @@ impl Call {
             | Self::DeleteObject { .. }
             | Self::DeleteObjects { .. }
             | Self::ListObjectsV2 { .. }
+            | Self::ListObjects { .. }
             | Self::HeadBucket => (),
         }
         Ok(headers)
     }
+}
+
+/// What both versions of a listing ask for alike.
+fn list_parameters(store: &StoreUri, prefix: &str, max_keys: u32) -> Result<Vec<(&'static str, String)>, Error> {
+    if !(1..=KEYS_PER_LIST_MAX).contains(&max_keys) {
+        return Err(Error::new(ErrorKind::Invalid, "a listing asks for no or more than 1,000 keys"));
+    }
+    let prefix = store.full_prefix(prefix);
+    if prefix.len() > super::KEY_BYTES_MAX || prefix.chars().any(char::is_control) {
+        return Err(Error::new(ErrorKind::Invalid, "a listing's prefix is no beginning of a key"));
+    }
+    let mut parameters = vec![
+        // Keys with characters that XML can't hold would make the listing unreadable.
+        ("encoding-type", "url".to_owned()),
+        ("max-keys", max_keys.to_string()),
+    ];
+    if !prefix.is_empty() {
+        parameters.push(("prefix", prefix));
+    }
+    Ok(parameters)
 }

@@ -26,7 +26,7 @@ pub enum Retry {
         /// Not before this many ms, says the server.
         retry_after_ms: Option<u64>,
     },
-    /// The same call, signed for the server's time.
+    /// The same call, signed for the server's time, if the device's is off.
     Clock {
         /// The server's time, in ms since 1970.
         server_unix_ms: u64,
@@ -37,6 +37,8 @@ pub enum Retry {
     Unquoted,
     /// A [`Call::DeleteObject`] for each key.
     SingleDeletes,
+    /// The whole listing anew, by [`Call::ListObjects`].
+    ListV1,
 }
 
 /// The fields of an error document that decide something.
@@ -155,12 +157,11 @@ fn meaning(call: &Call, store: &StoreUri, response: &Response, document: &Docume
                 None => (auth(store, code), Retry::Never),
             };
         }
-        "ExpiredToken"
-        | "InvalidToken"
-        | "TokenRefreshRequired"
-        | "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "AccessDenied" => return (auth(store, code), Retry::Never),
+        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
+            return (auth(store, code), Retry::Never);
+        }
+        // rclone says no more to a clock that is behind: the server's own tells.
+        "AccessDenied" => return (auth(store, code), server_clock(response, document)),
         _ => (),
     }
     match response.status {
@@ -187,6 +188,7 @@ fn refused(call: &Call, response: &Response, code: &str) -> (Error, Retry) {
     let error = Error::new(ErrorKind::Unsupported, message);
     let retry = match call {
         Call::DeleteObjects { .. } => Retry::SingleDeletes,
+        Call::ListObjectsV2 { .. } => Retry::ListV1,
         Call::PutObject { condition: Condition::IfMatch(_), .. } | Call::GetObject { if_none_match: Some(_), .. }
             if response.status == 400 =>
         {
@@ -220,10 +222,14 @@ fn region(store: &StoreUri, response: &Response, document: &Document) -> Option<
 fn clock_skew(response: &Response, document: &Document) -> (Error, Retry) {
     let error = Error::new(ErrorKind::ClockSkew, "the device's clock is too far from the store's")
         .next_step("set the device's clock");
+    (error, server_clock(response, document))
+}
+
+fn server_clock(response: &Response, document: &Document) -> Retry {
     // In a browser the header is hidden unless the server exposes it.
     let header = response.header("date").and_then(http_date_unix_ms);
     let server_unix_ms = header.or_else(|| document.server_time.as_deref().map(str::trim).and_then(iso_date_unix_ms));
-    (error, server_unix_ms.map_or(Retry::Never, |server_unix_ms| Retry::Clock { server_unix_ms }))
+    server_unix_ms.map_or(Retry::Never, |server_unix_ms| Retry::Clock { server_unix_ms })
 }
 
 fn auth(store: &StoreUri, code: &str) -> Error {

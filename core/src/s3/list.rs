@@ -1,4 +1,4 @@
-//! ListObjectsV2: one page of keys, read with bounds.
+//! ListObjectsV2, and ListObjects for servers that know no other: one page of keys, read with bounds.
 
 use super::call::LIST_BODY_BYTES_MAX;
 use super::etag::ETag;
@@ -26,6 +26,18 @@ pub struct ListEntry {
     pub last_modified: Option<String>,
 }
 
+/// A page that goes on, and doesn't say how in the form of version 2: the server knows the first only.
+pub(super) const WITHOUT_TOKEN: Refusal = "goes on without a token";
+
+/// Which page was asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Asked<'a> {
+    /// By version 2, with this token.
+    Continuation(Option<&'a str>),
+    /// By version 1, with this marker.
+    Marker(Option<&'a str>),
+}
+
 /// One page.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Page {
@@ -41,14 +53,14 @@ struct Contents {
     last_modified: Option<String>,
 }
 
-/// Reads the page that answers a listing of `prefix`, asked for with the token `continuation`.
-pub(super) fn page(store: &StoreUri, prefix: &str, continuation: Option<&str>, body: &[u8]) -> Result<Page, Refusal> {
+/// Reads the page that answers a listing of `prefix`.
+pub(super) fn page(store: &StoreUri, prefix: &str, asked: Asked<'_>, body: &[u8]) -> Result<Page, Refusal> {
     if body.len() as u64 > LIST_BODY_BYTES_MAX {
         return Err("is larger than any listing");
     }
     let mut all: Vec<Contents> = Vec::new();
     let mut current = Contents::default();
-    let (mut encoding, mut truncated, mut next) = (None, None, None);
+    let (mut encoding, mut truncated, mut token, mut marker) = (None, None, None, None);
     xml::read(body, |path, text| match path {
         "ListBucketResult/Contents/Key" => xml::set(&mut current.key, text),
         "ListBucketResult/Contents/Size" => xml::set(&mut current.size, text),
@@ -61,7 +73,8 @@ pub(super) fn page(store: &StoreUri, prefix: &str, continuation: Option<&str>, b
         }
         "ListBucketResult/EncodingType" => xml::set(&mut encoding, text),
         "ListBucketResult/IsTruncated" => xml::set(&mut truncated, text),
-        "ListBucketResult/NextContinuationToken" => xml::set(&mut next, text),
+        "ListBucketResult/NextContinuationToken" => xml::set(&mut token, text),
+        "ListBucketResult/NextMarker" => xml::set(&mut marker, text),
         "ListBucketResult" => Ok(()),
         path if path.starts_with("ListBucketResult/") => Ok(()),
         _ => Err("is no ListBucketResult"),
@@ -73,20 +86,29 @@ pub(super) fn page(store: &StoreUri, prefix: &str, continuation: Option<&str>, b
         Some("url") => true,
         Some(_) => return Err("has an unknown encoding type"),
     };
+    let decoded = |key: String| if url_encoded { url_decoded(&key) } else { Ok(key) };
     let mut entries = Vec::with_capacity(all.len());
+    let mut last = None;
     for contents in all {
-        entries.extend(entry(store, prefix, url_encoded, contents)?);
+        let key = decoded(contents.key.clone().ok_or("lacks a key")?)?;
+        entries.extend(entry(store, prefix, &key, contents)?);
+        last = Some(key);
     }
-    Ok(Page { entries, next: next_token(continuation, truncated.as_deref(), next)? })
+    let next = match asked {
+        Asked::Continuation(continuation) => next_token(continuation, truncated.as_deref(), token)?,
+        Asked::Marker(before) => {
+            let named = marker.filter(|marker| !marker.is_empty()).map(decoded).transpose()?;
+            next_marker(before, truncated.as_deref(), named.or(last))?
+        }
+    };
+    Ok(Page { entries, next })
 }
 
-fn entry(store: &StoreUri, prefix: &str, url_encoded: bool, contents: Contents) -> Result<Option<ListEntry>, Refusal> {
-    let key = contents.key.ok_or("lacks a key")?;
-    let key = if url_encoded { url_decoded(&key)? } else { key };
+fn entry(store: &StoreUri, prefix: &str, key: &str, contents: Contents) -> Result<Option<ListEntry>, Refusal> {
     if key.len() > KEY_BYTES_MAX {
         return Err("has a key longer than 1,024 bytes");
     }
-    let key = store.relative_key(&key).filter(|key| key.starts_with(prefix)).ok_or("names a foreign key")?;
+    let key = store.relative_key(key).filter(|key| key.starts_with(prefix)).ok_or("names a foreign key")?;
     if key.is_empty() {
         // Consoles mark a folder by an empty object named `prefix/`.
         return Ok(None);
@@ -105,7 +127,7 @@ fn next_token(
     let token = token.filter(|token| !token.is_empty());
     match (truncated, token) {
         (Some("false"), _) | (None, None) => Ok(None),
-        (Some("true"), None) => Err("goes on without a token"),
+        (Some("true"), None) => Err(WITHOUT_TOKEN),
         (Some("true") | None, Some(token)) => {
             if token.len() > TOKEN_BYTES_MAX {
                 return Err("has a token longer than 8 KiB");
@@ -115,6 +137,25 @@ fn next_token(
             }
             Ok(Some(token))
         }
+        (Some(_), _) => Err("says neither `true` nor `false` for IsTruncated"),
+    }
+}
+
+/// The marker of the page after: the one that is named, else the last key. `None` after the last page.
+fn next_marker(
+    before: Option<&str>,
+    truncated: Option<&str>,
+    marker: Option<String>,
+) -> Result<Option<String>, Refusal> {
+    match (truncated, marker) {
+        (Some("false") | None, _) => Ok(None),
+        (Some("true"), Some(marker)) if marker.len() > KEY_BYTES_MAX => Err("has a marker longer than 1,024 bytes"),
+        // Keys come in order: whoever goes back never ends.
+        (Some("true"), Some(marker)) if before.is_some_and(|before| marker.as_str() <= before) => {
+            Err("goes on with the same page again")
+        }
+        (Some("true"), Some(marker)) => Ok(Some(marker)),
+        (Some("true"), None) => Err("goes on without a key"),
         (Some(_), _) => Err("says neither `true` nor `false` for IsTruncated"),
     }
 }

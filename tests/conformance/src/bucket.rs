@@ -3,9 +3,12 @@
 use crate::wire::Wire;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidelock::{Credentials, StoreUri};
-use tidelock_core::s3::{Answer, Call, Condition, EtagQuoting};
+use tidelock_core::s3::{Answer, Call, Condition, EtagQuoting, Failure, Retry};
+
+/// Calls of a server that asks for patience: more than any needs here.
+const TRIES_MAX: u32 = 40;
 
 /// The objects at a place, by plain S3 requests (to a folder: by the same requests on the folder).
 pub struct Bucket {
@@ -27,16 +30,31 @@ impl Bucket {
 
     /// All keys, sorted.
     pub fn keys(&self) -> Vec<String> {
+        let by_v2 = |continuation| Call::ListObjectsV2 {
+            prefix: String::new(),
+            continuation,
+            start_after: None,
+            max_keys: 1000,
+        };
+        let by_v1 = |marker| Call::ListObjects { prefix: String::new(), marker, max_keys: 1000 };
+        let mut keys = match self.list(by_v2) {
+            Err(failure) if failure.retry == Retry::ListV1 => self.list(by_v1),
+            keys => keys,
+        }
+        .unwrap_or_else(|failure| panic!("a listing: {}", failure.error));
+        keys.sort();
+        keys
+    }
+
+    fn list(&self, page_after: impl Fn(Option<String>) -> Call) -> Result<Vec<String>, Failure> {
         let mut keys = Vec::new();
-        let mut continuation = None;
+        let mut next = None;
         loop {
-            let call = Call::ListObjectsV2 { prefix: String::new(), continuation, start_after: None, max_keys: 1000 };
-            let Answer::Listed { entries, next } = self.call(&call) else { panic!("a listing") };
+            let Answer::Listed { entries, next: after } = self.try_call(&page_after(next))? else { panic!("a page") };
             keys.extend(entries.into_iter().map(|entry| entry.key));
-            continuation = next;
-            if continuation.is_none() {
-                keys.sort();
-                return keys;
+            next = after;
+            if next.is_none() {
+                return Ok(keys);
             }
         }
     }
@@ -85,12 +103,38 @@ impl Bucket {
         self.put(key, body);
     }
 
-    fn call(&self, call: &Call) -> Answer {
+    /// Makes a call, and again where the server asks for patience, or for ETags without quotes.
+    ///
+    /// # Errors
+    /// The call's.
+    pub fn try_call(&self, call: &Call) -> Result<Answer, Failure> {
+        let mut quoting = EtagQuoting::Quoted;
+        let mut outcome = self.try_once(call, quoting);
+        for _ in 1..TRIES_MAX {
+            match &outcome {
+                Err(Failure { retry: Retry::Backoff { retry_after_ms }, .. }) => {
+                    std::thread::sleep(Duration::from_millis(retry_after_ms.unwrap_or(100)));
+                }
+                Err(Failure { retry: Retry::Unquoted, .. }) if quoting == EtagQuoting::Quoted => {
+                    quoting = EtagQuoting::Unquoted;
+                }
+                _ => break,
+            }
+            outcome = self.try_once(call, quoting);
+        }
+        outcome
+    }
+
+    fn try_once(&self, call: &Call, quoting: EtagQuoting) -> Result<Answer, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
         let request = call
-            .request(&self.store, self.credentials.as_ref(), now.as_millis() as u64, EtagQuoting::Quoted)
+            .request(&self.store, self.credentials.as_ref(), now.as_millis() as u64, quoting)
             .expect("a valid call");
         let response = self.wire.send(&request).expect("an answer");
-        call.interpret(&self.store, &response).unwrap_or_else(|failure| panic!("{call:?}: {}", failure.error))
+        call.interpret(&self.store, &response)
+    }
+
+    fn call(&self, call: &Call) -> Answer {
+        self.try_call(call).unwrap_or_else(|failure| panic!("{call:?}: {}", failure.error))
     }
 }

@@ -86,6 +86,12 @@ pub trait Device {
         entries.into_iter().map(|entry| (entry.key, text(&entry.record.value))).collect()
     }
 
+    /// The same, whatever the values are.
+    fn map_bytes(&mut self, name: &str) -> Vec<(String, Vec<u8>)> {
+        let entries = self.entries(&Collection::map(name)).expect("a listing");
+        entries.into_iter().map(|entry| (entry.key, entry.record.value.to_vec())).collect()
+    }
+
     /// All entries of a log, oldest first.
     fn log(&mut self, name: &str) -> Vec<String> {
         let entries = self.entries(&Collection::log(name)).expect("a listing");

@@ -56,6 +56,7 @@ pub struct Faults {
 struct State {
     plan: Option<Plan>,
     met: usize,
+    are_web_pages: bool,
 }
 
 impl fmt::Debug for Faults {
@@ -88,6 +89,15 @@ impl Faults {
     /// From now on all goes well.
     pub fn clear(&self) {
         self.lock().plan = None;
+    }
+
+    /// From now on refusals through the proxy are told by web pages, as a load balancer tells them.
+    pub fn show_web_pages(&self) {
+        self.lock().are_web_pages = true;
+    }
+
+    pub(crate) fn are_web_pages(&self) -> bool {
+        self.lock().are_web_pages
     }
 
     /// How many requests met a fault so far.

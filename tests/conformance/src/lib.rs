@@ -3,7 +3,9 @@
 
 pub mod bucket;
 pub mod device;
+pub mod dialect;
 pub mod faults;
+mod http;
 pub mod local_store;
 pub mod looped;
 pub mod proxy;
@@ -12,6 +14,7 @@ pub mod wire;
 
 pub use bucket::Bucket;
 pub use device::{Device, Open};
+pub use dialect::{Dialect, DialectServer};
 pub use faults::{Fault, Faults};
 pub use looped::Looped;
 pub use proxy::{Proxy, Seen};

@@ -38,15 +38,21 @@ impl Looped {
         Self { engine, wire, credentials: place.credentials().cloned(), faults, start, skipped_ms, clock_shift_ms }
     }
 
-    pub(crate) fn create(&mut self) -> Secret {
-        match self.run(Operation::Create { passphrase: None }).expect("a new vault") {
-            Outcome::Created { recovery_code } => Secret::Recovery(recovery_code),
+    pub(crate) fn create(&mut self) -> Result<Secret, Error> {
+        match self.run(Operation::Create { passphrase: None })? {
+            Outcome::Created { recovery_code } => Ok(Secret::Recovery(recovery_code)),
             other => panic!("{other:?}"),
         }
     }
 
     pub(crate) fn join(&mut self, secret: &Secret) {
         self.run(Operation::Join { secret: secret.clone() }).expect("a joined vault");
+    }
+
+    /// Lets time pass, in ms.
+    pub fn skip(&mut self, ms: u64) {
+        self.skipped_ms += ms;
+        self.clock_shift_ms += ms as i64;
     }
 
     /// What it would have waited for so far, in ms.

@@ -1,5 +1,6 @@
 //! A proxy on loopback before an S3 server: it counts, keeps every byte, and makes faults. Plain HTTP/1.1.
 
+use crate::http::{Message, Of};
 use crate::{Fault, Faults};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,12 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tidelock::Meter;
 use tidelock_core::s3::RequestKind;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-
-/// The longest head of a message. S3 allows 8 KiB.
-const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// A running proxy. Its connections end when it is dropped.
 pub struct Proxy {
@@ -113,7 +111,7 @@ async fn relay(client: TcpStream, shared: &Shared) -> io::Result<()> {
             seen.requests.len() - 1
         };
         let answer = match fault.and_then(Fault::refusal) {
-            Some(refusal) => Some(Message::refusal(refusal, &method)),
+            Some(told) => Some(refusal(told, &method, shared.faults.are_web_pages())),
             None if fault.is_none_or(Fault::has_effect) => Some(ask(&mut server, shared, &request, &method).await?),
             None => None,
         };
@@ -171,132 +169,25 @@ async fn ask(
     Ok(answer)
 }
 
+/// A refusal as S3 writes it, or as load balancers do.
+fn refusal((status, code, retry_after): (u16, &str, Option<u64>), method: &str, is_web_page: bool) -> Message {
+    let (kind, body) = match is_web_page {
+        true => ("text/html", format!("<html><body><h1>{status} {code}</h1></body></html>")),
+        false => ("application/xml", format!("<Error><Code>{code}</Code></Error>")),
+    };
+    let mut headers = vec![("content-type", kind.to_owned())];
+    headers.extend(retry_after.map(|s| ("retry-after", s.to_string())));
+    Message::answer(method, status, &headers, body.as_bytes())
+}
+
 /// What a provider counts it as, read from the wire alone.
 fn kind(method: &str, target: &str) -> RequestKind {
     match method {
-        "GET" if target.contains("list-type=") => RequestKind::List,
+        "GET" if target.contains("max-keys=") => RequestKind::List,
         "GET" => RequestKind::Get,
         "PUT" => RequestKind::Put,
         "DELETE" => RequestKind::Delete,
         "HEAD" => RequestKind::Head,
         _ => RequestKind::Post,
     }
-}
-
-/// Which rules give a message its length.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Of {
-    Request,
-    Answer,
-    AnswerToHead,
-}
-
-/// A whole HTTP message, as it came.
-struct Message {
-    raw: Vec<u8>,
-    /// Bytes of the body, without its chunks' frames.
-    body_bytes: usize,
-    /// Whether the sender closes the connection after it.
-    closes: bool,
-}
-
-impl Message {
-    /// The next message; `None`: the connection was closed before it began.
-    async fn read(from: &mut BufReader<TcpStream>, of: Of) -> io::Result<Option<Self>> {
-        let mut raw = Vec::new();
-        while !raw.ends_with(b"\r\n\r\n") {
-            if from.read_until(b'\n', &mut raw).await? == 0 {
-                return if raw.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
-            }
-            if raw.len() > HEAD_BYTES_MAX {
-                return Err(malformed("head too long"));
-            }
-        }
-        let head = String::from_utf8_lossy(&raw).to_ascii_lowercase();
-        let header = |name: &str| {
-            let lines = head.lines().filter_map(|line| line.split_once(':'));
-            lines.filter(|(other, _)| *other == name).map(|(_, value)| value.trim().to_owned()).next()
-        };
-        let mut message = Self { raw, body_bytes: 0, closes: header("connection").as_deref() == Some("close") };
-        let status = message.status();
-        let has_no_body = of == Of::AnswerToHead || (of == Of::Answer && matches!(status, Some(204 | 304)));
-        if has_no_body {
-            return Ok(Some(message));
-        }
-        if header("transfer-encoding").is_some_and(|coding| coding.ends_with("chunked")) {
-            message.read_chunks(from).await?;
-        } else if let Some(length) = header("content-length") {
-            message.take(from, length.parse().map_err(|_| malformed("content-length"))?).await?;
-        } else if of == Of::Answer {
-            message.closes = true;
-            message.body_bytes = from.read_to_end(&mut message.raw).await?;
-        }
-        Ok(Some(message))
-    }
-
-    /// The body is in chunks, each after its length in hex; an empty one and trailers end it.
-    async fn read_chunks(&mut self, from: &mut BufReader<TcpStream>) -> io::Result<()> {
-        loop {
-            let mut line = Vec::new();
-            from.read_until(b'\n', &mut line).await?;
-            self.raw.extend_from_slice(&line);
-            let text = String::from_utf8_lossy(&line);
-            let length = text.split(';').next().unwrap_or_default().trim();
-            let length = usize::from_str_radix(length, 16).map_err(|_| malformed("a chunk's length"))?;
-            if length == 0 {
-                break;
-            }
-            self.take(from, length).await?;
-            from.read_until(b'\n', &mut self.raw).await?;
-        }
-        let mut line = Vec::new();
-        while line != b"\r\n" {
-            line.clear();
-            if from.read_until(b'\n', &mut line).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            self.raw.extend_from_slice(&line);
-        }
-        Ok(())
-    }
-
-    async fn take(&mut self, from: &mut BufReader<TcpStream>, body_bytes: usize) -> io::Result<()> {
-        let start = self.raw.len();
-        self.raw.resize(start + body_bytes, 0);
-        from.read_exact(&mut self.raw[start..]).await?;
-        self.body_bytes += body_bytes;
-        Ok(())
-    }
-
-    /// A refusal as S3 writes it.
-    fn refusal((status, code, retry_after): (u16, &str, Option<u64>), method: &str) -> Self {
-        let body = if method == "HEAD" { String::new() } else { format!("<Error><Code>{code}</Code></Error>") };
-        let retry_after = retry_after.map(|s| format!("retry-after: {s}\r\n")).unwrap_or_default();
-        let head = format!(
-            "HTTP/1.1 {status} {code}\r\ncontent-type: application/xml\r\n{retry_after}content-length: {}\r\n\r\n",
-            body.len()
-        );
-        Self { raw: (head + &body).into_bytes(), body_bytes: body.len(), closes: false }
-    }
-
-    /// A request's method and target.
-    fn asked(&self) -> io::Result<(String, String)> {
-        let line = self.raw.split(|byte| *byte == b'\r').next().unwrap_or_default();
-        let line = std::str::from_utf8(line).map_err(|_| malformed("request line"))?;
-        let mut words = line.split(' ');
-        match (words.next(), words.next()) {
-            (Some(method), Some(target)) => Ok((method.to_owned(), target.to_owned())),
-            _ => Err(malformed("request line")),
-        }
-    }
-
-    /// An answer's status.
-    fn status(&self) -> Option<u16> {
-        let line = self.raw.split(|byte| *byte == b'\r').next()?;
-        std::str::from_utf8(line).ok()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
-    }
-}
-
-fn malformed(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("malformed {what}"))
 }

@@ -1,11 +1,12 @@
-//! The stores under test: two real servers, the embedded one, and a folder. Each test has a place of its own on one.
+//! The stores under test: real servers, the embedded one, a folder, and the dialects. Each test has a place of its own on
+//! one.
 
-use crate::{Bucket, Faults, Looped, Open, Proxy};
+use crate::{Bucket, Dialect, DialectServer, Faults, Looped, Open, Proxy};
 use futures::executor::block_on;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tempfile::TempDir;
-use tidelock::{CredentialSource, Credentials, Options, Secret, Vault};
+use tidelock::{CredentialSource, Credentials, Error, Options, Secret, Vault};
 use tidelock_cli::serve::{ServeHandle, ServeKeys, ServeOptions};
 
 /// The servers' bucket; `cargo xtask servers` makes one of this name.
@@ -20,8 +21,16 @@ pub enum Store {
     Versitygw,
     /// MinIO, at `TIDELOCK_TEST_MINIO`.
     Minio,
+    /// moto, at `TIDELOCK_TEST_MOTO`.
+    Moto,
+    /// rclone's `serve s3`, at `TIDELOCK_TEST_RCLONE`.
+    Rclone,
+    /// Garage, at `TIDELOCK_TEST_GARAGE`.
+    Garage,
     /// A folder, by `file://`.
     Folder,
+    /// The dialect simulator, in this process.
+    Dialect(Dialect),
 }
 
 /// An empty place on a store, for one test: a prefix or a folder that nobody else uses, and a folder for the devices.
@@ -40,8 +49,20 @@ struct Server {
     credentials: Credentials,
     access_key: String,
     secret_key: String,
-    /// The embedded one, which ends with the place.
-    _running: Option<ServeHandle>,
+    /// What ends with the place.
+    _running: Running,
+}
+
+/// Who serves.
+enum Running {
+    /// Somebody else's process.
+    Elsewhere,
+    Embedded {
+        _serves: ServeHandle,
+    },
+    Dialect {
+        _serves: DialectServer,
+    },
 }
 
 impl Place {
@@ -56,12 +77,21 @@ impl Place {
             Store::Embedded => Some(embedded(folder.path().join("served"), &faults)),
             Store::Versitygw => Some(Server::real("TIDELOCK_TEST_VERSITYGW", &faults)),
             Store::Minio => Some(Server::real("TIDELOCK_TEST_MINIO", &faults)),
+            Store::Moto => Some(Server::real("TIDELOCK_TEST_MOTO", &faults)),
+            Store::Rclone => Some(Server::real("TIDELOCK_TEST_RCLONE", &faults)),
+            Store::Garage => Some(Server::real("TIDELOCK_TEST_GARAGE", &faults)),
+            Store::Dialect(dialect) => Some(simulated(dialect, &faults)),
             Store::Folder => {
                 std::fs::create_dir(folder.path().join("bucket")).expect("the store's folder");
                 None
             }
         };
         Self { store, server, faults, folder }
+    }
+
+    /// What it is on.
+    pub fn store(&self) -> Store {
+        self.store
     }
 
     /// Another empty place on a store of this kind.
@@ -143,9 +173,14 @@ impl Place {
 
     /// As [`create`](Self::create), with a loop of the test's own in the crate's stead.
     pub fn create_looped(&self, device: &str, clock_shift_ms: i64) -> (Looped, Secret) {
+        self.try_create_looped(device, clock_shift_ms).expect("a new vault")
+    }
+
+    /// The same, which may fail.
+    pub fn try_create_looped(&self, device: &str, clock_shift_ms: i64) -> Result<(Looped, Secret), Error> {
         let mut looped = Looped::new(self, device, clock_shift_ms);
-        let secret = looped.create();
-        (looped, secret)
+        let secret = looped.create()?;
+        Ok((looped, secret))
     }
 
     /// As [`join`](Self::join), with a loop of the test's own in the crate's stead.
@@ -167,7 +202,16 @@ fn embedded(dir: PathBuf, faults: &Faults) -> Server {
     let (access_key, secret_key) = ("conformance".to_owned(), "the-embedded-servers-secret-key".to_owned());
     let keys = ServeKeys { access_key: access_key.clone(), secret_key: secret_key.clone().into() };
     let running = ServeHandle::start(ServeOptions { dir, keys }).expect("the embedded server");
-    Server::new(running.address(), access_key, secret_key, faults, Some(running))
+    Server::new(running.address(), access_key, secret_key, faults, Running::Embedded { _serves: running })
+}
+
+fn simulated(dialect: Dialect, faults: &Faults) -> Server {
+    let (access_key, secret_key) = ("conformance".to_owned(), "the-simulators-secret-key".to_owned());
+    if dialect == Dialect::HtmlErrors {
+        faults.show_web_pages();
+    }
+    let running = DialectServer::start(dialect, BUCKET, &access_key, &secret_key);
+    Server::new(running.address(), access_key, secret_key, faults, Running::Dialect { _serves: running })
 }
 
 impl Server {
@@ -175,16 +219,10 @@ impl Server {
         let address = set(variable);
         let address = address.strip_prefix("http://").and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("{variable} is not http://ADDRESS:PORT"));
-        Self::new(address, set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY"), faults, None)
+        Self::new(address, set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY"), faults, Running::Elsewhere)
     }
 
-    fn new(
-        address: SocketAddr,
-        access_key: String,
-        secret_key: String,
-        faults: &Faults,
-        running: Option<ServeHandle>,
-    ) -> Self {
+    fn new(address: SocketAddr, access_key: String, secret_key: String, faults: &Faults, running: Running) -> Self {
         let credentials = Credentials::new(access_key.clone(), secret_key.clone(), None).expect("keys");
         let proxy = Proxy::start(address, faults.clone());
         Self { proxy, address, credentials, access_key, secret_key, _running: running }

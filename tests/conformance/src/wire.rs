@@ -5,7 +5,7 @@ use std::error::Error as _;
 use tidelock::StoreUri;
 use tidelock::folder::Folder;
 use tidelock_core::TransportFailure;
-use tidelock_core::s3::{HttpRequest, Response};
+use tidelock_core::s3::{HttpRequest, Method, Response};
 
 /// A store, reached without the `tidelock` crate's transport.
 pub enum Wire {
@@ -50,6 +50,8 @@ async fn send_http(client: &reqwest::Client, request: &HttpRequest) -> reqwest::
     }
     if !request.body.is_empty() {
         sent = sent.body(request.body.clone());
+    } else if matches!(request.method, Method::Put | Method::Post) {
+        sent = sent.header("content-length", "0");
     }
     let mut answer = sent.send().await?;
     let status = answer.status().as_u16();

@@ -13,6 +13,8 @@ on_every_store![
     offline_spells,
     late_joiner,
 ];
+on_dialect! { slow: Slow; two_devices, offline_spells }
+on_dialect! { one_write_a_second: OneWriteASecond; two_devices, five_devices, offline_spells }
 
 /// The union, nothing twice, and what was deleted is gone for good.
 fn ab1_two_devices_converge(place: &Place) {

@@ -12,6 +12,7 @@ on_every_store![
     corrupt_segment,
     header_of_a_foreign_vault,
 ];
+on_dialect! { one_write_a_second: OneWriteASecond; one_manifest_rolled_back }
 
 /// Half a kilobyte: what fills segments in a few dozen puts.
 fn long(text: &str) -> String {

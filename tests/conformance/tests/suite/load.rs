@@ -5,6 +5,8 @@ use tidelock::Collection;
 use tidelock_conformance::{Device, Open, Place};
 
 on_every_store![snapshots_under_load];
+// Not where a key takes one write a second: of two devices that write the beacon without a pause, one may come second six
+// times running, and its sync ends in `throttled`.
 
 /// Values of this length fill a manifest's tail with two puts.
 const VALUE_BYTES: usize = 8 << 10;

@@ -1,30 +1,83 @@
 //! Devices in step through real stores: each case on each store, named `case::store`.
 
-/// Runs cases, each a function of a fresh [`tidelock_conformance::Place`], on every store.
+/// Runs cases, each a function of a fresh [`tidelock_conformance::Place`], on every store; in a group of its own, on every
+/// dialect but those where time passes, which run the cases that say so.
 macro_rules! on_every_store {
     ($($case:ident),* $(,)?) => {$(
         mod $case {
             use tidelock_conformance::{Place, Store};
 
-            #[test]
-            fn embedded() {
-                super::$case(&Place::new(Store::Embedded));
-            }
+            use super::$case as case;
+
+            on_stores! { embedded: Embedded, versitygw: Versitygw, minio: Minio, moto: Moto, rclone: Rclone, folder: Folder }
 
             #[test]
-            fn versitygw() {
-                super::$case(&Place::new(Store::Versitygw));
+            #[ignore = "its build takes a quarter of an hour: cargo xtask servers garage -- cargo test … -- --ignored"]
+            fn garage() {
+                case(&Place::new(Store::Garage));
             }
 
-            #[test]
-            fn minio() {
-                super::$case(&Place::new(Store::Minio));
-            }
+            mod dialects {
+                use tidelock_conformance::{Dialect, Place, Store};
+                use super::case;
 
-            #[test]
-            fn folder() {
-                super::$case(&Place::new(Store::Folder));
+                on_dialects! {
+                    conditions_not_implemented: ConditionsNotImplemented,
+                    conditions_invalid: ConditionsInvalid,
+                    conditions_ignored: ConditionsIgnored,
+                    quoted_never_matches: QuotedNeverMatches,
+                    quoted_refused: QuotedRefused,
+                    list_v1_only: ListV1Only,
+                    list_v2_refused: ListV2Refused,
+                    list_without_etags: ListWithoutEtags,
+                    list_bare_etags: ListBareEtags,
+                    no_batch_delete: NoBatchDelete,
+                    md5_required: Md5Required,
+                    md5_refused: Md5Refused,
+                    random_etags: RandomEtags,
+                    html_errors: HtmlErrors,
+                    hides_children: HidesChildren,
+                    bare_403: Bare403,
+                    garage: Garage,
+                    rclone: Rclone,
+                }
             }
+        }
+    )*};
+}
+
+/// Runs cases on one of the dialects where time passes.
+macro_rules! on_dialect {
+    ($name:ident: $dialect:ident; $($case:ident),* $(,)?) => {
+        mod $name {
+            use tidelock_conformance::{Dialect, Place, Store};
+
+            $(
+                #[test]
+                fn $case() {
+                    super::$case(&Place::new(Store::Dialect(Dialect::$dialect)));
+                }
+            )*
+        }
+    };
+}
+
+/// `case` on stores.
+macro_rules! on_stores {
+    ($($name:ident: $store:ident),* $(,)?) => {$(
+        #[test]
+        fn $name() {
+            case(&Place::new(Store::$store));
+        }
+    )*};
+}
+
+/// `case` on dialects.
+macro_rules! on_dialects {
+    ($($name:ident: $dialect:ident),* $(,)?) => {$(
+        #[test]
+        fn $name() {
+            case(&Place::new(Store::Dialect(Dialect::$dialect)));
         }
     )*};
 }
@@ -35,5 +88,7 @@ mod counts;
 mod evidence;
 mod faults;
 mod load;
+mod race;
 mod refusals;
 mod secrecy;
+mod space;
