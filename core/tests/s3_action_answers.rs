@@ -1,0 +1,734 @@
+//! Answers to the actions for plain objects, uploads, buckets and temporary keys: the Amazon S3 and STS API References'
+//! examples, other servers' forms, and what no server should say.
+#![allow(clippy::unwrap_used)]
+
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use tidelock_core::ErrorKind;
+use tidelock_core::s3::{
+    AbortMultipartUpload, Action, AssumeRole, AssumeRoleWithWebIdentity, Bucket, BucketsPage, CompleteMultipartUpload,
+    Condition, CopyObject, CorsRule, CreateMultipartUpload, Credentials, ETag, Encryption, Failure, GetBucketCors,
+    GetBucketLocation, GetObject, Head, HeadObject, ListBuckets, ListEntry, ListMultipartUploads, ListObjects,
+    ListPage, ListParts, Method, Part, PartsPage, Properties, PutBucketCors, PutObject, Read, Response, Retry, Role,
+    Server, StoreUri, TemporaryCredentials, Upload, UploadId, UploadMarker, UploadPart, UploadedPart, UploadsPage,
+    Written,
+};
+
+const INITIATED: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<InitiateMultipartUploadResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+  <Bucket>example-bucket</Bucket>
+  <Key>example-object</Key>
+  <UploadId>VXBsb2FkIElEIGZvciA2aWWpbmcncyBteS1tb3ZpZS5tMnRzIHVwbG9hZA</UploadId>
+</InitiateMultipartUploadResult>"#;
+const COMPLETED: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<CompleteMultipartUploadResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+ <Location>http://Example-Bucket.s3.Region.amazonaws.com/Example-Object</Location>
+ <Bucket>Example-Bucket</Bucket>
+ <Key>Example-Object</Key>
+ <ETag>"3858f62230ac3c915f300c664312c11f-9"</ETag>
+</CompleteMultipartUploadResult>"#;
+const COPIED: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<CopyObjectResult>
+   <LastModified>2009-10-12T17:50:30.000Z</LastModified>
+   <ETag>"9b2cf535f27731c974343645a3985328"</ETag>
+ </CopyObjectResult>"#;
+const INTERNAL_ERROR: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+
+<Error>
+ <Code>InternalError</Code>
+ <Message>We encountered an internal error. Please try again.</Message>
+ <RequestId>656c76696e6727732072657175657374</RequestId>
+ <HostId>Uuag1LuByRx9e6j5Onimru9pO4ZVKnJ2Qz7/C1NPcfTWAtRPfTaOFg==</HostId>
+</Error>"#;
+const PARTS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<ListPartsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+  <Bucket>example-bucket</Bucket>
+  <Key>example-object</Key>
+  <UploadId>XXBsb2FkIElEIGZvciBlbHZpbmcncyVcdS1tb3ZpZS5tMnRzEEEwbG9hZA</UploadId>
+  <Initiator>
+    <ID>arn:aws:iam::111122223333:user/some-user-11116a31-17b5-4fb7-9df5-b288870f11xx</ID>
+    <DisplayName>umat-user-11116a31-17b5-4fb7-9df5-b288870f11xx</DisplayName>
+  </Initiator>
+  <Owner>
+    <ID>75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a</ID>
+    <DisplayName>someName</DisplayName>
+  </Owner>
+  <StorageClass>STANDARD</StorageClass>
+  <PartNumberMarker>1</PartNumberMarker>
+  <NextPartNumberMarker>3</NextPartNumberMarker>
+  <MaxParts>2</MaxParts>
+  <IsTruncated>true</IsTruncated>
+  <Part>
+    <PartNumber>2</PartNumber>
+    <LastModified>2010-11-10T20:48:34.000Z</LastModified>
+    <ETag>"7778aef83f66abc1fa1e8477f296d394"</ETag>
+    <Size>10485760</Size>
+  </Part>
+  <Part>
+    <PartNumber>3</PartNumber>
+    <LastModified>2010-11-10T20:48:33.000Z</LastModified>
+    <ETag>"aaaa18db4cc2f85cedef654fccc4a4x8"</ETag>
+    <Size>10485760</Size>
+  </Part>
+</ListPartsResult>"#;
+const UPLOADS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<ListMultipartUploadsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+  <Bucket>bucket</Bucket>
+  <KeyMarker></KeyMarker>
+  <UploadIdMarker></UploadIdMarker>
+  <NextKeyMarker>p x/my-movie.m2ts</NextKeyMarker>
+  <NextUploadIdMarker>YW55IGlkZWEgd2h5IGVsdmluZydzIHVwbG9hZCBmYWlsZWQ</NextUploadIdMarker>
+  <MaxUploads>2</MaxUploads>
+  <IsTruncated>true</IsTruncated>
+  <Upload>
+    <Key>p x/my-divisor</Key>
+    <UploadId>XMgbGlrZSBlbHZpbmcncyBub3QgaGF2aW5nIG11Y2ggbHVjaw</UploadId>
+    <Initiator><ID>arn:aws:iam::111122223333:user/user1</ID><DisplayName>user1</DisplayName></Initiator>
+    <Owner><ID>75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a</ID></Owner>
+    <StorageClass>STANDARD</StorageClass>
+    <Initiated>2010-11-10T20:48:33.000Z</Initiated>
+  </Upload>
+  <Upload>
+    <Key>p x/my-movie.m2ts</Key>
+    <UploadId>YW55IGlkZWEgd2h5IGVsdmluZydzIHVwbG9hZCBmYWlsZWQ</UploadId>
+    <StorageClass>STANDARD</StorageClass>
+    <Initiated>2010-11-10T20:49:33.000Z</Initiated>
+  </Upload>
+</ListMultipartUploadsResult>"#;
+const BUCKETS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01">
+   <Buckets>
+      <Bucket>
+         <CreationDate>2019-12-11T23:32:47+00:00</CreationDate>
+         <Name>amzn-s3-demo-bucket</Name>
+         <BucketRegion>eu-west-1</BucketRegion>
+      </Bucket>
+      <Bucket>
+         <CreationDate>2019-11-10T23:32:13+00:00</CreationDate>
+         <Name>amzn-s3-demo-bucket1</Name>
+      </Bucket>
+   </Buckets>
+   <Owner>
+      <ID>AIDACKCEVSQ6C2EXAMPLE</ID>
+   </Owner>
+   <ContinuationToken>eyJNYXJrZXIiOiBudWxs</ContinuationToken>
+</ListAllMyBucketsResult>"#;
+const CORS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<CORSConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+     <CORSRule>
+       <AllowedOrigin>http://www.example.com</AllowedOrigin>
+       <AllowedMethod>PUT</AllowedMethod>
+       <AllowedMethod>DELETE</AllowedMethod>
+       <AllowedHeader>*</AllowedHeader>
+       <MaxAgeSeconds>3000</MaxAgeSeconds>
+       <ExposeHeader>x-amz-server-side-encryption</ExposeHeader>
+     </CORSRule>
+     <CORSRule>
+       <ID>all</ID>
+       <AllowedOrigin>*</AllowedOrigin>
+       <AllowedMethod>GET</AllowedMethod>
+     </CORSRule>
+</CORSConfiguration>"#;
+const LOCATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">us-west-2</LocationConstraint>"#;
+const LIST_V1: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+  <Name>bucket</Name>
+  <Prefix>p+x/</Prefix>
+  <Marker/>
+  <MaxKeys>2</MaxKeys>
+  <EncodingType>url</EncodingType>
+  <IsTruncated>true</IsTruncated>
+  <Contents>
+    <Key>p+x/my-image.jpg</Key>
+    <LastModified>2009-10-12T17:50:30.000Z</LastModified>
+    <ETag>&quot;fba9dede5f27731c9771645a39863328&quot;</ETag>
+    <Size>434234</Size>
+    <StorageClass>STANDARD</StorageClass>
+  </Contents>
+  <Contents>
+    <Key>p+x/my%2Bthird%0Aimage.jpg</Key>
+    <LastModified>2009-10-12T17:50:30.000Z</LastModified>
+    <Size>64994</Size>
+  </Contents>
+</ListBucketResult>"#;
+const WEB_IDENTITY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <AssumeRoleWithWebIdentityResult>
+    <SubjectFromWebIdentityToken>amzn1.account.AF6RHO7KZU5XRVQJGXK6HB56KR2A</SubjectFromWebIdentityToken>
+    <Audience>client.5498841531868486423.1548@apps.example.com</Audience>
+    <AssumedRoleUser>
+      <Arn>arn:aws:sts::123456789012:assumed-role/FederatedWebIdentityRole/app1</Arn>
+      <AssumedRoleId>AROACLKWSDQRAOEXAMPLE:app1</AssumedRoleId>
+    </AssumedRoleUser>
+    <Credentials>
+      <SessionToken>AQoDYXdzEE0a8ANXXXXXXXXNO1ewxE5TijQyp+IEXAMPLE</SessionToken>
+      <SecretAccessKey>wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKEY</SecretAccessKey>
+      <Expiration>2014-10-24T23:00:23Z</Expiration>
+      <AccessKeyId>ASgeIAIOSFODNN7EXAMPLE</AccessKeyId>
+    </Credentials>
+    <Provider>www.amazon.com</Provider>
+  </AssumeRoleWithWebIdentityResult>
+  <ResponseMetadata>
+    <RequestId>ad4156e9-bce1-11e2-82e6-6b6efEXAMPLE</RequestId>
+  </ResponseMetadata>
+</AssumeRoleWithWebIdentityResponse>"#;
+
+fn store() -> StoreUri {
+    "s3://bucket/p%20x?region=eu-west-1".parse().unwrap()
+}
+
+fn server() -> Server {
+    Server::new(None, "eu-west-1").unwrap()
+}
+
+fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Response {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Response { status, headers, body: body.into() }
+}
+
+fn answer<A: Action>(action: &A, status: u16, body: impl Into<Bytes>) -> Result<A::Answer, Failure> {
+    action.interpret(&store(), &response(status, &[], body))
+}
+
+fn error(code: &str) -> String {
+    format!("<Error><Code>{code}</Code><Message>Words.</Message></Error>")
+}
+
+fn not_s3<T: Debug>(result: Result<T, Failure>, why: &str) {
+    let failure = result.expect_err(why);
+    assert_eq!((failure.error.kind(), &failure.retry), (ErrorKind::Network, &Retry::Never), "{}", failure.error);
+    assert_eq!(failure.error.message(), format!("this is not an S3 answer: it {why}"));
+}
+
+fn etag(text: &str) -> ETag {
+    ETag::new(text).unwrap()
+}
+
+fn upload() -> UploadId {
+    UploadId::new("u").unwrap()
+}
+
+fn create() -> CreateMultipartUpload {
+    CreateMultipartUpload { key: "k".into(), properties: Properties::default() }
+}
+
+fn part() -> UploadPart {
+    UploadPart { key: "k".into(), upload: upload(), number: 1, body: Bytes::new() }
+}
+
+fn complete(condition: Condition) -> CompleteMultipartUpload {
+    let parts = vec![Part { number: 1, etag: etag("e") }];
+    CompleteMultipartUpload { key: "k".into(), upload: upload(), parts, condition }
+}
+
+fn copy(if_source_matches: Option<ETag>) -> CopyObject {
+    CopyObject { source: "s".into(), if_source_matches, key: "k".into(), properties: None }
+}
+
+fn put(condition: Condition) -> PutObject {
+    PutObject { key: "k".into(), body: Bytes::new(), condition, properties: Properties::default() }
+}
+
+fn get(if_match: Option<ETag>, range: Option<(u64, u64)>) -> GetObject {
+    GetObject { key: "k".into(), if_match, range, body_max: 10 }
+}
+
+fn abort() -> AbortMultipartUpload {
+    AbortMultipartUpload { key: "k".into(), upload: upload() }
+}
+
+fn parts(marker: Option<u32>) -> ListParts {
+    ListParts { key: "k".into(), upload: upload(), marker, max_parts: 2 }
+}
+
+fn uploads(prefix: &str, marker: Option<UploadMarker>) -> ListMultipartUploads {
+    ListMultipartUploads { prefix: prefix.into(), marker, max_uploads: 2 }
+}
+
+fn list(marker: Option<&str>) -> ListObjects {
+    ListObjects { prefix: String::new(), marker: marker.map(str::to_owned), max_keys: 2 }
+}
+
+fn buckets(continuation: Option<&str>, status: u16, body: impl Into<Bytes>) -> Result<BucketsPage, Failure> {
+    let list = ListBuckets { continuation: continuation.map(str::to_owned), max_buckets: None };
+    list.interpret(&server(), &response(status, &[], body))
+}
+
+fn role() -> Role {
+    Role { arn: None, session_name: "me".into(), duration_s: 900 }
+}
+
+fn web_identity(status: u16, body: impl Into<Bytes>) -> Result<TemporaryCredentials, Failure> {
+    let action = AssumeRoleWithWebIdentity::new(role(), "token").unwrap();
+    action.interpret(&response(status, &[("date", "Sun, 06 Nov 1994 08:49:37 GMT")], body))
+}
+
+#[test]
+fn objects_come_with_their_properties() {
+    let headers = [
+        ("Content-Length", "5"),
+        ("ETag", "\"e\""),
+        ("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("Content-Type", "text/plain"),
+        ("X-Amz-Meta-Author", "A B"),
+        ("x-amz-meta-odd", "caf\u{e9}"),
+        ("x-amz-storage-class", "STANDARD_IA"),
+        ("x-amz-server-side-encryption", "aws:kms"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "arn:aws:kms:eu-west-1:123456789012:key/1a"),
+    ];
+    let properties = Properties {
+        content_type: Some("text/plain".into()),
+        metadata: BTreeMap::from([("author".into(), "A B".into())]),
+        storage_class: Some("STANDARD_IA".into()),
+        encryption: Some(Encryption::Kms { key_id: Some("arn:aws:kms:eu-west-1:123456789012:key/1a".into()) }),
+    };
+    let head = |len| Head {
+        len,
+        etag: Some(etag("\"e\"")),
+        last_modified: Some("Sun, 06 Nov 1994 08:49:37 GMT".into()),
+        properties: properties.clone(),
+    };
+    let asked = HeadObject { key: "k".into() };
+    assert_eq!(asked.interpret(&store(), &response(200, &headers, "")), Ok(Some(head(Some(5)))));
+    assert_eq!(asked.interpret(&store(), &response(404, &[], "")), Ok(None));
+    not_s3(asked.interpret(&store(), &response(200, &[], "")), "has no length");
+
+    let body = Bytes::from_static(b"hello");
+    let whole = get(None, None).interpret(&store(), &response(200, &headers, body.clone()));
+    assert_eq!(whole, Ok(Read::Object { body: body.clone(), head: head(Some(5)) }));
+    let mut ranged = headers.to_vec();
+    ranged.push(("Content-Range", "bytes 5-9/5000000000"));
+    let ranged = get(None, Some((5, 9))).interpret(&store(), &response(206, &ranged, body.clone()));
+    assert_eq!(ranged, Ok(Read::Object { body: body.clone(), head: head(Some(5_000_000_000)) }));
+    // Hidden from a browser; and a server that ignores the range.
+    let hidden = get(None, Some((5, 9))).interpret(&store(), &response(206, &headers, body.clone()));
+    assert_eq!(hidden, Ok(Read::Object { body, head: head(None) }));
+    let ignored = get(None, Some((1, 2))).interpret(&store(), &response(200, &headers, "hello"));
+    assert_eq!(ignored, Ok(Read::Object { body: "el".into(), head: head(Some(5)) }));
+
+    assert_eq!(answer(&get(None, None), 404, error("NoSuchKey")), Ok(Read::Missing));
+    assert_eq!(answer(&get(Some(etag("e")), None), 412, error("PreconditionFailed")), Ok(Read::Changed));
+    assert!(answer(&get(None, None), 412, error("PreconditionFailed")).is_err());
+    assert_eq!(answer(&get(Some(etag("e")), None), 400, error("Bad")).unwrap_err().retry, Retry::Unquoted);
+    assert_eq!(answer(&get(None, None), 200, "0123456789a").unwrap_err().error.kind(), ErrorKind::Corrupt);
+    not_s3(answer(&get(None, None), 304, ""), "has a status that no such call ends in");
+}
+
+#[test]
+fn properties_are_read_with_bounds() {
+    let read = |headers: &[(&str, &str)]| Properties::of(&response(200, headers, ""));
+    assert_eq!(read(&[]), Properties::default());
+    assert_eq!(read(&[("x-amz-server-side-encryption", "AES256")]).encryption, Some(Encryption::Store));
+    let kms = Some(Encryption::Kms { key_id: None });
+    assert_eq!(read(&[("x-amz-server-side-encryption", "aws:kms")]).encryption, kms);
+    for (name, value) in [
+        ("x-amz-server-side-encryption", "aws:fsx"),
+        ("x-amz-storage-class", "a class"),
+        ("content-type", "a\u{7}"),
+        ("x-amz-meta-", "v"),
+        ("x-amz-meta-a b", "v"),
+        ("x-amz-meta-a", "a\tb"),
+    ] {
+        assert_eq!(read(&[(name, value)]), Properties::default(), "{name}");
+    }
+    let longest = "v".repeat(2046);
+    let all = read(&[("x-amz-meta-a", &longest), ("x-amz-meta-b", ""), ("x-amz-meta-c", "")]);
+    assert_eq!(all.metadata.keys().collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[test]
+fn writes() {
+    let stored = |headers: &[(&str, &str)]| put(Condition::Always).interpret(&store(), &response(200, headers, ""));
+    assert_eq!(stored(&[("etag", "\"e\"")]), Ok(Written::Stored { etag: Some(etag("\"e\"")) }));
+    assert_eq!(stored(&[]), Ok(Written::Stored { etag: None }));
+    let page = put(Condition::Always).interpret(&store(), &response(200, &[("content-type", "text/html")], "<p>"));
+    not_s3(page, "is a web page");
+
+    let if_match = || Condition::IfMatch(etag("e"));
+    for condition in [Condition::IfAbsent, if_match()] {
+        assert_eq!(answer(&put(condition.clone()), 412, error("PreconditionFailed")), Ok(Written::Refused));
+        assert_eq!(answer(&put(condition.clone()), 409, error("ConditionalRequestConflict")), Ok(Written::Conflict));
+        assert_eq!(answer(&complete(condition.clone()), 412, error("PreconditionFailed")), Ok(Written::Refused));
+        assert_eq!(answer(&complete(condition), 200, error("PreconditionFailed")), Ok(Written::Refused));
+    }
+    assert_eq!(answer(&put(if_match()), 404, error("NoSuchKey")), Ok(Written::Refused));
+    assert_eq!(answer(&put(if_match()), 400, error("Bad")).unwrap_err().retry, Retry::Unquoted);
+    assert!(answer(&put(Condition::Always), 412, error("PreconditionFailed")).is_err());
+    assert_eq!(
+        answer(&put(Condition::IfAbsent), 404, error("NoSuchKey")).unwrap_err().error.kind(),
+        ErrorKind::NotFound
+    );
+}
+
+#[test]
+fn an_upload_from_its_beginning_to_its_end() {
+    let id = UploadId::new("VXBsb2FkIElEIGZvciA2aWWpbmcncyBteS1tb3ZpZS5tMnRzIHVwbG9hZA").unwrap();
+    assert_eq!(answer(&create(), 200, INITIATED), Ok(id));
+    not_s3(answer(&create(), 200, "<InitiateMultipartUploadResult/>"), "lacks an upload id");
+    for id in [String::new(), "a b".to_owned(), "x".repeat(1025)] {
+        let body = format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>");
+        not_s3(answer(&create(), 200, body), "has a malformed upload id");
+    }
+
+    let uploaded = part().interpret(&store(), &response(200, &[("ETag", "\"b54357faf0632cce46e942fa68356b38\"")], ""));
+    assert_eq!(uploaded, Ok(Some(etag("\"b54357faf0632cce46e942fa68356b38\""))));
+    assert_eq!(answer(&part(), 404, error("NoSuchUpload")), Ok(None));
+    let hidden = answer(&part(), 200, "").unwrap_err();
+    assert_eq!((hidden.error.kind(), hidden.retry), (ErrorKind::Unsupported, Retry::Never));
+    assert!(hidden.error.hint().unwrap().contains("ExposeHeaders"));
+
+    assert_eq!(answer(&abort(), 204, ""), Ok(()));
+    assert_eq!(answer(&abort(), 404, error("NoSuchUpload")), Ok(()));
+    // A bare 404 may come from any web server.
+    not_s3(answer(&abort(), 404, ""), "is empty");
+    not_s3(answer(&part(), 404, ""), "is empty");
+}
+
+#[test]
+fn a_late_answer_says_in_its_document_how_it_went() {
+    let done = Written::Stored { etag: Some(etag("\"3858f62230ac3c915f300c664312c11f-9\"")) };
+    let always = complete(Condition::Always);
+    assert_eq!(answer(&always, 200, COMPLETED), Ok(done.clone()));
+    // The white space that keeps the connection, where S3 puts it, and before everything.
+    let (declaration, result) = COMPLETED.split_once('\n').unwrap();
+    assert_eq!(answer(&always, 200, format!("{declaration}{}{result}", " \n".repeat(500))), Ok(done.clone()));
+    assert_eq!(answer(&always, 200, format!("{}{result}", " ".repeat(1000))), Ok(done));
+    let copied = Written::Stored { etag: Some(etag("\"9b2cf535f27731c974343645a3985328\"")) };
+    assert_eq!(answer(&copy(None), 200, COPIED), Ok(copied));
+
+    let later = |failure: Failure| (failure.error.kind(), failure.error.is_retryable(), failure.retry);
+    let backoff = Retry::Backoff { retry_after_ms: None };
+    let failed = answer(&always, 200, INTERNAL_ERROR).unwrap_err();
+    assert_eq!(failed.error.object(), Some("k"));
+    assert_eq!(later(failed), (ErrorKind::Network, true, backoff.clone()));
+    assert_eq!(
+        later(answer(&copy(None), 200, INTERNAL_ERROR).unwrap_err()),
+        (ErrorKind::Network, true, backoff.clone())
+    );
+    let slow = answer(&copy(None), 200, error("SlowDown")).unwrap_err();
+    assert_eq!(later(slow), (ErrorKind::Throttled, true, backoff));
+    assert_eq!(answer(&always, 200, error("AccessDenied")).unwrap_err().error.kind(), ErrorKind::Auth);
+    assert_eq!(answer(&always, 400, error("InvalidPart")).unwrap_err().error.kind(), ErrorKind::Unsupported);
+    assert_eq!(answer(&always, 200, error("ConditionalRequestConflict")), Ok(Written::Conflict));
+    for status in [200, 404] {
+        assert_eq!(answer(&always, status, error("NoSuchUpload")), Ok(Written::Gone));
+    }
+    assert_eq!(answer(&copy(None), 404, error("NoSuchKey")), Ok(Written::Gone));
+    assert_eq!(answer(&copy(Some(etag("e"))), 412, error("PreconditionFailed")), Ok(Written::Refused));
+    assert!(answer(&copy(None), 412, error("PreconditionFailed")).is_err());
+    assert_eq!(answer(&copy(None), 409, error("OperationAborted")), Ok(Written::Conflict));
+
+    not_s3(answer(&always, 200, ""), "ends early");
+    not_s3(answer(&always, 200, COPIED), "is no CompleteMultipartUploadResult");
+    not_s3(answer(&copy(None), 200, COMPLETED), "is no CopyObjectResult");
+    not_s3(answer(&copy(None), 200, "<CopyObjectResultX/>"), "is no CopyObjectResult");
+}
+
+#[test]
+fn pages_of_parts() {
+    let entry = |number, text| UploadedPart { number, size: 10_485_760, etag: etag(text) };
+    let page = PartsPage {
+        parts: vec![entry(2, "\"7778aef83f66abc1fa1e8477f296d394\""), entry(3, "\"aaaa18db4cc2f85cedef654fccc4a4x8\"")],
+        next: Some(3),
+    };
+    assert_eq!(answer(&parts(Some(1)), 200, PARTS), Ok(Some(page)));
+    assert_eq!(answer(&parts(None), 404, error("NoSuchUpload")), Ok(None));
+    let empty = PartsPage { parts: vec![], next: None };
+    assert_eq!(answer(&parts(None), 200, "<ListPartsResult/>"), Ok(Some(empty)));
+
+    let one = |number: &str| format!("<Part><PartNumber>{number}</PartNumber><ETag>e</ETag><Size>1</Size></Part>");
+    let of = |inner: &str| format!("<ListPartsResult>{inner}</ListPartsResult>");
+    let truncated = |marker: &str| {
+        of(&format!("<IsTruncated>true</IsTruncated><NextPartNumberMarker>{marker}</NextPartNumberMarker>"))
+    };
+    for (body, refusal) in [
+        (of(&one("0")), "has parts out of order"),
+        (of(&one("10001")), "has parts out of order"),
+        (of(&one("5")), "has parts out of order"),
+        (of(&(one("7") + &one("7"))), "has parts out of order"),
+        (of(&one("-1")), "lacks a part's number"),
+        (of("<Part><PartNumber>6</PartNumber><ETag>e</ETag></Part>"), "lacks a part's size"),
+        (of("<Part><PartNumber>6</PartNumber><Size>1</Size></Part>"), "lacks a part's ETag"),
+        (of("<IsTruncated>true</IsTruncated>"), "goes on without a marker"),
+        (of("<IsTruncated>yes</IsTruncated>"), "says neither `true` nor `false` for IsTruncated"),
+        (truncated("five"), "goes on without a marker"),
+        (truncated("5"), "goes on with the same page again"),
+        (truncated("4"), "goes on with the same page again"),
+        (truncated("10001"), "goes on with the same page again"),
+        (LOCATION.to_owned(), "is no ListPartsResult"),
+    ] {
+        not_s3(answer(&parts(Some(5)), 200, body), refusal);
+    }
+    let all: String = (1..=10_000).map(|number| one(&number.to_string())).collect();
+    assert_eq!(answer(&parts(None), 200, of(&all)).unwrap().unwrap().parts.len(), 10_000);
+    not_s3(answer(&parts(None), 200, of(&" ".repeat(8 << 20))), "is larger than any listing");
+}
+
+#[test]
+fn pages_of_uploads() {
+    let last = UploadId::new("YW55IGlkZWEgd2h5IGVsdmluZydzIHVwbG9hZCBmYWlsZWQ").unwrap();
+    let next = UploadMarker { key: "my-movie.m2ts".into(), upload: Some(last.clone()) };
+    let page = UploadsPage {
+        uploads: vec![
+            Upload {
+                key: "my-divisor".into(),
+                id: UploadId::new("XMgbGlrZSBlbHZpbmcncyBub3QgaGF2aW5nIG11Y2ggbHVjaw").unwrap(),
+                initiated: Some("2010-11-10T20:48:33.000Z".into()),
+            },
+            Upload { key: "my-movie.m2ts".into(), id: last, initiated: Some("2010-11-10T20:49:33.000Z".into()) },
+        ],
+        next: Some(next.clone()),
+    };
+    assert_eq!(answer(&uploads("my-", None), 200, UPLOADS), Ok(page));
+    not_s3(answer(&uploads("my-", Some(next)), 200, UPLOADS), "goes on with the same page again");
+    not_s3(answer(&uploads("my-d", None), 200, UPLOADS), "names a foreign key");
+
+    let of = |inner: &str| format!("<ListMultipartUploadsResult>{inner}</ListMultipartUploadsResult>");
+    let one = |key: &str| format!("<Upload><Key>{key}</Key><UploadId>u</UploadId></Upload>");
+    let encoded = of(&(one("p+x/a%2Bb%0A") + "<EncodingType>url</EncodingType>"));
+    let upload = Upload { key: "a+b\n".into(), id: upload(), initiated: None };
+    assert_eq!(answer(&uploads("", None), 200, encoded), Ok(UploadsPage { uploads: vec![upload], next: None }));
+    for (body, refusal) in [
+        (of(&one("elsewhere/k")), "names a foreign key"),
+        (of(&one("p x/")), "names a foreign key"),
+        (of(&one(&format!("p x/{}", "k".repeat(1021)))), "has a key longer than 1,024 bytes"),
+        (of("<Upload><Key>p x/k</Key></Upload>"), "lacks an upload id"),
+        (of("<Upload><UploadId>u</UploadId></Upload>"), "lacks a key"),
+        (of(&(one("p+x/%4") + "<EncodingType>url</EncodingType>")), "has a key with a malformed escape"),
+        (of("<EncodingType>rot13</EncodingType>"), "has an unknown encoding type"),
+        (of("<IsTruncated>true</IsTruncated>"), "goes on without a marker"),
+        (of("<IsTruncated>true</IsTruncated><NextKeyMarker>q/k</NextKeyMarker>"), "names a foreign key"),
+        (of(&one("p x/k").repeat(10_001)), "lists more than 10,000 uploads"),
+        (of(&" ".repeat(8 << 20)), "is larger than any listing"),
+        (PARTS.to_owned(), "is no ListMultipartUploadsResult"),
+    ] {
+        not_s3(answer(&uploads("", None), 200, body), refusal);
+    }
+}
+
+#[test]
+fn listings_in_the_older_form() {
+    let entries = vec![
+        ListEntry {
+            key: "my-image.jpg".into(),
+            size: 434_234,
+            etag: Some(etag("\"fba9dede5f27731c9771645a39863328\"")),
+            last_modified: Some("2009-10-12T17:50:30.000Z".into()),
+        },
+        ListEntry {
+            key: "my+third\nimage.jpg".into(),
+            size: 64_994,
+            etag: None,
+            last_modified: Some("2009-10-12T17:50:30.000Z".into()),
+        },
+    ];
+    // It goes on after the last key, or where the server says.
+    let page = |next: Option<&str>| Ok(ListPage { entries: entries.clone(), next: next.map(str::to_owned) });
+    assert_eq!(answer(&list(None), 200, LIST_V1), page(Some("my+third\nimage.jpg")));
+    let with = |more: &str| LIST_V1.replace("<Marker/>", more);
+    assert_eq!(answer(&list(None), 200, with("<NextMarker>p+x/n%2B</NextMarker>")), page(Some("n+")));
+    let last = LIST_V1.replace("true", "false");
+    assert_eq!(answer(&list(None), 200, last), page(None));
+
+    not_s3(answer(&list(Some("my+third\nimage.jpg")), 200, LIST_V1), "goes on with the same page again");
+    let foreign = "goes on with a foreign key";
+    not_s3(answer(&list(None), 200, with("<NextMarker>q/k</NextMarker>")), foreign);
+    let endless = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
+    not_s3(answer(&list(None), 200, endless), "goes on without a marker");
+    let many = format!("<ListBucketResult>{}</ListBucketResult>", "<Contents/>".repeat(10_001));
+    not_s3(answer(&list(None), 200, many), "lists more than 10,000 keys");
+}
+
+#[test]
+fn pages_of_buckets() {
+    let bucket = |name: &str, created: &str, region: Option<&str>| Bucket {
+        name: name.into(),
+        created: Some(created.into()),
+        region: region.map(str::to_owned),
+    };
+    let page = BucketsPage {
+        buckets: vec![
+            bucket("amzn-s3-demo-bucket", "2019-12-11T23:32:47+00:00", Some("eu-west-1")),
+            bucket("amzn-s3-demo-bucket1", "2019-11-10T23:32:13+00:00", None),
+        ],
+        next: Some("eyJNYXJrZXIiOiBudWxs".into()),
+    };
+    assert_eq!(buckets(None, 200, BUCKETS), Ok(page));
+    not_s3(buckets(Some("eyJNYXJrZXIiOiBudWxs"), 200, BUCKETS), "goes on with the same page again");
+    let of = |inner: &str| format!("<ListAllMyBucketsResult><Buckets>{inner}</Buckets></ListAllMyBucketsResult>");
+    assert_eq!(buckets(None, 200, of("")), Ok(BucketsPage { buckets: vec![], next: None }));
+    let one = |name: &str| format!("<Bucket><Name>{name}</Name></Bucket>");
+    for (body, refusal) in [
+        (of(&one("")), "lacks a bucket's name"),
+        (of(&one("a&#10;b")), "lacks a bucket's name"),
+        (of(&one(&"n".repeat(256))), "lacks a bucket's name"),
+        (of(&one("bucket").repeat(10_001)), "lists more than 10,000 buckets"),
+        (of(&" ".repeat(8 << 20)), "is larger than any listing"),
+        (LIST_V1.to_owned(), "is no ListAllMyBucketsResult"),
+    ] {
+        not_s3(buckets(None, 200, body), refusal);
+    }
+
+    let closed = buckets(None, 403, error("AccessDenied")).unwrap_err().error;
+    let message = "the server `https://s3.eu-west-1.amazonaws.com` lists no buckets to these keys: AccessDenied";
+    assert_eq!((closed.kind(), closed.message()), (ErrorKind::Auth, message));
+    assert!(closed.hint().unwrap().contains("name the bucket"));
+    let malformed =
+        |region: &str| format!("<Error><Code>AuthorizationHeaderMalformed</Code><Region>{region}</Region></Error>");
+    let elsewhere = buckets(None, 400, malformed("eu-central-1")).unwrap_err();
+    assert_eq!(elsewhere.retry, Retry::Region("eu-central-1".into()));
+    assert_eq!(buckets(None, 400, malformed("eu-west-1")).unwrap_err().retry, Retry::Never);
+}
+
+#[test]
+fn bucket_settings() {
+    let location =
+        |text: &str| answer(&GetBucketLocation, 200, format!("<LocationConstraint>{text}</LocationConstraint>"));
+    assert_eq!(answer(&GetBucketLocation, 200, LOCATION), Ok("us-west-2".into()));
+    assert_eq!(location(""), Ok("us-east-1".into()));
+    assert_eq!(location("EU"), Ok("eu-west-1".into()));
+    not_s3(location("a b"), "has a malformed region");
+    not_s3(location(&"r".repeat(65)), "has a malformed region");
+    not_s3(answer(&GetBucketLocation, 200, CORS), "is no LocationConstraint");
+    assert_eq!(answer(&GetBucketLocation, 404, error("NoSuchBucket")).unwrap_err().error.kind(), ErrorKind::NotFound);
+
+    let rules = vec![
+        CorsRule {
+            id: None,
+            allowed_origins: vec!["http://www.example.com".into()],
+            allowed_methods: vec![Method::Put, Method::Delete],
+            allowed_headers: vec!["*".into()],
+            expose_headers: vec!["x-amz-server-side-encryption".into()],
+            max_age_s: Some(3000),
+        },
+        CorsRule {
+            id: Some("all".into()),
+            allowed_origins: vec!["*".into()],
+            allowed_methods: vec![Method::Get],
+            ..CorsRule::default()
+        },
+    ];
+    assert_eq!(answer(&GetBucketCors, 200, CORS), Ok(rules.clone()));
+    // What is put is read back.
+    let put = PutBucketCors { rules: rules.clone() };
+    let document = put.unsigned(&store(), tidelock_core::s3::EtagQuoting::Quoted).unwrap().body;
+    assert_eq!(answer(&GetBucketCors, 200, document), Ok(rules));
+    assert_eq!(answer(&GetBucketCors, 404, error("NoSuchCORSConfiguration")), Ok(vec![]));
+    assert_eq!(answer(&put, 200, ""), Ok(()));
+    assert_eq!(answer(&put, 501, error("NotImplemented")).unwrap_err().error.kind(), ErrorKind::Unsupported);
+
+    let of = |inner: &str| format!("<CORSConfiguration><CORSRule>{inner}</CORSRule></CORSConfiguration>");
+    for (body, refusal) in [
+        (of("<AllowedMethod>PATCH</AllowedMethod>"), "has an unknown method in a CORS rule"),
+        (of("<MaxAgeSeconds>-1</MaxAgeSeconds>"), "has a malformed age"),
+        (of("<ID>a</ID><ID>b</ID>"), "gives one field twice"),
+        (of(&"<AllowedHeader>a</AllowedHeader>".repeat(101)), "has more than 100 entries in a CORS rule"),
+        (of(&format!("<ID>{}</ID>", "i".repeat(256))), "has a malformed entry in a CORS rule"),
+        (
+            format!("<CORSConfiguration>{}</CORSConfiguration>", "<CORSRule/>".repeat(101)),
+            "has more than 100 CORS rules",
+        ),
+        (LOCATION.to_owned(), "is no CORSConfiguration"),
+    ] {
+        not_s3(answer(&GetBucketCors, 200, body), refusal);
+    }
+}
+
+#[test]
+fn temporary_keys() {
+    let credentials = Credentials::new(
+        "ASgeIAIOSFODNN7EXAMPLE",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKEY",
+        Some("AQoDYXdzEE0a8ANXXXXXXXXNO1ewxE5TijQyp+IEXAMPLE".into()),
+    )
+    .unwrap();
+    // `date -u -d 2014-10-24T23:00:23Z +%s`
+    let keys = TemporaryCredentials { credentials, expires_unix_ms: 1_414_191_623_000 };
+    assert_eq!(web_identity(200, WEB_IDENTITY), Ok(keys.clone()));
+    let assumed = WEB_IDENTITY.replace("WithWebIdentity", "");
+    let assume = AssumeRole { role: role() };
+    assert_eq!(assume.interpret(&response(200, &[], assumed.clone())), Ok(keys.clone()));
+    let printed = format!("{keys:?}");
+    assert!(!printed.contains("EXAMPLE") && printed.contains("1414191623000"), "{printed}");
+
+    let not_sts = |body: String, why: &str| {
+        let failure = web_identity(200, body).unwrap_err();
+        assert_eq!((failure.error.kind(), failure.retry), (ErrorKind::Network, Retry::Never));
+        assert_eq!(failure.error.message(), format!("this is not a token service's answer: it {why}"));
+    };
+    let without = |field: &str| WEB_IDENTITY.replace(&format!("{field}>"), "Other>");
+    not_sts(without("AccessKeyId"), "lacks an access key");
+    not_sts(without("SecretAccessKey"), "lacks a secret key");
+    not_sts(without("SessionToken"), "lacks a session token");
+    not_sts(without("Expiration"), "lacks the time its keys expire at");
+    not_sts(WEB_IDENTITY.replace("23:00:23Z", "noon"), "lacks the time its keys expire at");
+    not_sts(WEB_IDENTITY.replace("<AccessKeyId>", "<AccessKeyId>line\nbreak"), "has keys of an unknown form");
+    not_sts(WEB_IDENTITY.replace("Expiration>", "AccessKeyId>"), "gives one field twice");
+    not_sts(format!("{WEB_IDENTITY}{}", " ".repeat(64 << 10)), "is larger than any answer with keys");
+    not_sts(assumed, "is no answer of a token service");
+    not_sts("<html></html>".into(), "is no answer of a token service");
+}
+
+#[test]
+fn why_a_token_service_gives_no_keys() {
+    let error = |code: &str| {
+        format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+             <Code>{code}</Code><Message>eyJ.secret.token</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+        )
+    };
+    let backoff = Retry::Backoff { retry_after_ms: None };
+    let clock = Retry::Clock { server_unix_ms: 784_111_777_000 };
+    for (status, body, kind, retry, hint) in [
+        (400, error("ExpiredTokenException"), ErrorKind::Auth, Retry::Never, "sign in again"),
+        (400, error("InvalidIdentityToken"), ErrorKind::Auth, Retry::Never, "trust policy"),
+        (403, error("IDPRejectedClaim"), ErrorKind::Auth, Retry::Never, "trust policy"),
+        (403, error("AccessDenied"), ErrorKind::Auth, Retry::Never, "may be assumed"),
+        (400, error("ValidationError"), ErrorKind::Auth, Retry::Never, "may be assumed"),
+        (403, "<Error><Code>AccessDenied</Code></Error>".into(), ErrorKind::Auth, Retry::Never, "may be assumed"),
+        (400, error("RequestExpired"), ErrorKind::ClockSkew, clock, "set the device's clock"),
+        (400, error("IDPCommunicationError"), ErrorKind::Network, backoff.clone(), "try again later"),
+        (400, error("Throttling"), ErrorKind::Throttled, backoff.clone(), "try again later"),
+        (503, String::new(), ErrorKind::Throttled, backoff.clone(), "try again later"),
+        (500, String::new(), ErrorKind::Network, backoff, "try again later"),
+        (405, error("MethodNotAllowed"), ErrorKind::Unsupported, Retry::Never, "token service's address"),
+        (403, "<html/>".into(), ErrorKind::Network, Retry::Never, "token service's address"),
+        (302, String::new(), ErrorKind::Network, Retry::Never, "token service's address"),
+        (204, String::new(), ErrorKind::Network, Retry::Never, "token service's address"),
+    ] {
+        let failure = web_identity(status, body.clone()).unwrap_err();
+        assert_eq!((failure.error.kind(), failure.retry), (kind, retry), "{body}");
+        assert!(failure.error.hint().unwrap().contains(hint), "{body}");
+        assert!(!failure.error.to_string().contains("secret"));
+    }
+}
+
+/// Every beginning of every document, to every action: no panic, and no answer from half a document.
+#[test]
+fn documents_that_end_early() {
+    let always = || Condition::Always;
+    for document in
+        [INITIATED, COMPLETED, COPIED, INTERNAL_ERROR, PARTS, UPLOADS, BUCKETS, CORS, LOCATION, LIST_V1, WEB_IDENTITY]
+    {
+        for end in 0..document.len() {
+            let body = &document.as_bytes()[..end];
+            for status in [200, 404, 412, 503] {
+                let read = [
+                    answer(&create(), status, body).is_ok(),
+                    answer(&complete(always()), status, body).is_ok(),
+                    answer(&copy(None), status, body).is_ok(),
+                    answer(&parts(None), status, body).is_ok(),
+                    answer(&uploads("", None), status, body).is_ok(),
+                    answer(&list(None), status, body).is_ok(),
+                    buckets(None, status, body).is_ok(),
+                    answer(&GetBucketCors, status, body).is_ok(),
+                    answer(&GetBucketLocation, status, body).is_ok(),
+                    web_identity(status, body).is_ok(),
+                ];
+                assert_eq!(read, [false; 10], "{status} {end} of {document}");
+            }
+        }
+    }
+}
