@@ -75,7 +75,7 @@ fn header<'a>(request: &'a HttpRequest, name: &str) -> &'a str {
 }
 
 fn refused<A: Action>(action: &A) {
-    let error = action.unsigned(&LOCAL.parse().unwrap(), EtagQuoting::Quoted).err().expect("a refusal");
+    let error = action.unsigned(&LOCAL.parse().unwrap(), EtagQuoting::Quoted).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
 

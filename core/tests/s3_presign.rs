@@ -209,7 +209,7 @@ fn a_printed_presigned_request_signs_nothing() {
     let request = signed(LOCAL, &get(None), Some("TOKENvalue"), &terms(60, &[]));
     let printed = format!("{request:?}");
     let (before, parameters) = parts(&request.url);
-    assert!(printed.contains(before));
+    assert!(printed.contains(before.trim_end_matches('?')));
     for secret in [parameters["X-Amz-Signature"], "TOKENvalue", "AKIDEXAMPLE"] {
         assert!(!printed.contains(secret), "{printed}");
     }

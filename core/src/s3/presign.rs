@@ -59,11 +59,11 @@ pub fn presign(
     Ok(signed)
 }
 
-/// A URL as logs may show it: what signs it is a key to its object.
+/// A URL as logs may show it: what signs it, in whoever's form, is a key to its object.
 pub(super) fn shown_url(url: &str) -> &str {
-    match url.find("X-Amz-") {
-        Some(start) => &url[..start],
-        None => url,
+    match url.split_once('?') {
+        Some((shown, query)) if query.to_ascii_lowercase().contains("signature") => shown,
+        _ => url,
     }
 }
 

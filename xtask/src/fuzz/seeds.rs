@@ -106,7 +106,9 @@ fn answers(workspace: &Path, seeds: &mut Seeds) -> Outcome<()> {
             seeds.entry(target).or_default().push([before, document.as_bytes()].concat());
         }
     }
-    for document in documents(&workspace.join("core/tests/s3_action_answers.rs"))? {
+    let objects = documents(&workspace.join("core/tests/s3_action_answers.rs"))?;
+    let buckets = documents(&workspace.join("core/tests/s3_bucket_answers.rs"))?;
+    for document in objects.into_iter().chain(buckets) {
         // The actions with a document in their answer.
         for action in [15, 16, 18, 20, 21, 22, 23, 24, 25] {
             seeds.entry("s3_answer").or_default().push([&[1, action, 0, 0], document.as_bytes()].concat());
