@@ -328,7 +328,7 @@ fn listings_of_servers_that_know_the_first_version_only() {
         (truncated.to_owned(), "goes on without a key"),
         (truncated.to_owned() + &contents("p x/s/b"), "goes on with the same page again"),
         (truncated.to_owned() + &contents("p x/s/a"), "goes on with the same page again"),
-        (marker(&"z".repeat(1025)), "has a marker longer than 1,024 bytes"),
+        (marker(&"z".repeat(1025)), "has a key longer than 1,024 bytes"),
         ("<IsTruncated>maybe</IsTruncated>".to_owned(), "says neither `true` nor `false` for IsTruncated"),
     ] {
         assert_not_s3(page_v1(&inside), why);

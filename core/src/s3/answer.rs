@@ -4,8 +4,8 @@ use super::call::{Call, Condition};
 use super::date::http_date_unix_ms;
 use super::delete;
 use super::etag::ETag;
-use super::failure::{self, Failure, Retry, not_s3};
-use super::list::{self, ListEntry};
+use super::failure::{self, Asked, Failure, OtherForm, Retry, no_answer, not_s3};
+use super::list::{self, After, ListEntry};
 use super::uri::StoreUri;
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
@@ -86,15 +86,16 @@ impl Call {
     /// # Errors
     /// A [`Failure`] for every response that is no answer: refusals, and what no S3 server would say.
     pub fn interpret(&self, store: &StoreUri, response: &Response) -> Result<Answer, Failure> {
+        let asked = &self.asked(store);
         match (self, response.status) {
-            (Self::GetObject { range, body_max, .. }, 200 | 206) => object(self, *range, *body_max, response),
+            (Self::GetObject { range, body_max, .. }, 200 | 206) => object(asked, *range, *body_max, response),
             (Self::GetObject { if_none_match: Some(_), .. }, 304) => Ok(Answer::NotModified),
             (Self::GetObject { .. }, 404) if is_no_such_key(response) => Ok(Answer::Missing),
 
-            (Self::HeadObject { .. }, 200) => head(self, response),
+            (Self::HeadObject { .. }, 200) => head(asked, response),
             (Self::HeadObject { .. }, 404) => Ok(Answer::Missing),
 
-            (Self::PutObject { .. }, 200 | 201 | 204) => stored(self, response),
+            (Self::PutObject { .. }, 200 | 201 | 204) => stored(asked, response),
             (Self::PutObject { condition: Condition::IfAbsent | Condition::IfMatch(_), .. }, 412) => {
                 Ok(Answer::Refused)
             }
@@ -104,48 +105,70 @@ impl Call {
             }
             (Self::PutObject { .. }, 409) => Ok(Answer::Conflict),
 
-            (Self::DeleteObject { .. }, 200 | 204) => no_html(self, response).map(|()| Answer::Deleted),
+            (Self::DeleteObject { .. }, 200 | 204) => no_html(asked, response).map(|()| Answer::Deleted),
             (Self::DeleteObject { .. }, 404) if is_no_such_key(response) => Ok(Answer::Deleted),
 
             (Self::DeleteObjects { keys }, 200) => match delete::failed(store, keys, &response.body) {
                 Ok(failed) => Ok(Answer::DeletedMany { failed }),
-                Err(refusal) => Err(not_s3(self, refusal)),
+                Err(refusal) => Err(not_s3(asked, refusal)),
             },
 
             (Self::ListObjectsV2 { prefix, continuation, .. }, 200) => {
-                match list::page(store, prefix, list::Asked::Continuation(continuation.as_deref()), &response.body) {
+                match list::page(store, prefix, After::Token(continuation.as_deref()), &response.body) {
                     Ok(page) => Ok(Answer::Listed { entries: page.entries, next: page.next }),
                     Err(list::WITHOUT_TOKEN) => {
-                        Err(Failure { retry: Retry::ListV1, ..not_s3(self, list::WITHOUT_TOKEN) })
+                        Err(Failure { retry: Retry::ListV1, ..not_s3(asked, list::WITHOUT_TOKEN) })
                     }
-                    Err(refusal) => Err(not_s3(self, refusal)),
+                    Err(refusal) => Err(not_s3(asked, refusal)),
                 }
             }
             (Self::ListObjects { prefix, marker, .. }, 200) => {
-                match list::page(store, prefix, list::Asked::Marker(marker.as_deref()), &response.body) {
+                match list::page(store, prefix, After::Marker(marker.as_deref()), &response.body) {
                     Ok(page) => Ok(Answer::Listed { entries: page.entries, next: page.next }),
-                    Err(refusal) => Err(not_s3(self, refusal)),
+                    Err(refusal) => Err(not_s3(asked, refusal)),
                 }
             }
 
             (Self::HeadBucket, 200 | 204) => Ok(Answer::Bucket),
 
-            (_, ..=299 | 304 | 600..) => Err(not_s3(self, "has a status that no such call ends in")),
-            _ => Err(failure::failure(self, store, response)),
+            _ => Err(no_answer(asked, response)),
         }
+    }
+
+    fn asked<'a>(&'a self, store: &'a StoreUri) -> Asked<'a> {
+        let other_form = match self {
+            Self::DeleteObjects { .. } => OtherForm::SingleDeletes,
+            Self::PutObject { condition: Condition::IfMatch(_), .. }
+            | Self::GetObject { if_none_match: Some(_), .. } => OtherForm::Unquoted,
+            Self::ListObjectsV2 { .. } => OtherForm::ListV1,
+            _ => OtherForm::None,
+        };
+        let is_of_bucket = matches!(self, Self::HeadBucket);
+        Asked { object: self.object(), other_form, is_of_bucket, ..Asked::bucket(store, self.method()) }
     }
 }
 
-fn object(call: &Call, range: Option<(u64, u64)>, body_max: u64, response: &Response) -> Result<Answer, Failure> {
-    no_html(call, response)?;
+fn object(asked: &Asked<'_>, range: Option<(u64, u64)>, body_max: u64, response: &Response) -> Result<Answer, Failure> {
+    let body = content(asked, range, body_max, response)?;
+    Ok(Answer::Object { body, etag: etag(response), date_unix_ms: response.header("date").and_then(http_date_unix_ms) })
+}
+
+/// What was asked for of an object.
+pub(super) fn content(
+    asked: &Asked<'_>,
+    range: Option<(u64, u64)>,
+    body_max: u64,
+    response: &Response,
+) -> Result<Bytes, Failure> {
+    no_html(asked, response)?;
     let body = match (range, response.status) {
         (None, 200) => response.body.clone(),
         (Some((first, last)), 206) => {
             if response.header("content-range").is_some_and(|range| !is_range(range, first, response.body.len())) {
-                return Err(not_s3(call, "has another range than the one asked for"));
+                return Err(not_s3(asked, "has another range than the one asked for"));
             }
             if response.body.len() as u64 > (last - first).saturating_add(1) {
-                return Err(not_s3(call, "has more bytes than the range asked for"));
+                return Err(not_s3(asked, "has more bytes than the range asked for"));
             }
             response.body.clone()
         }
@@ -153,39 +176,45 @@ fn object(call: &Call, range: Option<(u64, u64)>, body_max: u64, response: &Resp
         (Some((first, last)), _) => {
             let len = response.body.len();
             let Some(first) = usize::try_from(first).ok().filter(|first| *first < len) else {
-                return Err(corrupt(call, "object is shorter than the range asked for"));
+                return Err(corrupt(asked, "object is shorter than the range asked for"));
             };
             let end = usize::try_from(last).map_or(len, |last| len.min(last.saturating_add(1)));
             response.body.slice(first..end)
         }
-        (None, _) => return Err(not_s3(call, "has a range, and none was asked for")),
+        (None, _) => return Err(not_s3(asked, "has a range, and none was asked for")),
     };
     if body.len() as u64 > body_max {
-        return Err(corrupt(call, "object is larger than it may be"));
+        return Err(corrupt(asked, "object is larger than it may be"));
     }
-    Ok(Answer::Object { body, etag: etag(response), date_unix_ms: response.header("date").and_then(http_date_unix_ms) })
+    Ok(body)
 }
 
-fn head(call: &Call, response: &Response) -> Result<Answer, Failure> {
-    let Some(len) = response.header("content-length").and_then(|len| len.trim().parse().ok()) else {
-        return Err(not_s3(call, "has no length"));
-    };
-    let last_modified = response.header("last-modified").filter(|time| time.len() <= 64).map(str::to_owned);
-    Ok(Answer::Head { len, etag: etag(response), last_modified })
+fn head(asked: &Asked<'_>, response: &Response) -> Result<Answer, Failure> {
+    Ok(Answer::Head { len: length(asked, response)?, etag: etag(response), last_modified: last_modified(response) })
 }
 
-fn stored(call: &Call, response: &Response) -> Result<Answer, Failure> {
-    no_html(call, response)?;
+/// What an answer without a body says of the body's length.
+pub(super) fn length(asked: &Asked<'_>, response: &Response) -> Result<u64, Failure> {
+    let len = response.header("content-length").and_then(|len| len.trim().parse().ok());
+    len.ok_or_else(|| not_s3(asked, "has no length"))
+}
+
+pub(super) fn last_modified(response: &Response) -> Option<String> {
+    response.header("last-modified").filter(|time| time.len() <= 64).map(str::to_owned)
+}
+
+fn stored(asked: &Asked<'_>, response: &Response) -> Result<Answer, Failure> {
+    no_html(asked, response)?;
     Ok(Answer::Stored { etag: etag(response) })
 }
 
 /// Login pages and web servers answer anything with 200 and a page. No object of ours is HTML, and S3 gives an ETag.
-fn no_html(call: &Call, response: &Response) -> Result<(), Failure> {
+pub(super) fn no_html(asked: &Asked<'_>, response: &Response) -> Result<(), Failure> {
     let is_html = response
         .header("content-type")
         .is_some_and(|kind| kind.trim_start().get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case("text/html")));
     match is_html && !response.body.is_empty() && response.header("etag").is_none() {
-        true => Err(not_s3(call, "is a web page")),
+        true => Err(not_s3(asked, "is a web page")),
         false => Ok(()),
     }
 }
@@ -201,19 +230,15 @@ fn is_range(text: &str, first: u64, len: usize) -> bool {
 }
 
 /// A bare 404 may come from any web server: only S3's own word makes an object missing.
-fn is_no_such_key(response: &Response) -> bool {
+pub(super) fn is_no_such_key(response: &Response) -> bool {
     failure::code(&response.body).is_some_and(|code| matches!(code.trim(), "NoSuchKey" | "NotFound"))
 }
 
-fn etag(response: &Response) -> Option<ETag> {
+pub(super) fn etag(response: &Response) -> Option<ETag> {
     ETag::new(response.header("etag")?.trim())
 }
 
-fn corrupt(call: &Call, message: &str) -> Failure {
+fn corrupt(asked: &Asked<'_>, message: &str) -> Failure {
     let error = Error::new(ErrorKind::Corrupt, message);
-    let error = match call.object() {
-        Some(object) => error.on(object),
-        None => error,
-    };
-    Failure { error, retry: Retry::Never }
+    Failure { error: failure::on_object(error, asked), retry: Retry::Never }
 }

@@ -3,7 +3,7 @@
 use super::credentials::Credentials;
 use super::etag::{ETag, EtagQuoting};
 use super::uri::StoreUri;
-use super::{delete, sign};
+use super::{Action, delete, list, presign};
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
 use std::fmt;
@@ -157,7 +157,7 @@ impl RequestKind {
 pub struct HttpRequest {
     /// The method.
     pub method: Method,
-    /// The URL; it never holds a signature.
+    /// The URL; it holds a signature only after [`super::presign()`].
     pub url: String,
     /// Headers to set, names in lower case.
     pub headers: Vec<(String, String)>,
@@ -178,11 +178,37 @@ impl fmt::Debug for HttpRequest {
             .collect();
         f.debug_struct("HttpRequest")
             .field("method", &self.method)
-            .field("url", &self.url)
+            .field("url", &presign::shown_url(&self.url))
             .field("headers", &headers)
             .field("body_bytes", &self.body.len())
             .field("max_response_bytes", &self.max_response_bytes)
             .finish()
+    }
+}
+
+impl HttpRequest {
+    /// A request without headers and body, whose answer is an error document at most.
+    pub(super) fn new(method: Method, url: String) -> Self {
+        Self { method, url, headers: Vec::new(), body: Bytes::new(), max_response_bytes: ERROR_BODY_BYTES_MAX }
+    }
+
+    /// The request with a document as its body, and the checksum (RFC 1864) that some servers refuse it without.
+    pub(super) fn with_document(mut self, document: Bytes) -> Self {
+        self.headers.push(("content-type".to_owned(), "application/xml".to_owned()));
+        self.headers.push(("content-md5".to_owned(), delete::content_md5(&document)));
+        self.body = document;
+        self
+    }
+}
+
+impl Condition {
+    /// The header that says it.
+    pub(super) fn header(&self, quoting: EtagQuoting) -> Option<(String, String)> {
+        match self {
+            Self::Always => None,
+            Self::IfAbsent => Some(("if-none-match".to_owned(), "*".to_owned())),
+            Self::IfMatch(etag) => Some(("if-match".to_owned(), etag.strong(quoting))),
+        }
     }
 }
 
@@ -221,13 +247,16 @@ impl Call {
         unix_ms: u64,
         quoting: EtagQuoting,
     ) -> Result<HttpRequest, Error> {
-        let mut request = HttpRequest {
-            method: self.method(),
-            url: self.url(store)?,
-            headers: self.headers(quoting)?,
-            body: Bytes::new(),
-            max_response_bytes: ERROR_BODY_BYTES_MAX,
-        };
+        Action::request(self, store, credentials, unix_ms, quoting)
+    }
+
+    /// The same request, unsigned.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if a key or number breaks its limit.
+    pub fn unsigned(&self, store: &StoreUri, quoting: EtagQuoting) -> Result<HttpRequest, Error> {
+        let mut request = HttpRequest::new(self.method(), self.url(store)?);
+        request.headers = self.headers(quoting)?;
         match self {
             Self::GetObject { body_max, .. } => {
                 // Also when the object is to be small: an error's document must fit.
@@ -235,17 +264,12 @@ impl Call {
             }
             Self::PutObject { body, .. } => request.body = body.clone(),
             Self::DeleteObjects { keys } => {
-                request.body = delete::document(store, keys)?;
-                request.headers.push(("content-type".to_owned(), "application/xml".to_owned()));
-                // MinIO and versitygw refuse a DeleteObjects without it.
-                request.headers.push(("content-md5".to_owned(), delete::content_md5(&request.body)));
+                // MinIO and versitygw refuse a DeleteObjects without its checksum.
+                request = request.with_document(delete::document(store, keys)?);
                 request.max_response_bytes = LIST_BODY_BYTES_MAX;
             }
             Self::ListObjectsV2 { .. } | Self::ListObjects { .. } => request.max_response_bytes = LIST_BODY_BYTES_MAX,
             Self::HeadObject { .. } | Self::DeleteObject { .. } | Self::HeadBucket => (),
-        }
-        if let (StoreUri::S3(s3), Some(credentials)) = (store, credentials) {
-            sign::sign(&mut request, credentials, s3.region(), unix_ms)?;
         }
         Ok(request)
     }
@@ -273,7 +297,7 @@ impl Call {
             Self::DeleteObjects { .. } => Ok(store.bucket_url(vec![("delete", String::new())])),
             Self::HeadBucket => Ok(store.bucket_url(vec![])),
             Self::ListObjectsV2 { prefix, continuation, start_after, max_keys } => {
-                let mut parameters = list_parameters(store, prefix, *max_keys)?;
+                let mut parameters = list::parameters(store, prefix, "max-keys", *max_keys)?;
                 parameters.push(("list-type", "2".to_owned()));
                 if let Some(token) = continuation {
                     parameters.push(("continuation-token", token.clone()));
@@ -284,7 +308,7 @@ impl Call {
                 Ok(store.bucket_url(parameters))
             }
             Self::ListObjects { prefix, marker, max_keys } => {
-                let mut parameters = list_parameters(store, prefix, *max_keys)?;
+                let mut parameters = list::parameters(store, prefix, "max-keys", *max_keys)?;
                 parameters.extend(marker.clone().map(|marker| ("marker", marker)));
                 Ok(store.bucket_url(parameters))
             }
@@ -300,17 +324,10 @@ impl Call {
                     set("if-none-match", etag.weak(quoting));
                 }
                 if let Some((first, last)) = range {
-                    if first > last {
-                        return Err(Error::new(ErrorKind::Invalid, "a range ends before it begins"));
-                    }
-                    set("range", format!("bytes={first}-{last}"));
+                    set("range", range_header(*first, *last)?);
                 }
             }
-            Self::PutObject { condition, .. } => match condition {
-                Condition::Always => (),
-                Condition::IfAbsent => set("if-none-match", "*".to_owned()),
-                Condition::IfMatch(etag) => set("if-match", etag.strong(quoting)),
-            },
+            Self::PutObject { condition, .. } => headers.extend(condition.header(quoting)),
             Self::HeadObject { .. }
             | Self::DeleteObject { .. }
             | Self::DeleteObjects { .. }
@@ -322,22 +339,10 @@ impl Call {
     }
 }
 
-/// What both versions of a listing ask for alike.
-fn list_parameters(store: &StoreUri, prefix: &str, max_keys: u32) -> Result<Vec<(&'static str, String)>, Error> {
-    if !(1..=KEYS_PER_LIST_MAX).contains(&max_keys) {
-        return Err(Error::new(ErrorKind::Invalid, "a listing asks for no or more than 1,000 keys"));
+/// The `Range` header's value for the first and last byte, both included.
+pub(super) fn range_header(first: u64, last: u64) -> Result<String, Error> {
+    match first <= last {
+        true => Ok(format!("bytes={first}-{last}")),
+        false => Err(Error::new(ErrorKind::Invalid, "a range ends before it begins")),
     }
-    let prefix = store.full_prefix(prefix);
-    if prefix.len() > super::KEY_BYTES_MAX || prefix.chars().any(char::is_control) {
-        return Err(Error::new(ErrorKind::Invalid, "a listing's prefix is no beginning of a key"));
-    }
-    let mut parameters = vec![
-        // Keys with characters that XML can't hold would make the listing unreadable.
-        ("encoding-type", "url".to_owned()),
-        ("max-keys", max_keys.to_string()),
-    ];
-    if !prefix.is_empty() {
-        parameters.push(("prefix", prefix));
-    }
-    Ok(parameters)
 }

@@ -1,9 +1,10 @@
 //! What an answer means that is no answer to the call: the error, and what to try.
 
 use super::answer::Response;
-use super::call::{Call, Condition, ERROR_BODY_BYTES_MAX, Method};
+use super::buckets::Server;
+use super::call::{ERROR_BODY_BYTES_MAX, Method};
 use super::date::{http_date_unix_ms, iso_date_unix_ms};
-use super::uri::StoreUri;
+use super::uri::{self, StoreUri};
 use super::xml::{self, Refusal};
 use crate::{Error, ErrorKind};
 
@@ -35,10 +36,60 @@ pub enum Retry {
     Region(String),
     /// The same call with [`super::EtagQuoting::Unquoted`].
     Unquoted,
-    /// A [`Call::DeleteObject`] for each key.
+    /// A [`super::Call::DeleteObject`] for each key.
     SingleDeletes,
     /// The whole listing anew, by [`Call::ListObjects`].
     ListV1,
+}
+
+/// What the meaning of a failure depends on: what was asked, and where.
+pub(super) struct Asked<'a> {
+    pub(super) place: Place<'a>,
+    pub(super) method: Method,
+    /// What messages name as the object.
+    pub(super) object: Option<&'a str>,
+    /// The form to try where the server understands S3 and refuses this one.
+    pub(super) other_form: OtherForm,
+    /// Whether the bucket itself is what may be missing.
+    pub(super) is_of_bucket: bool,
+}
+
+/// Where a call goes.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    Store(&'a StoreUri),
+    /// The server, without a bucket.
+    Server(&'a Server),
+}
+
+/// How else a refused call can be made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OtherForm {
+    None,
+    /// Its conditions compare an ETag.
+    Unquoted,
+    SingleDeletes,
+    ListV1,
+}
+
+impl<'a> Asked<'a> {
+    /// A call about one object.
+    pub(super) fn object(store: &'a StoreUri, method: Method, object: &'a str) -> Self {
+        Self { object: Some(object), ..Self::bucket(store, method) }
+    }
+
+    /// A call about the bucket.
+    pub(super) fn bucket(store: &'a StoreUri, method: Method) -> Self {
+        Self { place: Place::Store(store), method, object: None, other_form: OtherForm::None, is_of_bucket: false }
+    }
+
+    /// The same, with a condition that compares an ETag.
+    pub(super) fn with_etag(self, compares: bool) -> Self {
+        match compares {
+            true => Self { other_form: OtherForm::Unquoted, ..self },
+            false => self,
+        }
+    }
 }
 
 /// The fields of an error document that decide something.
@@ -49,30 +100,38 @@ struct Document {
     server_time: Option<String>,
 }
 
-/// Reads a response with an error status, or with any status that the call can't have.
-pub(super) fn failure(call: &Call, store: &StoreUri, response: &Response) -> Failure {
+/// A response that is no answer to the call: a failure, or a status that no such call ends in.
+pub(super) fn no_answer(asked: &Asked<'_>, response: &Response) -> Failure {
+    match response.status {
+        ..=299 | 304 | 600.. => not_s3(asked, "has a status that no such call ends in"),
+        _ => failure(asked, response),
+    }
+}
+
+/// Reads a response with an error status, or with an error's document under any other.
+pub(super) fn failure(asked: &Asked<'_>, response: &Response) -> Failure {
     let document = read_document(&response.body);
     if (300..=399).contains(&response.status) {
-        return redirected(call, store, response, document.unwrap_or_default());
+        return redirected(asked, response, document.unwrap_or_default());
     }
     let document = match document {
         Ok(document) => document,
         // Answers to HEAD have no body.
-        Err(_) if call.method() == Method::Head => Document::default(),
-        Err(refusal) => return without_document(call, store, response, refusal),
+        Err(_) if asked.method == Method::Head => Document::default(),
+        Err(refusal) => return without_document(asked, response, refusal),
     };
     let code = document.code.as_deref().map(str::trim).unwrap_or_default();
-    let (error, retry) = meaning(call, store, response, &document, code);
-    Failure { error: on_object(error, call), retry }
+    let (error, retry) = meaning(asked, response, &document, code);
+    Failure { error: on_object(error, asked), retry }
 }
 
 /// An answer that no S3 server gives.
-pub(super) fn not_s3(call: &Call, refusal: &str) -> Failure {
+pub(super) fn not_s3(asked: &Asked<'_>, refusal: &str) -> Failure {
     let message = format!("this is not an S3 answer: it {refusal}");
     let error = Error::new(ErrorKind::Network, message).next_step(
         "check the endpoint of the store's address, and that no proxy, login page or web server answers in its place",
     );
-    Failure { error: on_object(error, call), retry: Retry::Never }
+    Failure { error: on_object(error, asked), retry: Retry::Never }
 }
 
 /// The code of an error document, if the body is one.
@@ -110,32 +169,32 @@ fn read_document(body: &[u8]) -> Result<Document, Refusal> {
 }
 
 /// S3 redirects to a bucket's region; all other redirects lead away from the store, and the keys must not follow.
-fn redirected(call: &Call, store: &StoreUri, response: &Response, document: Document) -> Failure {
-    let Some(region) = region(store, response, &document) else {
-        return not_s3(call, "redirects elsewhere");
+fn redirected(asked: &Asked<'_>, response: &Response, document: Document) -> Failure {
+    let Some(region) = region(asked.place, response, &document) else {
+        return not_s3(asked, "redirects elsewhere");
     };
     let (error, retry) = wrong_region(region);
-    Failure { error: on_object(error, call), retry }
+    Failure { error: on_object(error, asked), retry }
 }
 
 /// Load balancers answer for a server that is down or full, in words of their own.
-fn without_document(call: &Call, store: &StoreUri, response: &Response, refusal: Refusal) -> Failure {
+fn without_document(asked: &Asked<'_>, response: &Response, refusal: Refusal) -> Failure {
     let (error, retry) = match response.status {
         429 | 503 => throttled(response, ""),
         408 => timed_out(response, ""),
-        501 | 505 => return not_s3(call, refusal),
+        501 | 505 => return not_s3(asked, refusal),
         500..=599 => server_failed(response, ""),
-        401 | 403 if response.body.is_empty() => (auth(store, ""), Retry::Never),
-        _ => return not_s3(call, refusal),
+        401 | 403 if response.body.is_empty() => (auth(asked.place, ""), Retry::Never),
+        _ => return not_s3(asked, refusal),
     };
-    Failure { error: on_object(error, call), retry }
+    Failure { error: on_object(error, asked), retry }
 }
 
 /// Status and code of an answer in S3's form. First what the code alone says, whatever the status: servers differ there.
-fn meaning(call: &Call, store: &StoreUri, response: &Response, document: &Document, code: &str) -> (Error, Retry) {
+fn meaning(asked: &Asked<'_>, response: &Response, document: &Document, code: &str) -> (Error, Retry) {
     match code {
         "RequestTimeTooSkewed" => return clock_skew(response, document),
-        "NoSuchBucket" => return (no_bucket(store), Retry::Never),
+        "NoSuchBucket" => return (no_bucket(asked.place), Retry::Never),
         "SlowDown"
         | "ServiceUnavailable"
         | "Throttling"
@@ -147,54 +206,52 @@ fn meaning(call: &Call, store: &StoreUri, response: &Response, document: &Docume
         "RequestTimeout" => return timed_out(response, code),
         "InternalError" => return server_failed(response, code),
         // Damage on the way, not on this side: the same bytes are sent again.
-        "BadDigest" | "IncompleteBody" | "XAmzContentSHA256Mismatch" if !is_delete_objects(call) => {
+        "BadDigest" | "IncompleteBody" | "XAmzContentSHA256Mismatch"
+            if asked.other_form != OtherForm::SingleDeletes =>
+        {
             return server_failed(response, code);
         }
         "ConditionalRequestConflict" | "OperationAborted" => return server_failed(response, code),
         "AuthorizationHeaderMalformed" => {
-            return match region(store, response, document) {
+            return match region(asked.place, response, document) {
                 Some(region) => wrong_region(region),
-                None => (auth(store, code), Retry::Never),
+                None => (auth(asked.place, code), Retry::Never),
             };
         }
         "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
-            return (auth(store, code), Retry::Never);
+            return (auth(asked.place, code), Retry::Never);
         }
         // rclone says no more to a clock that is behind: the server's own tells.
-        "AccessDenied" => return (auth(store, code), server_clock(response, document)),
+        "AccessDenied" => return (auth(asked.place, code), server_clock(response, document)),
         _ => (),
     }
     match response.status {
         // HEAD on AWS: the body that would name code and region is missing.
-        400 if code.is_empty() => match region(store, response, document) {
+        400 if code.is_empty() => match region(asked.place, response, document) {
             Some(region) => wrong_region(region),
-            None => refused(call, response, code),
+            None => refused(asked, response, code),
         },
-        401 | 403 => (auth(store, code), Retry::Never),
-        404 if matches!(call, Call::HeadBucket) => (no_bucket(store), Retry::Never),
+        401 | 403 => (auth(asked.place, code), Retry::Never),
+        404 if asked.is_of_bucket => (no_bucket(asked.place), Retry::Never),
         404 => (not_found(code), Retry::Never),
         408 => timed_out(response, code),
         416 => (Error::new(ErrorKind::Corrupt, "object is shorter than the range asked for"), Retry::Never),
         429 | 503 => throttled(response, code),
-        501 | 505 => refused(call, response, code),
+        501 | 505 => refused(asked, response, code),
         500..=599 => server_failed(response, code),
-        _ => refused(call, response, code),
+        _ => refused(asked, response, code),
     }
 }
 
 /// The server understands S3 and will not do this. Which form it would rather have depends on the call.
-fn refused(call: &Call, response: &Response, code: &str) -> (Error, Retry) {
+fn refused(asked: &Asked<'_>, response: &Response, code: &str) -> (Error, Retry) {
     let message = format!("the store refuses the request: {}", status_and_code(response, code));
     let error = Error::new(ErrorKind::Unsupported, message);
-    let retry = match call {
-        Call::DeleteObjects { .. } => Retry::SingleDeletes,
-        Call::ListObjectsV2 { .. } => Retry::ListV1,
-        Call::PutObject { condition: Condition::IfMatch(_), .. } | Call::GetObject { if_none_match: Some(_), .. }
-            if response.status == 400 =>
-        {
-            Retry::Unquoted
-        }
-        _ => Retry::Never,
+    let retry = match asked.other_form {
+        OtherForm::SingleDeletes => Retry::SingleDeletes,
+        OtherForm::ListV1 => Retry::ListV1,
+        OtherForm::Unquoted if response.status == 400 => Retry::Unquoted,
+        OtherForm::Unquoted | OtherForm::None => Retry::Never,
     };
     let step = match code {
         // An answer to HEAD has no room for the cause.
@@ -210,13 +267,15 @@ fn wrong_region(region: String) -> (Error, Retry) {
     (error, Retry::Region(region))
 }
 
-/// The region the server names, if it is another than the store's.
-fn region(store: &StoreUri, response: &Response, document: &Document) -> Option<String> {
-    let StoreUri::S3(s3) = store else { return None };
+/// The region the server names, if it is another than the one signed for.
+fn region(place: Place<'_>, response: &Response, document: &Document) -> Option<String> {
+    let signed_for = match place {
+        Place::Store(StoreUri::S3(s3)) => s3.region(),
+        Place::Server(server) => server.region(),
+        Place::Store(StoreUri::Folder(_)) => return None,
+    };
     let named = document.region.as_deref().map(str::trim).or_else(|| response.header("x-amz-bucket-region"))?;
-    let mut elsewhere = s3.clone();
-    elsewhere.set_region(named).ok()?;
-    (elsewhere.region() != s3.region()).then(|| named.to_owned())
+    uri::checked_region(named).ok().filter(|named| named != signed_for)
 }
 
 fn clock_skew(response: &Response, document: &Document) -> (Error, Retry) {
@@ -232,23 +291,35 @@ fn server_clock(response: &Response, document: &Document) -> Retry {
     server_unix_ms.map_or(Retry::Never, |server_unix_ms| Retry::Clock { server_unix_ms })
 }
 
-fn auth(store: &StoreUri, code: &str) -> Error {
+fn auth(place: Place<'_>, code: &str) -> Error {
     let shown = if code.is_empty() { String::new() } else { format!(": {}", shown_code(code)) };
-    if let StoreUri::Folder(_) = store {
-        return Error::new(ErrorKind::Auth, format!("the folder `{}` is not open to this user{shown}", store.name()))
-            .next_step("check the folder's permissions, and that its disk is not mounted read-only");
-    }
+    let closed = match place {
+        Place::Store(StoreUri::Folder(folder)) => {
+            let message = format!("the folder `{}` is not open to this user{shown}", folder.path());
+            return Error::new(ErrorKind::Auth, message)
+                .next_step("check the folder's permissions, and that its disk is not mounted read-only");
+        }
+        Place::Store(StoreUri::S3(s3)) => format!("bucket `{}` is not open to these keys{shown}", s3.bucket()),
+        Place::Server(server) => format!("the server `{}` lists no buckets to these keys{shown}", server.name()),
+    };
     let step = match code {
         "InvalidAccessKeyId" => "check the access key, and that it belongs to this provider",
         "SignatureDoesNotMatch" => "check the secret key, and the region in the store's address",
         "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => "get fresh temporary keys",
-        _ => "check that the keys may list, read, write and delete in this bucket and prefix",
+        _ => match place {
+            Place::Store(_) => "check that the keys may list, read, write and delete in this bucket and prefix",
+            Place::Server(_) => "name the bucket instead, or let the keys list all buckets",
+        },
     };
-    Error::new(ErrorKind::Auth, format!("bucket `{}` is not open to these keys{shown}", store.name())).next_step(step)
+    Error::new(ErrorKind::Auth, closed).next_step(step)
 }
 
-fn no_bucket(store: &StoreUri) -> Error {
-    Error::new(ErrorKind::NotFound, format!("there is no bucket `{}`", store.name()))
+fn no_bucket(place: Place<'_>) -> Error {
+    let name = match place {
+        Place::Store(store) => store.name(),
+        Place::Server(server) => server.name(),
+    };
+    Error::new(ErrorKind::NotFound, format!("there is no bucket `{name}`"))
         .next_step("create the bucket, or correct its name, region or endpoint in the store's address")
 }
 
@@ -297,12 +368,8 @@ fn status_and_code(response: &Response, code: &str) -> String {
     }
 }
 
-fn is_delete_objects(call: &Call) -> bool {
-    matches!(call, Call::DeleteObjects { .. })
-}
-
-fn on_object(error: Error, call: &Call) -> Error {
-    match call.object() {
+pub(super) fn on_object(error: Error, asked: &Asked<'_>) -> Error {
+    match asked.object {
         Some(object) => error.on(object),
         None => error,
     }

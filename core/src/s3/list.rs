@@ -1,17 +1,18 @@
-//! ListObjectsV2, and ListObjects for servers that know no other: one page of keys, read with bounds.
+//! ListObjectsV2, and its older form ListObjects for servers that have no other: one page of keys, read with bounds.
 
-use super::call::LIST_BODY_BYTES_MAX;
+use super::call::{KEYS_PER_LIST_MAX, LIST_BODY_BYTES_MAX};
 use super::etag::ETag;
 use super::uri::{KEY_BYTES_MAX, StoreUri};
 use super::xml::{self, Refusal};
+use crate::{Error, ErrorKind};
 use percent_encoding::percent_decode_str;
 
 /// More than any server puts in a page (S3: 1,000).
-const ENTRIES_MAX: usize = 10_000;
+pub(super) const ENTRIES_MAX: usize = 10_000;
 /// Continuation tokens come back as a URL parameter.
 const TOKEN_BYTES_MAX: usize = 8 << 10;
 /// A date and time with room to spare.
-const LAST_MODIFIED_BYTES_MAX: usize = 64;
+pub(super) const LAST_MODIFIED_BYTES_MAX: usize = 64;
 
 /// An object in a listing. Whoever may write to the bucket chose its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +32,9 @@ pub(super) const WITHOUT_TOKEN: Refusal = "goes on without a token";
 
 /// Which page was asked for.
 #[derive(Clone, Copy)]
-pub(super) enum Asked<'a> {
+pub(super) enum After<'a> {
     /// By version 2, with this token.
-    Continuation(Option<&'a str>),
+    Token(Option<&'a str>),
     /// By version 1, with this marker.
     Marker(Option<&'a str>),
 }
@@ -45,6 +46,28 @@ pub(super) struct Page {
     pub(super) next: Option<String>,
 }
 
+/// The parameters of every listing by prefix; `count` names the one for how much a page holds.
+pub(super) fn parameters<'a>(
+    store: &StoreUri,
+    prefix: &str,
+    count: &'a str,
+    max: u32,
+) -> Result<Vec<(&'a str, String)>, Error> {
+    if !(1..=KEYS_PER_LIST_MAX).contains(&max) {
+        return Err(Error::new(ErrorKind::Invalid, "a listing asks for no or more than 1,000 keys"));
+    }
+    let prefix = store.full_prefix(prefix);
+    if prefix.len() > KEY_BYTES_MAX || prefix.chars().any(char::is_control) {
+        return Err(Error::new(ErrorKind::Invalid, "a listing's prefix is no beginning of a key"));
+    }
+    // Keys with characters that XML can't hold would make the listing unreadable.
+    let mut parameters = vec![("encoding-type", "url".to_owned()), (count, max.to_string())];
+    if !prefix.is_empty() {
+        parameters.push(("prefix", prefix));
+    }
+    Ok(parameters)
+}
+
 #[derive(Default)]
 struct Contents {
     key: Option<String>,
@@ -54,7 +77,7 @@ struct Contents {
 }
 
 /// Reads the page that answers a listing of `prefix`.
-pub(super) fn page(store: &StoreUri, prefix: &str, asked: Asked<'_>, body: &[u8]) -> Result<Page, Refusal> {
+pub(super) fn page(store: &StoreUri, prefix: &str, asked: After<'_>, body: &[u8]) -> Result<Page, Refusal> {
     if body.len() as u64 > LIST_BODY_BYTES_MAX {
         return Err("is larger than any listing");
     }
@@ -81,33 +104,71 @@ pub(super) fn page(store: &StoreUri, prefix: &str, asked: Asked<'_>, body: &[u8]
     })?;
 
     // It may come after the keys, so they are decoded only now.
-    let url_encoded = match encoding.as_deref() {
-        None | Some("") => false,
-        Some("url") => true,
-        Some(_) => return Err("has an unknown encoding type"),
-    };
-    let decoded = |key: String| if url_encoded { url_decoded(&key) } else { Ok(key) };
+    let url_encoded = is_url_encoded(encoding.as_deref())?;
     let mut entries = Vec::with_capacity(all.len());
     let mut last = None;
-    for contents in all {
-        let key = decoded(contents.key.clone().ok_or("lacks a key")?)?;
+    for mut contents in all {
+        let key = decoded_key(url_encoded, contents.key.take().ok_or("lacks a key")?)?;
         entries.extend(entry(store, prefix, &key, contents)?);
         last = Some(key);
     }
     let next = match asked {
-        Asked::Continuation(continuation) => next_token(continuation, truncated.as_deref(), token)?,
-        Asked::Marker(before) => {
-            let named = marker.filter(|marker| !marker.is_empty()).map(decoded).transpose()?;
+        After::Token(token_before) => next_token(token_before, truncated.as_deref(), token)?,
+        After::Marker(before) => {
+            let named = marker.filter(|marker| !marker.is_empty());
+            let named = named.map(|marker| decoded_key(url_encoded, marker)).transpose()?;
+            // Without a delimiter, servers leave it to the caller to take the last key.
             next_marker(before, truncated.as_deref(), named.or(last))?
         }
     };
     Ok(Page { entries, next })
 }
 
-fn entry(store: &StoreUri, prefix: &str, key: &str, contents: Contents) -> Result<Option<ListEntry>, Refusal> {
-    if key.len() > KEY_BYTES_MAX {
-        return Err("has a key longer than 1,024 bytes");
+/// The marker of the page after. `None` after the last page.
+fn next_marker(
+    before: Option<&str>,
+    truncated: Option<&str>,
+    marker: Option<String>,
+) -> Result<Option<String>, Refusal> {
+    match (is_truncated(truncated)?, marker) {
+        (Some(false) | None, _) => Ok(None),
+        // Keys come in order: whoever goes back never ends.
+        (Some(true), Some(marker)) if before.is_some_and(|before| marker.as_str() <= before) => {
+            Err("goes on with the same page again")
+        }
+        (Some(true), Some(marker)) => Ok(Some(marker)),
+        (Some(true), None) => Err("goes on without a key"),
     }
+}
+
+/// What a listing says of how its keys are written.
+pub(super) fn is_url_encoded(encoding: Option<&str>) -> Result<bool, Refusal> {
+    match encoding {
+        None | Some("") => Ok(false),
+        Some("url") => Ok(true),
+        Some(_) => Err("has an unknown encoding type"),
+    }
+}
+
+pub(super) fn decoded_key(url_encoded: bool, key: String) -> Result<String, Refusal> {
+    let key = if url_encoded { url_decoded(&key)? } else { key };
+    match key.len() <= KEY_BYTES_MAX {
+        true => Ok(key),
+        false => Err("has a key longer than 1,024 bytes"),
+    }
+}
+
+/// `None` where it isn't said: some servers leave `IsTruncated` out where nothing follows.
+pub(super) fn is_truncated(truncated: Option<&str>) -> Result<Option<bool>, Refusal> {
+    match truncated {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(_) => Err("says neither `true` nor `false` for IsTruncated"),
+    }
+}
+
+fn entry(store: &StoreUri, prefix: &str, key: &str, contents: Contents) -> Result<Option<ListEntry>, Refusal> {
     let key = store.relative_key(key).filter(|key| key.starts_with(prefix)).ok_or("names a foreign key")?;
     if key.is_empty() {
         // Consoles mark a folder by an empty object named `prefix/`.
@@ -118,17 +179,17 @@ fn entry(store: &StoreUri, prefix: &str, key: &str, contents: Contents) -> Resul
     Ok(Some(ListEntry { key: key.to_owned(), size, etag: contents.etag.and_then(ETag::new), last_modified }))
 }
 
-/// `None` after the last page. Some servers leave `IsTruncated` out where nothing follows.
-fn next_token(
+/// `None` after the last page.
+pub(super) fn next_token(
     continuation: Option<&str>,
     truncated: Option<&str>,
     token: Option<String>,
 ) -> Result<Option<String>, Refusal> {
     let token = token.filter(|token| !token.is_empty());
-    match (truncated, token) {
-        (Some("false"), _) | (None, None) => Ok(None),
-        (Some("true"), None) => Err(WITHOUT_TOKEN),
-        (Some("true") | None, Some(token)) => {
+    match (is_truncated(truncated)?, token) {
+        (Some(false), _) | (None, None) => Ok(None),
+        (Some(true), None) => Err(WITHOUT_TOKEN),
+        (Some(true) | None, Some(token)) => {
             if token.len() > TOKEN_BYTES_MAX {
                 return Err("has a token longer than 8 KiB");
             }
@@ -137,26 +198,6 @@ fn next_token(
             }
             Ok(Some(token))
         }
-        (Some(_), _) => Err("says neither `true` nor `false` for IsTruncated"),
-    }
-}
-
-/// The marker of the page after: the one that is named, else the last key. `None` after the last page.
-fn next_marker(
-    before: Option<&str>,
-    truncated: Option<&str>,
-    marker: Option<String>,
-) -> Result<Option<String>, Refusal> {
-    match (truncated, marker) {
-        (Some("false") | None, _) => Ok(None),
-        (Some("true"), Some(marker)) if marker.len() > KEY_BYTES_MAX => Err("has a marker longer than 1,024 bytes"),
-        // Keys come in order: whoever goes back never ends.
-        (Some("true"), Some(marker)) if before.is_some_and(|before| marker.as_str() <= before) => {
-            Err("goes on with the same page again")
-        }
-        (Some("true"), Some(marker)) => Ok(Some(marker)),
-        (Some("true"), None) => Err("goes on without a key"),
-        (Some(_), _) => Err("says neither `true` nor `false` for IsTruncated"),
     }
 }
 

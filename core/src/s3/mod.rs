@@ -3,9 +3,15 @@
 //! A [`Call`] says what is wanted; [`Call::request`] turns it into one signed HTTP request, complete data for any
 //! transport; [`Call::interpret`] reads the whole answer. Stores in a folder take the same path, unsigned, with `file:`
 //! URLs. Keys are relative to the store's prefix everywhere: the builder adds it, the parsers strip it.
+//!
+//! [`Call`] has what a vault needs. What else S3 offers, for plain objects, buckets and temporary keys, are types of their
+//! own with typed answers; [`Action`] is what they share with it.
 
+mod action;
 mod answer;
+mod buckets;
 mod call;
+mod cors;
 mod credentials;
 mod date;
 mod delete;
@@ -13,20 +19,38 @@ mod endpoint;
 mod etag;
 mod failure;
 mod list;
+mod multipart;
+mod object;
+mod presign;
 mod probe;
+mod properties;
 mod retry;
 mod sign;
+mod sts;
+mod uploads;
 mod uri;
 mod xml;
 
+pub use action::Action;
 pub use answer::{Answer, Response};
+pub use buckets::{Bucket, BucketsPage, GetBucketLocation, ListBuckets, Server};
 pub use call::{Call, Condition, HttpRequest, KEYS_PER_DELETE_MAX, KEYS_PER_LIST_MAX, Method, RequestKind};
+pub use cors::{CORS_RULES_MAX, CorsRule, GetBucketCors, PutBucketCors};
 pub use credentials::Credentials;
 pub(crate) use date::http_date_unix_ms;
 pub use endpoint::Endpoint;
 pub use etag::{ETag, EtagQuoting};
 pub use failure::{Failure, Retry};
 pub use list::ListEntry;
+pub use multipart::{
+    AbortMultipartUpload, CompleteMultipartUpload, CreateMultipartUpload, PART_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX,
+    Part, UploadId, UploadPart,
+};
+pub use object::{CopyObject, GetObject, Head, HeadObject, PutObject, Read, Written};
+pub use presign::{PRESIGN_SECONDS_MAX, Terms, presign};
 pub use probe::{Enforcement, Probe};
+pub use properties::{Encryption, METADATA_BYTES_MAX, Properties};
 pub use retry::{Backoff, RetryBudget};
+pub use sts::{AssumeRole, AssumeRoleWithWebIdentity, Role, STS_SECONDS_MAX, STS_SECONDS_MIN, TemporaryCredentials};
+pub use uploads::{ListMultipartUploads, ListParts, PartsPage, Upload, UploadMarker, UploadedPart, UploadsPage};
 pub use uri::{FolderStore, KEY_BYTES_MAX, PREFIX_BYTES_MAX, S3Store, StoreUri, URI_BYTES_MAX};

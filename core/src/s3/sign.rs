@@ -1,12 +1,12 @@
-//! AWS Signature Version 4 in headers. The one file that knows the signing library.
+//! AWS Signature Version 4, in headers and in URLs. The one file that knows the signing library.
 
 use super::call::HttpRequest;
 use super::credentials::Credentials;
 use crate::{Error, ErrorKind};
 use aws_credential_types::Credentials as AwsCredentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
-    sign as aws_sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningInstructions,
+    SigningSettings, UriPathNormalizationMode, sign as aws_sign,
 };
 use aws_sigv4::sign::v4;
 use std::time::{Duration, UNIX_EPOCH};
@@ -31,6 +31,35 @@ pub(super) fn sign(
     Ok(())
 }
 
+/// Adds the headers that sign a request to AWS's token service. It hashes the body by itself, and has no use for the hash
+/// in a header.
+pub(super) fn sign_sts(
+    request: &mut HttpRequest,
+    credentials: &Credentials,
+    region: &str,
+    unix_ms: u64,
+) -> Result<(), Error> {
+    let scope = Scope { region, service: "sts", unix_ms };
+    let mut settings = s3_settings();
+    settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
+    let headers = signature_headers(request, credentials, &scope, settings)?;
+    request.headers.extend(headers);
+    Ok(())
+}
+
+/// The parameters that sign a URL for some seconds, names and values not yet encoded. All headers of the request are
+/// signed, and nothing of its body: who is to send it may not know it yet.
+pub(super) fn presign(
+    request: &HttpRequest,
+    credentials: &Credentials,
+    region: &str,
+    unix_ms: u64,
+    expires_s: u32,
+) -> Result<Vec<(&'static str, String)>, Error> {
+    let scope = Scope { region, service: "s3", unix_ms };
+    query_parameters(request, SignableBody::UnsignedPayload, credentials, &scope, s3_settings(), expires_s)
+}
+
 struct Scope<'a> {
     region: &'a str,
     service: &'a str,
@@ -52,6 +81,32 @@ fn signature_headers(
     scope: &Scope<'_>,
     settings: SigningSettings,
 ) -> Result<Vec<(String, String)>, Error> {
+    let body = SignableBody::Bytes(&request.body);
+    let (headers, _query) = instructions(request, body, credentials, scope, settings)?.into_parts();
+    Ok(headers.into_iter().map(|header| (header.name().to_owned(), header.value().to_owned())).collect())
+}
+
+fn query_parameters(
+    request: &HttpRequest,
+    body: SignableBody<'_>,
+    credentials: &Credentials,
+    scope: &Scope<'_>,
+    mut settings: SigningSettings,
+    expires_s: u32,
+) -> Result<Vec<(&'static str, String)>, Error> {
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(Duration::from_secs(expires_s.into()));
+    let (_headers, query) = instructions(request, body, credentials, scope, settings)?.into_parts();
+    Ok(query.into_iter().map(|(name, value)| (name, value.into_owned())).collect())
+}
+
+fn instructions(
+    request: &HttpRequest,
+    body: SignableBody<'_>,
+    credentials: &Credentials,
+    scope: &Scope<'_>,
+    settings: SigningSettings,
+) -> Result<SigningInstructions, Error> {
     if scope.unix_ms > UNIX_MS_MAX {
         return Err(Error::new(ErrorKind::ClockSkew, "the device's clock is past the year 9999"));
     }
@@ -73,12 +128,10 @@ fn signature_headers(
         .map_err(|_| defect())?
         .into();
     let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let body = SignableBody::Bytes(&request.body);
     let signable =
         SignableRequest::new(request.method.as_str(), request.url.as_str(), headers, body).map_err(|_| defect())?;
     let (instructions, _signature) = aws_sign(signable, &params).map_err(|_| defect())?.into_parts();
-    let (headers, _query) = instructions.into_parts();
-    Ok(headers.into_iter().map(|header| (header.name().to_owned(), header.value().to_owned())).collect())
+    Ok(instructions)
 }
 
 /// URL, headers and keys were all checked before: the library has nothing left to refuse. Its own words are left out,

@@ -13,11 +13,11 @@ pub const PREFIX_BYTES_MAX: usize = 512;
 /// The longest key with its prefix, in bytes (S3's own limit).
 pub const KEY_BYTES_MAX: usize = 1024;
 
-const REGION_DEFAULT: &str = "us-east-1";
+pub(super) const REGION_DEFAULT: &str = "us-east-1";
 
 /// SigV4's unreserved characters: encoding all others, and only those, makes the sent form the signed one.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-const PATH: &AsciiSet = &QUERY.remove(b'/');
+pub(super) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const PATH: &AsciiSet = &QUERY.remove(b'/');
 
 /// A store's address. It never holds a secret; what [`fmt::Display`] writes reads back as the same address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,17 +148,14 @@ impl StoreUri {
         Ok(format!("{}{}", self.base_url(), utf8_percent_encode(&key, PATH)))
     }
 
+    /// The URL of an object, with parameters in SigV4's canonical order and encoding.
+    pub(super) fn object_query_url(&self, key: &str, parameters: Vec<(&str, String)>) -> Result<String, Error> {
+        Ok(with_parameters(self.object_url(key)?, parameters))
+    }
+
     /// The URL of the bucket, with parameters in SigV4's canonical order and encoding.
-    pub(super) fn bucket_url(&self, mut parameters: Vec<(&str, String)>) -> String {
-        parameters.sort();
-        let mut url = self.base_url();
-        for (index, (name, value)) in parameters.iter().enumerate() {
-            url.push(if index == 0 { '?' } else { '&' });
-            url.push_str(name);
-            url.push('=');
-            url.extend(utf8_percent_encode(value, QUERY));
-        }
-        url
+    pub(super) fn bucket_url(&self, parameters: Vec<(&str, String)>) -> String {
+        with_parameters(self.base_url(), parameters)
     }
 
     /// A key with the store's prefix before it.
@@ -214,8 +211,20 @@ impl StoreUri {
     }
 }
 
+/// A URL with parameters after it, in SigV4's canonical order and encoding.
+pub(super) fn with_parameters(mut url: String, mut parameters: Vec<(&str, String)>) -> String {
+    parameters.sort();
+    for (index, (name, value)) in parameters.iter().enumerate() {
+        url.push(if index == 0 { '?' } else { '&' });
+        url.push_str(name);
+        url.push('=');
+        url.extend(utf8_percent_encode(value, QUERY));
+    }
+    url
+}
+
 /// <https://docs.aws.amazon.com/general/latest/gr/s3.html>; China is a partition with a domain of its own.
-fn aws_host(region: &str) -> String {
+pub(super) fn aws_host(region: &str) -> String {
     let region = region.to_ascii_lowercase();
     let country = if region.starts_with("cn-") { ".cn" } else { "" };
     format!("s3.{region}.amazonaws.com{country}")
@@ -318,7 +327,7 @@ fn checked_path(encoded: &str, what: &str) -> Result<String, Error> {
     Ok(path.into_owned())
 }
 
-fn checked_region(region: &str) -> Result<String, Error> {
+pub(super) fn checked_region(region: &str) -> Result<String, Error> {
     let good = (1..=64).contains(&region.len())
         && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     match good {

@@ -95,10 +95,7 @@ const CRYPTO: [(&str, &[u8], &str); 5] = [
 
 /// Answers as servers write them: the documents in core's tests of them.
 fn answers(workspace: &Path, seeds: &mut Seeds) -> Outcome<()> {
-    let file = workspace.join("core/tests/s3_answers.rs");
-    let source = fs::read_to_string(&file).map_err(|error| format!("can't read {}: {error}", file.display()))?;
-    let documents = source.split("r#\"").skip(1).filter_map(|rest| rest.split("\"#").next());
-    for document in documents.filter(|text| text.starts_with("<?xml")) {
+    for document in documents(&workspace.join("core/tests/s3_answers.rs"))? {
         let target = if document.contains("<ListBucketResult") { "s3_list" } else { "s3_answer" };
         let before: &[&[u8]] = match target {
             "s3_list" => &[&[0x40], &[0x41]],
@@ -109,10 +106,25 @@ fn answers(workspace: &Path, seeds: &mut Seeds) -> Outcome<()> {
             seeds.entry(target).or_default().push([before, document.as_bytes()].concat());
         }
     }
+    let objects = documents(&workspace.join("core/tests/s3_action_answers.rs"))?;
+    let buckets = documents(&workspace.join("core/tests/s3_bucket_answers.rs"))?;
+    for document in objects.into_iter().chain(buckets) {
+        // The actions with a document in their answer.
+        for action in [15, 16, 18, 20, 21, 22, 23, 24, 25] {
+            seeds.entry("s3_answer").or_default().push([&[1, action, 0, 0], document.as_bytes()].concat());
+        }
+    }
     for date in ["Sun, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37.042Z"] {
         seeds.entry("s3_date").or_default().push([&[0], date.as_bytes()].concat());
     }
     Ok(())
+}
+
+/// The XML documents that stand in a test's source.
+fn documents(file: &Path) -> Outcome<Vec<String>> {
+    let source = fs::read_to_string(file).map_err(|error| format!("can't read {}: {error}", file.display()))?;
+    let texts = source.split("r#\"").skip(1).filter_map(|rest| rest.split("\"#").next());
+    Ok(texts.filter(|text| text.starts_with("<?xml")).map(str::to_owned).collect())
 }
 
 /// Kind, how it is read, path, and the object.

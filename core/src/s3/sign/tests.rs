@@ -2,7 +2,7 @@
 
 use super::super::call::Method;
 use super::super::uri::StoreUri;
-use super::super::{Call, EtagQuoting};
+use super::super::{Action, Call, EtagQuoting, Terms};
 use super::*;
 use aws_sigv4::http_request::SessionTokenMode;
 use bytes::Bytes;
@@ -49,13 +49,26 @@ fn every_case_of_the_published_suite() {
         )
         .unwrap();
         let scope = Scope { region: "us-east-1", service: "service", unix_ms: SUITE_UNIX_MS };
-        let headers = signature_headers(&parse(&read("request.txt")), &keys, &scope, settings).unwrap();
+        let request = parse(&read("request.txt"));
+        let headers = signature_headers(&request, &keys, &scope, settings.clone()).unwrap();
 
         let signed = parse(&read("header-signed-request.txt"));
         for wanted in ["authorization", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token"] {
             let of = |headers: &[(String, String)]| headers.iter().find(|(name, _)| name == wanted).cloned();
             assert_eq!(of(&headers), of(&signed.headers), "{name}");
         }
+
+        assert!(context.contains(r#""expiration_in_seconds": 3600"#), "{name}");
+        let body = SignableBody::Bytes(&request.body);
+        let mut query = query_parameters(&request, body, &keys, &scope, settings, 3600).unwrap();
+        query.sort();
+        let signed = parse(&read("query-signed-request.txt"));
+        let (_, parameters) = signed.url.split_once('?').unwrap();
+        let mut expected: Vec<(String, String)> = form_urlencoded::parse(parameters.as_bytes()).into_owned().collect();
+        expected.retain(|(name, _)| name.starts_with("X-Amz-"));
+        expected.sort();
+        let query: Vec<_> = query.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        assert_eq!(query, expected, "{name}");
         cases += 1;
     }
     assert_eq!(cases, SUITE_CASES);
@@ -66,6 +79,16 @@ fn every_case_of_the_published_suite() {
 fn the_examples_of_the_s3_documentation() {
     let store: StoreUri = "s3://examplebucket?endpoint=https://s3.amazonaws.com".parse().unwrap();
     let keys = docs_keys();
+
+    let lifecycle = store.bucket_url(vec![("lifecycle", String::new())]);
+    let mut lifecycle = unsigned(Method::Get, lifecycle, &[], "");
+    sign(&mut lifecycle, &keys, "us-east-1", DOCS_UNIX_MS).unwrap();
+    assert_eq!(
+        authorization(&lifecycle),
+        "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, \
+         SignedHeaders=host;x-amz-content-sha256;x-amz-date, \
+         Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"
+    );
 
     let range = Call::GetObject { key: "test.txt".into(), if_none_match: None, range: Some((0, 9)), body_max: 10 };
     let range = range.request(&store, Some(&keys), DOCS_UNIX_MS, EtagQuoting::Quoted).unwrap();
@@ -106,6 +129,31 @@ fn the_examples_of_the_s3_documentation() {
             )
         );
     }
+}
+
+/// "Authenticating Requests: Using Query Parameters", Amazon S3 API Reference.
+#[test]
+fn the_presigned_example_of_the_s3_documentation() {
+    let store: StoreUri = "s3://examplebucket?endpoint=https://s3.amazonaws.com".parse().unwrap();
+    let get = Call::GetObject { key: "test.txt".into(), if_none_match: None, range: None, body_max: 10 };
+    let terms = Terms { expires_s: 86_400, signed_headers: vec![] };
+    let signed = get.presign(&store, &docs_keys(), DOCS_UNIX_MS, EtagQuoting::Quoted, &terms).unwrap();
+    let (url, query) = signed.url.split_once('?').unwrap();
+    assert_eq!(url, "https://examplebucket.s3.amazonaws.com/test.txt");
+    let mut parameters: Vec<&str> = query.split('&').collect();
+    parameters.sort_unstable();
+    assert_eq!(
+        parameters,
+        [
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256",
+            "X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request",
+            "X-Amz-Date=20130524T000000Z",
+            "X-Amz-Expires=86400",
+            "X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",
+            "X-Amz-SignedHeaders=host",
+        ]
+    );
+    assert!(signed.headers.is_empty());
 }
 
 #[test]

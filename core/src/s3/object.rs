@@ -1,0 +1,268 @@
+//! Plain objects: PutObject, GetObject, HeadObject and CopyObject with all that S3 keeps beside their content.
+
+use super::answer::{Response, content, etag, is_no_such_key, last_modified, length, no_html};
+use super::call::{Condition, HttpRequest, Method, RequestKind, range_header};
+use super::etag::{ETag, EtagQuoting};
+use super::failure::{self, Asked, Failure, no_answer, not_s3};
+use super::properties::Properties;
+use super::uri::{PATH, StoreUri};
+use super::{Action, xml};
+use crate::{Error, ErrorKind};
+use bytes::Bytes;
+use percent_encoding::utf8_percent_encode;
+
+/// Writes an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutObject {
+    /// The object.
+    pub key: String,
+    /// Its whole content.
+    pub body: Bytes,
+    /// When to write at all.
+    pub condition: Condition,
+    /// What is kept beside the content.
+    pub properties: Properties,
+}
+
+/// Reads an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GetObject {
+    /// The object.
+    pub key: String,
+    /// Only as long as it has this ETag: so that all ranges are of one content.
+    pub if_match: Option<ETag>,
+    /// First and last byte wanted, both included.
+    pub range: Option<(u64, u64)>,
+    /// The most bytes the answer may have; a longer object is refused.
+    pub body_max: u64,
+}
+
+/// Asks what an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadObject {
+    /// The object.
+    pub key: String,
+}
+
+/// Copies an object within the store (S3's own limit: 5 GiB).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyObject {
+    /// The object to read.
+    pub source: String,
+    /// Only as long as the source has this ETag.
+    pub if_source_matches: Option<ETag>,
+    /// The object to write.
+    pub key: String,
+    /// The copy's own properties. `None` keeps content type and metadata; storage class and encryption are the bucket's
+    /// default then, as S3 copies neither.
+    pub properties: Option<Properties>,
+}
+
+/// How a write ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Written.
+    Stored {
+        /// The new content's ETag.
+        etag: Option<ETag>,
+    },
+    /// The condition was not met, and nothing was written (by this request: a retry may meet its own first try).
+    Refused,
+    /// Another write was under way; whether this one was carried out is open.
+    Conflict,
+    /// What was to be written from is not there: the source of a copy; the upload to complete, which may have been
+    /// completed by an earlier try.
+    Gone,
+}
+
+/// How a read ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// The object, or the range of it.
+    Object {
+        /// The content.
+        body: Bytes,
+        /// What else is known of it.
+        head: Head,
+    },
+    /// There is no such object.
+    Missing,
+    /// It has another ETag than asked for.
+    Changed,
+}
+
+/// What is known of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The whole object's length in bytes; `None` where a browser hides `Content-Range`.
+    pub len: Option<u64>,
+    /// Its ETag.
+    pub etag: Option<ETag>,
+    /// As the server wrote it.
+    pub last_modified: Option<String>,
+    /// What is kept beside the content.
+    pub properties: Properties,
+}
+
+impl Action for PutObject {
+    type Answer = Written;
+
+    fn billing_kind(&self) -> RequestKind {
+        RequestKind::Put
+    }
+
+    fn unsigned(&self, store: &StoreUri, quoting: EtagQuoting) -> Result<HttpRequest, Error> {
+        let mut request = HttpRequest::new(Method::Put, store.object_url(&self.key)?);
+        request.headers = self.properties.headers()?;
+        request.headers.extend(self.condition.header(quoting));
+        request.body = self.body.clone();
+        Ok(request)
+    }
+
+    fn interpret(&self, store: &StoreUri, response: &Response) -> Result<Written, Failure> {
+        let asked = asked_to_write(store, Method::Put, &self.key, &self.condition);
+        match response.status {
+            200 | 201 | 204 => no_html(&asked, response).map(|()| Written::Stored { etag: etag(response) }),
+            _ => not_written(&asked, &self.condition, response),
+        }
+    }
+}
+
+impl Action for GetObject {
+    type Answer = Read;
+
+    fn billing_kind(&self) -> RequestKind {
+        RequestKind::Get
+    }
+
+    fn unsigned(&self, store: &StoreUri, quoting: EtagQuoting) -> Result<HttpRequest, Error> {
+        let mut request = HttpRequest::new(Method::Get, store.object_url(&self.key)?);
+        if let Some(etag) = &self.if_match {
+            request.headers.push(("if-match".to_owned(), etag.strong(quoting)));
+        }
+        if let Some((first, last)) = self.range {
+            request.headers.push(("range".to_owned(), range_header(first, last)?));
+        }
+        request.max_response_bytes = request.max_response_bytes.max(self.body_max);
+        Ok(request)
+    }
+
+    fn interpret(&self, store: &StoreUri, response: &Response) -> Result<Read, Failure> {
+        let asked = Asked::object(store, Method::Get, &self.key).with_etag(self.if_match.is_some());
+        match response.status {
+            200 | 206 => {
+                let body = content(&asked, self.range, self.body_max, response)?;
+                // `bytes FIRST-LAST/LENGTH`
+                let total = |range: &str| range.trim().rsplit_once('/')?.1.parse().ok();
+                let len = match response.status {
+                    200 => Some(response.body.len() as u64),
+                    _ => response.header("content-range").and_then(total),
+                };
+                Ok(Read::Object { body, head: head(response, len) })
+            }
+            404 if is_no_such_key(response) => Ok(Read::Missing),
+            412 if self.if_match.is_some() => Ok(Read::Changed),
+            _ => Err(no_answer(&asked, response)),
+        }
+    }
+}
+
+impl Action for HeadObject {
+    /// `None` if there is no such object.
+    type Answer = Option<Head>;
+
+    fn billing_kind(&self) -> RequestKind {
+        RequestKind::Head
+    }
+
+    fn unsigned(&self, store: &StoreUri, _: EtagQuoting) -> Result<HttpRequest, Error> {
+        Ok(HttpRequest::new(Method::Head, store.object_url(&self.key)?))
+    }
+
+    fn interpret(&self, store: &StoreUri, response: &Response) -> Result<Option<Head>, Failure> {
+        let asked = Asked::object(store, Method::Head, &self.key);
+        match response.status {
+            200 => Ok(Some(head(response, Some(length(&asked, response)?)))),
+            404 => Ok(None),
+            _ => Err(no_answer(&asked, response)),
+        }
+    }
+}
+
+impl Action for CopyObject {
+    type Answer = Written;
+
+    fn billing_kind(&self) -> RequestKind {
+        RequestKind::Put
+    }
+
+    fn unsigned(&self, store: &StoreUri, quoting: EtagQuoting) -> Result<HttpRequest, Error> {
+        let StoreUri::S3(s3) = store else {
+            return Err(Error::new(ErrorKind::Unsupported, "a folder copies no objects by itself").on(&self.key));
+        };
+        let source = store.full_key(&self.source)?;
+        let mut request = HttpRequest::new(Method::Put, store.object_url(&self.key)?);
+        let mut set = |name: &str, value: String| request.headers.push((name.to_owned(), value));
+        set("x-amz-copy-source", format!("{}/{}", s3.bucket(), utf8_percent_encode(&source, PATH)));
+        if let Some(etag) = &self.if_source_matches {
+            set("x-amz-copy-source-if-match", etag.strong(quoting));
+        }
+        if let Some(properties) = &self.properties {
+            set("x-amz-metadata-directive", "REPLACE".to_owned());
+            request.headers.extend(properties.headers()?);
+        }
+        Ok(request)
+    }
+
+    fn interpret(&self, store: &StoreUri, response: &Response) -> Result<Written, Failure> {
+        let asked = Asked::object(store, Method::Put, &self.key).with_etag(self.if_source_matches.is_some());
+        match response.status {
+            // S3 answers before it has copied, and says in the document how it went.
+            200 if failure::code(&response.body).is_some() => Err(failure::failure(&asked, response)),
+            200 => match result_etag(&response.body, "CopyObjectResult", "is no CopyObjectResult") {
+                Ok(etag) => Ok(Written::Stored { etag }),
+                Err(refusal) => Err(not_s3(&asked, refusal)),
+            },
+            404 if is_no_such_key(response) => Ok(Written::Gone),
+            412 if self.if_source_matches.is_some() => Ok(Written::Refused),
+            409 => Ok(Written::Conflict),
+            _ => Err(no_answer(&asked, response)),
+        }
+    }
+}
+
+/// A write with a condition.
+pub(super) fn asked_to_write<'a>(
+    store: &'a StoreUri,
+    method: Method,
+    key: &'a str,
+    condition: &Condition,
+) -> Asked<'a> {
+    Asked::object(store, method, key).with_etag(matches!(condition, Condition::IfMatch(_)))
+}
+
+/// A write with a condition that did not end well.
+pub(super) fn not_written(asked: &Asked<'_>, condition: &Condition, response: &Response) -> Result<Written, Failure> {
+    match (condition, response.status) {
+        (Condition::IfAbsent | Condition::IfMatch(_), 412) => Ok(Written::Refused),
+        // The object to match is absent: some servers say so, some 412.
+        (Condition::IfMatch(_), 404) if is_no_such_key(response) => Ok(Written::Refused),
+        (_, 409) => Ok(Written::Conflict),
+        _ => Err(no_answer(asked, response)),
+    }
+}
+
+/// The ETag in a document that says how a write went.
+pub(super) fn result_etag(body: &[u8], root: &str, other: xml::Refusal) -> Result<Option<ETag>, xml::Refusal> {
+    let mut etag = None;
+    xml::read(body, |path, text| match path.strip_prefix(root) {
+        Some("/ETag") => xml::set(&mut etag, text),
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => Ok(()),
+        _ => Err(other),
+    })?;
+    Ok(etag.and_then(|text| ETag::new(text.trim())))
+}
+
+fn head(response: &Response, len: Option<u64>) -> Head {
+    Head { len, etag: etag(response), last_modified: last_modified(response), properties: Properties::of(response) }
+}
