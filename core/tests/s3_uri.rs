@@ -107,6 +107,15 @@ fn addresses_their_one_form_and_where_their_requests_go() {
 }
 
 #[test]
+fn what_is_written_reads_back() {
+    let with = |spaces: usize| format!("file:///{}", " ".repeat(spaces)).parse::<StoreUri>();
+    let longest = with((4096 - 8) / 3).unwrap();
+    assert_eq!(longest.to_string().len(), 4094, "each is `%20`");
+    assert_eq!(longest.to_string().parse(), Ok(longest));
+    assert_eq!(with((4096 - 8) / 3 + 1).unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
 fn malformed_addresses_are_refused() {
     let long_prefix = format!("s3://bucket/{}", "x".repeat(513));
     let long_uri = format!("s3://bucket?region={}", "x".repeat(4096));

@@ -106,11 +106,16 @@ impl FromStr for StoreUri {
             return Err(unknown_scheme());
         };
         let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-        match scheme {
+        let store = match scheme {
             "s3" => parse_s3(address, query).map(Self::S3),
             "file" => parse_folder(address, query).map(Self::Folder),
             _ => Err(unknown_scheme()),
+        }?;
+        // Escaped, it may be longer than it came; and it is written down to be read again.
+        if store.to_string().len() > URI_BYTES_MAX {
+            return Err(invalid("store URI is longer than 4096 bytes with its characters escaped"));
         }
+        Ok(store)
     }
 }
 
