@@ -75,6 +75,7 @@ class Write:
     void: bool = False
     index: int | None = None
     head_form: int = 1
+    stamp: Stamp = STAMP
 
     def encoded_action(self) -> bytes:
         return encode_action(self.action) if self.raw_action is None else self.raw_action
@@ -112,14 +113,14 @@ class Columns:
             for index, ahead, seen_tag in op.seen:
                 known[table[index]] = known.get(table[index], 0) + ahead
                 seen[table[index]] = Point(known[table[index]], seen_tag)
-            encoded = encode_points(seen) + STAMP.encoded() + op.collection.encoded()
+            encoded = encode_points(seen) + op.stamp.encoded() + op.collection.encoded()
             encoded += counted(op.key) + op.encoded_action() + op.context
             tag = crypto.blake(tag + encoded)[:8]
             short = listed([varint(i) + varint(a) + t for i, a, t in op.seen])
             if op is self.ops[-1] and self.raw_seen is not None:
                 short = self.raw_seen
             index = self.tables().index(op.collection) if op.index is None else op.index
-            rest = STAMP.encoded() + index.to_bytes(2, "little") + op.context
+            rest = op.stamp.encoded() + index.to_bytes(2, "little") + op.context
             heads.append(b"\2" + short + tag if op.void else bytes([op.head_form]) + short + rest)
         base = encode_points(self.base) if self.raw_base is None else self.raw_base
         tables = listed(self.others) + listed([c.encoded() for c in self.tables()])
