@@ -79,17 +79,12 @@ pub(super) async fn hand_on(cx: &Shared) -> Result<(), Error> {
 pub(super) async fn learn(cx: &Shared, identity: &Identity, unknown: EpochId) -> Result<bool, Error> {
     let opener = Opener::device(&identity.secret);
     let path = SlotName::Device(identity.device).path();
-    let locked_out = || {
-        Error::new(ErrorKind::Closed, "the vault has new keys, and none of them for this device")
-            .on(path.clone())
-            .next_step("if it was not revoked: `export` what is here, `reset`, and `join` again with the recovery code")
-    };
-    let Some(sealed) = get_slot(cx, &path).await? else { return Err(locked_out()) };
-    let payload = open_slot(&opener, identity.vault, identity.header, &sealed).map_err(|_| locked_out())?;
+    let Some(sealed) = get_slot(cx, &path).await? else { return Err(locked_out(identity)) };
+    let payload = open_slot(&opener, identity.vault, identity.header, &sealed).map_err(|_| locked_out(identity))?;
     let told = key_ring(cx, identity.vault, payload.epoch, payload.root_secret).await?;
     let moved = match take_keys(cx, &told) {
         // No ring of this vault, or too many epochs: whoever made it, nothing follows.
-        Err(error) if error.kind() == ErrorKind::Corrupt => return Err(locked_out()),
+        Err(error) if error.kind() == ErrorKind::Corrupt => return Err(locked_out(identity)),
         moved => moved?,
     };
     if moved {
@@ -100,7 +95,7 @@ pub(super) async fn learn(cx: &Shared, identity: &Identity, unknown: EpochId) ->
         Ok::<_, Error>((keys.current(), keys.root_secret(unknown).is_some()))
     })?;
     if !known && current.number < unknown.number {
-        return Err(locked_out());
+        return Err(locked_out(identity));
     }
     if !known && current.number == unknown.number && !moved {
         // Of a turn at the same time: its author finds this one's keys in its slot, and turns to one that has both.
@@ -111,6 +106,13 @@ pub(super) async fn learn(cx: &Shared, identity: &Identity, unknown: EpochId) ->
         })?;
     }
     Ok(moved)
+}
+
+/// Others have newer keys than this device.
+pub(super) fn locked_out(identity: &Identity) -> Error {
+    Error::new(ErrorKind::Closed, "the vault has new keys, and none of them for this device")
+        .on(SlotName::Device(identity.device).path())
+        .next_step("if it was not revoked: `export` what is here, `reset`, and `join` again with the recovery code")
 }
 
 /// Who made the newer keys may not have heard yet that some device is revoked: then that one has a slot.

@@ -73,11 +73,16 @@ pub(super) fn vault_in_header(header: &[u8]) -> Result<VaultId, Error> {
     })
 }
 
-/// Reads the own manifest and says what it proves.
-pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<(), Error> {
+/// Reads the own manifest and does what it proves. False: it may be sealed under keys that were not looked for yet (`sought`).
+pub(super) async fn check_own(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    sought: bool,
+    report: &mut SyncReport,
+) -> Result<bool, Error> {
     let (published, frozen) = cx.read(|state| (state.head.published.clone(), state.head.frozen.clone()));
     if published.sequence == 0 && frozen.is_none() {
-        return Ok(());
+        return Ok(true);
     }
     let path = manifest_path(identity.space, identity.device);
     let found = match cx.get_sealed(&path, ObjectKind::Manifest).await? {
@@ -90,11 +95,12 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
     let older = match found {
         Ok(Some(((_, hash, signed), etag))) => {
             if frozen.as_ref().is_some_and(|frozen| frozen.next.hash == hash) {
-                return publish::confirm(cx, etag);
+                publish::confirm(cx, etag)?;
+                return Ok(true);
             }
             // After a sequence was given up the bucket shows the one before: nobody rolled that back.
             if hash == published.hash || publish::is_confirmed(cx, &signed)? {
-                return cx.step(|tx| {
+                cx.step(|tx| {
                     let etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
                     if tx.head.published.etag != etag {
                         Arc::make_mut(&mut tx.head.published).etag = etag;
@@ -105,7 +111,8 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
                         tx.head.bucket.reread_own_ms = None;
                     }
                     Ok(())
-                });
+                })?;
+                return Ok(true);
             }
             if !published.hashes.contains(&hash) && !weakened!(ForkNotSeen) {
                 return Err(leave::copied(cx)?);
@@ -116,13 +123,14 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
             check_header(cx, identity).await?;
             publish::was_confirmed(cx)? // a first sequence that was given up never stood there
         }
+        Err(_) if !sought && cx.read(|state| state.unknown_epoch.is_some()) => return Ok(false),
         Err(error) => {
             report.reports.push(error.next_step("none: this device publishes its manifest again"));
             true
         }
     };
     if !older {
-        return Ok(());
+        return Ok(true);
     }
     let times = cx.step(|tx| {
         let unix_ms = tx.now.unix_ms;
@@ -132,9 +140,10 @@ pub(super) async fn check_own(cx: &Shared, identity: &Arc<Identity>, report: &mu
         Ok(times.len())
     })?;
     if times >= ROLLBACKS_MAX {
-        return stop(cx, Stopped::RolledBack);
+        stop(cx, Stopped::RolledBack)?;
     }
-    publish::put_again(cx, identity).await
+    publish::put_again(cx, identity).await?;
+    Ok(true)
 }
 
 fn stop(cx: &Shared, why: Stopped) -> Result<(), Error> {

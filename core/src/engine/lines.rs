@@ -4,7 +4,8 @@ use super::head::{Head, Log};
 use super::state::Tx;
 use super::tags;
 use crate::replica::{Fork, Index, Point, Run, UNKNOWN, Vector, first_tag};
-use crate::{DeviceId, Error, ErrorKind, Tag};
+use crate::{DeviceId, Error, ErrorKind, ObjectId, Tag};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A line that can't be placed is taken, after this long, to part where the tags kept here end.
@@ -146,7 +147,8 @@ fn place_beside(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> R
     }
     let theirs = tags[(trunk + 1 - run.from) as usize..].to_vec();
     let before = Point { n: trunk, tag: if trunk == 0 { first_tag(device) } else { told(trunk) } };
-    Arc::make_mut(&mut tx.head.forks).insert(device, Fork::new(before, vec![mine, theirs]));
+    let fork = with_islands(tx.head, device, Fork::new(before, vec![mine, theirs]));
+    Arc::make_mut(&mut tx.head.forks).insert(device, fork);
     tx.head.peer_mut(device).forked = true;
     Ok(true)
 }
@@ -231,6 +233,21 @@ pub(super) fn note_foreign(tx: &mut Tx<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Named snapshots that hold another line than the one known here: by its number alone it would count as applied.
+pub(super) fn foreign_snapshots(tx: &Tx<'_>) -> Result<BTreeSet<ObjectId>, Error> {
+    let mut foreign = BTreeSet::new();
+    for named in tx.head.peers.values().filter_map(|peer| peer.snapshot.as_ref()) {
+        for (device, point) in named.vector.iter() {
+            if tx.head.forks.of(device).is_none()
+                && tags::of(tx, device, point.n)?.is_some_and(|known| known != point.tag)
+            {
+                foreign.insert(named.index.id);
+            }
+        }
+    }
+    Ok(foreign)
+}
+
 fn is_foreign(tx: &Tx<'_>, device: DeviceId, log: &Log) -> Result<bool, Error> {
     if log.end.n == 0 || tx.head.forks.of(device).is_some() {
         return Ok(false);
@@ -261,7 +278,7 @@ pub(super) fn learn(tx: &mut Tx<'_>, index: &Index) -> Result<bool, Error> {
         let known = match tx.head.forks.of(*device) {
             Some(known) => known.clone(),
             None => match learn_first(tx, *device, told)? {
-                Some(known) => known,
+                Some(known) => with_islands(tx.head, *device, known),
                 None => return Ok(false),
             },
         };
@@ -280,6 +297,16 @@ pub(super) fn learn(tx: &mut Tx<'_>, index: &Index) -> Result<bool, Error> {
         }
     }
     Ok(true)
+}
+
+/// What is applied beyond gaps goes on to count as it did: contexts here may name it.
+fn with_islands(head: &Head, device: DeviceId, mut fork: Fork) -> Fork {
+    for island in head.peers.get(&device).into_iter().flat_map(|peer| &peer.islands) {
+        if island.from.saturating_sub(fork.before().n) <= SPAN_MAX {
+            fork.insert_island(island);
+        }
+    }
+    fork
 }
 
 /// A device that had one line here: the line becomes one of those told.

@@ -28,8 +28,13 @@ fn least() -> RowKey {
 }
 
 /// Whether some device's log does not reach back to what is applied here, or a segment of it cannot be had, or this
-/// device holds nothing yet, while a snapshot that would help is named.
-pub(super) fn wants_snapshot(head: &Head, unix_ms: u64, unreadable: &BTreeSet<(DeviceId, ObjectId)>) -> bool {
+/// device holds nothing yet, while a snapshot that would help is named. `foreign`: those that hold a line not known here.
+pub(super) fn wants_snapshot(
+    head: &Head,
+    unix_ms: u64,
+    unreadable: &BTreeSet<(DeviceId, ObjectId)>,
+    foreign: &BTreeSet<ObjectId>,
+) -> bool {
     let gap = head.peers.iter().any(|(id, peer)| {
         let lost = |log: &Log| log.segments.iter().any(|segment| unreadable.contains(&(*id, segment.object.id)));
         // A revoked device's log proves less than a snapshot of somebody who counts.
@@ -42,8 +47,8 @@ pub(super) fn wants_snapshot(head: &Head, unix_ms: u64, unreadable: &BTreeSet<(D
     let new_here = head.peers.values().all(|peer| peer.n == 0);
     let named = || head.peers.values().filter_map(|peer| peer.snapshot.as_ref());
     let due = head.bucket.snapshot_debt.is_none_or(|debt| debt.is_due(head.bucket.polls + 1, unix_ms));
-    due && (gap || new_here || named().any(|named| is_beyond_logs(head, named)))
-        && best(head, &BTreeSet::new()).is_some()
+    due && (gap || new_here || !foreign.is_empty() || named().any(|named| is_beyond_logs(head, named)))
+        && best(head, &BTreeSet::new(), foreign).is_some()
 }
 
 /// Whether a snapshot holds something that is not applied here and that no log is going to bring.
@@ -61,12 +66,13 @@ fn is_beyond_logs(head: &Head, named: &SnapshotRef) -> bool {
 }
 
 /// The named snapshot that brings most beyond what is applied here.
-fn best(head: &Head, refused: &BTreeSet<ObjectId>) -> Option<SnapshotRef> {
+fn best(head: &Head, refused: &BTreeSet<ObjectId>, foreign: &BTreeSet<ObjectId>) -> Option<SnapshotRef> {
     let own = head.vector();
     head.peers
         .iter()
         .filter_map(|(id, peer)| peer.snapshot.as_ref().filter(|named| revoked::may_take(head, *id, &named.vector)))
-        .filter(|named| !refused.contains(&named.index.id) && brings(head, &own, named))
+        .filter(|named| !refused.contains(&named.index.id))
+        .filter(|named| foreign.contains(&named.index.id) || brings(head, &own, named))
         .max_by_key(|named| {
             let gain: u64 = named.vector.iter().map(|(id, point)| point.n.saturating_sub(own.n(id))).sum();
             (gain, named.beyond.len(), std::cmp::Reverse(named.index.id))
@@ -91,9 +97,10 @@ pub(super) async fn take_snapshot(
     cx: &Shared,
     identity: &Arc<Identity>,
     refused: &mut BTreeSet<ObjectId>,
+    foreign: &BTreeSet<ObjectId>,
     report: &mut SyncReport,
 ) -> Result<bool, Error> {
-    while let Some(named) = cx.read(|state| best(&state.head, refused)) {
+    while let Some(named) = cx.read(|state| best(&state.head, refused, foreign)) {
         match take(cx, identity, &named.index, Some(&named), &least()).await? {
             Ok(()) => {
                 cx.step(|tx| {

@@ -260,7 +260,7 @@ async fn publish_frozen(cx: &Shared, identity: &Arc<Identity>, report: &mut Sync
     let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(true) };
     let unix_ms = cx.read(|state| state.now.unix_ms);
     if unix_ms >= frozen.frozen_ms.saturating_add(FROZEN_MS_MAX) {
-        evidence::check_own(cx, identity, report).await?;
+        evidence::check_own(cx, identity, true, report).await?;
         if cx.read(|state| state.head.frozen.is_some()) {
             abandon_frozen(cx)?;
             return Ok(false);

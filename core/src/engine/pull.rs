@@ -3,7 +3,7 @@
 use super::api::{Phase, SyncReport};
 use super::apply::{Applied, Place, apply_run, suspicious_stamp};
 use super::head::{Debt, Head, Identity, Peer, Stopped};
-use super::lines::forked;
+use super::lines::{foreign_snapshots, forked};
 use super::manifests::{Read, accept_listed, read_manifests, settle_manifests, stored_tails};
 use super::objects::{Found, Opened, beacon_path, segment_path};
 use super::retired::{self, awaited};
@@ -127,8 +127,14 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
             })?;
         }
     }
-    if own && !planted!(OwnManifestNotRead) {
-        evidence::check_own(cx, &identity, report).await?;
+    own &= !planted!(OwnManifestNotRead);
+    while own && *looked != Looked::LockedOut {
+        // Keys come first. Under new ones a copy may have written, which is not to be overwritten; and a new id is given none.
+        if new_keys(cx, looked, report).await? {
+            return Ok(None);
+        }
+        let sought = *looked != Looked::NotYet;
+        own = *looked != Looked::LockedOut && !evidence::check_own(cx, &identity, sought, report).await?;
     }
     let read = read_manifests(cx, &identity, &to_read, report).await?;
     // First of all: under the new keys somebody may say that another, who has only the old ones, is revoked.
@@ -253,8 +259,9 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
     let mut unreadable = BTreeSet::new();
     loop {
         let mut moved = false;
-        if cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable)) {
-            moved |= merge::take_snapshot(cx, identity, &mut refused, report).await?;
+        let foreign = cx.step(|tx| foreign_snapshots(tx))?;
+        if cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable, &foreign)) {
+            moved |= merge::take_snapshot(cx, identity, &mut refused, &foreign, report).await?;
         }
         let behind: Vec<DeviceId> = cx.read(|state| {
             let peers = state.head.peers.iter();
@@ -268,8 +275,8 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
             }
         }
         // What just turned out to wait for more than the logs have may be in a snapshot.
-        if !moved && cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable)) {
-            moved = merge::take_snapshot(cx, identity, &mut refused, report).await?;
+        if !moved && cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable, &foreign)) {
+            moved = merge::take_snapshot(cx, identity, &mut refused, &foreign, report).await?;
         }
         if !moved {
             break;

@@ -54,9 +54,11 @@ pub(super) async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
         member::erase_recovery_code(cx)?;
     }
     let synced = sync_as(cx, &identity, scope).await;
-    if !cx.read(|state| state.head.bucket.copied) {
+    let locked_out = synced.as_ref().is_err_and(|error| error.kind() == ErrorKind::Closed);
+    if locked_out || !cx.read(|state| state.head.bucket.copied) {
         return synced;
     }
+    let identity = cx.read(|state| state.head.identity().cloned())?; // new keys may have come
     let report = leave::leave(cx, &identity).await?;
     let identity = cx.read(|state| state.head.identity().cloned())?;
     let mut outcome = sync_as(cx, &identity, Scope { push: true, ..scope }).await?;
@@ -84,6 +86,9 @@ async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<
     let mut report = SyncReport::default();
     let mut polled = pull::pull(cx, full, &mut report).await?;
     if cx.read(|state| state.head.bucket.copied) {
+        if polled.locked_out {
+            return Err(epochs::locked_out(identity)); // revoked, perhaps: a new id would be given no keys either
+        }
         return Err(leave::copied(cx)?); // nothing more is PUT under an id that two stores use
     }
     epochs::turn_again(cx)?;

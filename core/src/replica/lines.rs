@@ -106,6 +106,23 @@ impl Fork {
         true
     }
 
+    /// Adds ops that are applied beyond a gap: to the line that has the op before them, or to the only one, if that ends in
+    /// the gap. Elsewhere they stay out: which line they are on can't be told.
+    pub(crate) fn insert_island(&mut self, island: &Island) {
+        let before = Point { n: island.from - 1, tag: island.before };
+        let gap = self.lines.first().filter(|_| !self.parts()).and_then(|line| {
+            let unknown = usize::try_from(before.n.checked_sub(self.trunk + 1)?).ok().filter(|n| *n >= line.len())?;
+            let mut line = line.clone();
+            line.resize(unknown, UNKNOWN);
+            line.push(before.tag);
+            Some(line)
+        });
+        if let Some(line) = self.up_to(before).or(gap) {
+            // A line too many is one that a vector could not name either.
+            let _ = self.insert([line, island.tags.clone()].concat());
+        }
+    }
+
     /// Whether there is more than one line.
     pub(crate) fn parts(&self) -> bool {
         self.lines.len() > 1

@@ -583,3 +583,73 @@ fn every_member_says_who_is_revoked() {
     assert!(is_revoked(&world, newcomer, 1));
     assert!(world.standing(newcomer, "later").is_empty());
 }
+
+/// A copy of device 0's store, which has read nothing since.
+fn copied(seed: u64) -> (World, usize) {
+    let mut world = World::with_devices(seed, 3);
+    let disk = world.devices[0].disk.copy();
+    let copy = world.add_with(disk);
+    (world, copy)
+}
+
+#[test]
+fn a_copy_does_not_write_over_what_its_twin_sealed_under_new_keys() {
+    for full in [true, false] {
+        let (mut world, copy) = copied(84);
+        world.gone.extend([1, 2]);
+        revoke(&mut world, 0, 1).unwrap();
+        world.put(0, "the first's");
+        world.sync(0).unwrap();
+        world.gone.insert(0); // it is never heard of again, and nobody else has read it
+        for _ in 0..3 {
+            world.now_ms += HOUR_MS;
+            let report = if full { world.full_check(copy).unwrap() } else { world.sync(copy).unwrap() };
+            assert!(report.reports.iter().all(|e| e.kind() != ErrorKind::Corrupt), "{:?}", report.reports);
+        }
+        assert_eq!(world.standing(copy, "the first's").len(), 1, "full: {full}");
+        world.check().unwrap();
+    }
+}
+
+#[test]
+fn a_copy_takes_the_new_keys_before_it_leaves() {
+    for full in [true, false] {
+        let (mut world, copy) = copied(85);
+        world.put(0, "the first's");
+        world.sync(0).unwrap();
+        revoke(&mut world, 1, 2).unwrap();
+        world.gone.insert(2);
+        world.put(copy, "the copy's");
+        let (old, operation) = (world.id(0), if full { Operation::Check } else { Operation::Sync });
+        world.run(copy, operation).unwrap();
+        assert_ne!(world.id(copy), old, "it leaves");
+        settle(&mut world, 2);
+        world.check().unwrap();
+        let ring = Keys::of(&world.devices[copy].disk).ring;
+        assert_eq!(ring.current(), Keys::of(&world.devices[1].disk).ring.current());
+    }
+}
+
+#[test]
+fn a_revoked_device_that_hears_of_its_copy_cannot_leave() {
+    let (mut world, copy) = copied(86);
+    world.put(0, "the first's");
+    world.sync(0).unwrap();
+    world.put(copy, "the copy's");
+    world.full_check(copy).unwrap(); // it leaves
+    world.full_check(1).unwrap();
+    revoke(&mut world, 1, 0).unwrap();
+    let before = world.oracle.clone();
+    world.put(0, "late");
+    world.oracle = before;
+    world.gone.insert(0);
+    let (id, puts) = (world.id(0), world.bucket.meter.put);
+    for _ in 0..3 {
+        let error = world.full_check(0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+        world.now_ms += HOUR_MS;
+    }
+    assert_eq!((world.id(0), world.bucket.meter.put), (id, puts), "it PUTs nothing");
+    settle(&mut world, 2);
+    world.check().unwrap();
+}

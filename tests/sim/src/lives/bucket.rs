@@ -171,6 +171,11 @@ impl Bucket {
         (!self.moody || object.bad_until <= self.now).then(|| Rc::clone(&object.body))
     }
 
+    /// A device's manifest is gone, as a lifecycle rule would take it.
+    pub fn lose_manifest(&mut self, device: u8) {
+        self.manifests.remove(&device);
+    }
+
     /// DELETE of an object.
     pub fn delete(&mut self, object: u32) {
         self.objects.remove(&object);

@@ -1,6 +1,7 @@
 //! A random model of the lives of devices, from the design's text and without any engine code: copies of stores, leaving,
 //! carrying, closing, lapsing, over the data model that `crate::model` settled.
 
+pub mod agree;
 pub mod bucket;
 pub mod closing;
 pub mod judge;

@@ -244,7 +244,7 @@ fn happen(world: &mut World, s: usize, doing: Doing, random: &mut Random) {
     }
 }
 
-fn push(world: &mut World, s: usize, random: &mut Random) {
+pub(super) fn push(world: &mut World, s: usize, random: &mut Random) {
     world.pull_all(s, random);
     world.put(s, false, random);
     world.freeze(s, random);
