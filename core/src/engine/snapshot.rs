@@ -38,7 +38,7 @@ const OTHERS_WAIT_MS: u64 = 60_000;
 /// applied beyond stands in the rows under names that V does not cover. (Without that, two devices that have trimmed their
 /// logs wait for each other for ever once both snapshots are lost: found by the model.)
 pub(super) fn may_write(cx: &Shared) -> bool {
-    planted!(SnapshotWhileMerging) || cx.read(|state| state.head.bucket.partial.is_empty())
+    cx.read(|state| state.head.bucket.partial.is_empty())
 }
 
 /// Whether others' segments, or the own published ones, are too many outside the last snapshot, and whoever crossed the
