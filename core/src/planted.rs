@@ -66,16 +66,12 @@ bugs! {
     MendForgotten = "mend forgotten",
     /// The own log is trimmed up to what others have seen, whatever the snapshot holds.
     TrimmedBeyondSnapshot = "trimmed beyond the snapshot",
-    /// A snapshot is written while another is half merged.
-    SnapshotWhileMerging = "snapshot while merging",
     /// A snapshot's vector counts as applied before its rows are here.
     AdoptedBeforeRows = "vector adopted before the rows",
     /// Of an own row that a snapshot's vector covers and the snapshot lacks, the row stays.
     MergeKeepsReplaced = "merge keeps what was replaced",
     /// A snapshot's row that was replaced here comes back.
     MergeBringsBack = "merge brings back what was replaced",
-    /// What a replaced write had seen is forgotten.
-    ContextsNotJoined = "contexts not joined",
     /// A write that is already replaced is kept.
     ReplacedWriteKept = "replaced write kept",
     /// Snapshots lack the log's deletions.
@@ -108,8 +104,6 @@ bugs! {
     DurableTooEarly = "durable too early",
     /// A manifest states ops that are published and not applied.
     VectorAhead = "vector ahead of what is applied",
-    /// A tombstone goes at the next full check, be it covered or beyond a gap.
-    TombstoneDroppedAtOnce = "tombstone dropped at once",
     /// What only one copy of a store has applied stays with it.
     LeftWithoutCarry = "leave without carry",
     /// An op's number alone says whether it is covered.

@@ -212,6 +212,7 @@ class Snapshot:
     digests: list[list[bytes]] = field(default_factory=list)
     islands: bytes = u32(0)
     forks: bytes = u32(0)
+    tags: bytes = u32(0)
     beyond: list[Dot] = field(default_factory=list)
     """What the manifest says of the islands' ends."""
     author: bytes | None = None
@@ -250,7 +251,7 @@ def seal_snapshot(f: Forger, s: Snapshot) -> tuple[dict[str, bytes], bytes]:
         ref, length = put(crypto.CHUNK, listed(digests))
         total += length
         deletion_refs.append(ref + crypto.blake(listed(digests)))
-    index = f.ring.vault + f.ring.space + (s.author or f.device) + encode_points(s.vector) + s.islands + s.forks
+    index = f.ring.vault + f.ring.space + (s.author or f.device) + encode_points(s.vector) + s.islands + s.forks + s.tags
     ref, _ = put(crypto.INDEX, index + listed(chunk_refs) + listed(deletion_refs))
     vector = s.vector if s.ref_vector is None else s.ref_vector
     return files, b"\1" + ref + u64(total) + encode_points(vector) + listed([dot.encoded() for dot in s.beyond])

@@ -62,6 +62,8 @@ class Index:
     islands: dict[bytes, list[Island]]
     """Ops beyond the vector that the rows hold too."""
     forks: Forks
+    tags: dict[bytes, list[bytes]]
+    """Of other devices: of the ops right before the vector's point."""
     chunks: list[ChunkRef]
     deletions: list[DeletionsRef]
 
@@ -74,15 +76,23 @@ class Index:
         return {island.dots(device)[-1] for device, islands in self.islands.items() for island in islands}
 
 
+MAX_TAGS = 1_024
+
+
 def read_index(vault: bytes, space: bytes) -> Callable[[Reader], Index]:
     def read(r: Reader) -> Index:
         read_place(r, vault, space)
         device, vector = r.fixed(16), read_vector(r)
         islands = r.map(lambda r: r.fixed(16), lambda r: r.list(Island.read))
         forks = r.map(lambda r: r.fixed(16), Fork.read)
+        tags = r.map(lambda r: r.fixed(16), lambda r: r.list(lambda r: r.fixed(8)))
+        for of, told in tags.items():
+            require(of in vector and not vector[of].further and of not in forks, "tags of a device without one line")
+            require(1 <= len(told) <= MAX_TAGS, "no tags of a device, or too many")
+            require(len(told) < vector[of].n, "tags of ops before the first")
         chunks, deletions = r.list(ChunkRef.read), r.list(DeletionsRef.read)
         require_rising([c.first for c in chunks], "the chunks' first keys")
-        return Index(device, vector, islands, forks, chunks, deletions)
+        return Index(device, vector, islands, forks, tags, chunks, deletions)
 
     return read
 

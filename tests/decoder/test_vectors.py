@@ -398,6 +398,7 @@ def index(g: Json) -> Json:
         "vector": vector_value(read.vector),
         "islands": islands,
         "forks": forks,
+        "tags": [{"device": d.hex(), "tags": tags_value(tags)} for d, tags in read.tags.items()],
         "chunks": chunks,
         "deletions": [{"object": object_value(d.object), "content": d.content.hex()} for d in read.deletions],
     }

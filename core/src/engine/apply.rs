@@ -288,6 +288,13 @@ pub(super) fn adopt(tx: &mut Tx<'_>, index: &Index) -> Result<(), Error> {
     let devices: Vec<DeviceId> =
         index.vector.iter().map(|(device, _)| device).filter(|device| *device != own).collect();
     for device in devices {
+        if let (Some(told), Some(end)) = (index.tags.get(&device), index.vector.point(device)) {
+            // Those of another line, or of who knows where, are not kept.
+            let applied = tx.head.peers.get(&device).map_or(0, |peer| peer.n);
+            if applied <= end.n || tags::of(tx, device, end.n)? == Some(end.tag) {
+                tags::keep(tx, device, (end.n - told.len() as u64..).zip(told.iter().copied()))?;
+            }
+        }
         for point in index.vector.points(device) {
             lines::add_point(tx.head, device, point);
             tags::keep(tx, device, [(point.n, point.tag)])?;

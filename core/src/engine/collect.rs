@@ -7,7 +7,7 @@ use super::shared::Shared;
 use super::snapshot::objects;
 use super::state::{Tx, key_of};
 use crate::local::{ByteRange, Table};
-use crate::replica::{Dot, SegmentRef, Slot};
+use crate::replica::{Dot, SegmentRef, Slot, Standing};
 use crate::s3::{Answer, Call, KEYS_PER_DELETE_MAX, Retry};
 use crate::{DeviceId, Error, ObjectId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,9 +43,13 @@ fn drop_if_bare(tx: &mut Tx<'_>, row: &[u8]) -> Result<(), Error> {
     let key = key_of(row)?;
     let slot = tx.slot(number, &key)?;
     let vector = tx.head.vector();
-    let covered = slot.standing.iter().all(|tombstone| vector.covers(&tombstone.dot, &tx.head.forks));
-    let bare = slot.is_bare_tombstone() || (planted!(TombstoneDroppedOnCover) && slot.puts().next().is_none());
-    if bare && (covered || planted!(TombstoneDroppedAtOnce)) {
+    let bare = |tombstone: &Standing| {
+        let mut left = tombstone.context.clone();
+        left.shrink(&vector, &tx.head.forks);
+        left.is_empty() || planted!(TombstoneDroppedOnCover)
+    };
+    let covered = |tombstone: &Standing| vector.covers(&tombstone.dot, &tx.head.forks);
+    if slot.is_tombstone() && slot.standing.iter().all(|tombstone| bare(tombstone) && covered(tombstone)) {
         tx.set_slot(number, &key, &Slot::default(), &slot);
     }
     Ok(())

@@ -141,16 +141,22 @@ fn place_beside(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> R
     if applied - trunk > SPAN_MAX {
         return Ok(false);
     }
-    let mut mine = Vec::new();
-    for n in trunk + 1..=applied {
-        mine.push(tags::of(tx, device, n)?.unwrap_or(UNKNOWN));
-    }
     let theirs = tags[(trunk + 1 - run.from) as usize..].to_vec();
     let before = Point { n: trunk, tag: if trunk == 0 { first_tag(device) } else { told(trunk) } };
-    let fork = with_islands(tx.head, device, Fork::new(before, vec![mine, theirs]));
+    part(tx, device, before, applied, theirs)?;
+    Ok(true)
+}
+
+/// From `trunk` on, a device has two lines: the one applied here up to `applied`, and another.
+fn part(tx: &mut Tx<'_>, device: DeviceId, trunk: Point, applied: u64, theirs: Vec<Tag>) -> Result<(), Error> {
+    let mut mine = Vec::new();
+    for n in trunk.n + 1..=applied {
+        mine.push(tags::of(tx, device, n)?.unwrap_or(UNKNOWN));
+    }
+    let fork = with_islands(tx.head, device, Fork::new(trunk, vec![mine, theirs]));
     Arc::make_mut(&mut tx.head.forks).insert(device, fork);
     tx.head.peer_mut(device).forked = true;
-    Ok(true)
+    Ok(())
 }
 
 /// A device whose lines are known: the run goes on on one of them, or parts from it.
@@ -294,6 +300,52 @@ pub(super) fn learn(tx: &mut Tx<'_>, index: &Index) -> Result<bool, Error> {
         if tx.head.forks.of(*device) != Some(&joined) {
             Arc::make_mut(&mut tx.head.forks).insert(*device, joined);
             tx.head.peer_mut(*device).forked = tx.head.forks.of(*device).is_some_and(Fork::parts);
+        }
+    }
+    for (device, told) in index.tags.iter().filter(|(device, _)| **device != own) {
+        let Some(end) = index.vector.point(*device) else { continue };
+        if !learn_tags(tx, *device, told, end)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The one line that a snapshot's author knows of a device, by the tags of its last ops: it is the one known here, goes on
+/// from it, or parts from it. False: where it parts is not told.
+fn learn_tags(tx: &mut Tx<'_>, device: DeviceId, told: &[Tag], end: Point) -> Result<bool, Error> {
+    let from = end.n - told.len() as u64;
+    let tags = [told, &[end.tag]].concat();
+    let told = |n: u64| tags[(n - from) as usize];
+    if let Some(fork) = tx.head.forks.of(device) {
+        let trunk = fork.before();
+        if end.n <= trunk.n {
+            return Ok(true);
+        }
+        if from <= trunk.n && told(trunk.n) != trunk.tag {
+            return Ok(false);
+        }
+        let line = if from <= trunk.n + 1 {
+            tags[(trunk.n + 1 - from) as usize..].to_vec()
+        } else {
+            // What is told begins on a line that is known here, or says nothing of where it parts.
+            let Some(line) = fork.up_to(Point { n: from, tag: told(from) }) else { return Ok(true) };
+            [&line[..], &tags[1..]].concat()
+        };
+        return Ok(Arc::make_mut(&mut tx.head.forks).of_mut(device).is_some_and(|fork| fork.insert(line)));
+    }
+    let applied = tx.head.peers.get(&device).map_or(0, |peer| peer.n);
+    let mut shared = (from == 1).then_some(0);
+    for n in from..=end.n.min(applied) {
+        match tags::of(tx, device, n)? {
+            Some(known) if known == told(n) => shared = Some(n),
+            Some(_) => {
+                let Some(trunk) = shared.filter(|shared| shared + 1 == n) else { return Ok(false) };
+                let before = Point { n: trunk, tag: if trunk == 0 { first_tag(device) } else { told(trunk) } };
+                part(tx, device, before, applied, tags[(n - from) as usize..].to_vec())?;
+                return Ok(true);
+            }
+            None => {}
         }
     }
     Ok(true)

@@ -273,7 +273,7 @@ pub(super) fn read_index(identity: &Identity, named: Option<&SnapshotRef>, plain
     let possible = index.chunks.iter().all(|chunk| chunk.first.is_possible());
     let here = (index.vault, index.space) == (identity.vault, identity.space);
     let as_named = named.is_none_or(|named| named.vector == index.vector && named.beyond == index.beyond());
-    if !rises || !possible || !here || !as_named {
+    if !rises || !possible || !here || !as_named || !index.has_possible_tags() {
         return Err(Error::new(ErrorKind::Corrupt, "a snapshot's index is not what its manifest says"));
     }
     Ok(index)

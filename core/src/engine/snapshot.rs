@@ -38,7 +38,7 @@ const OTHERS_WAIT_MS: u64 = 60_000;
 /// applied beyond stands in the rows under names that V does not cover. (Without that, two devices that have trimmed their
 /// logs wait for each other for ever once both snapshots are lost: found by the model.)
 pub(super) fn may_write(cx: &Shared) -> bool {
-    planted!(SnapshotWhileMerging) || cx.read(|state| state.head.bucket.partial.is_empty())
+    cx.read(|state| state.head.bucket.partial.is_empty())
 }
 
 /// Whether others' segments, or the own published ones, are too many outside the last snapshot, and whoever crossed the
@@ -162,7 +162,7 @@ pub(super) async fn write(
 ) -> Result<(SnapshotRef, Vec<String>), Error> {
     let old = cx.read(|state| state.head.snapshot.clone());
     let spoilt = cx.read(|state| is_spoilt(&state.head));
-    let (vector, islands, forks) = cx.step(|tx| {
+    let (vector, islands, forks, tags) = cx.step(|tx| {
         let mut vector = tx.head.vector();
         if let Some(tag) = tags::of(tx, identity.device, goal)? {
             // Own ops written since are not in it.
@@ -172,7 +172,8 @@ pub(super) async fn write(
         let with_islands = tx.head.peers.iter().filter(|(_, peer)| !peer.islands.is_empty());
         let islands = with_islands.map(|(id, peer)| (*id, peer.islands.clone())).collect();
         let forks = tx.head.forks.iter().map(|(id, fork)| (id, fork.clone())).collect();
-        Ok((vector, islands, forks))
+        let tags = tags::before_points(tx, &vector)?;
+        Ok((vector, islands, forks, tags))
     })?;
     let mut writer = Writer {
         cx,
@@ -204,6 +205,7 @@ pub(super) async fn write(
         vector: vector.clone(),
         islands,
         forks,
+        tags,
         chunks,
         deletions,
     };

@@ -229,13 +229,13 @@ impl Tx<'_> {
     /// Stores what stands at a key, and keeps the lists of conflicts and tombstones with it.
     pub(super) fn set_slot(&mut self, number: u32, key: &str, slot: &Slot, before: &Slot) {
         let row = record_key(number, key);
-        let (conflict, tombstone) = (slot.siblings() > 0, slot.is_bare_tombstone());
+        let (conflict, tombstone) = (slot.siblings() > 0, slot.is_tombstone());
         // Two devices may say the same of a third at once: no person is asked about root records.
         let is_root = self.head.collections.get(&Collection::root()) == Some(&number);
         if !is_root && conflict != (before.siblings() > 0) && !planted!(ConflictNotListed) {
             self.set(Table::Conflicts, row.clone(), conflict.then(Vec::new));
         }
-        if tombstone != before.is_bare_tombstone() {
+        if tombstone != before.is_tombstone() {
             self.set(Table::Tombstones, row.clone(), tombstone.then(Vec::new));
         }
         self.set(Table::Records, row, (!slot.standing.is_empty()).then(|| encode(slot)));

@@ -3,7 +3,7 @@
 
 use super::state::Tx;
 use crate::local::Table;
-use crate::replica::UNKNOWN;
+use crate::replica::{INDEX_TAGS_MAX, UNKNOWN, Vector};
 use crate::{DeviceId, Error, Tag};
 use std::collections::BTreeMap;
 
@@ -36,6 +36,23 @@ pub(super) fn keep(tx: &mut Tx<'_>, device: DeviceId, tags: impl IntoIterator<It
         tx.set(Table::Tags, key, Some(row));
     }
     Ok(())
+}
+
+/// For an index: of each device that has one line, the tags of the ops right before its point, as far back as all are kept.
+pub(super) fn before_points(tx: &Tx<'_>, vector: &Vector) -> Result<BTreeMap<DeviceId, Vec<Tag>>, Error> {
+    let mut all = BTreeMap::new();
+    for (device, point) in vector.iter().filter(|(device, _)| tx.head.forks.of(*device).is_none()) {
+        let mut tags = Vec::new();
+        for n in (point.n.saturating_sub(INDEX_TAGS_MAX).max(1)..point.n).rev() {
+            let Some(tag) = of(tx, device, n)? else { break };
+            tags.push(tag);
+        }
+        tags.reverse();
+        if !tags.is_empty() {
+            all.insert(device, tags);
+        }
+    }
+    Ok(all)
 }
 
 /// The tag of a device's op, if it was kept. Of a forked device: of the ops that its lines share.

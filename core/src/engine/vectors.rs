@@ -567,6 +567,7 @@ fn index_value(index: &Index) -> Value {
         "vector": vector_value(&index.vector),
         "islands": islands,
         "forks": index.forks.iter().map(fork).collect::<Value>(),
+        "tags": index.tags.iter().map(|(device, told)| json!({"device": hex(device.0), "tags": tags(told)})).collect::<Value>(),
         "chunks": chunks,
         "deletions": deletions,
     })

@@ -61,10 +61,9 @@ impl Slot {
         self.puts().filter(|write| write.action != winner.action).count()
     }
 
-    /// Whether nothing but tombstones without contexts stands here: the state from which they may be collected.
-    pub fn is_bare_tombstone(&self) -> bool {
-        !self.standing.is_empty()
-            && self.standing.iter().all(|write| write.action == Action::Delete && write.context.is_empty())
+    /// Whether nothing but tombstones stands here.
+    pub fn is_tombstone(&self) -> bool {
+        !self.standing.is_empty() && self.standing.iter().all(|write| write.action == Action::Delete)
     }
 
     /// Applies one write. `vector` is what its author had applied, `prefix` what the holder has.
@@ -83,9 +82,7 @@ impl Slot {
             }
             !seen
         });
-        if !planted!(ContextsNotJoined) {
-            replaced.iter().for_each(|context| write.context.join(context, forks));
-        }
+        replaced.iter().for_each(|context| write.context.join(context, forks));
         write.context.vector.join(&vector.beyond(prefix, forks), forks);
         write.context.shrink(prefix, forks);
         let mut already_replaced = false;

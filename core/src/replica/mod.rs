@@ -28,6 +28,6 @@ pub use vector::{Context, Dot, Further, Point, Vector};
 #[cfg(any(test, fuzzing))]
 pub(crate) use wire::decode_tail;
 pub(crate) use wire::{
-    ChunkPart, ChunkRef, DeletionsRef, FRAME_FULL_BYTES, Home, Index, ObjectRef, Row, RowKey, decode, decode_chunk,
-    decode_deletions, decode_segment, encode, encode_chunk, encode_segment, encode_tail,
+    ChunkPart, ChunkRef, DeletionsRef, FRAME_FULL_BYTES, Home, INDEX_TAGS_MAX, Index, ObjectRef, Row, RowKey, decode,
+    decode_chunk, decode_deletions, decode_segment, encode, encode_chunk, encode_segment, encode_tail,
 };

@@ -165,13 +165,30 @@ pub(crate) struct Index {
     pub(crate) islands: BTreeMap<DeviceId, Vec<Island>>,
     /// The lines of forked devices.
     pub(crate) forks: BTreeMap<DeviceId, Fork>,
+    /// Of other devices in the vector: the tags of the ops right before its point, the last one's last. They tell these
+    /// ops from a copy's.
+    pub(crate) tags: BTreeMap<DeviceId, Vec<Tag>>,
     /// By rising first row.
     pub(crate) chunks: Vec<ChunkRef>,
     /// Digests of deleted log entries, rising through all of them.
     pub(crate) deletions: Vec<DeletionsRef>,
 }
 
+/// Tags of a device in an index, at most.
+pub(crate) const INDEX_TAGS_MAX: u64 = 1_024;
+
 impl Index {
+    /// Whether tags are told of devices that have one line in the vector, some each, and of ops that there are.
+    pub(crate) fn has_possible_tags(&self) -> bool {
+        self.tags.iter().all(|(device, tags)| {
+            let told = tags.len() as u64;
+            self.vector.point(*device).is_some_and(|point| told < point.n)
+                && (1..=INDEX_TAGS_MAX).contains(&told)
+                && self.vector.further(*device).is_empty()
+                && !self.forks.contains_key(device)
+        })
+    }
+
     /// The last op of each island.
     pub(crate) fn beyond(&self) -> BTreeSet<Dot> {
         let ends = |(device, islands): (&DeviceId, &Vec<Island>)| {

@@ -162,7 +162,7 @@ fn check(device: &Device, history: &BTreeMap<Dot, Written>) {
     assert_eq!(device.slot.winner().map(|write| write.dot), winner.map(|write| write.dot));
     let others = puts.filter(|write| winner.is_some_and(|winner| winner.action != write.action)).count();
     assert_eq!(device.slot.siblings(), others);
-    if device.slot.is_bare_tombstone() {
+    if device.slot.is_tombstone() {
         assert!(!expected.is_empty() && winner.is_none());
     }
 }

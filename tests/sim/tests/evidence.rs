@@ -322,7 +322,6 @@ fn a_rollback_with_a_witness_is_reported_at_once() {
 }
 
 #[test]
-#[ignore = "open: snapshots tell the tags of left ids alone, see decision 5"]
 fn a_store_put_back_to_before_its_newest_snapshot_finds_all_that_it_published() {
     let mut world = World::with_devices(31, 1);
     world.put(0, "before");

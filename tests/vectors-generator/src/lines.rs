@@ -25,11 +25,11 @@ pub(crate) struct Island {
     pub(crate) tags: Vec<Tag>,
 }
 
-fn tags_bytes(tags: &[Tag]) -> Vec<u8> {
+pub(crate) fn tags_bytes(tags: &[Tag]) -> Vec<u8> {
     list(&tags.iter().map(|tag| tag.to_vec()).collect::<Vec<_>>())
 }
 
-fn tags_value(tags: &[Tag]) -> Value {
+pub(crate) fn tags_value(tags: &[Tag]) -> Value {
     tags.iter().map(hex).collect()
 }
 

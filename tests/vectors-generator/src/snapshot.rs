@@ -1,8 +1,8 @@
 //! Rows, chunks and indexes (docs/format/replica.md, "Maps", "Snapshots").
 
-use crate::bytes::{Entry, Id, Lines, blob, count, dot, join, list, one_line, stored, vector};
+use crate::bytes::{Entry, Id, Lines, Tag, blob, count, dot, join, list, one_line, stored, vector};
 use crate::case::hex;
-use crate::lines::{Fork, Island, forks_value, islands_value};
+use crate::lines::{Fork, Island, forks_value, islands_value, tags_bytes, tags_value};
 use crate::manifest::ObjectRef;
 use crate::ops::{
     Action, Collection, Context, collection_bytes, collection_value, entry_value, stamp, stamp_value, vector_value,
@@ -104,6 +104,7 @@ pub(crate) struct Index {
     pub(crate) vector: Vec<Lines>,
     pub(crate) islands: Vec<(Id, Vec<Island>)>,
     pub(crate) forks: Vec<Fork>,
+    pub(crate) tags: Vec<(Id, Vec<Tag>)>,
     pub(crate) chunks: Vec<(ObjectRef, RowKey, [u8; 32])>,
     pub(crate) deletions: Vec<(ObjectRef, [u8; 32])>,
     pub(crate) after: Vec<u8>,
@@ -112,13 +113,14 @@ pub(crate) struct Index {
 impl Index {
     pub(crate) fn new(author: Id, vector: Vec<Lines>) -> Self {
         let (home, chunks, deletions, after) = ([VAULT, space(), author], Vec::new(), Vec::new(), Vec::new());
-        Self { home, vector, islands: Vec::new(), forks: Vec::new(), chunks, deletions, after }
+        Self { home, vector, islands: Vec::new(), forks: Vec::new(), tags: Vec::new(), chunks, deletions, after }
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let islands = |(device, islands): &(Id, Vec<Island>)| {
             join(&[device, &list(&islands.iter().map(Island::bytes).collect::<Vec<_>>())])
         };
+        let told = |(device, tags): &(Id, Vec<Tag>)| join(&[device, &tags_bytes(tags)]);
         let fork = |fork: &Fork| join(&[&fork.device, &fork.bytes()]);
         let chunk = |(object, first, content): &(ObjectRef, RowKey, [u8; 32])| {
             join(&[&object.bytes(), &row_key_bytes(first), content])
@@ -129,6 +131,7 @@ impl Index {
             &vector(&self.vector),
             &list(&self.islands.iter().map(islands).collect::<Vec<_>>()),
             &list(&self.forks.iter().map(fork).collect::<Vec<_>>()),
+            &list(&self.tags.iter().map(told).collect::<Vec<_>>()),
             &list(&self.chunks.iter().map(chunk).collect::<Vec<_>>()),
             &list(&self.deletions.iter().map(deletions).collect::<Vec<_>>()),
             &self.after,
@@ -149,6 +152,7 @@ impl Index {
             "vector": vector_value(&self.vector),
             "islands": islands_value(&self.islands),
             "forks": forks_value(&self.forks),
+            "tags": self.tags.iter().map(|(device, tags)| json!({"device": hex(device), "tags": tags_value(tags)})).collect::<Value>(),
             "chunks": chunks,
             "deletions": deletions,
         })

@@ -196,7 +196,7 @@ fn replay_table() -> ExitCode {
     for bug in Bug::ALL {
         let Some((_, seed)) = FOUND.iter().find(|(name, _)| *name == bug.name()) else {
             println!("{}: no seed is kept", bug.name());
-            failed += u32::from(!tidelock_sim::schedule::planted::NOT_FOUND.contains(&bug.name()));
+            failed += 1;
             continue;
         };
         let plan = plan(*seed, Fault::ALL);

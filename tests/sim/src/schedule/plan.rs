@@ -80,8 +80,11 @@ pub fn plan(seed: u64, allowed: &[Fault]) -> Plan {
     // Gaps need all of it at once: segments, little time, few keys, and objects that come late.
     let gaps = random.permille(250);
     let (big, pace_ms, keys) = if gaps { (200, pace_ms.min(5_000), 2) } else { (big, pace_ms, keys) };
+    // A tombstone alone on its key, looked at by a full check while what it has seen is still to come, is rare elsewhere.
+    let removals = seed % 10 == 9;
+    let (big, pace_ms) = if removals { (350, pace_ms.min(60_000)) } else { (big, pace_ms) };
     for fault in [Fault::Unreadable, Fault::HiddenFromOne] {
-        if gaps && allowed.contains(&fault) && !faults.contains(&fault) {
+        if (gaps || removals) && allowed.contains(&fault) && !faults.contains(&fault) {
             faults.push(fault);
         }
     }
@@ -95,8 +98,11 @@ pub fn plan(seed: u64, allowed: &[Fault]) -> Plan {
         .map(|at| {
             let device = random.below(8) as u8;
             // A fourth device at least, whatever else.
-            let action =
-                if at == STEPS / 3 && devices < 4 { Action::Join } else { action(big, keys, syncs, &mut random) };
+            let action = match () {
+                () if at == STEPS / 3 && devices < 4 => Action::Join,
+                () if removals => removal(big, &mut random),
+                () => action(big, keys, syncs, &mut random),
+            };
             Step { device, action, wait_ms: random.below(pace_ms), seed: random.bits() }
         })
         .collect();
@@ -122,6 +128,18 @@ fn action(big: u64, keys: u64, syncs: u64, random: &mut Random) -> Action {
             17..=18 => Action::DeleteEntry,
             _ => Action::Import(random.below(6) as u8),
         },
+    }
+}
+
+fn removal(big: u64, random: &mut Random) -> Action {
+    let key = random.below(6) as u8;
+    match random.below(20) {
+        0..=5 => Action::Sync,
+        6..=8 => Action::Check,
+        9 => Action::Begin,
+        10 => Action::Go(1 + random.below(12) as u8),
+        11..=15 => Action::Put(key, bytes(big, random)),
+        _ => Action::Delete(key),
     }
 }
 

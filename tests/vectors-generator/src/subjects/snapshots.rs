@@ -54,6 +54,8 @@ fn indexes(file: &mut File) {
     take("nothing in it", &Index::new(dots[0].0, vec![]));
     let told = told();
     take("islands and forks", &told);
+    take("tags", &full_tags(2));
+    take("1,024 tags", &full_tags(1_024));
     take("a line of 300 tags", &{
         let line = (0..300u16).map(|n| [n.to_be_bytes(), [0; 2], [1; 2], [2; 2]].concat().try_into().expect("8 bytes"));
         let mut changed = told.clone();
@@ -109,6 +111,8 @@ fn indexes(file: &mut File) {
         change(&mut changed);
         file.refused(format!("index: {name}"), "index", index(&changed.bytes()), "corrupt");
     };
+    spoil("tags of a device that has forked", &|i| i.tags = vec![(i.forks[0].device, vec![[1; 8]])]);
+    spoil("tags of a device that the vector has not", &|i| i.tags = vec![([0xee; 16], vec![[1; 8]])]);
     spoil("islands' devices that fall", &|i| i.islands.reverse());
     spoil("a device's islands twice", &|i| i.islands[1] = i.islands[0].clone());
     spoil("an island from 1", &|i| i.islands[0].1[0].from = 1);
@@ -127,6 +131,19 @@ fn indexes(file: &mut File) {
     spoil("a fork's op of 2⁶⁴ − 1", &|i| i.forks[0].trunk = u64::MAX - 3);
     spoil("a trunk of 2⁶⁴ − 1 ops", &|i| (i.forks[0].trunk, i.forks[0].lines) = (u64::MAX, vec![vec![]]));
     spoil("a fork's op of 2⁶⁴", &|i| i.forks[0].trunk = u64::MAX - 2);
+    let tags = full_tags(1_024);
+    let mut spoil = |name: &str, change: &dyn Fn(&mut Index)| {
+        let mut changed = tags.clone();
+        change(&mut changed);
+        file.refused(format!("index: {name}"), "index", index(&changed.bytes()), "corrupt");
+    };
+    spoil("tags' devices that fall", &|i| i.tags.reverse());
+    spoil("a device's tags twice", &|i| i.tags[1] = i.tags[0].clone());
+    spoil("no tags of a device", &|i| i.tags[1].1.clear());
+    spoil("as many tags as there are ops", &|i| i.tags[1].1 = vec![[1; 8]; 7]);
+    spoil("1,025 tags", &|i| {
+        (i.vector[0], i.tags[0].1) = ((i.tags[0].0, 2_000, [0xa5; 8]).into(), vec![[1; 8]; 1_025])
+    });
     named(file, &told);
     let bytes = full.bytes();
     file.refused("index: nothing", "index", index(&[]), "corrupt");
@@ -140,6 +157,14 @@ fn indexes(file: &mut File) {
         }),
         "corrupt",
     );
+}
+
+/// An index that tells of a device's last 1,025 ops so many tags before the last, and of another's one.
+fn full_tags(told: u16) -> Index {
+    let [(one, ..), _, (two, ..), _] = dots();
+    let tags = (0..told).map(|n| [&n.to_be_bytes()[..], &[1; 6]].concat().try_into().expect("8 bytes")).collect();
+    let vector = vec![(one, 1_025, [0xa5; 8]).into(), (two, 7, [3; 8]).into()];
+    Index { tags: vec![(one, tags), (two, vec![[0x61; 8]])], ..Index::new(one, vector) }
 }
 
 /// An index of two devices with islands and two that have forked; one line of the second is not known whole.
