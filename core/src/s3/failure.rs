@@ -38,7 +38,7 @@ pub enum Retry {
     Unquoted,
     /// A [`super::Call::DeleteObject`] for each key.
     SingleDeletes,
-    /// The whole listing anew, by [`Call::ListObjects`].
+    /// The whole listing anew, by [`super::Call::ListObjects`].
     ListV1,
 }
 

@@ -1,5 +1,6 @@
 //! Devices that write, delete, are away and come back all end with the same records.
 
+use std::time::{SystemTime, UNIX_EPOCH};
 use tidelock_conformance::device::records;
 use tidelock_conformance::{Device, Open, Place};
 
@@ -215,6 +216,15 @@ fn deletes(place: &Place) {
     }
 }
 
+/// Entries of one millisecond stand in no order.
+fn next_millisecond() {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let before = now();
+    while now() == before {
+        std::thread::yield_now();
+    }
+}
+
 /// A device that is away works on, and misses nothing.
 fn offline_spells(place: &Place) {
     let (mut one, secret) = place.create("one");
@@ -230,6 +240,7 @@ fn offline_spells(place: &Place) {
     two.delete("todo", "milk");
     three.append("shell", "written away");
     for round in ["first", "second", "third"] {
+        next_millisecond();
         one.put("todo", "tea", round);
         one.append("shell", round);
         one.sync();
