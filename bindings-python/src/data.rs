@@ -78,6 +78,27 @@ pub(crate) struct Request {
     max_response_bytes: u64,
 }
 
+/// A request that somebody else is to sign in its URL; without a key: a listing.
+#[pyclass(frozen, get_all, from_py_object)]
+#[derive(Clone)]
+pub(crate) struct UnsignedRequest {
+    method: &'static str,
+    url: String,
+    key: Option<String>,
+    query: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+    body_bytes: u64,
+}
+
+/// A signer's answer; without seconds it holds good for as long as the URL says.
+#[pyclass(frozen, from_py_object, new = "from_fields")]
+#[derive(Clone)]
+pub(crate) struct SignedUrl {
+    url: String,
+    headers: Vec<(String, String)>,
+    expires_s: Option<u32>,
+}
+
 /// A whole HTTP response.
 #[pyclass(frozen, from_py_object, new = "from_fields")]
 #[derive(Clone)]
@@ -116,6 +137,8 @@ pub(crate) enum Output {
     Abort { id: u64 },
     /// Call `handle_credentials`.
     NeedCredentials {},
+    /// Have this request signed, then call `handle_presigned` or `handle_presign_failure`.
+    Presign { id: u64, request: UnsignedRequest },
     /// Store these pages in one transaction, then call `handle_persisted`.
     Persist { commit: u64, pages: Vec<Page> },
     /// Run it, then call `handle_stretched`.
@@ -268,12 +291,26 @@ impl From<core::Request> for Request {
     }
 }
 
+impl From<core::UnsignedRequest> for UnsignedRequest {
+    fn from(request: core::UnsignedRequest) -> Self {
+        let core::UnsignedRequest { method, url, key, query, headers, body_bytes } = request;
+        Self { method: method.as_str(), url, key, query, headers, body_bytes }
+    }
+}
+
+impl From<SignedUrl> for core::SignedUrl {
+    fn from(SignedUrl { url, headers, expires_s }: SignedUrl) -> Self {
+        Self { url, headers, expires_s }
+    }
+}
+
 impl From<core::Output> for Output {
     fn from(output: core::Output) -> Self {
         match output {
             core::Output::Send(request) => Self::Send { request: request.into() },
             core::Output::Abort(id) => Self::Abort { id: id.0 },
             core::Output::NeedCredentials => Self::NeedCredentials {},
+            core::Output::Presign(id, request) => Self::Presign { id: id.0, request: request.into() },
             core::Output::Persist(commit, pages) => {
                 Self::Persist { commit: commit.0, pages: pages.into_iter().map(Page::from).collect() }
             }

@@ -2,13 +2,13 @@
 
 mod data;
 
-use data::{Change, Collection, Credentials, Operation, Output, Page, Record, Response, TransportFailure};
+use data::{Change, Collection, Credentials, Operation, Output, Page, Record, Response, SignedUrl, TransportFailure};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tidelock_core::crypto::{self, Entropy};
 use tidelock_core::local::{LocalError, MemoryLocal};
-use tidelock_core::{CommitId, Config, ErrorKind, Now, OpId, RequestId, StretchId};
+use tidelock_core::{CommitId, Config, ErrorKind, Now, OpId, PresignId, RequestId, StretchId};
 
 pyo3::create_exception!(tidelock, Error, PyException, "Has the kind, the message and the next step as arguments.");
 
@@ -37,10 +37,13 @@ impl StretchRequest {
 
 #[pymethods]
 impl Engine {
-    /// Opens what the platform has kept: every page of every `Persist` output, none for a new device.
+    /// Opens what the platform has kept: every page of every `Persist` output, none for a new device. `presigned`: requests
+    /// are signed elsewhere, by `Presign` outputs in place of `NeedCredentials`.
     #[new]
-    fn open(store: &str, device_name: &str, pages: Vec<Page>, now: (u64, u64)) -> PyResult<Self> {
-        let config = Config::new(store.parse().map_err(raised)?, device_name);
+    #[pyo3(signature = (store, device_name, pages, now, presigned = false))]
+    fn open(store: &str, device_name: &str, pages: Vec<Page>, now: (u64, u64), presigned: bool) -> PyResult<Self> {
+        let mut config = Config::new(store.parse().map_err(raised)?, device_name);
+        config.presigned = presigned;
         let pages = pages.into_iter().map(Into::into).collect();
         let local = MemoryLocal::load(pages).map_err(|error| {
             let error = tidelock_core::Error::new(ErrorKind::LocalStore, error.to_string());
@@ -89,6 +92,16 @@ impl Engine {
         let credentials = credentials.try_into().map_err(raised)?;
         self.engine().handle_credentials(Ok(credentials), at(now));
         Ok(())
+    }
+
+    /// A request was signed elsewhere.
+    fn handle_presigned(&self, id: u64, signed: SignedUrl, now: (u64, u64)) {
+        self.engine().handle_presigned(PresignId(id), Ok(signed.into()), at(now));
+    }
+
+    /// A request was not signed, and why.
+    fn handle_presign_failure(&self, id: u64, failure: TransportFailure, now: (u64, u64)) {
+        self.engine().handle_presigned(PresignId(id), Err(failure.into()), at(now));
     }
 
     /// Pages are stored, or (with a text) could not be.
@@ -147,7 +160,7 @@ mod tidelock {
     #[pymodule_export]
     use super::data::{
         Change, Collection, Credentials, Operation, Output, Page, Problem, Record, Report, Request, Response, Secret,
-        TransportFailure,
+        SignedUrl, TransportFailure, UnsignedRequest,
     };
     #[pymodule_export]
     use super::{Engine, Error, StretchRequest, StretchedKey};

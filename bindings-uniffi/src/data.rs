@@ -146,6 +146,34 @@ pub struct Request {
     pub max_response_bytes: u64,
 }
 
+/// A request that somebody else is to sign in its URL.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct UnsignedRequest {
+    /// The method.
+    pub method: String,
+    /// The whole URL, unsigned.
+    pub url: String,
+    /// The object's whole key in the bucket; none for a listing.
+    pub key: Option<String>,
+    /// The URL's parameters, not encoded.
+    pub query: Vec<Header>,
+    /// Headers that the signature has to bind.
+    pub headers: Vec<Header>,
+    /// The body's length.
+    pub body_bytes: u64,
+}
+
+/// A signer's answer.
+#[derive(Clone, uniffi::Record)]
+pub struct SignedUrl {
+    /// The URL that was asked for, with the parameters of a signature.
+    pub url: String,
+    /// `x-amz-…` headers to send with it.
+    pub headers: Vec<Header>,
+    /// For how many seconds it holds good from now on; none: as the URL says.
+    pub expires_s: Option<u32>,
+}
+
 /// A whole HTTP response.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Response {
@@ -205,6 +233,8 @@ pub enum Output {
     Abort { id: u64 },
     /// Call `handle_credentials`.
     NeedCredentials,
+    /// Have this request signed, then call `handle_presigned` or `handle_presign_failure`.
+    Presign { id: u64, request: UnsignedRequest },
     /// Store these pages in one transaction, then call `handle_persisted`.
     Persist { commit: u64, pages: Vec<Page> },
     /// Run it, then call `handle_stretched`.
@@ -399,12 +429,28 @@ impl From<core::Request> for Request {
     }
 }
 
+impl From<core::UnsignedRequest> for UnsignedRequest {
+    fn from(request: core::UnsignedRequest) -> Self {
+        let core::UnsignedRequest { method, url, key, query, headers, body_bytes } = request;
+        let pairs = |pairs: Vec<_>| pairs.into_iter().map(|(name, value)| Header { name, value }).collect();
+        Self { method: method.as_str().to_owned(), url, key, query: pairs(query), headers: pairs(headers), body_bytes }
+    }
+}
+
+impl From<SignedUrl> for core::SignedUrl {
+    fn from(SignedUrl { url, headers, expires_s }: SignedUrl) -> Self {
+        let headers = headers.into_iter().map(|Header { name, value }| (name, value)).collect();
+        Self { url, headers, expires_s }
+    }
+}
+
 impl From<core::Output> for Output {
     fn from(output: core::Output) -> Self {
         match output {
             core::Output::Send(request) => Self::Send { request: request.into() },
             core::Output::Abort(id) => Self::Abort { id: id.0 },
             core::Output::NeedCredentials => Self::NeedCredentials,
+            core::Output::Presign(id, request) => Self::Presign { id: id.0, request: request.into() },
             core::Output::Persist(commit, pages) => {
                 Self::Persist { commit: commit.0, pages: pages.into_iter().map(Page::from).collect() }
             }

@@ -5,13 +5,13 @@ mod data;
 
 pub use data::{
     Change, Collection, Credentials, Header, Kind, Now, Operation, Output, Page, Phase, Problem, Record, Report,
-    Request, Response, Secret, TidelockException, TransportFailure, Written,
+    Request, Response, Secret, SignedUrl, TidelockException, TransportFailure, UnsignedRequest, Written,
 };
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidelock_core::crypto::{self, Entropy};
 use tidelock_core::local::{LocalError, MemoryLocal};
-use tidelock_core::{CommitId, Config, Error, ErrorKind, OpId, RequestId, StretchId};
+use tidelock_core::{CommitId, Config, Error, ErrorKind, OpId, PresignId, RequestId, StretchId};
 
 uniffi::setup_scaffolding!("tidelock");
 
@@ -40,13 +40,21 @@ impl StretchRequest {
 
 #[uniffi::export]
 impl Engine {
-    /// Opens what the platform has kept: every page of every `Persist` output, none for a new device.
+    /// Opens what the platform has kept: every page of every `Persist` output, none for a new device. `presigned`: requests
+    /// are signed elsewhere, by `Presign` outputs in place of `NeedCredentials`.
     ///
     /// # Errors
     /// `invalid` for a malformed store URI, `local-store` for damaged pages.
-    #[uniffi::constructor]
-    pub fn open(store: &str, device_name: &str, pages: Vec<Page>, now: Now) -> Result<Arc<Self>, TidelockException> {
-        let config = Config::new(store.parse::<tidelock_core::s3::StoreUri>()?, device_name);
+    #[uniffi::constructor(default(presigned = false))]
+    pub fn open(
+        store: &str,
+        device_name: &str,
+        pages: Vec<Page>,
+        now: Now,
+        presigned: bool,
+    ) -> Result<Arc<Self>, TidelockException> {
+        let mut config = Config::new(store.parse::<tidelock_core::s3::StoreUri>()?, device_name);
+        config.presigned = presigned;
         let local = MemoryLocal::load(pages.into_iter().map(Into::into).collect())
             .map_err(|error| Error::new(ErrorKind::LocalStore, error.to_string()).next_step("join the vault anew"))?;
         let engine = tidelock_core::Engine::open(config, Box::new(local), Box::new(Platform), now.into())?;
@@ -100,6 +108,16 @@ impl Engine {
     pub fn handle_credentials(&self, credentials: Credentials, now: Now) -> Result<(), TidelockException> {
         self.engine().handle_credentials(Ok(credentials.try_into()?), now.into());
         Ok(())
+    }
+
+    /// A request was signed elsewhere.
+    pub fn handle_presigned(&self, id: u64, signed: SignedUrl, now: Now) {
+        self.engine().handle_presigned(PresignId(id), Ok(signed.into()), now.into());
+    }
+
+    /// A request was not signed, and why.
+    pub fn handle_presign_failure(&self, id: u64, failure: TransportFailure, now: Now) {
+        self.engine().handle_presigned(PresignId(id), Err(failure.into()), now.into());
     }
 
     /// Pages are stored, or (with a text) could not be.

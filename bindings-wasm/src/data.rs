@@ -118,6 +118,26 @@ pub(crate) struct Request {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UnsignedRequest {
+    method: &'static str,
+    url: String,
+    key: Option<String>,
+    query: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+    body_bytes: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SignedUrl {
+    url: String,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    expires_s: Option<u32>,
+}
+
+#[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Output {
     Send {
@@ -127,6 +147,10 @@ pub(crate) enum Output {
         id: u64,
     },
     NeedCredentials,
+    Presign {
+        id: u64,
+        request: UnsignedRequest,
+    },
     Persist {
         commit: u64,
         pages: Vec<Page>,
@@ -309,12 +333,26 @@ impl From<core::Request> for Request {
     }
 }
 
+impl From<core::UnsignedRequest> for UnsignedRequest {
+    fn from(request: core::UnsignedRequest) -> Self {
+        let core::UnsignedRequest { method, url, key, query, headers, body_bytes } = request;
+        Self { method: method.as_str(), url, key, query, headers, body_bytes }
+    }
+}
+
+impl From<SignedUrl> for core::SignedUrl {
+    fn from(SignedUrl { url, headers, expires_s }: SignedUrl) -> Self {
+        Self { url, headers, expires_s }
+    }
+}
+
 impl From<core::Output> for Output {
     fn from(output: core::Output) -> Self {
         match output {
             core::Output::Send(request) => Self::Send { request: request.into() },
             core::Output::Abort(id) => Self::Abort { id: id.0 },
             core::Output::NeedCredentials => Self::NeedCredentials,
+            core::Output::Presign(id, request) => Self::Presign { id: id.0, request: request.into() },
             core::Output::Persist(commit, pages) => {
                 Self::Persist { commit: commit.0, pages: pages.into_iter().map(Page::from).collect() }
             }

@@ -2,12 +2,14 @@
 
 mod data;
 
-use data::{Change, Collection, Credentials, Failure, Now, Operation, Output, Page, Record, Response, Written};
+use data::{
+    Change, Collection, Credentials, Failure, Now, Operation, Output, Page, Record, Response, SignedUrl, Written,
+};
 use js_sys::Reflect;
 use serde::{Serialize, de::DeserializeOwned};
 use tidelock_core::crypto::{self, Entropy};
 use tidelock_core::local::{LocalError, MemoryLocal};
-use tidelock_core::{CommitId, Config, Error, ErrorKind, OpId, RequestId, StretchId};
+use tidelock_core::{CommitId, Config, Error, ErrorKind, OpId, PresignId, RequestId, StretchId};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 /// One vault on one device. `now` is `{ monotonicMs, unixMs }`, whole numbers, in every call.
@@ -35,10 +37,18 @@ impl StretchRequest {
 
 #[wasm_bindgen]
 impl Engine {
-    /// Opens what the platform has kept: every page of every `persist` output, none for a new device.
+    /// Opens what the platform has kept: every page of every `persist` output, none for a new device. `presigned`: requests
+    /// are signed elsewhere, by `presign` outputs in place of `needCredentials`.
     #[wasm_bindgen(constructor)]
-    pub fn open(store: &str, device_name: &str, pages: JsValue, now: JsValue) -> Result<Self, JsValue> {
-        let config = Config::new(store.parse().map_err(thrown)?, device_name);
+    pub fn open(
+        store: &str,
+        device_name: &str,
+        pages: JsValue,
+        now: JsValue,
+        presigned: Option<bool>,
+    ) -> Result<Self, JsValue> {
+        let mut config = Config::new(store.parse().map_err(thrown)?, device_name);
+        config.presigned = presigned.unwrap_or(false);
         let pages = taken::<Vec<Page>>(pages)?.into_iter().map(Into::into).collect();
         let local = MemoryLocal::load(pages).map_err(|error| {
             thrown(Error::new(ErrorKind::LocalStore, error.to_string()).next_step("join the vault anew"))
@@ -93,6 +103,22 @@ impl Engine {
     pub fn handle_credentials(&mut self, credentials: JsValue, now: JsValue) -> Result<(), JsValue> {
         let credentials = taken::<Credentials>(credentials)?.try_into().map_err(thrown)?;
         self.0.handle_credentials(Ok(credentials), taken::<Now>(now)?.into());
+        Ok(())
+    }
+
+    /// A request was signed elsewhere: `{ url, headers, expiresS }`.
+    #[wasm_bindgen(js_name = handlePresigned)]
+    pub fn handle_presigned(&mut self, id: f64, signed: JsValue, now: JsValue) -> Result<(), JsValue> {
+        let signed = taken::<SignedUrl>(signed)?.into();
+        self.0.handle_presigned(PresignId(id as u64), Ok(signed), taken::<Now>(now)?.into());
+        Ok(())
+    }
+
+    /// A request was not signed, and why.
+    #[wasm_bindgen(js_name = handlePresignFailure)]
+    pub fn handle_presign_failure(&mut self, id: f64, failure: JsValue, now: JsValue) -> Result<(), JsValue> {
+        let failure = taken::<Failure>(failure)?.into();
+        self.0.handle_presigned(PresignId(id as u64), Err(failure), taken::<Now>(now)?.into());
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! The command line: what every command knows, and the list of them.
 
-use crate::commands::{access, archive, conflicts, demo, devices, init, log, meta, record, reset, serve, status, sync};
+use crate::commands::{
+    access, archive, config, conflicts, credentials, demo, devices, doctor, init, log, meta, record, reset, s3, serve,
+    status, sync,
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -49,8 +52,30 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 pub(crate) struct Global {
     /// This device's folder, with its local store [default: tidelock in the user's data folder]
-    #[arg(long, global = true, value_name = "PATH", env = "TIDELOCK_LOCAL", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "PATH")]
     pub(crate) local: Option<PathBuf>,
+    /// Settings of this profile of the configuration file (see `tidelock config --help`)
+    #[arg(long, global = true, value_name = "NAME", env = "TIDELOCK_PROFILE", hide_env_values = true)]
+    pub(crate) profile: Option<String>,
+    /// A request's deadline, such as 30s; its body has a second more for each 16 KiB
+    #[arg(long, global = true, value_name = "TIME", hide_short_help = true)]
+    pub(crate) timeout: Option<String>,
+    /// How often a request is tried again
+    #[arg(long, global = true, value_name = "NUMBER", hide_short_help = true)]
+    pub(crate) retries: Option<String>,
+    /// Requests in flight at once
+    #[arg(long, global = true, value_name = "NUMBER", hide_short_help = true)]
+    pub(crate) concurrency: Option<String>,
+    /// Whether what is stored in bulk is compressed: true or false
+    #[arg(long, global = true, value_name = "SWITCH", hide_short_help = true)]
+    pub(crate) compression: Option<String>,
+    /// Have requests signed by this server, where this device has no keys for the bucket; the token for it is in
+    /// TIDELOCK_SIGNER_TOKEN [default: the one named at `init` or `join`]
+    #[arg(long, global = true, value_name = "URL", env = "TIDELOCK_SIGNER", hide_env_values = true)]
+    pub(crate) signer: Option<String>,
+    /// Read the signer's token from the first line of a file, of mode 0600
+    #[arg(long, global = true, value_name = "FILE", env = "TIDELOCK_SIGNER_TOKEN_FILE", hide_env_values = true)]
+    pub(crate) signer_token_file: Option<PathBuf>,
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -75,6 +100,7 @@ pub(crate) enum Command {
     Pull(sync::Pull),
     Watch(sync::Watch),
     Status(status::Status),
+    Doctor(doctor::Doctor),
     Devices(devices::Devices),
     Conflicts(conflicts::Conflicts),
     Resolve(conflicts::Resolve),
@@ -83,7 +109,12 @@ pub(crate) enum Command {
     Republish(sync::Republish),
     Passphrase(access::Passphrase),
     RecoveryCode(access::RecoveryCode),
+    #[command(subcommand)]
+    Config(config::Config),
+    #[command(subcommand)]
+    Credentials(credentials::Credentials),
     Reset(reset::Reset),
+    S3(s3::S3),
     Serve(serve::Serve),
     Demo(demo::Demo),
     Completions(meta::Completions),

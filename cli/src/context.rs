@@ -1,45 +1,92 @@
 //! What a command works on: this device's folder, its store, and the vault they make.
 
 use crate::args::Global;
-use crate::config;
+use crate::config::file::File;
+use crate::config::setting::Setting;
+use crate::config::{self, Settings, device};
 use crate::exit::{Result, Stop};
+use crate::keys;
 use crate::output::Output;
+use crate::signer::Signer;
 use etcetera::BaseStrategy as _;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use tidelock::{Error, ErrorKind, Local, Options, Vault};
+use tidelock::{CredentialSource, Error, ErrorKind, Local, Options, Vault};
 
 /// A command's surroundings.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// This device's folder.
     pub(crate) local: PathBuf,
+    /// What flags, environment and files set.
+    pub(crate) settings: Settings,
+    /// The profile that was asked for.
+    pub(crate) profile: Option<String>,
+    /// The user's configuration file.
+    pub(crate) file: File,
+    /// The signer that the command line or the environment names; an empty one is none.
+    signer: Option<String>,
+    signer_token_file: Option<PathBuf>,
     /// Where it speaks.
     pub(crate) output: Output,
 }
 
 impl Context {
-    pub(crate) fn new(global: Global) -> Result<Self> {
-        let local = match global.local {
-            Some(local) => std::path::absolute(&local).map_err(|error| no_folder(&error.to_string()))?,
+    /// Finds out where it is. A profile that `makes_profile` is to be written need not be there.
+    pub(crate) fn new(global: Global, makes_profile: bool) -> Result<Self> {
+        let file = File::read(config::user_file()?)?;
+        let output = Output { json: global.json, verbose: global.verbose };
+        let profile = global.profile.clone();
+        let known = profile.as_deref().filter(|profile| !makes_profile || file.has_profile(profile));
+        let settings = Settings::find(|setting| flag(&global, setting), config::variable, &file, known)?;
+        let local = match settings.text(Setting::Local) {
+            Some(local) => std::path::absolute(local).map_err(|error| no_folder(&error.to_string()))?,
             None => etcetera::choose_base_strategy()
                 .map_err(|error| no_folder(&error.to_string()))?
                 .data_dir()
                 .join("tidelock"),
         };
-        Ok(Self { local, output: Output { json: global.json, verbose: global.verbose } })
+        let (signer, signer_token_file) = (global.signer, global.signer_token_file);
+        Ok(Self { local, settings, profile, file, signer, signer_token_file, output })
     }
 
-    /// The options of the vault that is here: its store is the environment's, else the remembered one.
+    /// The options of a vault at `store`. If the environment named it with keys, they go with it.
+    pub(crate) fn options_at(&self, store: &str) -> Result<Options> {
+        let mut options = Options::new(store, &self.local)?;
+        self.settings.apply(&mut options)?;
+        if self.settings.text(Setting::Store) == Some(store)
+            && let Some(keys) = self.settings.store_keys()
+        {
+            options.credentials = CredentialSource::Fixed(keys.clone());
+        }
+        options.presign = self.named_signer().map(|signer| signer.presign()).transpose()?;
+        Ok(options)
+    }
+
+    /// The options of the vault that is here.
     pub(crate) fn options(&self) -> Result<Options> {
         if !has_store(&self.local) {
             return Err(no_vault(&self.local).into());
         }
-        let store = match store_of_environment() {
-            Some(store) => store,
-            None => config::read_store(&self.local)?.ok_or_else(no_store)?,
-        };
-        Ok(Options::new(&store, &self.local)?)
+        Ok(keys::named_options(self)?.ok_or_else(no_store)?)
+    }
+
+    /// Who signs for the store that this device remembers: the one that is named, else the one that is remembered with it.
+    pub(crate) fn signer(&self) -> Result<Option<Signer>> {
+        match (&self.signer, device::read_signer(&self.local)?, &self.signer_token_file) {
+            (None, Some(signer), Some(file)) => Ok(Some(signer.with_token_file(file))),
+            (None, remembered, _) => Ok(remembered),
+            (Some(_), ..) => Ok(self.named_signer()),
+        }
+    }
+
+    /// Who signs by the command line or the environment; an empty URL is nobody.
+    pub(crate) fn named_signer(&self) -> Option<Signer> {
+        let signer = Signer::new(self.signer.as_deref().filter(|url| !url.is_empty())?);
+        Some(match &self.signer_token_file {
+            Some(file) => signer.with_token_file(file),
+            None => signer,
+        })
     }
 
     /// Opens this device's side alone: no network, no thread.
@@ -64,7 +111,10 @@ impl Context {
             .enable_all()
             .build()
             .map_err(|error| Error::new(ErrorKind::Internal, format!("no runtime can be started: {error}")))?;
-        runtime.block_on(work)
+        let result = runtime.block_on(work);
+        // A read of stdin that nobody ends must not hold up the end.
+        runtime.shutdown_background();
+        result
     }
 }
 
@@ -79,9 +129,16 @@ pub(crate) async fn until_interrupted<T>(work: impl Future<Output = Result<T>>) 
     }
 }
 
-/// The store that the environment names.
-pub(crate) fn store_of_environment() -> Option<String> {
-    std::env::var("TIDELOCK_STORE").ok().filter(|store| !store.is_empty())
+/// What the command line has of a setting. The store is an argument of the commands that take it.
+fn flag(global: &Global, setting: Setting) -> Option<String> {
+    match setting {
+        Setting::Store => None,
+        Setting::Local => global.local.as_ref().map(|local| local.to_string_lossy().into_owned()),
+        Setting::Timeout => global.timeout.clone(),
+        Setting::Retries => global.retries.clone(),
+        Setting::Concurrency => global.concurrency.clone(),
+        Setting::Compression => global.compression.clone(),
+    }
 }
 
 /// Whether a local store is in this folder.
@@ -91,7 +148,8 @@ pub(crate) fn has_store(local: &Path) -> bool {
 
 pub(crate) fn no_store() -> Error {
     Error::new(ErrorKind::Invalid, "no store is named").next_step(
-        "name it with --store s3://BUCKET/PREFIX or --store file:///FOLDER at `init` and `join`, or in TIDELOCK_STORE",
+        "name it with --store s3://BUCKET/PREFIX or --store file:///FOLDER at `init` and `join`, in TIDELOCK_STORE, \
+         or once for all with `tidelock config set store URI`",
     )
 }
 

@@ -17,6 +17,16 @@ pub(crate) enum Stop {
 /// What a command's steps give.
 pub(crate) type Result<T = ()> = std::result::Result<T, Stop>;
 
+impl Stop {
+    /// The same, with the object that the error is about.
+    pub(crate) fn on(self, object: String) -> Self {
+        match self {
+            Self::Error(error) => Self::Error(error.on(object)),
+            Self::BrokenPipe => Self::BrokenPipe,
+        }
+    }
+}
+
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         Self::Error(error)
@@ -122,32 +132,9 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_documented_code() {
-        use ErrorKind::*;
-        let kinds = [
-            Invalid,
-            Auth,
-            NotFound,
-            AlreadyExists,
-            Throttled,
-            Timeout,
-            Network,
-            Corrupt,
-            HashMismatch,
-            WrongKey,
-            RolledBack,
-            Forked,
-            Wiped,
-            ClockSkew,
-            LocalStore,
-            Busy,
-            Unsupported,
-            Cancelled,
-            Closed,
-            Internal,
-        ];
-        for kind in kinds {
+        for kind in ErrorKind::ALL {
             assert!(CODES[1..].contains(&code_of(kind)), "{kind}");
-            assert_eq!(code_of(kind) == 1, kind == Internal);
+            assert_eq!(code_of(kind) == 1, kind == ErrorKind::Internal);
         }
     }
 }

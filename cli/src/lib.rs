@@ -9,9 +9,11 @@ mod demo;
 mod exit;
 mod history;
 mod input;
+mod keys;
 mod output;
 mod progress;
 pub mod serve;
+mod signer;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use std::process::ExitCode;

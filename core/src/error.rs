@@ -49,6 +49,32 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind, in the order above.
+    pub const ALL: [Self; 20] = [
+        Self::Invalid,
+        Self::Auth,
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::Throttled,
+        Self::Timeout,
+        Self::Network,
+        Self::Corrupt,
+        Self::HashMismatch,
+        Self::WrongKey,
+        Self::RolledBack,
+        Self::Forked,
+        Self::Wiped,
+        Self::ClockSkew,
+        Self::LocalStore,
+        Self::Busy,
+        Self::Unsupported,
+        Self::Cancelled,
+        Self::Closed,
+        Self::Internal,
+    ];
+}
+
+impl ErrorKind {
     /// The kind's name, as in JSON.
     pub fn name(self) -> &'static str {
         match self {

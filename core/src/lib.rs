@@ -54,6 +54,10 @@
 //!                     let failure = TransportFailure::NoCredentials("a map has no keys".into());
 //!                     engine.handle_credentials(Err(failure), now());
 //!                 }
+//!                 Output::Presign(id, _) => {
+//!                     let failure = TransportFailure::NoCredentials("a map signs nothing".into());
+//!                     engine.handle_presigned(id, Err(failure), now());
+//!                 }
 //!                 Output::Persist(commit, _pages) => engine.handle_persisted(commit, Ok(()), now()),
 //!                 Output::Stretch(id, request) => engine.handle_stretched(id, stretch(&request), now()),
 //!                 Output::Event(Event::Finished(ended, result)) if ended == op => return result,
@@ -115,7 +119,9 @@ macro_rules! weakened {
     };
 }
 
+pub mod cost;
 pub mod crypto;
+pub mod doctor;
 pub mod engine;
 mod error;
 mod ids;
@@ -131,8 +137,8 @@ pub mod weakened;
 
 pub use engine::{
     Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Engine, Entry, Event, KeyRange, Meter, Now, OpId,
-    Operation, Outcome, Output, Phase, Position, Progress, Record, Request, RequestId, Secret, Status, StretchId,
-    SyncReport, TransportFailure, Version, Written,
+    Operation, Outcome, Output, Phase, Position, PresignId, Progress, Record, Request, RequestId, Secret, SignedUrl,
+    Status, StretchId, SyncReport, TransportFailure, UnsignedRequest, Version, Written,
 };
 pub use error::{Error, ErrorKind};
 pub use ids::{DeviceId, EpochId, Hash, ObjectId, SpaceId, Tag, VaultId};

@@ -282,6 +282,7 @@ fn temporary_keys() {
         arn: Some("arn:aws:iam::123456789012:role/notes".into()),
         session_name: "me@home".into(),
         duration_s: 3600,
+        policy: None,
     };
     let endpoint = "https://sts.eu-west-1.amazonaws.com".parse().unwrap();
     let form = [("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
@@ -298,6 +299,13 @@ fn temporary_keys() {
         "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240229/eu-west-1/sts/aws4_request, \
          SignedHeaders=content-type;host;x-amz-date, \
          Signature=1c3a82fa93b00b98ddccb25dd6a7972f38a2a4de6b825375ff2cd315ca45c9ee"
+    );
+
+    let narrowed = Role { arn: None, policy: Some("{\"Version\":\"2012-10-17\"}".into()), ..role.clone() };
+    assert_eq!(
+        AssumeRole { role: narrowed }.request(&endpoint, "eu-west-1", &keys(), UNIX_MS).unwrap().body,
+        "Action=AssumeRole&Version=2011-06-15&DurationSeconds=3600&RoleSessionName=me%40home\
+         &Policy=%7B%22Version%22%3A%222012-10-17%22%7D"
     );
 
     let identity = AssumeRoleWithWebIdentity::new(Role { arn: None, ..role.clone() }, "TOKEN.va+lue").unwrap();
@@ -321,6 +329,8 @@ fn temporary_keys() {
         Role { arn: Some("arn:aws:iam::1:role/\n".into()), ..role.clone() },
         Role { arn: Some("short".into()), ..role.clone() },
         Role { arn: Some("a".repeat(2049)), ..role.clone() },
+        Role { policy: Some(String::new()), ..role.clone() },
+        Role { policy: Some("{".repeat(2049)), ..role.clone() },
     ] {
         let request = AssumeRole { role: bad }.request(&endpoint, "eu-west-1", &keys(), UNIX_MS);
         assert_eq!(request.unwrap_err().kind(), ErrorKind::Invalid);

@@ -2,10 +2,13 @@
 //! ids that mean nothing; and answers that no server should give.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use bytes::Bytes;
+use common::{not_s3, response, store};
 use tidelock_core::ErrorKind;
 use tidelock_core::s3::{
-    Answer, Call, Condition, ETag, Enforcement, Failure, ListEntry, Probe, Response, Retry, StoreUri,
+    Action, Answer, Call, Condition, ETag, Enforcement, Failure, ListEntry, Probe, Response, Retry, StoreUri,
 };
 
 const AWS_LIST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -41,15 +44,6 @@ const HTML: &str = "<!DOCTYPE html>\n<html><head><title>Welcome</title></head><b
 
 const DATE: (&str, &str) = ("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
 const ETAG: (&str, &str) = ("ETag", "\"e-1\"");
-
-fn store() -> StoreUri {
-    "s3://bucket/p%20x".parse().unwrap()
-}
-
-fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Response {
-    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Response { status, headers, body: body.into() }
-}
 
 fn interpret(call: &Call, status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Result<Answer, Failure> {
     call.interpret(&store(), &response(status, headers, body))
@@ -92,14 +86,6 @@ fn entry(key: &str, size: u64, etag_text: &str, last_modified: &str) -> ListEntr
     ListEntry { key: key.into(), size, etag: etag(etag_text), last_modified: Some(last_modified.into()) }
 }
 
-/// That it failed as no S3 server's answer, and says why and what to do.
-fn assert_not_s3(result: Result<Answer, Failure>, why: &str) {
-    let failure = result.expect_err(why);
-    assert_eq!((failure.error.kind(), &failure.retry), (ErrorKind::Network, &Retry::Never), "{}", failure.error);
-    assert_eq!(failure.error.message(), format!("this is not an S3 answer: it {why}"));
-    assert!(failure.error.hint().unwrap().contains("endpoint"));
-}
-
 #[test]
 fn objects() {
     let whole = get(None, None, 5);
@@ -108,8 +94,8 @@ fn objects() {
     // What can't be an ETag or a date is none.
     assert_eq!(interpret(&whole, 200, &[("etag", "a b"), ("date", "today")], "1"), object("1", None, None));
     assert_eq!(interpret(&whole, 404, &[], NO_SUCH_KEY), Ok(Answer::Missing));
-    assert_not_s3(interpret(&whole, 206, &[], "1"), "has a range, and none was asked for");
-    assert_not_s3(interpret(&whole, 304, &[], ""), "has a status that no such call ends in");
+    not_s3(interpret(&whole, 206, &[], "1"), "has a range, and none was asked for");
+    not_s3(interpret(&whole, 304, &[], ""), "has a status that no such call ends in");
 
     let changed = get(etag("\"e\""), None, 5);
     assert_eq!(interpret(&changed, 304, &[], ""), Ok(Answer::NotModified));
@@ -137,9 +123,9 @@ fn ranges() {
     for text in
         ["bytes 0-3/100", "bytes 6-10/100", "bytes 6-8/100", "bytes 9-6/100", "6-9/100", "bytes", "bytes -/", ""]
     {
-        assert_not_s3(interpret(&range, 206, &content_range(text), "6789"), "has another range than the one asked for");
+        not_s3(interpret(&range, 206, &content_range(text), "6789"), "has another range than the one asked for");
     }
-    assert_not_s3(interpret(&range, 206, &[], "6789a"), "has more bytes than the range asked for");
+    not_s3(interpret(&range, 206, &[], "6789a"), "has more bytes than the range asked for");
     for result in [interpret(&range, 200, &[], "012345"), interpret(&range, 416, &[], NO_SUCH_KEY)] {
         // 416's document only matters by being one, as MinIO's and versitygw's `InvalidRange` are.
         assert_eq!(result.unwrap_err().error.kind(), ErrorKind::Corrupt);
@@ -153,8 +139,8 @@ fn heads() {
     let last_modified = Some("Sat, 21 Nov 2026 05:09:14 GMT".to_owned());
     assert_eq!(interpret(&head, 200, &headers, ""), Ok(Answer::Head { len: 11, etag: etag("\"e\""), last_modified }));
     assert_eq!(interpret(&head, 404, &[], ""), Ok(Answer::Missing));
-    assert_not_s3(interpret(&head, 200, &[], ""), "has no length");
-    assert_not_s3(interpret(&head, 200, &[("content-length", "-1")], ""), "has no length");
+    not_s3(interpret(&head, 200, &[], ""), "has no length");
+    not_s3(interpret(&head, 200, &[("content-length", "-1")], ""), "has no length");
     for status in [200, 204] {
         assert_eq!(interpret(&Call::HeadBucket, status, &[], ""), Ok(Answer::Bucket));
     }
@@ -193,6 +179,10 @@ fn deletes() {
     let failed = vec![("sample2.txt".to_owned(), "AccessDenied".to_owned())];
     assert_eq!(answered, Ok(Answer::DeletedMany { failed }));
     assert_eq!(interpret(&delete_many(&["a"]), 200, &[], MINIO_DELETE), Ok(Answer::DeletedMany { failed: vec![] }));
+    // As B2's documentation shows it, with the document and without.
+    assert_eq!(interpret(&delete_many(&["a"]), 204, &[], MINIO_DELETE), Ok(Answer::DeletedMany { failed: vec![] }));
+    assert_eq!(interpret(&delete_many(&["a"]), 204, &[], ""), Ok(Answer::DeletedMany { failed: vec![] }));
+    not_s3(interpret(&delete_many(&["a"]), 200, &[], ""), "ends early");
 
     let error = |key: &str, code: &str| format!("<Error><Key>{key}</Key><Code>{code}</Code></Error>");
     let document = |errors: &str| format!("<DeleteResult>{errors}</DeleteResult>");
@@ -210,10 +200,10 @@ fn deletes() {
         ("<Error><Key>p x/a</Key></Error>".into(), "lacks a code"),
         ("<Error><Key>p x/a</Key><Key>p x/b</Key></Error>".into(), "gives one field twice"),
     ] {
-        assert_not_s3(interpret(&two, 200, &[], document(&errors)), why);
+        not_s3(interpret(&two, 200, &[], document(&errors)), why);
     }
-    assert_not_s3(interpret(&two, 200, &[], ""), "ends early");
-    assert_not_s3(interpret(&two, 200, &[], MINIO_LIST), "is no DeleteResult");
+    not_s3(interpret(&two, 200, &[], ""), "ends early");
+    not_s3(interpret(&two, 200, &[], MINIO_LIST), "is no DeleteResult");
 }
 
 #[test]
@@ -331,7 +321,7 @@ fn listings_of_servers_that_know_the_first_version_only() {
         (marker(&"z".repeat(1025)), "has a key longer than 1,024 bytes"),
         ("<IsTruncated>maybe</IsTruncated>".to_owned(), "says neither `true` nor `false` for IsTruncated"),
     ] {
-        assert_not_s3(page_v1(&inside), why);
+        not_s3(page_v1(&inside), why);
     }
 }
 
@@ -363,7 +353,7 @@ fn hostile_listings_are_refused() {
         ("<a>".repeat(16) + &"</a>".repeat(16), "nests its elements too deeply"),
         ("&nbsp;".into(), "has an entity of its own"),
     ] {
-        assert_not_s3(page(&inside), why);
+        not_s3(page(&inside), why);
     }
     let mut bomb = String::from("<!DOCTYPE r [<!ENTITY a \"aaaaaaaaaa\">");
     for (name, of) in [("b", "a"), ("c", "b"), ("d", "c"), ("e", "d")] {
@@ -381,7 +371,7 @@ fn hostile_listings_are_refused() {
         (Bytes::from(vec![0xff, 0xfe, b'<', 0]), "is not UTF-8"),
         (Bytes::from(vec![b' '; (8 << 20) + 1]), "is larger than any listing"),
     ] {
-        assert_not_s3(interpret(&list("s/", None), 200, &[], body), why);
+        not_s3(interpret(&list("s/", None), 200, &[], body), why);
     }
 }
 
@@ -391,25 +381,25 @@ fn web_pages_are_no_answers() {
     for call in
         [get(None, None, 1000), get(None, Some((0, 9)), 1000), put(Condition::Always), put(if_match()), delete()]
     {
-        assert_not_s3(interpret(&call, 200, &html, HTML), "is a web page");
+        not_s3(interpret(&call, 200, &html, HTML), "is a web page");
     }
     // What a person put there as a page has an ETag.
     assert!(interpret(&get(None, None, 1000), 200, &[html[0], ETAG], HTML).is_ok());
     for call in [get(None, None, 1000), put(if_match()), delete(), list("", None), delete_many(&["a"])] {
         for status in [400, 403, 404, 410] {
-            assert_not_s3(interpret(&call, status, &html, HTML), "has a document type");
-            assert_not_s3(interpret(&call, status, &html, "<html><body/></html>"), "is no S3 error document");
+            not_s3(interpret(&call, status, &html, HTML), "has a document type");
+            not_s3(interpret(&call, status, &html, "<html><body/></html>"), "is no S3 error document");
         }
-        assert_not_s3(interpret(&call, 404, &[], ""), "is empty");
+        not_s3(interpret(&call, 404, &[], ""), "is empty");
         for status in [301, 302, 307, 308] {
             let elsewhere = [("location", "https://login.example/?token=SECRET")];
-            assert_not_s3(interpret(&call, status, &elsewhere, HTML), "redirects elsewhere");
+            not_s3(interpret(&call, status, &elsewhere, HTML), "redirects elsewhere");
         }
         for status in [0, 100, 299, 600, 65535] {
-            assert_not_s3(interpret(&call, status, &[], ""), "has a status that no such call ends in");
+            not_s3(interpret(&call, status, &[], ""), "has a status that no such call ends in");
         }
     }
-    assert_not_s3(interpret(&Call::HeadBucket, 302, &[], ""), "redirects elsewhere");
+    not_s3(interpret(&Call::HeadBucket, 302, &[], ""), "redirects elsewhere");
 }
 
 #[test]

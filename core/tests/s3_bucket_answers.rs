@@ -2,13 +2,14 @@
 //! should say.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use bytes::Bytes;
-use std::fmt::Debug;
+use common::{answer, error, not_s3, response, store};
 use tidelock_core::ErrorKind;
 use tidelock_core::s3::{
     Action, AssumeRole, AssumeRoleWithWebIdentity, Bucket, BucketsPage, CorsRule, Credentials, EtagQuoting, Failure,
-    GetBucketCors, GetBucketLocation, ListBuckets, Method, PutBucketCors, Response, Retry, Role, Server, StoreUri,
-    TemporaryCredentials,
+    GetBucketCors, GetBucketLocation, ListBuckets, Method, PutBucketCors, Retry, Role, Server, TemporaryCredentials,
 };
 
 const BUCKETS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -69,29 +70,6 @@ const WEB_IDENTITY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
   </ResponseMetadata>
 </AssumeRoleWithWebIdentityResponse>"#;
 
-fn store() -> StoreUri {
-    "s3://bucket/p%20x?region=eu-west-1".parse().unwrap()
-}
-
-fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Response {
-    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Response { status, headers, body: body.into() }
-}
-
-fn answer<A: Action>(action: &A, status: u16, body: impl Into<Bytes>) -> Result<A::Answer, Failure> {
-    action.interpret(&store(), &response(status, &[], body))
-}
-
-fn error(code: &str) -> String {
-    format!("<Error><Code>{code}</Code><Message>Words.</Message></Error>")
-}
-
-fn not_s3<T: Debug>(result: Result<T, Failure>, why: &str) {
-    let failure = result.expect_err(why);
-    assert_eq!((failure.error.kind(), &failure.retry), (ErrorKind::Network, &Retry::Never), "{}", failure.error);
-    assert_eq!(failure.error.message(), format!("this is not an S3 answer: it {why}"));
-}
-
 fn server() -> Server {
     Server::new(None, "eu-west-1").unwrap()
 }
@@ -102,12 +80,12 @@ fn buckets(continuation: Option<&str>, status: u16, body: impl Into<Bytes>) -> R
 }
 
 fn role() -> Role {
-    Role { arn: None, session_name: "me".into(), duration_s: 900 }
+    Role { arn: None, session_name: "me".into(), duration_s: 900, policy: None }
 }
 
 fn web_identity(status: u16, body: impl Into<Bytes>) -> Result<TemporaryCredentials, Failure> {
     let action = AssumeRoleWithWebIdentity::new(role(), "token").unwrap();
-    action.interpret(&response(status, &[("date", "Sun, 06 Nov 1994 08:49:37 GMT")], body))
+    action.interpret(response(status, &[("date", "Sun, 06 Nov 1994 08:49:37 GMT")], body))
 }
 
 #[test]
@@ -218,7 +196,7 @@ fn temporary_keys() {
     assert_eq!(web_identity(200, WEB_IDENTITY), Ok(keys.clone()));
     let assumed = WEB_IDENTITY.replace("WithWebIdentity", "");
     let assume = AssumeRole { role: role() };
-    assert_eq!(assume.interpret(&response(200, &[], assumed.clone())), Ok(keys.clone()));
+    assert_eq!(assume.interpret(response(200, &[], assumed.clone())), Ok(keys.clone()));
     let printed = format!("{keys:?}");
     assert!(!printed.contains("EXAMPLE") && printed.contains("1414191623000"), "{printed}");
 

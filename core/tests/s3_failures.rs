@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use tidelock_core::ErrorKind;
-use tidelock_core::s3::{Call, Condition, ETag, Failure, Response, Retry, StoreUri};
+use tidelock_core::s3::{Action, Call, Condition, ETag, Failure, Response, Retry, StoreUri};
 
 const DATE: (&str, &str) = ("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
 const DATE_UNIX_MS: u64 = 784_111_777_000;
@@ -48,19 +48,20 @@ fn backoff(retry_after_ms: Option<u64>) -> Retry {
 
 #[test]
 fn keys_that_do_not_open_the_bucket() {
-    for (status, code, hint) in [
-        (403, "AccessDenied", "may list, read, write and delete"),
-        (403, "InvalidAccessKeyId", "check the access key"),
-        (403, "SignatureDoesNotMatch", "check the secret key"),
-        (400, "ExpiredToken", "fresh temporary keys"),
-        (400, "InvalidToken", "fresh temporary keys"),
-        (403, "AccountProblem", "may list, read, write and delete"),
-        (401, "Unauthorized", "may list, read, write and delete"),
-        (400, "AuthorizationHeaderMalformed", "may list, read, write and delete"),
+    // Other keys may help where these are not known or have ended; where they may not, only their owner can.
+    for (status, code, retry, hint) in [
+        (403, "AccessDenied", Retry::Never, "may list, read, write and delete"),
+        (403, "InvalidAccessKeyId", Retry::Credentials, "check the access key"),
+        (403, "SignatureDoesNotMatch", Retry::Credentials, "check the secret key"),
+        (400, "ExpiredToken", Retry::Credentials, "fresh temporary keys"),
+        (400, "InvalidToken", Retry::Credentials, "fresh temporary keys"),
+        (403, "AccountProblem", Retry::Never, "may list, read, write and delete"),
+        (401, "Unauthorized", Retry::Never, "may list, read, write and delete"),
+        (400, "AuthorizationHeaderMalformed", Retry::Never, "may list, read, write and delete"),
     ] {
         for call in [get(), get_changed(), put(Condition::IfAbsent), if_match(), list(), delete_many()] {
             let failure = fail(&call, status, &[], error(code));
-            assert_eq!((failure.error.kind(), failure.retry), (ErrorKind::Auth, Retry::Never), "{code}");
+            assert_eq!((failure.error.kind(), failure.retry), (ErrorKind::Auth, retry.clone()), "{code}");
             assert_eq!(failure.error.message(), format!("bucket `my-bucket` is not open to these keys: {code}"));
             assert!(failure.error.hint().unwrap().contains(hint), "{code}");
         }
@@ -68,7 +69,7 @@ fn keys_that_do_not_open_the_bucket() {
     // Answers to HEAD have no body.
     for call in [Call::HeadBucket, Call::HeadObject { key: "k".into() }, get()] {
         let failure = fail(&call, 403, &[], "");
-        assert_eq!((failure.error.kind(), failure.retry), (ErrorKind::Auth, Retry::Never));
+        assert_eq!((failure.error.kind(), failure.retry), (ErrorKind::Auth, Retry::Credentials));
     }
 }
 
@@ -148,6 +149,7 @@ fn a_busy_or_broken_server_is_tried_again() {
             (429, error("TooManyRequests"), ErrorKind::Throttled),
             (429, String::new(), ErrorKind::Throttled),
             (400, error("RequestLimitExceeded"), ErrorKind::Throttled),
+            (400, error("RequestRateLimitExceeded"), ErrorKind::Throttled),
             (500, error("InternalError"), ErrorKind::Network),
             (500, String::new(), ErrorKind::Network),
             (502, HTML.into(), ErrorKind::Network),

@@ -4,7 +4,9 @@
 
 use bytes::Bytes;
 use tidelock_core::ErrorKind;
-use tidelock_core::s3::{Call, Condition, Credentials, ETag, EtagQuoting, HttpRequest, Method, RequestKind, StoreUri};
+use tidelock_core::s3::{
+    Action, Call, Condition, Credentials, ETag, EtagQuoting, HttpRequest, Method, RequestKind, StoreUri,
+};
 
 /// 2024-02-29T23:59:59Z.
 const UNIX_MS: u64 = 1_709_251_199_000;

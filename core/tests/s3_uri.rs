@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use tidelock_core::ErrorKind;
-use tidelock_core::s3::{Call, Credentials, EtagQuoting, StoreUri};
+use tidelock_core::s3::{Action, Call, Credentials, EtagQuoting, StoreUri, take_keys};
 
 /// The URL of object `k` tells all that the address decides.
 fn url(store: &StoreUri) -> String {
@@ -261,4 +261,36 @@ fn a_store_moves_to_the_region_its_server_names() {
     assert_eq!(s3.region(), "eu-central-1");
     assert_eq!(url(&store), "https://bucket.s3.eu-central-1.amazonaws.com/p/k");
     assert_eq!(store.to_string(), "s3://bucket/p?region=eu-central-1");
+}
+
+#[test]
+fn keys_are_taken_out_of_an_address() {
+    let keys = |token: Option<&str>| Credentials::new("AKID", "SEC/RET+x", token.map(str::to_owned)).unwrap();
+    for (text, rest, expected) in [
+        ("s3://bucket/p?region=eu-west-1", "s3://bucket/p?region=eu-west-1", None),
+        ("file:///vault", "file:///vault", None),
+        ("s3://bucket?access_key=AKID&secret_key=SEC/RET+x", "s3://bucket", Some(keys(None))),
+        (
+            "s3://bucket?secret-access-key=SEC%2FRET%2Bx&a=1&AWS_ACCESS_KEY_ID=AKID&b=2",
+            "s3://bucket?a=1&b=2",
+            Some(keys(None)),
+        ),
+        ("s3://bucket?access_key=AKID&secret_key=SEC/RET+x&token=T", "s3://bucket", Some(keys(Some("T")))),
+    ] {
+        let (left, taken) = take_keys(text).unwrap();
+        assert_eq!((left.as_str(), taken), (rest, expected), "{text}");
+    }
+    for text in [
+        "s3://bucket?access_key=PLANTED",
+        "s3://bucket?secret_key=PLANTED",
+        "s3://bucket?session_token=PLANTED",
+        "s3://bucket?access_key=A&secret_key=PLANTED&secret=PLANTED",
+        "s3://bucket?access_key=A&secret_key=PLANTED%20B",
+        "s3://bucket?access_key=A&secret_key=PLANTED%ff",
+    ] {
+        let error = take_keys(text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(!format!("{error:?}").contains("PLANTED"), "{error:?}");
+    }
+    assert!(take_keys(&"x".repeat((64 << 10) + 1)).is_err());
 }

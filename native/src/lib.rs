@@ -27,17 +27,21 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod archive;
+pub mod bucket;
 mod clock;
 mod collections;
 mod credentials;
 mod directory;
+mod doctor;
 mod events;
 pub mod folder;
 mod local;
 mod lock;
 mod options;
 mod owner;
+mod presign;
 mod secret;
+mod signer;
 mod transport;
 mod vault;
 mod watch;
@@ -45,20 +49,29 @@ mod watch;
 pub use archive::ArchiveImport;
 #[cfg(fuzzing)]
 pub use archive::fuzzing;
+pub use bucket::Bucket;
 pub use bytes::Bytes;
 pub use collections::{Changes, Entries, Imported, Importer, Log, Map};
+pub use credentials::{
+    CredentialOrigin, SavedIn, find_credentials, forget_credentials, save_credentials, saved_credentials,
+};
 pub use directory::remove_local;
+pub use doctor::doctor;
 pub use events::{Event, Events};
 pub use local::Local;
 pub use options::{CredentialSource, Options, Passphrase};
+pub use presign::{Presign, SignerToken};
 pub use secret::parse_secret;
 pub use tidelock_core::crypto::RecoveryCode;
+pub use tidelock_core::doctor::{Access, Cors, Diagnosis, EtagForm, Finding, Verdict};
 pub use tidelock_core::engine::{
     Change, Conflict, DeviceState, DeviceStatus, Entry, KeyRange, Meter, Phase, Position, Progress, Record, Secret,
-    Status, SyncReport, Version, Written,
+    SignedUrl, Status, SyncReport, UnsignedRequest, Version, Written,
 };
 pub use tidelock_core::replica::{Collection, Kind, Stamp};
-pub use tidelock_core::s3::{Credentials, StoreUri};
+pub use tidelock_core::s3::{
+    ConditionalWrites, Credentials, ListVersion, Method, Profile, StoreUri, names_a_key, take_keys,
+};
 pub use tidelock_core::{DeviceId, Error, ErrorKind, VaultId};
 pub use vault::Vault;
 pub use watch::Watch;

@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use crate::collections::after_page;
 use crate::{
-    ArchiveImport, Change, Collection, Conflict, Entry, Error, KeyRange, Options, Position, Record, Status, Written,
-    archive, directory,
+    ArchiveImport, Change, Collection, Conflict, Diagnosis, Entry, Error, KeyRange, Options, Position, Record, Status,
+    Written, archive, directory,
 };
 use std::io::{BufRead, Write};
 use tidelock_core::engine::Engine;
@@ -116,6 +116,18 @@ impl Local {
     /// What the local store says.
     pub fn status(&self) -> Result<Status, Error> {
         self.engine.status()
+    }
+
+    /// Keeps what a [`doctor`](crate::doctor()) found of the store's conditional writes, in place of what this device found
+    /// out by itself. For the store that this vault is at.
+    ///
+    /// # Errors
+    /// What the local store says.
+    pub fn remember(&mut self, diagnosis: &Diagnosis) -> Result<(), Error> {
+        match diagnosis.conditional_writes {
+            Some(found) => self.engine.set_conditional_writes(found, self.clock.now()),
+            None => Ok(()),
+        }
     }
 
     /// Writes everything into an archive (`docs/ARCHIVE.md`), in clear; how many records it holds is the result.

@@ -1,6 +1,6 @@
 //! How a vault is reached: the bucket side, this device's side, and the limits of a request.
 
-use crate::{Credentials, Error, StoreUri};
+use crate::{Credentials, Error, Presign, StoreUri};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +16,8 @@ pub struct Options {
     pub local: PathBuf,
     /// Where the keys for the bucket come from. A folder store needs none.
     pub credentials: CredentialSource,
+    /// Who signs requests to a bucket, where this device has no keys for it: `credentials` are not looked at then.
+    pub presign: Option<Presign>,
     /// What people call this device; ≤ 256 bytes. By default the host's name. Used when it creates or joins.
     pub device: String,
     /// [`create`](crate::Vault::create) makes it a second way in, beside the recovery code.
@@ -44,7 +46,8 @@ impl Options {
         Ok(Self {
             store: defaults.store,
             local: local.into(),
-            credentials: CredentialSource::Environment,
+            credentials: CredentialSource::Chain,
+            presign: None,
             device: gethostname::gethostname().to_string_lossy().into_owned(),
             passphrase: None,
             timeout: Duration::from_millis(defaults.timeout_ms),
@@ -62,6 +65,7 @@ impl Options {
             retries: self.retries,
             concurrency: self.concurrency,
             compression: self.compression,
+            presigned: self.presign.is_some(),
         }
     }
 }
@@ -70,8 +74,15 @@ impl Options {
 #[derive(Clone, Debug, Default)]
 pub enum CredentialSource {
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, for temporary keys, `AWS_SESSION_TOKEN`; read when needed.
+    ///
+    /// Else what [`save_credentials`](crate::save_credentials) saved for this store; else what AWS's own tools know:
+    /// profile files with `AWS_PROFILE` (and what they lead to: a process, a sign-in, a role), `AWS_ROLE_ARN` with
+    /// `AWS_WEB_IDENTITY_TOKEN_FILE`, the container's role, the instance's role. Temporary keys are fetched anew before
+    /// they end.
     #[default]
-    Environment,
+    Chain,
+    /// A profile of `~/.aws/config` or `~/.aws/credentials`.
+    Profile(String),
     /// These.
     Fixed(Credentials),
 }

@@ -4,15 +4,17 @@
 
 use crate::clock::{Clock, random_below};
 use crate::lock::SyncLock;
+use crate::presign::{self, Who};
 use crate::transport::Transport;
-use crate::{Error, ErrorKind, Event, Options, credentials, directory};
+use crate::{Credentials, Error, ErrorKind, Event, Options, credentials, directory};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 use tidelock_core::crypto::{StretchedKey, stretch};
 use tidelock_core::engine::{
-    self, Engine, Now, OpId, Operation, Outcome, Output, Request, RequestId, StretchId, SyncReport, TransportFailure,
+    self, Engine, Now, OpId, Operation, Outcome, Output, PresignId, Request, RequestId, SignedUrl, StretchId,
+    SyncReport, TransportFailure, UnsignedRequest,
 };
 use tidelock_core::local::LocalError;
 use tidelock_core::s3::Response;
@@ -42,6 +44,10 @@ pub(crate) enum Message {
     Spawn(Pin<Box<dyn Future<Output = ()> + Send>>),
     /// A request ended.
     Answered(RequestId, Result<Response, TransportFailure>),
+    /// The keys for the bucket, or why there are none.
+    Credentials(Result<Credentials, TransportFailure>),
+    /// A request was signed elsewhere.
+    Presigned(PresignId, Result<SignedUrl, TransportFailure>),
     /// A passphrase was stretched.
     Stretched(StretchId, Result<StretchedKey, Error>),
     /// Cancels what runs and ends the thread; dropped when all is closed.
@@ -190,6 +196,8 @@ impl Owner {
                     Err(failure) => self.engine.handle_failure(id, failure, now),
                 }
             }
+            Message::Credentials(credentials) => self.engine.handle_credentials(credentials, now),
+            Message::Presigned(id, signed) => self.engine.handle_presigned(id, signed, now),
             Message::Stretched(id, key) => self.engine.handle_stretched(id, key, now),
             Message::Close(_) => {}
         }
@@ -241,8 +249,16 @@ impl Owner {
                     }
                 }
                 Output::NeedCredentials => {
-                    self.engine.handle_credentials(credentials::load(&self.options.credentials), now);
+                    let Options { credentials, store, local, .. } = &self.options;
+                    let load = credentials::load(credentials.clone(), store.clone(), local.clone());
+                    let messages = self.messages.clone();
+                    // Aside: a metadata service may be slow, and a keyring wait for a person.
+                    tokio::spawn(async move {
+                        // Nobody listens any more: the vault is closed.
+                        let _ = messages.send(Message::Credentials(load.await));
+                    });
                 }
+                Output::Presign(id, request) => self.presign(id, request),
                 Output::Persist(commit, _) => {
                     // SQLite commits durably and has no pages to give.
                     let refused = LocalError::Other("this store keeps its pages itself".into());
@@ -259,15 +275,9 @@ impl Owner {
 
     fn send(&mut self, request: Request) {
         let id = request.id;
-        let transport = match &self.transport {
-            Some(transport) => transport,
-            None => match Transport::new(&self.options.store) {
-                Ok(transport) => self.transport.insert(transport),
-                Err(error) => {
-                    let failure = TransportFailure::Connect(error.message().to_owned());
-                    return self.engine.handle_failure(id, failure, self.clock.now());
-                }
-            },
+        let transport = match self.transport() {
+            Ok(transport) => transport,
+            Err(failure) => return self.engine.handle_failure(id, failure, self.clock.now()),
         };
         let (answer, messages) = (transport.send(request), self.messages.clone());
         let task = tokio::spawn(async move {
@@ -275,6 +285,36 @@ impl Owner {
             let _ = messages.send(Message::Answered(id, answer.await));
         });
         self.requests.insert(id, task.abort_handle());
+    }
+
+    /// Has a request signed; the engine itself ends what takes too long.
+    fn presign(&mut self, id: PresignId, request: UnsignedRequest) {
+        let (who, messages) = (self.options.presign.clone(), self.messages.clone());
+        let client = self.transport().map(Transport::client);
+        let signed = async move {
+            match (who.map(|presign| presign.0), client?) {
+                (Some(Who::Callback(sign)), _) => sign(request).await.map_err(|error| presign::failure(&error)),
+                (Some(Who::Http(signer)), Some(client)) => signer.sign(client, request).await,
+                _ => Err(TransportFailure::NoCredentials("nobody signs".to_owned())),
+            }
+        };
+        let deadline = self.options.timeout;
+        tokio::spawn(async move {
+            let signed = tokio::time::timeout(deadline, signed).await.unwrap_or(Err(TransportFailure::Timeout));
+            // Nobody listens any more: the vault is closed.
+            let _ = messages.send(Message::Presigned(id, signed));
+        });
+    }
+
+    fn transport(&mut self) -> Result<&Transport, TransportFailure> {
+        match &mut self.transport {
+            Some(transport) => Ok(transport),
+            none => {
+                let transport = Transport::new(&self.options.store, self.options.timeout)
+                    .map_err(|error| TransportFailure::Connect(error.message().to_owned()))?;
+                Ok(none.insert(transport))
+            }
+        }
     }
 
     fn tell(&mut self, event: engine::Event) {

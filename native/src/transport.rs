@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tidelock_core::engine::{Request, TransportFailure};
-use tidelock_core::s3::{HttpRequest, Method, Response, StoreUri};
+use tidelock_core::s3::{HttpRequest, Method, Response, StoreUri, deadline_ms};
 
 /// Servers close idle connections after a minute or so; a request on a dying one costs a retry.
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
@@ -21,81 +21,126 @@ type Answer = Result<Response, TransportFailure>;
 
 /// One store's transport. Made with the first request: an HTTP client reads the system's certificates.
 pub(crate) enum Transport {
-    Http(reqwest::Client),
+    Http(reqwest::Client, Duration),
     Folder(Arc<Folder>),
 }
 
 impl Transport {
-    pub(crate) fn new(store: &StoreUri) -> Result<Self, Error> {
+    /// `timeout`: how long a server may keep silent.
+    pub(crate) fn new(store: &StoreUri, timeout: Duration) -> Result<Self, Error> {
         match store {
             StoreUri::Folder(folder) => Ok(Self::Folder(Arc::new(Folder::open(folder_path(folder.path()))?))),
-            StoreUri::S3(_) => http_client().map(Self::Http).map_err(|error| {
-                Error::new(ErrorKind::Network, format!("no HTTP client can be made: {}", causes(&error)))
-                    .next_step("check the system's certificates and the proxy variables")
-            }),
+            StoreUri::S3(_) => Ok(Self::Http(http_client()?, timeout)),
+        }
+    }
+
+    /// The HTTP client, where there is one: signers are asked with it.
+    pub(crate) fn client(&self) -> Option<reqwest::Client> {
+        match self {
+            Self::Http(client, _) => Some(client.clone()),
+            Self::Folder(_) => None,
         }
     }
 
     /// Sends one request; must run on a tokio runtime.
     pub(crate) fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         match self {
-            Self::Http(client) => Box::pin(send_http(client.clone(), request)),
+            Self::Http(client, timeout) => Box::pin(send_http(client.clone(), request, *timeout)),
             Self::Folder(folder) => Box::pin(send_to_folder(folder.clone(), request)),
         }
     }
 }
 
-fn http_client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
+pub(crate) fn http_client() -> Result<reqwest::Client, Error> {
+    let client = reqwest::Client::builder()
         .user_agent(concat!("tidelock/", env!("CARGO_PKG_VERSION")))
         // A redirect would carry a signature made for another host; the engine reads it instead.
         .redirect(reqwest::redirect::Policy::none())
         .tcp_nodelay(true)
         .connect_timeout(CONNECT)
         .pool_idle_timeout(IDLE_CONNECTION)
-        .build()
+        .build();
+    client.map_err(|error| {
+        Error::new(ErrorKind::Network, format!("no HTTP client can be made: {}", causes(&error)))
+            .next_step("check the system's certificates and the proxy variables")
+    })
 }
 
-async fn send_http(client: reqwest::Client, request: Request) -> Answer {
-    let method = match request.method {
-        Method::Get => reqwest::Method::GET,
-        Method::Head => reqwest::Method::HEAD,
-        Method::Put => reqwest::Method::PUT,
-        Method::Post => reqwest::Method::POST,
-        Method::Delete => reqwest::Method::DELETE,
-    };
-    let mut sent = client.request(method, &request.url);
-    for (name, value) in &request.headers {
-        sent = sent.header(name, value);
-    }
-    if !request.body.is_empty() {
-        sent = sent.body(request.body);
-    } else if matches!(request.method, Method::Put | Method::Post) {
-        // The client leaves it out; AWS and others want it (411).
-        sent = sent.header("content-length", "0");
-    }
-    let mut answer = sent.send().await.map_err(failure)?;
-    let status = answer.status().as_u16();
-    let headers = answer
-        .headers()
-        .iter()
-        // A header that is no text is none the engine reads.
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-        .collect();
-    let body = read_body(&mut answer, request.max_response_bytes).await?;
-    Ok(Response { status, headers, body })
+async fn send_http(client: reqwest::Client, request: Request, timeout: Duration) -> Answer {
+    let Request { id: _, method, url, headers, body, max_response_bytes } = request;
+    let request = HttpRequest { method, url, headers, body, max_response_bytes };
+    Begun::of(&client, request, timeout).await?.whole(max_response_bytes).await
 }
 
-/// The whole body, unless it is longer than `bytes_max`: then nothing more of it is read.
-async fn read_body(answer: &mut reqwest::Response, bytes_max: u64) -> Result<Bytes, TransportFailure> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = answer.chunk().await.map_err(failure)? {
-        if (body.len() + chunk.len()) as u64 > bytes_max {
-            return Err(TransportFailure::TooLong);
+/// An answer whose body is still to be read.
+pub(crate) struct Begun {
+    /// Status and headers; its body is empty until it was read whole.
+    pub(crate) head: Response,
+    body: reqwest::Response,
+    timeout: Duration,
+}
+
+impl Begun {
+    /// Sends one request. Its answer has to begin within `timeout` and the time its body is given, and may never pause for
+    /// longer than `timeout`: the deadline of a whole answer, made for a slow line, would notice a dead one late.
+    pub(crate) async fn of(
+        client: &reqwest::Client,
+        request: HttpRequest,
+        timeout: Duration,
+    ) -> Result<Self, TransportFailure> {
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Head => reqwest::Method::HEAD,
+            Method::Put => reqwest::Method::PUT,
+            Method::Post => reqwest::Method::POST,
+            Method::Delete => reqwest::Method::DELETE,
+            Method::Options => reqwest::Method::OPTIONS,
+        };
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let begin = Duration::from_millis(deadline_ms(timeout_ms, request.body.len() as u64));
+        let mut sent = client.request(method, &request.url);
+        for (name, value) in &request.headers {
+            sent = sent.header(name, value);
         }
-        body.extend_from_slice(&chunk);
+        if !request.body.is_empty() {
+            sent = sent.body(request.body);
+        } else if matches!(request.method, Method::Put | Method::Post) {
+            // The client leaves it out; AWS and others want it (411).
+            sent = sent.header("content-length", "0");
+        }
+        let body = in_time(begin, sent.send()).await?;
+        let headers = body
+            .headers()
+            .iter()
+            // A header that is no text is none anybody reads.
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+            .collect();
+        Ok(Self { head: Response { status: body.status().as_u16(), headers, body: Bytes::new() }, body, timeout })
     }
-    Ok(body.freeze())
+
+    /// The body's next piece; `None` after the last.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, TransportFailure> {
+        in_time(self.timeout, self.body.chunk()).await
+    }
+
+    /// The answer with its whole body.
+    pub(crate) async fn whole(mut self, bytes_max: u64) -> Answer {
+        self.read_whole(bytes_max).await?;
+        Ok(self.head)
+    }
+
+    /// Reads the whole body, unless it is longer than `bytes_max`: then nothing more of it is read.
+    pub(crate) async fn read_whole(&mut self, bytes_max: u64) -> Result<(), TransportFailure> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = self.chunk().await? {
+            if (body.len() + chunk.len()) as u64 > bytes_max {
+                return Err(TransportFailure::TooLong);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        self.head.body = body.freeze();
+        Ok(())
+    }
 }
 
 async fn send_to_folder(folder: Arc<Folder>, request: Request) -> Answer {
@@ -106,8 +151,15 @@ async fn send_to_folder(folder: Arc<Folder>, request: Request) -> Answer {
         .map_err(|error| TransportFailure::Reset(error.to_string()))
 }
 
+async fn in_time<T>(time: Duration, step: impl Future<Output = reqwest::Result<T>>) -> Result<T, TransportFailure> {
+    match tokio::time::timeout(time, step).await {
+        Ok(done) => done.map_err(failure),
+        Err(_) => Err(TransportFailure::Timeout),
+    }
+}
+
 /// What went wrong, without the URL: it may hold a signature.
-fn failure(error: reqwest::Error) -> TransportFailure {
+pub(crate) fn failure(error: reqwest::Error) -> TransportFailure {
     let error = error.without_url();
     let text = causes(&error);
     if error.is_timeout() {
@@ -176,9 +228,41 @@ mod tests {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
             String::from_utf8(seen).unwrap().to_lowercase()
         };
-        let (answer, seen) = tokio::join!(send_http(http_client().unwrap(), request), serve);
+        let (answer, seen) = tokio::join!(send_http(http_client().unwrap(), request, CONNECT), serve);
         assert_eq!(answer.unwrap().status, 200);
         seen
+    }
+
+    /// What comes of a GET if the server does this, and then keeps silent.
+    async fn silence_after(said: &'static [u8]) -> Answer {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let request = Request {
+            id: RequestId(1),
+            method: Method::Get,
+            url: format!("http://{}/key", listener.local_addr().unwrap()),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            // By its deadline alone it would have nine hours.
+            max_response_bytes: 1 << 29,
+        };
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read_buf(&mut Vec::new()).await.unwrap() > 0);
+            stream.write_all(said).await.unwrap();
+            std::future::pending().await
+        };
+        tokio::select! {
+            answer = send_http(http_client().unwrap(), request, Duration::from_millis(50)) => answer,
+            () = serve => unreachable!("it never ends"),
+        }
+    }
+
+    #[tokio::test]
+    async fn silence_is_noticed_before_the_deadline() {
+        for said in [&b""[..], b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\nthe first bytes"] {
+            let answer = silence_after(said).await;
+            assert!(matches!(answer, Err(TransportFailure::Timeout)), "{answer:?}");
+        }
     }
 
     #[tokio::test]

@@ -3,19 +3,10 @@
 use crate::clock::random_below;
 use crate::{Error, SyncReport, Vault};
 use std::time::Duration;
+use tidelock_core::engine::Pace;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// The shortest and longest wait while something happens; polls of many devices spread over it.
-const BUSY_MS: u64 = 30_000;
-/// The longest wait.
-const IDLE_MS_MAX: u64 = 300_000;
-/// So many syncs that brought nothing double the wait.
-const ROUNDS_A_STEP: u32 = 5;
-/// A local write waits this long for others to share its push.
-const GATHER: Duration = Duration::from_secs(1);
-/// Local writes start no sync sooner after the last.
-const APART: Duration = Duration::from_secs(5);
 /// How often the local store is asked for writes of other processes.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -66,7 +57,7 @@ async fn keep_syncing(vault: Vault, reports: &mpsc::Sender<Result<SyncReport, Er
     loop {
         let result = vault.sync().await;
         let active = result.as_ref().is_ok_and(|report| report.ops_applied + report.ops_published > 0);
-        let due = Instant::now() + pace.next_wait(active, random_below);
+        let due = Instant::now() + Duration::from_millis(pace.next_wait_ms(active, random_below));
         if reports.send(result).await.is_err() {
             return;
         }
@@ -81,60 +72,17 @@ async fn keep_syncing(vault: Vault, reports: &mpsc::Sender<Result<SyncReport, Er
 async fn local_write(vault: &Vault) {
     let mut writes = vault.writes();
     let before = pending(vault).await;
-    sleep(APART).await;
+    sleep(Duration::from_millis(Pace::APART_MS)).await;
     while pending(vault).await <= before {
         tokio::select! {
             _ = writes.changed() => {}
             () = sleep(LOOK) => {}
         }
     }
-    sleep(GATHER).await;
+    sleep(Duration::from_millis(Pace::GATHER_MS)).await;
 }
 
 /// Ops not yet published. Those of a failed push stay: only more of them are news.
 async fn pending(vault: &Vault) -> u64 {
     vault.status().await.map_or(0, |status| status.pending)
-}
-
-/// How long to wait between syncs.
-#[derive(Debug, Default)]
-struct Pace {
-    /// Syncs in a row that brought nothing.
-    idle_rounds: u32,
-}
-
-impl Pace {
-    /// The wait after a sync: 30 to 60 s, twice that after each five that brought nothing, up to 2.5 to 5 min.
-    fn next_wait(&mut self, active: bool, random_below: impl Fn(u64) -> u64) -> Duration {
-        self.idle_rounds = if active { 0 } else { self.idle_rounds.saturating_add(1) };
-        let doublings = (self.idle_rounds / ROUNDS_A_STEP).min(8);
-        let shortest = (BUSY_MS << doublings).min(IDLE_MS_MAX / 2);
-        Duration::from_millis(shortest + random_below(shortest + 1))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bounds(pace: &mut Pace, active: bool) -> (u64, u64) {
-        let mut twin = Pace { idle_rounds: pace.idle_rounds };
-        let least = twin.next_wait(active, |_| 0).as_secs();
-        (least, pace.next_wait(active, |bound| bound - 1).as_secs())
-    }
-
-    #[test]
-    fn waits_grow_from_half_a_minute_to_five_minutes_and_fall_back() {
-        let mut pace = Pace::default();
-        assert_eq!(bounds(&mut pace, true), (30, 60));
-        for _ in 0..4 {
-            assert_eq!(bounds(&mut pace, false), (30, 60));
-        }
-        assert_eq!(bounds(&mut pace, false), (60, 120));
-        for _ in 0..100 {
-            bounds(&mut pace, false);
-        }
-        assert_eq!(bounds(&mut pace, false), (150, 300));
-        assert_eq!(bounds(&mut pace, true), (30, 60));
-    }
 }

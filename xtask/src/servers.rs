@@ -1,5 +1,6 @@
 //! `cargo xtask servers`: real S3 servers on free loopback ports, each with a fresh folder and a bucket `tidelock`.
 
+mod issuer;
 mod kinds;
 
 use crate::{Outcome, process};

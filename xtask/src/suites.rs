@@ -34,6 +34,9 @@ const CARGO_DENY: Need = Need::Tool(Tool { name: "cargo-deny", version: "0.20.2"
 const WASM: Need = Need::RustTarget("wasm32-unknown-unknown");
 const ANDROID: Need = Need::RustTarget("aarch64-linux-android");
 const IOS: Need = Need::RustTarget("aarch64-apple-ios");
+/// The keyring's tests have a bus and a daemon of their own.
+const DBUS: Need = Need::Program { name: "dbus-run-session", debian: Some("dbus") };
+const GNOME_KEYRING: Need = Need::Program { name: "gnome-keyring-daemon", debian: Some("gnome-keyring") };
 /// Node 20 or newer, which Debian 12 does not have.
 const NODE: Need = Need::Program { name: "node", debian: None };
 const JAVA: Need = Need::Program { name: "java", debian: Some("openjdk-17-jdk-headless") };
@@ -70,7 +73,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "unit",
         proves: "each package does what its own tests and its documentation's examples say",
-        needs: &[C_COMPILER],
+        needs: &[C_COMPILER, DBUS, GNOME_KEYRING],
         // A language's packages are tested from that language, in `spikes`.
         steps: &[step(
             "cargo test --no-fail-fast --workspace --exclude tidelock-sim --exclude tidelock-conformance \

@@ -1,12 +1,12 @@
 //! `export` and `import`: a whole vault as one text file.
 
-use crate::config::private_file;
 use crate::context::Context;
 use crate::exit::Result;
 use crate::input;
 use crate::output::stdout_error;
 use clap::Args;
 use serde_json::json;
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tidelock::{Error, ErrorKind, Local};
@@ -110,7 +110,7 @@ impl<W: Write> Write for Watched<W> {
 
 /// Exports to a file that was not there, durably; how many records it has is the result.
 pub(crate) fn to_new_file(local: &Local, file: &Path) -> Result<u64> {
-    let created = private_file(file, false).map_err(|error| match error.kind() {
+    let created = private_file(file).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
             Error::new(ErrorKind::AlreadyExists, "the file is there already").next_step("name another, or remove it")
         }
@@ -125,4 +125,13 @@ pub(crate) fn to_new_file(local: &Local, file: &Path) -> Result<u64> {
             .on(file.display().to_string())
     })?;
     Ok(records)
+}
+
+/// Makes a file for its owner alone; nothing that is there is replaced.
+fn private_file(file: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
 }

@@ -1,14 +1,18 @@
 //! `init` and `join`: how a device gets a vault.
 
+use crate::config::device;
+use crate::config::setting::Setting;
 use crate::context::{Context, has_store, no_store, until_interrupted};
 use crate::exit::Result;
 use crate::output::Output;
 use crate::progress::Line;
-use crate::{config, input};
+use crate::{input, keys};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use tidelock::{Error, ErrorKind, Local, Options, Passphrase, Vault, parse_secret};
+use tidelock::{
+    CredentialSource, Error, ErrorKind, Local, Options, Passphrase, Vault, parse_secret, saved_credentials,
+};
 
 const INIT_EXAMPLES: &str = "\
 The recovery code is shown this once. Write it down: whoever has it can join, and without it and
@@ -18,7 +22,8 @@ Examples:
   tidelock init --store 's3://my-bucket/notes?region=eu-central-1'
   tidelock init --store 's3://my-bucket?endpoint=http://127.0.0.1:9000' --name laptop
   tidelock init --store file:///mnt/share/vault
-  tidelock init --store s3://my-bucket --passphrase-file ~/passphrase";
+  tidelock init --store s3://my-bucket --passphrase-file ~/passphrase
+  tidelock init --store s3://my-bucket/users/alice --signer https://sign.example/presign   without keys";
 
 const JOIN_EXAMPLES: &str = "\
 The recovery code or passphrase is asked for on the terminal, or read from a file or stdin; never
@@ -32,8 +37,8 @@ Examples:
 /// Where a new device's vault is, and what it is called.
 #[derive(Args, Debug)]
 struct Place {
-    /// The store: s3://BUCKET/PREFIX?region=&endpoint=&path_style= or file:///FOLDER
-    #[arg(long, value_name = "URI", env = "TIDELOCK_STORE", hide_env_values = true)]
+    /// The store: s3://BUCKET/PREFIX?region=&endpoint=&path_style= or file:///FOLDER [env: TIDELOCK_STORE]
+    #[arg(long, value_name = "URI")]
     store: Option<String>,
     /// What this device is called [default: the host's name]
     #[arg(long, value_name = "DEVICE")]
@@ -138,11 +143,15 @@ impl Place {
     /// The options of a vault that is not here yet, with its store remembered: a crashed `init` or `join` is resumed
     /// without naming it again.
     fn options(self, context: &Context) -> Result<Options> {
-        let store = match self.store {
-            Some(store) => store,
-            None => config::read_store(&context.local)?.ok_or_else(no_store)?,
+        let is_remembered = self.store.is_none() && context.settings.text(Setting::Store).is_none();
+        let mut options = match self.store {
+            Some(store) => context.options_at(&store)?,
+            None => keys::named_options(context)?.ok_or_else(no_store)?,
         };
-        let mut options = Options::new(&store, &context.local)?;
+        let signer = match is_remembered {
+            true => context.signer()?,
+            false => context.named_signer(),
+        };
         if let Some(name) = self.name {
             options.device = name;
         }
@@ -152,7 +161,13 @@ impl Place {
                 .next_step("use it, name another folder with --local, or `tidelock reset` it first")
                 .into());
         }
-        config::write_store(&context.local, &options.store)?;
+        device::write_store(&context.local, &options.store, signer)?;
+        if let CredentialSource::Fixed(keys) = &options.credentials
+            && saved_credentials(&options)?.is_none()
+        {
+            keys::save(context, &options, keys)?;
+            context.output.say("TIDELOCK_STORE may do without them from now on.");
+        }
         Ok(options)
     }
 }

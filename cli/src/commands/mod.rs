@@ -2,14 +2,20 @@
 
 pub(crate) mod access;
 pub(crate) mod archive;
+pub(crate) mod config;
 pub(crate) mod conflicts;
+pub(crate) mod cost;
+pub(crate) mod credentials;
 pub(crate) mod demo;
 pub(crate) mod devices;
+pub(crate) mod doctor;
+mod doctor_json;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod meta;
 pub(crate) mod record;
 pub(crate) mod reset;
+pub(crate) mod s3;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod sync;
@@ -20,7 +26,8 @@ use crate::exit::Result;
 
 /// Runs one.
 pub(crate) fn run(cli: Cli) -> Result {
-    let context = Context::new(cli.global)?;
+    let makes_profile = matches!(&cli.command, Command::Config(command) if command.makes_profile());
+    let mut context = Context::new(cli.global, makes_profile)?;
     match cli.command {
         Command::Init(command) => command.run(&context),
         Command::Join(command) => command.run(&context),
@@ -42,7 +49,11 @@ pub(crate) fn run(cli: Cli) -> Result {
         Command::Republish(command) => command.run(&context),
         Command::Passphrase(command) => command.run(&context),
         Command::RecoveryCode(command) => command.run(&context),
+        Command::Doctor(command) => command.run(&context),
+        Command::Config(command) => command.run(&mut context),
+        Command::Credentials(command) => command.run(&context),
         Command::Reset(command) => command.run(&context),
+        Command::S3(command) => command.run(&context),
         Command::Serve(command) => command.run(&context),
         Command::Demo(command) => command.run(&context),
         Command::Completions(command) => command.run(),

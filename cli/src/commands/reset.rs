@@ -23,7 +23,7 @@ impl Reset {
         let kept = match rescue(context) {
             Ok(kept) => {
                 remove_local(&context.local)?;
-                config::remove(&context.local)?;
+                config::device::remove(&context.local)?;
                 kept
             }
             Err(crate::exit::Stop::Error(error))

@@ -1,25 +1,33 @@
 //! `status`: what is known without a request.
 
+use crate::commands::cost;
 use crate::commands::devices::{device_json, device_line, name};
-use crate::commands::sync::{cost, meter_json};
+use crate::commands::sync::{meter_json, requests};
 use crate::context::Context;
 use crate::exit::{Result, describe, to_json};
 use crate::output::{Lines, one_line, time};
 use clap::Args;
 use serde_json::{Value, json};
-use tidelock::Kind;
+use std::path::PathBuf;
+use tidelock::{Kind, saved_credentials};
 
 /// Show what is known of the vault, without a request
 ///
 /// With --verbose also its collections, devices, and the requests made since this device joined.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  tidelock status --verbose\n  tidelock status --last-sync\n  tidelock status --json | jq .pending"
+    after_help = "Examples:\n  tidelock status --verbose\n  tidelock status --last-sync\n  tidelock status --cost\n  tidelock status --json | jq .pending"
 )]
 pub(crate) struct Status {
     /// Print only when this device last synced
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cost")]
     last_sync: bool,
+    /// Print what this device's requests cost in a month, at the rate since it joined
+    #[arg(long)]
+    cost: bool,
+    /// Prices of your own, beside the built-in ones (see docs/COST.md)
+    #[arg(long, value_name = "FILE", requires = "cost")]
+    prices: Option<PathBuf>,
 }
 
 impl Status {
@@ -27,6 +35,9 @@ impl Status {
         let options = context.options()?;
         let status = context.open_local()?.status()?;
         let output = context.output;
+        if self.cost {
+            return cost::tell(output, &status, self.prices.as_deref());
+        }
         if output.json {
             return output.object(&status_json(&status, &options.store.to_string()));
         }
@@ -37,6 +48,9 @@ impl Status {
         let mut lines = Lines::new();
         for (name, text) in facts(&status, &options.store.to_string()) {
             lines.line(&format!("{name:<12} {text}"))?;
+        }
+        if let Some(saved) = saved_credentials(&options)? {
+            lines.line(&format!("{:<12} saved in {}", "keys", crate::keys::place(&saved)))?;
         }
         if output.verbose {
             for (name, text) in more_facts(&status) {
@@ -61,7 +75,10 @@ fn facts(status: &tidelock::Status, store: &str) -> Vec<(&'static str, String)> 
         facts.push(("conflicts", format!("{}; see `tidelock conflicts`", status.conflicts)));
     }
     if status.debts > 0 {
-        facts.push(("missing", format!("{} things in the store can't be had yet, and are tried again", status.debts)));
+        facts.push((
+            "missing",
+            format!("{} in the store can't be had yet, tried again at the next syncs", status.debts),
+        ));
     }
     if let Some(error) = &status.last_error {
         facts.push(("last error", one_line(error.as_bytes())));
@@ -84,7 +101,7 @@ fn more_facts(status: &tidelock::Status) -> Vec<(&'static str, String)> {
                 None => "not tried yet".to_owned(),
             },
         ),
-        ("cost", cost(&status.meter)),
+        ("cost", requests(&status.meter)),
     ];
     facts.extend(
         status.collections.iter().map(|collection| ("collection", one_line(collection.to_string().as_bytes()))),

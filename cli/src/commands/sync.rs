@@ -134,7 +134,7 @@ async fn tell(output: Output, vault: &Vault, before: Meter, report: &SyncReport)
     }
     output.say(&sentence(report, &meter));
     if output.verbose {
-        output.say(&cost(&meter));
+        output.say(&requests(&meter));
     }
     for error in &report.reports {
         output.warn(error);
@@ -151,6 +151,7 @@ fn sentence(report: &SyncReport, meter: &Meter) -> String {
     };
     let missing = match report.debts {
         0 => String::new(),
+        1 => "; one thing in the store can't be had yet, and is tried again later".to_owned(),
         debts => format!("; {debts} things in the store can't be had yet, and are tried again later"),
     };
     format!("{what}, with {} requests{missing}", meter.requests())
@@ -161,7 +162,7 @@ fn changes(count: u64) -> String {
 }
 
 /// The requests by kind, and the bytes, in one line.
-pub(crate) fn cost(meter: &Meter) -> String {
+pub(crate) fn requests(meter: &Meter) -> String {
     let Meter { get, put, delete, list, head, post, bytes_sent, bytes_received } = meter;
     format!(
         "requests: {get} GET, {put} PUT, {delete} DELETE, {list} LIST, {head} HEAD, {post} POST; \

@@ -19,7 +19,7 @@ pub(crate) async fn run(output: Output, store: Option<String>) -> Result {
     // It serves until the story is told.
     let mut embedded = None;
     let (store, credentials) = match store {
-        Some(store) => (store, CredentialSource::Environment),
+        Some(store) => (store, CredentialSource::Chain),
         None => {
             let (handle, store, credentials) = serve(folder.path())?;
             embedded = Some(handle);

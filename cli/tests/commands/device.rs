@@ -62,6 +62,9 @@ impl Device {
                 command.env_remove(name);
             }
         }
+        // No profile, keyring or metadata service of the machine either.
+        command.env("HOME", self.local.with_extension("home")).env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus");
         command.arg("--local").arg(&self.local).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

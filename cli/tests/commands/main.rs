@@ -4,11 +4,19 @@ mod access;
 mod archives;
 #[cfg(target_os = "linux")]
 mod bad_input;
+mod credentials;
 mod device;
 mod devices;
+mod doctor;
+mod endpoints;
+#[cfg(target_os = "linux")]
+mod keyring;
+#[cfg(target_os = "linux")]
+mod leaks;
 mod records;
 mod refusals;
 mod served;
+mod settings;
 mod syncing;
 #[cfg(unix)]
 mod together;

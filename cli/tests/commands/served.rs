@@ -13,7 +13,7 @@ use tidelock_cli::serve::{ServeHandle, ServeKeys, ServeOptions};
 /// The embedded server, with one bucket.
 pub(crate) struct Served {
     pub(crate) folder: TempDir,
-    keys: ServeKeys,
+    pub(crate) keys: ServeKeys,
     pub(crate) server: ServeHandle,
 }
 
@@ -35,7 +35,11 @@ impl Served {
         self.run_with(device, arguments, &self.keys.secret_key)
     }
 
-    fn run_with(&self, device: &Device, arguments: &[&str], secret_key: &str) -> Ran {
+    pub(crate) fn secret_key(&self) -> String {
+        self.keys.secret_key.to_string()
+    }
+
+    pub(crate) fn run_with(&self, device: &Device, arguments: &[&str], secret_key: &str) -> Ran {
         let mut command = device.command(arguments);
         command.env("AWS_ACCESS_KEY_ID", &self.keys.access_key).env("AWS_SECRET_ACCESS_KEY", secret_key);
         Ran::of(arguments, command.output().unwrap())

@@ -4,7 +4,7 @@ use super::*;
 use std::sync::Arc;
 use tidelock::folder;
 use tidelock_core::ErrorKind;
-use tidelock_core::s3::{ETag, Retry};
+use tidelock_core::s3::{Action, ETag, Retry};
 
 fn etag_of(answer: Answer) -> ETag {
     match answer {

@@ -16,7 +16,9 @@ use std::time::SystemTime;
 use tempfile::TempDir;
 use tidelock::folder::Folder;
 use tidelock_cli::serve::{ServeHandle, ServeKeys, ServeOptions};
-use tidelock_core::s3::{Answer, Call, Condition, Credentials, EtagQuoting, Failure, HttpRequest, Response, StoreUri};
+use tidelock_core::s3::{
+    Action, Answer, Call, Condition, Credentials, EtagQuoting, Failure, HttpRequest, Response, StoreUri,
+};
 
 /// A server on a fresh directory with one bucket, and what a client needs to know of it.
 struct Server {

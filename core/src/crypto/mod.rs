@@ -33,5 +33,7 @@ use crate::{Error, ErrorKind};
 /// The one refusal of bytes that are not what their writer made: damaged, moved, cut, forged or under another key.
 /// It does not tell which, so that nobody learns from it.
 fn corrupt(object: &str) -> Error {
-    Error::new(ErrorKind::Corrupt, "object fails its checks").on(object)
+    Error::new(ErrorKind::Corrupt, "object fails its checks")
+        .on(object)
+        .next_step("put the object back, from its older versions in the bucket or from a backup")
 }

@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out: plain data, no lifetimes, no futures.
 
+use super::presign::UnsignedRequest;
 use crate::crypto::{RecoveryCode, StretchRequest};
 use crate::local::Page;
 use crate::replica::{Collection, Stamp};
@@ -32,10 +33,12 @@ pub struct Config {
     pub concurrency: u32,
     /// Whether segments and snapshots are compressed.
     pub compression: bool,
+    /// Whether somebody else signs: [`Output::Presign`] for each request to a bucket, and never [`Output::NeedCredentials`].
+    pub presigned: bool,
 }
 
 impl Config {
-    /// The defaults: 30 s, 5 retries, 8 at once, compressed.
+    /// The defaults: 30 s, 5 retries, 8 at once, compressed, signed here.
     pub fn new(store: StoreUri, device_name: impl Into<String>) -> Self {
         Self {
             store,
@@ -44,6 +47,7 @@ impl Config {
             retries: 5,
             concurrency: 8,
             compression: true,
+            presigned: false,
         }
     }
 }
@@ -275,6 +279,10 @@ pub struct OpId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
+/// Ends in exactly one `handle_presigned`, or by the engine's own deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PresignId(pub u64);
+
 /// Ends in exactly one `handle_stretched`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StretchId(pub u64);
@@ -292,6 +300,8 @@ pub enum Output {
     Abort(RequestId),
     /// Call `handle_credentials` with credentials that are valid now.
     NeedCredentials,
+    /// Have this request signed in its URL, then call `handle_presigned`.
+    Presign(PresignId, UnsignedRequest),
     /// Store these pages in one transaction, then call `handle_persisted`.
     Persist(CommitId, Vec<Page>),
     /// Run [`crate::crypto::stretch`] off the engine's thread, then call `handle_stretched`.
@@ -409,7 +419,7 @@ pub enum TransportFailure {
     Reset(String),
     /// The answer is longer than `max_response_bytes`.
     TooLong,
-    /// No credentials were found.
+    /// No credentials were found; or a signer refuses, and why.
     NoCredentials(String),
 }
 
@@ -516,6 +526,8 @@ pub struct Status {
     pub stopped: Option<Error>,
     /// Requests and bytes since this store was made.
     pub meter: Meter,
+    /// Unix ms when the first of them was counted: with it, [`cost::month`](crate::cost::month) tells what a month costs.
+    pub metered_from_ms: Option<u64>,
 }
 
 /// What a device is to the vault.

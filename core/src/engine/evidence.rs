@@ -140,16 +140,17 @@ pub(super) async fn check_own(
         Ok(times.len())
     })?;
     if times >= ROLLBACKS_MAX {
-        stop(cx, Stopped::RolledBack)?;
+        return Err(stop(cx, Stopped::RolledBack)?);
     }
     publish::put_again(cx, identity).await?;
     Ok(true)
 }
 
-fn stop(cx: &Shared, why: Stopped) -> Result<(), Error> {
+/// Stops the vault; gives what to say of it.
+fn stop(cx: &Shared, why: Stopped) -> Result<Error, Error> {
     cx.step(|tx| {
         tx.head.bucket.stopped = Some(why.clone());
         Ok(())
     })?;
-    Err(why.error())
+    Ok(why.error())
 }

@@ -39,6 +39,8 @@ pub(super) struct Head {
     /// Devices that were revoked, as far as it is known here.
     pub(super) revoked: BTreeMap<DeviceId, Revocation>,
     pub(super) meter: Meter,
+    /// Unix ms when it began to count.
+    pub(super) metered_from_ms: Option<u64>,
 }
 
 /// Who this device is. Holds the secrets.
@@ -374,6 +376,12 @@ impl Peer {
     pub(super) fn logs(&self) -> impl Iterator<Item = &Log> {
         std::iter::once(&self.log).chain(&self.twin)
     }
+
+    /// Whether what is told of an op is what its own manifests say, as far as they say anything.
+    pub(super) fn may_publish(&self, op: Point) -> bool {
+        let mut told = self.logs().filter_map(|log| log.tag_of(op.n)).peekable();
+        told.peek().is_none() || told.any(|tag| tag == op.tag)
+    }
 }
 
 /// A device's manifest is not what was verified.
@@ -493,6 +501,7 @@ impl Head {
             left: row(local, "left")?.unwrap_or_default(),
             revoked: row(local, "revoked")?.unwrap_or_default(),
             meter: row(local, "meter")?.unwrap_or_default(),
+            metered_from_ms: row(local, "metered_from")?,
             ..Self::default()
         };
         let mut forks = Vec::new();
@@ -537,6 +546,7 @@ impl Head {
         changed(&mut writes, "left", Some(&self.left), Some(&before.left));
         changed(&mut writes, "revoked", Some(&self.revoked), Some(&before.revoked));
         changed(&mut writes, "meter", Some(&self.meter), Some(&before.meter));
+        changed(&mut writes, "metered_from", self.metered_from_ms.as_ref(), before.metered_from_ms.as_ref());
         for (id, peer) in &self.peers {
             if before.peers.get(id).is_none_or(|old| !Arc::ptr_eq(old, peer) && old != peer) {
                 writes.push(Write { table: Table::Devices, key: id.0.to_vec(), value: Some(encode(&**peer)) });

@@ -57,15 +57,9 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
                 vector.further(device).is_empty()
                     && match known {
                         Some(known) => known == point.tag,
-                        // Not applied yet: what is told of it must be what its own manifests say.
                         None => {
-                            let mut told = peer
-                                .into_iter()
-                                .flat_map(|peer| peer.logs())
-                                .filter_map(|log| log.tag_of(point.n))
-                                .peekable();
                             in_island(point.n).all(|island| island.has(point.n, point.tag))
-                                && (told.peek().is_none() || told.any(|tag| tag == point.tag))
+                                && peer.is_none_or(|peer| peer.may_publish(point))
                         }
                     }
             };
@@ -149,10 +143,7 @@ fn place_beside(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> R
 
 /// From `trunk` on, a device has two lines: the one applied here up to `applied`, and another.
 fn part(tx: &mut Tx<'_>, device: DeviceId, trunk: Point, applied: u64, theirs: Vec<Tag>) -> Result<(), Error> {
-    let mut mine = Vec::new();
-    for n in trunk.n + 1..=applied {
-        mine.push(tags::of(tx, device, n)?.unwrap_or(UNKNOWN));
-    }
+    let mine = tags::between(tx, device, trunk.n + 1, applied)?;
     let fork = with_islands(tx.head, device, Fork::new(trunk, vec![mine, theirs]));
     Arc::make_mut(&mut tx.head.forks).insert(device, fork);
     tx.head.peer_mut(device).forked = true;
@@ -370,10 +361,7 @@ fn learn_first(tx: &Tx<'_>, device: DeviceId, told: &Fork) -> Result<Option<Fork
     if applied - trunk.n > SPAN_MAX || tags::of(tx, device, trunk.n)?.is_some_and(|known| known != trunk.tag) {
         return Ok(None);
     }
-    let mut mine = Vec::new();
-    for n in trunk.n + 1..=applied {
-        mine.push(tags::of(tx, device, n)?.unwrap_or(UNKNOWN));
-    }
+    let mine = tags::between(tx, device, trunk.n + 1, applied)?;
     let mut fork = told.clone();
     Ok(fork.insert(mine).then_some(fork))
 }
@@ -386,10 +374,7 @@ pub(super) fn of_left(tx: &Tx<'_>, device: DeviceId) -> Result<Fork, Error> {
     let end = tx.head.clock.n;
     let trunk = end.saturating_sub(LEFT_TAGS_MAX);
     let before = if trunk == 0 { first_tag(device) } else { tags::of(tx, device, trunk)?.unwrap_or(UNKNOWN) };
-    let mut line = Vec::new();
-    for n in trunk + 1..=end {
-        line.push(tags::of(tx, device, n)?.unwrap_or(UNKNOWN));
-    }
+    let line = tags::between(tx, device, trunk + 1, end)?;
     Ok(Fork::new(Point { n: trunk, tag: before }, vec![line]))
 }
 

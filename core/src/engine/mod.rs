@@ -22,6 +22,8 @@ mod member;
 mod merge;
 mod objects;
 mod own_log;
+mod pace;
+mod presign;
 mod publish;
 mod pull;
 mod read;
@@ -40,15 +42,18 @@ mod write;
 
 pub use api::{
     Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Entry, Event, KeyRange, Meter, Now, OpId, Operation,
-    Outcome, Output, Phase, Position, Progress, Record, Request, RequestId, Secret, Status, StretchId, SyncReport,
-    TransportFailure, Version, Written,
+    Outcome, Output, Phase, Position, PresignId, Progress, Record, Request, RequestId, Secret, Status, StretchId,
+    SyncReport, TransportFailure, Version, Written,
 };
+pub use pace::Pace;
+pub use presign::{SignedUrl, UnsignedRequest};
+pub use shared::transport_failure;
 
 use crate::Error;
 use crate::crypto::{Entropy, StretchedKey};
 use crate::local::{LocalError, LocalStore};
 use crate::replica::Collection;
-use crate::s3::{Credentials, Response};
+use crate::s3::{ConditionalWrites, Credentials, Response};
 use head::{Head, local_error};
 use shared::{Shared, cancelled};
 use state::State;
@@ -140,6 +145,21 @@ impl Engine {
             state.waits.push(Output::Event(Event::Durable(commit)));
         }
         Ok(Written { keys, commit })
+    }
+
+    /// Takes what [`crate::doctor`] found in place of what this device found out, or would by itself, of the store's
+    /// conditional writes. Durable like a write.
+    ///
+    /// # Errors
+    /// `local-store`.
+    pub fn set_conditional_writes(&mut self, found: ConditionalWrites, now: Now) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        state.now = now;
+        state.refresh()?;
+        state.step(|tx| {
+            tx.head.bucket.conditional = Some(found.are_used());
+            Ok(())
+        })
     }
 
     /// What stands at a key; `None` where nothing does.
@@ -238,6 +258,14 @@ impl Engine {
         state.now = now;
         state.credentials = credentials.as_ref().ok().cloned();
         state.waits.credentials(&credentials);
+    }
+
+    /// A request was signed, or why not. The URL may come from anybody: it is used only if it is the one that was asked for,
+    /// with a signature. Where the platform's deadline is longer than [`Config::timeout_ms`], an answer after that is ignored.
+    pub fn handle_presigned(&mut self, id: PresignId, signed: Result<SignedUrl, TransportFailure>, now: Now) {
+        let mut state = self.shared.lock();
+        state.now = now;
+        state.waits.presigned(id, signed);
     }
 
     /// The pages of every commit up to `up_to` are stored, or could not be: then nothing more is written, since what is in

@@ -17,6 +17,11 @@ pub(super) fn beacon_path(space: SpaceId) -> String {
     format!("spaces/{space}/beacon")
 }
 
+/// Whether the object with this key is read again and again.
+pub(super) fn is_polled(key: &str) -> bool {
+    key.ends_with("/beacon")
+}
+
 pub(super) fn manifests_prefix(space: SpaceId) -> String {
     format!("spaces/{space}/manifests/")
 }

@@ -321,38 +321,33 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash
 
 /// An older one of mine stands there, or nothing: PUT over exactly that.
 async fn overwrite(cx: &Shared, path: &str, sealed: Bytes, over: Option<(ETag, Vec<u8>)>) -> Result<(), Error> {
-    let Some((etag, stood)) = over else {
-        return match cx.put(path, sealed, Condition::Always).await? {
-            Answer::Stored { etag } => confirm(cx, etag),
-            _ => Err(under_way(path)),
-        };
+    let under_way = || {
+        Error::new(ErrorKind::Busy, "another write to this device's manifest is under way")
+            .on(path)
+            .next_step("try again in a minute")
+            .retryable()
     };
-    match cx.put(path, sealed.clone(), Condition::IfMatch(etag)).await? {
-        Answer::Stored { etag } => return confirm(cx, etag),
-        Answer::Refused => {}
-        _ => return Err(under_way(path)),
+    if let Some((etag, stood)) = over {
+        match cx.put(path, sealed.clone(), Condition::IfMatch(etag)).await? {
+            Answer::Stored { etag } => return confirm(cx, etag),
+            Answer::Refused => {}
+            _ => return Err(under_way()),
+        }
+        match cx.get_sealed(path, ObjectKind::Manifest).await? {
+            Opened::Plain { plaintext, .. } if plaintext == stood => {}
+            _ => return Err(under_way()),
+        }
+        // What stands was not matched by its own ETag. Some servers match none in quotes (Ceph), others none at all, and
+        // all of them keep a wrong one out, which is what the probe sees. Conditions are no use there.
+        cx.step(|tx| {
+            tx.head.bucket.conditional = Some(false);
+            Ok(())
+        })?;
     }
-    match cx.get_sealed(path, ObjectKind::Manifest).await? {
-        Opened::Plain { plaintext, .. } if plaintext == stood => {}
-        _ => return Err(under_way(path)),
-    }
-    // What stands was not matched by its own ETag. Some servers match none in quotes (Ceph), others none at all, and all
-    // of them keep a wrong one out, which is what the probe sees. Conditions are no use there.
-    cx.step(|tx| {
-        tx.head.bucket.conditional = Some(false);
-        Ok(())
-    })?;
     match cx.put(path, sealed, Condition::Always).await? {
         Answer::Stored { etag } => confirm(cx, etag),
-        _ => Err(under_way(path)),
+        _ => Err(under_way()),
     }
-}
-
-fn under_way(path: &str) -> Error {
-    Error::new(ErrorKind::Busy, "another write to this device's manifest is under way")
-        .on(path)
-        .next_step("try again in a minute")
-        .retryable()
 }
 
 /// Commits *published*: the frozen manifest is in the bucket.

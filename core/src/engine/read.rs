@@ -138,5 +138,6 @@ pub(super) fn status(state: &State) -> Result<Status, Error> {
         conditional_writes: head.bucket.conditional,
         stopped: head.bucket.stopped.as_ref().map(super::head::Stopped::error),
         meter: state.meter(),
+        metered_from_ms: head.metered_from_ms,
     })
 }

@@ -1,18 +1,15 @@
 //! What tasks see of the engine: steps on the state, requests with their retries, sleeps and flushes.
 
 use super::api::{Event, Output, Phase, Progress, Request, RequestId, StretchId, TransportFailure};
+use super::presign;
 use super::state::{State, Tx};
 use crate::crypto::{StretchRequest, StretchedKey};
-use crate::s3::{Answer, Backoff, Call, Credentials, EtagQuoting, Failure, Retry, StoreUri, http_date_unix_ms};
+use crate::s3::{
+    Action, Answer, Backoff, Call, Credentials, EtagQuoting, Failure, HttpRequest, KEYS_END_MS, RequestKind, Retry,
+    StoreUri, corrected_skew_ms, deadline_ms, http_date_unix_ms,
+};
 use crate::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// A body's deadline grows by a millisecond for each 16 bytes: 16 KiB/s.
-const DEADLINE_BYTES_PER_MS: u64 = 16;
-/// A device's clock is corrected by this much at most, for signing.
-const SKEW_MS_MAX: i64 = 7 * 24 * 3600 * 1000;
-/// No server minds a clock that is off by less; most take 15 minutes.
-const SKEW_MS_MIN: u64 = 60 * 1000;
 
 /// The one handle to the state; no borrow of it can live across an await.
 #[derive(Clone)]
@@ -94,28 +91,40 @@ impl Shared {
     /// The same; `tries` counts the requests it took. A write of more than one is ambiguous: an earlier one may land late.
     pub(super) async fn call_counted(&self, call: &Call, tries: &mut u32) -> Result<Answer, Failure> {
         let (store, retries) = self.read(|state| (state.config.store.clone(), state.config.retries));
+        let presigned = self.is_presigned(&store);
         let mut quoting = EtagQuoting::Quoted;
         let mut backoff = Backoff::default();
         let mut attempt = 0;
         let mut corrected = false;
         let mut redirected = false;
+        let mut renewed = false;
         loop {
             let store = self.store(&store);
-            *tries += 1;
-            let response = match self.send(&store, call, quoting).await {
-                Ok(response) => Ok(response),
-                Err(Sent::Never(error)) => return Err(Failure { error, retry: Retry::Never }),
-                Err(Sent::Perhaps(failure)) => Err(failure),
-            };
-            let failure = match response {
-                Ok(response) => match call.interpret(&store, &response) {
-                    Ok(answer) => {
-                        self.lock().budget.answered(attempt > 0);
-                        return Ok(answer);
-                    }
-                    Err(failure) => failure,
-                },
-                Err(failure) => transport_failure(&store, &failure),
+            let (failure, credentials) = match self.signed(&store, call, quoting).await {
+                Ok((http, credentials)) => {
+                    *tries += 1;
+                    let failure = match self.send(http, call.billing_kind()).await {
+                        Ok(response) => match call.interpret(&store, &response) {
+                            Ok(answer) => {
+                                self.lock().budget.answered(attempt > 0);
+                                return Ok(answer);
+                            }
+                            Err(failure) if presigned && presign::is_refused(&failure) => {
+                                self.lock().reused_url = None;
+                                if renewed {
+                                    return Err(presign::refused(failure));
+                                }
+                                renewed = true; // it may have expired on its way
+                                continue;
+                            }
+                            Err(failure) => failure,
+                        },
+                        Err(Sent::Never(error)) => return Err(never(error)),
+                        Err(Sent::Perhaps(failure)) => transport_failure(&store, &failure),
+                    };
+                    (failure, credentials)
+                }
+                Err(failure) => (failure, None),
             };
             let wait_ms = match &failure.retry {
                 Retry::Backoff { retry_after_ms } if attempt < retries || planted!(RetriesUnbounded) => {
@@ -139,8 +148,16 @@ impl Shared {
                         tx.head.bucket.region = Some(region.clone());
                         Ok(())
                     })
-                    .map_err(|error| Failure { error, retry: Retry::Never })?;
+                    .map_err(never)?;
                     0
+                }
+                Retry::Credentials if !renewed => {
+                    renewed = true;
+                    self.forget_credentials(credentials.as_ref());
+                    match self.credentials(&store).await {
+                        Ok(newest) if newest != credentials => 0,
+                        _ => return Err(failure),
+                    }
                 }
                 Retry::Unquoted if quoting == EtagQuoting::Quoted => {
                     quoting = EtagQuoting::Unquoted;
@@ -155,68 +172,83 @@ impl Shared {
 
     /// The store, with what the server told about its region.
     fn store(&self, store: &StoreUri) -> StoreUri {
-        match (store, self.read(|state| state.head.bucket.region.clone())) {
-            (StoreUri::S3(s3), Some(region)) => {
-                let mut s3 = s3.clone();
-                match s3.set_region(&region) {
-                    Ok(()) => StoreUri::S3(s3),
-                    Err(_) => store.clone(), // no region's name: the server keeps refusing, and says so
-                }
-            }
-            _ => store.clone(),
-        }
+        self.read(|state| store.in_region(state.head.bucket.region.as_deref()))
     }
 
     /// The bucket's clock corrects signing alone, after a refusal that it may explain, by at most 7 days. False: it
     /// explains nothing, or too much.
     fn correct_clock(&self, server_unix_ms: u64) -> bool {
         let (unix_ms, known_ms) = self.read(|state| (state.now.unix_ms, state.head.bucket.skew_ms));
-        let (Ok(server), Ok(own)) = (i64::try_from(server_unix_ms), i64::try_from(unix_ms)) else { return false };
-        let skew_ms = server.saturating_sub(own);
-        let fits = skew_ms.abs() <= SKEW_MS_MAX && skew_ms.abs_diff(known_ms) >= SKEW_MS_MIN;
-        fits && self
-            .step(|tx| {
-                tx.head.bucket.skew_ms = skew_ms;
-                Ok(())
-            })
-            .is_ok()
+        let Some(skew_ms) = corrected_skew_ms(server_unix_ms, unix_ms, known_ms) else { return false };
+        self.step(|tx| {
+            tx.head.bucket.skew_ms = skew_ms;
+            Ok(())
+        })
+        .is_ok()
     }
 
-    async fn credentials(&self, store: &StoreUri) -> Result<Option<Credentials>, Sent> {
+    /// Keys that hold good for a while yet, asked of the platform if the known ones don't; folders need none.
+    async fn credentials(&self, store: &StoreUri) -> Result<Option<Credentials>, Failure> {
         if matches!(store, StoreUri::Folder(_)) {
             return Ok(None);
         }
-        let wanted = {
+        let (known, wanted) = {
             let mut state = self.lock();
-            if let Some(known) = &state.credentials {
-                return Ok(Some(known.clone()));
+            let known = state.credentials.clone().map(|known| {
+                let left_ms = known.expires_unix_ms().map(|end_ms| end_ms.saturating_sub(state.signing_ms()));
+                (known, left_ms.unwrap_or(u64::MAX))
+            });
+            match known {
+                Some((known, KEYS_END_MS..)) => return Ok(Some(known)),
+                known => (known, state.waits.want_credentials()),
             }
-            state.waits.want_credentials()
         };
-        match wanted.await {
-            Ok(Ok(credentials)) => Ok(Some(credentials)),
-            Ok(Err(failure)) => Err(Sent::Never(transport_failure(store, &failure).error)),
-            Err(_) => Err(Sent::Never(cancelled())),
+        match (wanted.await, known) {
+            (Ok(Ok(credentials)), _) => Ok(Some(credentials)),
+            // Whoever hands them out is away for a moment: the old ones have not ended yet.
+            (Ok(Err(_)), Some((known, 1..))) => {
+                self.lock().credentials = Some(known.clone());
+                Ok(Some(known))
+            }
+            (Ok(Err(failure)), _) => Err(never(transport_failure(store, &failure).error)),
+            (Err(_), _) => Err(never(cancelled())),
         }
     }
 
-    async fn send(&self, store: &StoreUri, call: &Call, quoting: EtagQuoting) -> Result<crate::s3::Response, Sent> {
+    /// The server refused these; others that came meanwhile stay.
+    fn forget_credentials(&self, refused: Option<&Credentials>) {
+        let mut state = self.lock();
+        if state.credentials.as_ref() == refused {
+            state.credentials = None;
+        }
+    }
+
+    /// The call as a request that may be sent, and the keys that it is signed with here.
+    async fn signed(
+        &self,
+        store: &StoreUri,
+        call: &Call,
+        quoting: EtagQuoting,
+    ) -> Result<(HttpRequest, Option<Credentials>), Failure> {
+        if self.is_presigned(store) {
+            return Ok((self.presigned(store, call, quoting).await?, None));
+        }
         let credentials = self.credentials(store).await?;
+        let signed_ms = self.read(State::signing_ms);
+        let http = call.request(store, credentials.as_ref(), signed_ms, quoting).map_err(never)?;
+        Ok((http, credentials))
+    }
+
+    async fn send(&self, mut http: HttpRequest, kind: RequestKind) -> Result<crate::s3::Response, Sent> {
         let (id, answer) = {
             let mut state = self.lock();
-            let signed_ms = state.now.unix_ms.saturating_add_signed(state.head.bucket.skew_ms);
-            let mut http = call.request(store, credentials.as_ref(), signed_ms, quoting).map_err(Sent::Never)?;
             if planted!(NameInHeader) {
                 http.headers.push(("x-amz-meta-device".to_owned(), state.config.device_name.clone()));
             }
             let id = RequestId(state.waits.next_id());
             let bytes = http.body.len() as u64 + http.max_response_bytes;
-            let deadline_ms = state
-                .now
-                .monotonic_ms
-                .saturating_add(state.config.timeout_ms)
-                .saturating_add(bytes / DEADLINE_BYTES_PER_MS);
-            state.count_sent(call.billing_kind(), http.body.len() as u64);
+            let deadline_ms = state.now.monotonic_ms.saturating_add(deadline_ms(state.config.timeout_ms, bytes));
+            state.count_sent(kind, http.body.len() as u64);
             let answer = state.waits.expect_answer(id, deadline_ms);
             state.waits.push(Output::Send(Request {
                 id,
@@ -265,7 +297,8 @@ impl Drop for Abandon<'_> {
     }
 }
 
-fn transport_failure(store: &StoreUri, failure: &TransportFailure) -> Failure {
+/// What a transport's failure means: the error, and whether trying again may help.
+pub fn transport_failure(store: &StoreUri, failure: &TransportFailure) -> Failure {
     let again = Retry::Backoff { retry_after_ms: None };
     let (kind, message, step, retry) = match failure {
         TransportFailure::Timeout => (
@@ -301,7 +334,8 @@ fn transport_failure(store: &StoreUri, failure: &TransportFailure) -> Failure {
         TransportFailure::NoCredentials(why) => (
             ErrorKind::Auth,
             format!("no credentials: {why}"),
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile in AWS_PROFILE, or save keys with \
+             `tidelock credentials set`",
             Retry::Never,
         ),
     };
@@ -310,6 +344,11 @@ fn transport_failure(store: &StoreUri, failure: &TransportFailure) -> Failure {
         error = error.retryable();
     }
     Failure { error, retry }
+}
+
+/// Nothing helps.
+pub(super) fn never(error: Error) -> Failure {
+    Failure { error, retry: Retry::Never }
 }
 
 /// The caller's own wish.

@@ -2,6 +2,7 @@
 
 use super::api::{CommitId, Config, Event, Meter, Now, Output};
 use super::head::{Head, damaged, local_error};
+use super::presign::ReusedUrl;
 use super::wait::Waits;
 use crate::crypto::Entropy;
 use crate::local::{Batch, ByteRange, LocalError, LocalStore, Revision, Row, Table, Write};
@@ -29,6 +30,8 @@ pub(super) struct State {
     /// All calls share one budget of retries.
     pub(super) budget: RetryBudget,
     pub(super) credentials: Option<Credentials>,
+    /// The signed URL that is polled.
+    pub(super) reused_url: Option<ReusedUrl>,
     /// Something sealed under an epoch that is not known here was read: the own slot may tell.
     pub(super) unknown_epoch: Option<EpochId>,
     /// The store's clock at its newest answer that told it, unix ms.
@@ -53,6 +56,11 @@ pub(super) struct Tx<'a> {
 }
 
 impl State {
+    /// The bucket's time, by which requests are signed and keys end.
+    pub(super) fn signing_ms(&self) -> u64 {
+        self.now.unix_ms.saturating_add_signed(self.head.bucket.skew_ms)
+    }
+
     pub(super) fn new(
         config: Config,
         now: Now,
@@ -74,6 +82,7 @@ impl State {
             broken: None,
             budget: RetryBudget::default(),
             credentials: None,
+            reused_url: None,
             unknown_epoch: None,
             server_ms: None,
             uncounted: Meter::default(),
@@ -111,6 +120,9 @@ impl State {
         for _ in 0..STALE_RETRIES_MAX {
             let before = self.head.clone();
             self.head.meter = self.meter();
+            if self.head.meter.requests() > 0 {
+                self.head.metered_from_ms.get_or_insert(self.now.unix_ms);
+            }
             let mut tx = Tx {
                 head: &mut self.head,
                 now: self.now,

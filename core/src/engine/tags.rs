@@ -42,17 +42,19 @@ pub(super) fn keep(tx: &mut Tx<'_>, device: DeviceId, tags: impl IntoIterator<It
 pub(super) fn before_points(tx: &Tx<'_>, vector: &Vector) -> Result<BTreeMap<DeviceId, Vec<Tag>>, Error> {
     let mut all = BTreeMap::new();
     for (device, point) in vector.iter().filter(|(device, _)| tx.head.forks.of(*device).is_none()) {
-        let mut tags = Vec::new();
-        for n in (point.n.saturating_sub(INDEX_TAGS_MAX).max(1)..point.n).rev() {
-            let Some(tag) = of(tx, device, n)? else { break };
-            tags.push(tag);
-        }
-        tags.reverse();
+        let mut tags = between(tx, device, point.n.saturating_sub(INDEX_TAGS_MAX).max(1), point.n - 1)?;
+        let unknown = tags.iter().rposition(|tag| *tag == UNKNOWN).map_or(0, |at| at + 1);
+        tags.drain(..unknown);
         if !tags.is_empty() {
             all.insert(device, tags);
         }
     }
     Ok(all)
+}
+
+/// The tags of a device's ops from one number to another, both included: [`UNKNOWN`] where it was not kept.
+pub(super) fn between(tx: &Tx<'_>, device: DeviceId, from: u64, to: u64) -> Result<Vec<Tag>, Error> {
+    (from..=to).map(|n| Ok(of(tx, device, n)?.unwrap_or(UNKNOWN))).collect()
 }
 
 /// The tag of a device's op, if it was kept. Of a forked device: of the ops that its lines share.

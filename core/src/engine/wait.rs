@@ -1,6 +1,8 @@
-//! What the engine waits for: answers, sleeps, credentials, stretched keys, durable commits; and what it has to say.
+//! What the engine waits for: answers, sleeps, credentials, signed URLs, stretched keys, durable commits; and what it has
+//! to say.
 
-use super::api::{CommitId, Output, RequestId, StretchId, TransportFailure};
+use super::api::{CommitId, Output, PresignId, RequestId, StretchId, TransportFailure};
+use super::presign::{SignedUrl, UnsignedRequest};
 use crate::Error;
 use crate::crypto::StretchedKey;
 use crate::s3::{Credentials, Response};
@@ -10,6 +12,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// What came back for a request.
 pub(super) type Answer = Result<Response, TransportFailure>;
 
+/// What came of a request that somebody else was to sign.
+pub(super) type Signed = Result<SignedUrl, TransportFailure>;
+
 /// Tables of what is under way; `handle_*` calls change nothing else.
 #[derive(Default)]
 pub(super) struct Waits {
@@ -17,6 +22,7 @@ pub(super) struct Waits {
     last_id: u64,
     outbox: VecDeque<Output>,
     in_flight: BTreeMap<RequestId, InFlight>,
+    presigns: BTreeMap<PresignId, Presign>,
     /// By wake-up time, monotonic ms.
     sleepers: BTreeMap<(u64, u64), oneshot::Sender<()>>,
     stretches: BTreeMap<StretchId, oneshot::Sender<Result<StretchedKey, Error>>>,
@@ -27,6 +33,11 @@ pub(super) struct Waits {
 struct InFlight {
     deadline_ms: u64,
     answer: oneshot::Sender<Answer>,
+}
+
+struct Presign {
+    deadline_ms: u64,
+    signed: oneshot::Sender<Signed>,
 }
 
 impl Waits {
@@ -66,6 +77,21 @@ impl Waits {
         self.outbox.retain(|output| !matches!(output, Output::Send(request) if request.id == id));
         if self.outbox.len() == before {
             self.outbox.push_back(Output::Abort(id));
+        }
+    }
+
+    /// Asks for a signature. The platform is not told when nobody waits for it any more: its answer is ignored then.
+    pub(super) fn want_presigned(&mut self, unsigned: UnsignedRequest, deadline_ms: u64) -> oneshot::Receiver<Signed> {
+        let (signed, receiver) = oneshot::channel();
+        let id = PresignId(self.next_id());
+        self.presigns.insert(id, Presign { deadline_ms, signed });
+        self.push(Output::Presign(id, unsigned));
+        receiver
+    }
+
+    pub(super) fn presigned(&mut self, id: PresignId, signed: Signed) {
+        if let Some(waiting) = self.presigns.remove(&id) {
+            let _ = waiting.signed.send(signed); // whoever wanted it was cancelled
         }
     }
 
@@ -121,8 +147,17 @@ impl Waits {
         }
     }
 
-    /// Wakes sleepers and ends requests whose time has come.
+    /// Wakes sleepers, and ends requests and signings whose time has come.
     pub(super) fn time_is(&mut self, monotonic_ms: u64) {
+        let late: Vec<PresignId> = self
+            .presigns
+            .iter()
+            .filter(|(_, waiting)| waiting.deadline_ms <= monotonic_ms)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in late {
+            self.presigned(id, Err(TransportFailure::Timeout));
+        }
         let late: Vec<RequestId> = self
             .in_flight
             .iter()
@@ -143,6 +178,7 @@ impl Waits {
     pub(super) fn next_wake_ms(&self) -> Option<u64> {
         let deadlines = self.in_flight.values().map(|waiting| waiting.deadline_ms);
         let wakes = self.sleepers.iter().filter(|(_, waker)| !waker.is_canceled()).map(|((wake_ms, _), _)| *wake_ms);
-        deadlines.chain(wakes).min()
+        let signed = self.presigns.values().filter(|waiting| !waiting.signed.is_canceled());
+        deadlines.chain(wakes).chain(signed.map(|waiting| waiting.deadline_ms)).min()
     }
 }

@@ -45,15 +45,26 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
             Ok(key.clone())
         }
         Change::Append { collection, value } => {
-            let key = append_key(tx.now.unix_ms, tx.random());
-            append(tx, collection, key, value)
+            let mut random = tx.random();
+            loop {
+                let key = append_key(tx.now.unix_ms, random);
+                if append(tx, collection, &key, value)? {
+                    return Ok(key);
+                }
+                // A restart from an image repeats random bytes, and may find a clock that stood still.
+                random = following(random);
+            }
         }
         Change::Import { collection, source, unix_ms, repeat, value } => {
             let import = tx.head.identity()?.keys.import_key();
             let key = import_key(&import, collection, source, *unix_ms, value, *repeat);
-            append(tx, collection, key, value)
+            append(tx, collection, &key, value)?;
+            Ok(key)
         }
-        Change::Restore { collection, key, value } => append(tx, collection, key.clone(), value),
+        Change::Restore { collection, key, value } => {
+            append(tx, collection, key, value)?;
+            Ok(key.clone())
+        }
         Change::Resolve { collection, key, value } => {
             check(collection, Kind::Map, key)?;
             let number = tx.collection(collection);
@@ -131,23 +142,35 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
     Ok(())
 }
 
-pub(super) fn append(tx: &mut Tx<'_>, collection: &Collection, key: String, value: &[u8]) -> Result<String, Error> {
-    check(collection, Kind::Log, &key)?;
-    check_value(&key, value)?;
-    let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, &key);
+/// Adds an entry, unless its key is taken: by an entry, or by one that was deleted, which it is for ever.
+pub(super) fn append(tx: &mut Tx<'_>, collection: &Collection, key: &str, value: &[u8]) -> Result<bool, Error> {
+    check(collection, Kind::Log, key)?;
+    check_value(key, value)?;
+    let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, key);
     if tx.get(Table::Deletions, &digest)?.is_some() {
-        return Ok(key); // deleted once is deleted for ever: an import again changes nothing
+        return Ok(false);
     }
     let number = tx.collection(collection);
-    let before = tx.slot(number, &key)?;
+    let before = tx.slot(number, key)?;
     if !before.standing.is_empty() {
-        return Ok(key); // the same entry, imported again
+        return Ok(false);
     }
-    let (dot, op) = allocate(tx, collection, &key, Action::Put(value.to_vec()), Context::default())?;
+    let (dot, op) = allocate(tx, collection, key, Action::Put(value.to_vec()), Context::default())?;
     let standing = Standing { dot, stamp: op.stamp, action: op.action, context: Context::default() };
-    tx.set_slot(number, &key, &Slot { standing: vec![standing] }, &before);
+    tx.set_slot(number, key, &Slot { standing: vec![standing] }, &before);
     tx.note_change(collection);
-    Ok(key)
+    Ok(true)
+}
+
+/// The next one up; after the last comes the first.
+fn following(mut random: [u8; 10]) -> [u8; 10] {
+    for byte in random.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            break;
+        }
+    }
+    random
 }
 
 fn delete_entry(tx: &mut Tx<'_>, collection: &Collection, key: &str) -> Result<(), Error> {

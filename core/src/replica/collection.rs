@@ -78,8 +78,11 @@ pub(crate) fn check_key(key: &str) -> Result<(), Error> {
     if (1..=RECORD_KEY_BYTES_MAX).contains(&key.len()) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Invalid, format!("a key has 1 to 512 bytes, this one has {}", key.len()))
-        .next_step("shorten the key, or put the long part into the value"))
+    let step = match key.is_empty() {
+        true => "give the record a key",
+        false => "shorten the key, or put the long part into the value",
+    };
+    Err(Error::new(ErrorKind::Invalid, format!("a key has 1 to 512 bytes, this one has {}", key.len())).next_step(step))
 }
 
 /// Checks a record value.

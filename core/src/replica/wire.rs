@@ -165,7 +165,7 @@ pub(crate) struct Index {
     pub(crate) islands: BTreeMap<DeviceId, Vec<Island>>,
     /// The lines of forked devices.
     pub(crate) forks: BTreeMap<DeviceId, Fork>,
-    /// Of other devices in the vector: the tags of the ops right before its point, the last one's last. They tell these
+    /// Of devices in the vector: the tags of the ops right before its point, the last one's last. They tell these
     /// ops from a copy's.
     pub(crate) tags: BTreeMap<DeviceId, Vec<Tag>>,
     /// By rising first row.

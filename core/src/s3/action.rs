@@ -1,15 +1,15 @@
 //! What every action of S3's API has: an unsigned request, two ways to sign it, and an answer of its own type.
 
-use super::call::{Call, HttpRequest, RequestKind};
+use super::call::{HttpRequest, RequestKind};
 use super::credentials::Credentials;
 use super::etag::EtagQuoting;
 use super::failure::Failure;
 use super::presign::{self, Terms};
 use super::uri::StoreUri;
-use super::{Answer, Response, sign};
+use super::{Response, sign};
 use crate::{Error, ErrorKind};
 
-/// One action on a store. A vault's own are [`Call`]s; those for plain objects are types of their own, named as in the
+/// One action on a store. A vault's own are [`super::Call`]s; those for plain objects are types of their own, named as in the
 /// Amazon S3 API Reference. Keys are relative to the store's prefix.
 pub trait Action {
     /// What a good response says.
@@ -64,21 +64,5 @@ pub trait Action {
             return Err(Error::new(ErrorKind::Unsupported, "a folder has no URLs to sign"));
         };
         presign::presign(&self.unsigned(store, quoting)?, s3.region(), credentials, unix_ms, terms)
-    }
-}
-
-impl Action for Call {
-    type Answer = Answer;
-
-    fn billing_kind(&self) -> RequestKind {
-        Self::billing_kind(self)
-    }
-
-    fn unsigned(&self, store: &StoreUri, quoting: EtagQuoting) -> Result<HttpRequest, Error> {
-        Self::unsigned(self, store, quoting)
-    }
-
-    fn interpret(&self, store: &StoreUri, response: &Response) -> Result<Answer, Failure> {
-        Self::interpret(self, store, response)
     }
 }

@@ -5,7 +5,7 @@ use super::date::http_date_unix_ms;
 use super::delete;
 use super::etag::ETag;
 use super::failure::{self, Asked, Failure, OtherForm, Retry, no_answer, not_s3};
-use super::list::{self, After, ListEntry};
+use super::list::{self, After, LAST_MODIFIED_BYTES_MAX, ListEntry};
 use super::uri::StoreUri;
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
@@ -80,72 +80,62 @@ pub enum Answer {
     Bucket,
 }
 
-impl Call {
-    /// Reads the response to this call's request.
-    ///
-    /// # Errors
-    /// A [`Failure`] for every response that is no answer: refusals, and what no S3 server would say.
-    pub fn interpret(&self, store: &StoreUri, response: &Response) -> Result<Answer, Failure> {
-        let asked = &self.asked(store);
-        match (self, response.status) {
-            (Self::GetObject { range, body_max, .. }, 200 | 206) => object(asked, *range, *body_max, response),
-            (Self::GetObject { if_none_match: Some(_), .. }, 304) => Ok(Answer::NotModified),
-            (Self::GetObject { .. }, 404) if is_no_such_key(response) => Ok(Answer::Missing),
+/// Reads the response to a call's request.
+pub(super) fn interpret(call: &Call, store: &StoreUri, response: &Response) -> Result<Answer, Failure> {
+    let asked = &asked(call, store);
+    match (call, response.status) {
+        (Call::GetObject { range, body_max, .. }, 200 | 206) => object(asked, *range, *body_max, response),
+        (Call::GetObject { if_none_match: Some(_), .. }, 304) => Ok(Answer::NotModified),
+        (Call::GetObject { .. }, 404) if is_no_such_key(response) => Ok(Answer::Missing),
 
-            (Self::HeadObject { .. }, 200) => head(asked, response),
-            (Self::HeadObject { .. }, 404) => Ok(Answer::Missing),
+        (Call::HeadObject { .. }, 200) => head(asked, response),
+        (Call::HeadObject { .. }, 404) => Ok(Answer::Missing),
 
-            (Self::PutObject { .. }, 200 | 201 | 204) => stored(asked, response),
-            (Self::PutObject { condition: Condition::IfAbsent | Condition::IfMatch(_), .. }, 412) => {
-                Ok(Answer::Refused)
-            }
-            // The object to match is absent: some servers say so, some 412.
-            (Self::PutObject { condition: Condition::IfMatch(_), .. }, 404) if is_no_such_key(response) => {
-                Ok(Answer::Refused)
-            }
-            (Self::PutObject { .. }, 409) => Ok(Answer::Conflict),
+        (Call::PutObject { .. }, 200 | 201 | 204) => stored(asked, response),
+        (Call::PutObject { condition, .. }, 404 | 412) if is_refused(condition, response) => Ok(Answer::Refused),
+        (Call::PutObject { .. }, 409) => Ok(Answer::Conflict),
 
-            (Self::DeleteObject { .. }, 200 | 204) => no_html(asked, response).map(|()| Answer::Deleted),
-            (Self::DeleteObject { .. }, 404) if is_no_such_key(response) => Ok(Answer::Deleted),
+        (Call::DeleteObject { .. }, 200 | 204) => no_html(asked, response).map(|()| Answer::Deleted),
+        (Call::DeleteObject { .. }, 404) if is_no_such_key(response) => Ok(Answer::Deleted),
 
-            (Self::DeleteObjects { keys }, 200) => match delete::failed(store, keys, &response.body) {
-                Ok(failed) => Ok(Answer::DeletedMany { failed }),
+        // B2 says that all are gone by 204 alone.
+        (Call::DeleteObjects { .. }, 204) if response.body.is_empty() => Ok(Answer::DeletedMany { failed: vec![] }),
+        (Call::DeleteObjects { keys }, 200 | 204) => match delete::failed(store, keys, &response.body) {
+            Ok(failed) => Ok(Answer::DeletedMany { failed }),
+            Err(refusal) => Err(not_s3(asked, refusal)),
+        },
+
+        (Call::ListObjectsV2 { prefix, continuation, .. }, 200) => {
+            match list::page(store, prefix, After::Token(continuation.as_deref()), &response.body) {
+                Ok(page) => Ok(Answer::Listed { entries: page.entries, next: page.next }),
+                Err(list::WITHOUT_TOKEN) => Err(Failure { retry: Retry::ListV1, ..not_s3(asked, list::WITHOUT_TOKEN) }),
                 Err(refusal) => Err(not_s3(asked, refusal)),
-            },
-
-            (Self::ListObjectsV2 { prefix, continuation, .. }, 200) => {
-                match list::page(store, prefix, After::Token(continuation.as_deref()), &response.body) {
-                    Ok(page) => Ok(Answer::Listed { entries: page.entries, next: page.next }),
-                    Err(list::WITHOUT_TOKEN) => {
-                        Err(Failure { retry: Retry::ListV1, ..not_s3(asked, list::WITHOUT_TOKEN) })
-                    }
-                    Err(refusal) => Err(not_s3(asked, refusal)),
-                }
             }
-            (Self::ListObjects { prefix, marker, .. }, 200) => {
-                match list::page(store, prefix, After::Marker(marker.as_deref()), &response.body) {
-                    Ok(page) => Ok(Answer::Listed { entries: page.entries, next: page.next }),
-                    Err(refusal) => Err(not_s3(asked, refusal)),
-                }
-            }
-
-            (Self::HeadBucket, 200 | 204) => Ok(Answer::Bucket),
-
-            _ => Err(no_answer(asked, response)),
         }
-    }
+        (Call::ListObjects { prefix, marker, .. }, 200) => {
+            match list::page(store, prefix, After::Marker(marker.as_deref()), &response.body) {
+                Ok(page) => Ok(Answer::Listed { entries: page.entries, next: page.next }),
+                Err(refusal) => Err(not_s3(asked, refusal)),
+            }
+        }
 
-    fn asked<'a>(&'a self, store: &'a StoreUri) -> Asked<'a> {
-        let other_form = match self {
-            Self::DeleteObjects { .. } => OtherForm::SingleDeletes,
-            Self::PutObject { condition: Condition::IfMatch(_), .. }
-            | Self::GetObject { if_none_match: Some(_), .. } => OtherForm::Unquoted,
-            Self::ListObjectsV2 { .. } => OtherForm::ListV1,
-            _ => OtherForm::None,
-        };
-        let is_of_bucket = matches!(self, Self::HeadBucket);
-        Asked { object: self.object(), other_form, is_of_bucket, ..Asked::bucket(store, self.method()) }
+        (Call::HeadBucket, 200 | 204) => Ok(Answer::Bucket),
+
+        _ => Err(no_answer(asked, response)),
     }
+}
+
+fn asked<'a>(call: &'a Call, store: &'a StoreUri) -> Asked<'a> {
+    let other_form = match call {
+        Call::DeleteObjects { .. } => OtherForm::SingleDeletes,
+        Call::PutObject { condition: Condition::IfMatch(_), .. } | Call::GetObject { if_none_match: Some(_), .. } => {
+            OtherForm::Unquoted
+        }
+        Call::ListObjectsV2 { .. } => OtherForm::ListV1,
+        _ => OtherForm::None,
+    };
+    let is_of_bucket = matches!(call, Call::HeadBucket);
+    Asked { object: call.object(), other_form, is_of_bucket, ..Asked::bucket(store, call.method()) }
 }
 
 fn object(asked: &Asked<'_>, range: Option<(u64, u64)>, body_max: u64, response: &Response) -> Result<Answer, Failure> {
@@ -163,7 +153,8 @@ pub(super) fn content(
     no_html(asked, response)?;
     let body = match (range, response.status) {
         (None, 200) => response.body.clone(),
-        (Some((first, last)), 206) => {
+        (Some((first, last)), status) if status == 206 || response.header("content-range").is_some() => {
+            // rclone sends a range with status 200.
             if response.header("content-range").is_some_and(|range| !is_range(range, first, response.body.len())) {
                 return Err(not_s3(asked, "has another range than the one asked for"));
             }
@@ -200,7 +191,7 @@ pub(super) fn length(asked: &Asked<'_>, response: &Response) -> Result<u64, Fail
 }
 
 pub(super) fn last_modified(response: &Response) -> Option<String> {
-    response.header("last-modified").filter(|time| time.len() <= 64).map(str::to_owned)
+    response.header("last-modified").filter(|time| time.len() <= LAST_MODIFIED_BYTES_MAX).map(str::to_owned)
 }
 
 fn stored(asked: &Asked<'_>, response: &Response) -> Result<Answer, Failure> {
@@ -210,13 +201,15 @@ fn stored(asked: &Asked<'_>, response: &Response) -> Result<Answer, Failure> {
 
 /// Login pages and web servers answer anything with 200 and a page. No object of ours is HTML, and S3 gives an ETag.
 pub(super) fn no_html(asked: &Asked<'_>, response: &Response) -> Result<(), Failure> {
-    let is_html = response
-        .header("content-type")
-        .is_some_and(|kind| kind.trim_start().get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case("text/html")));
-    match is_html && !response.body.is_empty() && response.header("etag").is_none() {
+    match is_html(response) && !response.body.is_empty() && response.header("etag").is_none() {
         true => Err(not_s3(asked, "is a web page")),
         false => Ok(()),
     }
+}
+
+pub(super) fn is_html(response: &Response) -> bool {
+    let kind = response.header("content-type").and_then(|kind| kind.trim_start().get(..9));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"))
 }
 
 /// `bytes FIRST-LAST/LENGTH`, of which the body is the whole.
@@ -232,6 +225,16 @@ fn is_range(text: &str, first: u64, len: usize) -> bool {
 /// A bare 404 may come from any web server: only S3's own word makes an object missing.
 pub(super) fn is_no_such_key(response: &Response) -> bool {
     failure::code(&response.body).is_some_and(|code| matches!(code.trim(), "NoSuchKey" | "NotFound"))
+}
+
+/// Whether a write's condition was not met.
+pub(super) fn is_refused(condition: &Condition, response: &Response) -> bool {
+    match (condition, response.status) {
+        (Condition::IfAbsent | Condition::IfMatch(_), 412) => true,
+        // The object to match is absent: some servers say so, some 412.
+        (Condition::IfMatch(_), 404) => is_no_such_key(response),
+        _ => false,
+    }
 }
 
 pub(super) fn etag(response: &Response) -> Option<ETag> {

@@ -6,7 +6,7 @@ use super::credentials::Credentials;
 use super::endpoint::Endpoint;
 use super::etag::EtagQuoting;
 use super::failure::{Asked, Failure, OtherForm, Place, no_answer, not_s3};
-use super::list::{ENTRIES_MAX, LAST_MODIFIED_BYTES_MAX, next_token};
+use super::list::{ENTRIES_MAX, check_len, next_token, possible_time};
 use super::presign::{self, Terms};
 use super::uri::{REGION_DEFAULT, S3Store, StoreUri, aws_host, checked_region, with_parameters};
 use super::xml::{self, Refusal};
@@ -62,21 +62,20 @@ impl Server {
     /// # Errors
     /// [`ErrorKind::Invalid`] if it is no region's name.
     pub fn new(endpoint: Option<&Endpoint>, region: &str) -> Result<Self, Error> {
-        let region = checked_region(region)?;
-        let url = match endpoint {
-            Some(endpoint) => endpoint.to_string(),
-            None => format!("https://{}", aws_host(&region)),
-        };
-        Ok(Self { url, region })
+        Ok(Self::at(endpoint, checked_region(region)?))
     }
 
     /// The server that a store is on.
     pub fn of(store: &S3Store) -> Self {
-        let url = match store.endpoint() {
+        Self::at(store.endpoint(), store.region().to_owned())
+    }
+
+    fn at(endpoint: Option<&Endpoint>, region: String) -> Self {
+        let url = match endpoint {
             Some(endpoint) => endpoint.to_string(),
-            None => format!("https://{}", aws_host(store.region())),
+            None => format!("https://{}", aws_host(&region)),
         };
-        Self { url, region: store.region().to_owned() }
+        Self { url, region }
     }
 
     /// The region requests are signed for.
@@ -163,9 +162,7 @@ impl ListBuckets {
     }
 
     fn page(&self, body: &[u8]) -> Result<BucketsPage, Refusal> {
-        if body.len() as u64 > LIST_BODY_BYTES_MAX {
-            return Err("is larger than any listing");
-        }
+        check_len(body)?;
         let mut buckets: Vec<Bucket> = Vec::new();
         let (mut name, mut created, mut region, mut token) = (None, None, None, None);
         xml::read(body, |path, text| match path {
@@ -180,9 +177,8 @@ impl ListBuckets {
                     (1..=BUCKET_NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
                 };
                 let name = name.take().filter(good).ok_or("lacks a bucket's name")?;
-                let short = |time: &String| !time.is_empty() && time.len() <= LAST_MODIFIED_BYTES_MAX;
                 let region = region.take().and_then(|region: String| checked_region(&region).ok());
-                buckets.push(Bucket { name, created: created.take().filter(short), region });
+                buckets.push(Bucket { name, created: possible_time(created.take()), region });
                 Ok(())
             }
             // Here, unlike in other listings, this is the next page's.

@@ -1,9 +1,8 @@
 //! What is asked of a bucket, and the one HTTP request that asks it.
 
-use super::credentials::Credentials;
 use super::etag::{ETag, EtagQuoting};
 use super::uri::StoreUri;
-use super::{Action, delete, list, presign};
+use super::{Action, Answer, Failure, Response, answer, delete, list, presign};
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
 use std::fmt;
@@ -105,6 +104,8 @@ pub enum Method {
     Post,
     /// `DELETE`
     Delete,
+    /// `OPTIONS`: what a browser asks before it lets a page send a request.
+    Options,
 }
 
 impl Method {
@@ -116,6 +117,7 @@ impl Method {
             Self::Put => "PUT",
             Self::Post => "POST",
             Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
         }
     }
 }
@@ -212,20 +214,10 @@ impl Condition {
     }
 }
 
-impl Call {
-    /// The HTTP method it is sent with.
-    pub fn method(&self) -> Method {
-        match self {
-            Self::GetObject { .. } | Self::ListObjectsV2 { .. } | Self::ListObjects { .. } => Method::Get,
-            Self::HeadObject { .. } | Self::HeadBucket => Method::Head,
-            Self::PutObject { .. } => Method::Put,
-            Self::DeleteObject { .. } => Method::Delete,
-            Self::DeleteObjects { .. } => Method::Post,
-        }
-    }
+impl Action for Call {
+    type Answer = Answer;
 
-    /// What it counts as.
-    pub fn billing_kind(&self) -> RequestKind {
+    fn billing_kind(&self) -> RequestKind {
         match self {
             Self::GetObject { .. } => RequestKind::Get,
             Self::ListObjectsV2 { .. } | Self::ListObjects { .. } => RequestKind::List,
@@ -236,25 +228,7 @@ impl Call {
         }
     }
 
-    /// The request that makes this call, signed for `unix_ms` if there are credentials and the store is a bucket.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`] if a key or number breaks its limit; [`ErrorKind::ClockSkew`] past the year 9999.
-    pub fn request(
-        &self,
-        store: &StoreUri,
-        credentials: Option<&Credentials>,
-        unix_ms: u64,
-        quoting: EtagQuoting,
-    ) -> Result<HttpRequest, Error> {
-        Action::request(self, store, credentials, unix_ms, quoting)
-    }
-
-    /// The same request, unsigned.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`] if a key or number breaks its limit.
-    pub fn unsigned(&self, store: &StoreUri, quoting: EtagQuoting) -> Result<HttpRequest, Error> {
+    fn unsigned(&self, store: &StoreUri, quoting: EtagQuoting) -> Result<HttpRequest, Error> {
         let mut request = HttpRequest::new(self.method(), self.url(store)?);
         request.headers = self.headers(quoting)?;
         match self {
@@ -272,6 +246,39 @@ impl Call {
             Self::HeadObject { .. } | Self::DeleteObject { .. } | Self::HeadBucket => (),
         }
         Ok(request)
+    }
+
+    fn interpret(&self, store: &StoreUri, response: &Response) -> Result<Answer, Failure> {
+        answer::interpret(self, store, response)
+    }
+}
+
+impl Call {
+    /// The HTTP method it is sent with.
+    pub fn method(&self) -> Method {
+        match self {
+            Self::GetObject { .. } | Self::ListObjectsV2 { .. } | Self::ListObjects { .. } => Method::Get,
+            Self::HeadObject { .. } | Self::HeadBucket => Method::Head,
+            Self::PutObject { .. } => Method::Put,
+            Self::DeleteObject { .. } => Method::Delete,
+            Self::DeleteObjects { .. } => Method::Post,
+        }
+    }
+
+    /// The whole key of the one object that it is about, in the bucket.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if the key breaks its limit.
+    pub(crate) fn full_key(&self, store: &StoreUri) -> Result<Option<String>, Error> {
+        match self {
+            Self::GetObject { key, .. }
+            | Self::HeadObject { key }
+            | Self::PutObject { key, .. }
+            | Self::DeleteObject { key } => store.full_key(key).map(Some),
+            Self::DeleteObjects { .. } | Self::ListObjectsV2 { .. } | Self::ListObjects { .. } | Self::HeadBucket => {
+                Ok(None)
+            }
+        }
     }
 
     /// What messages name as the object.

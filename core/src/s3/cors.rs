@@ -5,9 +5,9 @@ use super::answer::{Response, no_html};
 use super::call::{HttpRequest, Method, RequestKind};
 use super::etag::EtagQuoting;
 use super::failure::{self, Asked, Failure, no_answer, not_s3};
-use super::uri::StoreUri;
+use super::uri::{StoreUri, invalid};
 use super::xml::{self, Refusal};
-use crate::{Error, ErrorKind};
+use crate::Error;
 use bytes::Bytes;
 use quick_xml::escape::escape;
 
@@ -178,8 +178,4 @@ fn name(text: String) -> Result<String, Refusal> {
 fn method(text: &str) -> Result<Method, Refusal> {
     let methods = [Method::Get, Method::Head, Method::Put, Method::Post, Method::Delete];
     methods.into_iter().find(|method| method.as_str() == text).ok_or("has an unknown method in a CORS rule")
-}
-
-fn invalid(message: &str) -> Error {
-    Error::new(ErrorKind::Invalid, message)
 }

@@ -14,6 +14,7 @@ pub struct Credentials {
     access_key: Zeroizing<String>,
     secret_key: Zeroizing<String>,
     session_token: Option<Zeroizing<String>>,
+    expires_unix_ms: Option<u64>,
 }
 
 impl Credentials {
@@ -27,14 +28,34 @@ impl Credentials {
         secret_key: impl Into<String>,
         session_token: Option<String>,
     ) -> Result<Self, Error> {
-        let access_key = checked(access_key.into(), "access key", KEY_BYTES_MAX)?;
+        // Each is in wiped memory before any is looked at: one that is refused takes the others with it.
+        let [access_key, secret_key] = [access_key.into(), secret_key.into()].map(Zeroizing::new);
+        let session_token = session_token.map(Zeroizing::new);
+        let access_key = checked(access_key, "access key", KEY_BYTES_MAX)?;
         if access_key.contains(['/', ',', '=']) {
             // They separate the parts of the header that an access key is sent in.
             return Err(refused("access key", "has a `/`, `,` or `=`"));
         }
-        let secret_key = checked(secret_key.into(), "secret key", KEY_BYTES_MAX)?;
+        let secret_key = checked(secret_key, "secret key", KEY_BYTES_MAX)?;
         let session_token = session_token.map(|token| checked(token, "session token", TOKEN_BYTES_MAX)).transpose()?;
-        Ok(Self { access_key, secret_key, session_token })
+        Ok(Self { access_key, secret_key, session_token, expires_unix_ms: None })
+    }
+
+    /// The same keys, which end at a time, in ms since 1970 by their issuer's clock. The engine asks for others
+    /// shortly before.
+    pub fn expiring(self, unix_ms: u64) -> Self {
+        Self { expires_unix_ms: Some(unix_ms), ..self }
+    }
+
+    /// When they end, in ms since 1970; `None` if nobody said so.
+    pub fn expires_unix_ms(&self) -> Option<u64> {
+        self.expires_unix_ms
+    }
+
+    /// Access key, secret key and session token, for whoever keeps them where secrets belong: a keyring, or a file of
+    /// their owner's alone.
+    pub fn reveal(&self) -> (&str, &str, Option<&str>) {
+        (&self.access_key, &self.secret_key, self.session_token())
     }
 
     pub(super) fn access_key(&self) -> &str {
@@ -56,8 +77,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-fn checked(text: String, what: &str, bytes_max: usize) -> Result<Zeroizing<String>, Error> {
-    let text = Zeroizing::new(text);
+fn checked(text: Zeroizing<String>, what: &str, bytes_max: usize) -> Result<Zeroizing<String>, Error> {
     if text.is_empty() {
         return Err(refused(what, "is empty"));
     }

@@ -26,7 +26,7 @@ pub(super) fn document(store: &StoreUri, keys: &[String]) -> Result<Bytes, Error
 }
 
 /// The `Content-MD5` header (RFC 1864): a checksum against accidents, nothing more.
-pub(super) fn content_md5(body: &[u8]) -> String {
+pub(crate) fn content_md5(body: &[u8]) -> String {
     BASE64_STANDARD.encode(Md5::digest(body))
 }
 

@@ -26,6 +26,11 @@ impl Endpoint {
         if self.https { "https" } else { "http" }
     }
 
+    /// The host, in lower case, without a port.
+    pub(super) fn host(&self) -> String {
+        self.host.to_string()
+    }
+
     /// Host and, unless the scheme implies it, port: what the `Host` header holds.
     pub(super) fn authority(&self) -> String {
         match self.port {

@@ -34,6 +34,8 @@ pub enum Retry {
     },
     /// The same call, signed for (and on AWS sent to) this region: [`super::S3Store::set_region`].
     Region(String),
+    /// The same call, signed with other keys, if these are not the newest: the server takes them for expired or unknown.
+    Credentials,
     /// The same call with [`super::EtagQuoting::Unquoted`].
     Unquoted,
     /// A [`super::Call::DeleteObject`] for each key.
@@ -135,7 +137,7 @@ pub(super) fn not_s3(asked: &Asked<'_>, refusal: &str) -> Failure {
 }
 
 /// The code of an error document, if the body is one.
-pub(super) fn code(body: &[u8]) -> Option<String> {
+pub(crate) fn code(body: &[u8]) -> Option<String> {
     read_document(body).ok()?.code
 }
 
@@ -184,7 +186,7 @@ fn without_document(asked: &Asked<'_>, response: &Response, refusal: Refusal) ->
         408 => timed_out(response, ""),
         501 | 505 => return not_s3(asked, refusal),
         500..=599 => server_failed(response, ""),
-        401 | 403 if response.body.is_empty() => (auth(asked.place, ""), Retry::Never),
+        401 | 403 if response.body.is_empty() => (auth(asked.place, ""), Retry::Credentials),
         _ => return not_s3(asked, refusal),
     };
     Failure { error: on_object(error, asked), retry }
@@ -201,6 +203,8 @@ fn meaning(asked: &Asked<'_>, response: &Response, document: &Document, code: &s
         | "ThrottlingException"
         | "TooManyRequests"
         | "RequestLimitExceeded"
+        // Wasabi, with status 400: https://github.com/api-evangelist/wasabi.
+        | "RequestRateLimitExceeded"
         | "SlowDownRead"
         | "SlowDownWrite" => return throttled(response, code),
         "RequestTimeout" => return timed_out(response, code),
@@ -219,7 +223,7 @@ fn meaning(asked: &Asked<'_>, response: &Response, document: &Document, code: &s
             };
         }
         "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
-            return (auth(asked.place, code), Retry::Never);
+            return (auth(asked.place, code), Retry::Credentials);
         }
         // rclone says no more to a clock that is behind: the server's own tells.
         "AccessDenied" => return (auth(asked.place, code), server_clock(response, document)),
@@ -231,6 +235,8 @@ fn meaning(asked: &Asked<'_>, response: &Response, document: &Document, code: &s
             Some(region) => wrong_region(region),
             None => refused(asked, response, code),
         },
+        // An answer to HEAD does not say whether the keys have expired.
+        401 | 403 if code.is_empty() => (auth(asked.place, code), Retry::Credentials),
         401 | 403 => (auth(asked.place, code), Retry::Never),
         404 if asked.is_of_bucket => (no_bucket(asked.place), Retry::Never),
         404 => (not_found(code), Retry::Never),
@@ -305,7 +311,9 @@ fn auth(place: Place<'_>, code: &str) -> Error {
     let step = match code {
         "InvalidAccessKeyId" => "check the access key, and that it belongs to this provider",
         "SignatureDoesNotMatch" => "check the secret key, and the region in the store's address",
-        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => "get fresh temporary keys",
+        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => {
+            "get fresh temporary keys: sign in again, or look at what hands them out"
+        }
         _ => match place {
             Place::Store(_) => "check that the keys may list, read, write and delete in this bucket and prefix",
             Place::Server(_) => "name the bucket instead, or let the keys list all buckets",

@@ -43,6 +43,8 @@ pub(super) enum After<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) entries: Vec<ListEntry>,
+    /// What keys were rolled up into, relative to the store's prefix; none without a delimiter.
+    pub(super) prefixes: Vec<String>,
     pub(super) next: Option<String>,
 }
 
@@ -78,10 +80,9 @@ struct Contents {
 
 /// Reads the page that answers a listing of `prefix`.
 pub(super) fn page(store: &StoreUri, prefix: &str, asked: After<'_>, body: &[u8]) -> Result<Page, Refusal> {
-    if body.len() as u64 > LIST_BODY_BYTES_MAX {
-        return Err("is larger than any listing");
-    }
+    check_len(body)?;
     let mut all: Vec<Contents> = Vec::new();
+    let mut common: Vec<String> = Vec::new();
     let mut current = Contents::default();
     let (mut encoding, mut truncated, mut token, mut marker) = (None, None, None, None);
     xml::read(body, |path, text| match path {
@@ -92,6 +93,13 @@ pub(super) fn page(store: &StoreUri, prefix: &str, asked: After<'_>, body: &[u8]
         "ListBucketResult/Contents" if all.len() == ENTRIES_MAX => Err("lists more than 10,000 keys"),
         "ListBucketResult/Contents" => {
             all.push(std::mem::take(&mut current));
+            Ok(())
+        }
+        "ListBucketResult/CommonPrefixes/Prefix" if common.len() == ENTRIES_MAX => {
+            Err("lists more than 10,000 prefixes")
+        }
+        "ListBucketResult/CommonPrefixes/Prefix" => {
+            common.push(text);
             Ok(())
         }
         "ListBucketResult/EncodingType" => xml::set(&mut encoding, text),
@@ -112,16 +120,23 @@ pub(super) fn page(store: &StoreUri, prefix: &str, asked: After<'_>, body: &[u8]
         entries.extend(entry(store, prefix, &key, contents)?);
         last = Some(key);
     }
+    let mut prefixes = Vec::with_capacity(common.len());
+    for full in common {
+        let full = decoded_key(url_encoded, full)?;
+        let own = store.relative_key(&full).filter(|own| own.starts_with(prefix)).ok_or("names a foreign prefix")?;
+        prefixes.push(own.to_owned());
+        last = last.max(Some(full));
+    }
     let next = match asked {
         After::Token(token_before) => next_token(token_before, truncated.as_deref(), token)?,
         After::Marker(before) => {
             let named = marker.filter(|marker| !marker.is_empty());
             let named = named.map(|marker| decoded_key(url_encoded, marker)).transpose()?;
-            // Without a delimiter, servers leave it to the caller to take the last key.
+            // Servers may leave it to the caller to take what the page ends with.
             next_marker(before, truncated.as_deref(), named.or(last))?
         }
     };
-    Ok(Page { entries, next })
+    Ok(Page { entries, prefixes, next })
 }
 
 /// The marker of the page after. `None` after the last page.
@@ -139,6 +154,16 @@ fn next_marker(
         (Some(true), Some(marker)) => Ok(Some(marker)),
         (Some(true), None) => Err("goes on without a key"),
     }
+}
+
+/// Before a listing's document is read.
+pub(super) fn check_len(body: &[u8]) -> Result<(), Refusal> {
+    if body.len() as u64 > LIST_BODY_BYTES_MAX { Err("is larger than any listing") } else { Ok(()) }
+}
+
+/// A time in a listing, if it may be one.
+pub(super) fn possible_time(time: Option<String>) -> Option<String> {
+    time.filter(|time| !time.is_empty() && time.len() <= LAST_MODIFIED_BYTES_MAX)
 }
 
 /// What a listing says of how its keys are written.
@@ -175,7 +200,7 @@ fn entry(store: &StoreUri, prefix: &str, key: &str, contents: Contents) -> Resul
         return Ok(None);
     }
     let size = contents.size.ok_or("lacks a size")?.parse().map_err(|_| "has a malformed size")?;
-    let last_modified = contents.last_modified.filter(|time| !time.is_empty() && time.len() <= LAST_MODIFIED_BYTES_MAX);
+    let last_modified = possible_time(contents.last_modified);
     Ok(Some(ListEntry { key: key.to_owned(), size, etag: contents.etag.and_then(ETag::new), last_modified }))
 }
 

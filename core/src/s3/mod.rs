@@ -1,7 +1,7 @@
 //! The S3 dialect: store addresses, request builders, signing, bounded answer parsers, error meanings.
 //!
-//! A [`Call`] says what is wanted; [`Call::request`] turns it into one signed HTTP request, complete data for any
-//! transport; [`Call::interpret`] reads the whole answer. Stores in a folder take the same path, unsigned, with `file:`
+//! A [`Call`] says what is wanted; [`Action::request`] turns it into one signed HTTP request, complete data for any
+//! transport; [`Action::interpret`] reads the whole answer. Stores in a folder take the same path, unsigned, with `file:`
 //! URLs. Keys are relative to the store's prefix everywhere: the builder adds it, the parsers strip it.
 //!
 //! [`Call`] has what a vault needs. What else S3 offers, for plain objects, buckets and temporary keys, are types of their
@@ -21,14 +21,17 @@ mod failure;
 mod list;
 mod multipart;
 mod object;
+mod objects;
 mod presign;
 mod probe;
 mod properties;
+mod provider;
 mod retry;
 mod sign;
 mod sts;
 mod uploads;
 mod uri;
+mod uri_keys;
 mod xml;
 
 pub use action::Action;
@@ -38,19 +41,26 @@ pub use call::{Call, Condition, HttpRequest, KEYS_PER_DELETE_MAX, KEYS_PER_LIST_
 pub use cors::{CORS_RULES_MAX, CorsRule, GetBucketCors, PutBucketCors};
 pub use credentials::Credentials;
 pub(crate) use date::http_date_unix_ms;
+pub(crate) use delete::content_md5;
 pub use endpoint::Endpoint;
 pub use etag::{ETag, EtagQuoting};
+pub(crate) use failure::code as error_code;
 pub use failure::{Failure, Retry};
 pub use list::ListEntry;
 pub use multipart::{
     AbortMultipartUpload, CompleteMultipartUpload, CreateMultipartUpload, PART_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX,
     Part, UploadId, UploadPart,
 };
-pub use object::{CopyObject, GetObject, Head, HeadObject, PutObject, Read, Written};
+pub use object::{CopyObject, GetObject, Head, HeadObject, PutObject, Read, ReadStart, Written};
+pub use objects::{ListObjects, ListObjectsV2, ObjectsPage};
 pub use presign::{PRESIGN_SECONDS_MAX, Terms, presign};
+pub(crate) use probe::wrong_etag;
 pub use probe::{Enforcement, Probe};
 pub use properties::{Encryption, METADATA_BYTES_MAX, Properties};
-pub use retry::{Backoff, RetryBudget};
+pub use provider::{ConditionalWrites, CorsSetup, ListVersion, Permissions, Profile, RegionRule};
+pub use retry::{Backoff, KEYS_END_MS, RetryBudget, corrected_skew_ms, deadline_ms};
+pub(crate) use retry::{SKEW_MS_MAX, SKEW_MS_MIN};
 pub use sts::{AssumeRole, AssumeRoleWithWebIdentity, Role, STS_SECONDS_MAX, STS_SECONDS_MIN, TemporaryCredentials};
 pub use uploads::{ListMultipartUploads, ListParts, PartsPage, Upload, UploadMarker, UploadedPart, UploadsPage};
 pub use uri::{FolderStore, KEY_BYTES_MAX, PREFIX_BYTES_MAX, S3Store, StoreUri, URI_BYTES_MAX};
+pub use uri_keys::{names_a_key, take_keys};

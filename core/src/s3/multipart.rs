@@ -252,9 +252,11 @@ pub(super) fn check_number(number: u32) -> Result<(), Error> {
 fn upload_id(body: &[u8]) -> Result<UploadId, xml::Refusal> {
     let mut id = None;
     xml::read(body, |path, text| match path {
-        "InitiateMultipartUploadResult/UploadId" => xml::set(&mut id, text),
-        "InitiateMultipartUploadResult" => Ok(()),
+        // The shorter one is rclone's.
+        "InitiateMultipartUploadResult/UploadId" | "InitiateMultipartUpload/UploadId" => xml::set(&mut id, text),
+        "InitiateMultipartUploadResult" | "InitiateMultipartUpload" => Ok(()),
         path if path.starts_with("InitiateMultipartUploadResult/") => Ok(()),
+        path if path.starts_with("InitiateMultipartUpload/") => Ok(()),
         _ => Err("is no InitiateMultipartUploadResult"),
     })?;
     UploadId::new(id.ok_or("lacks an upload id")?).ok_or("has a malformed upload id")

@@ -1,6 +1,6 @@
 //! Plain objects: PutObject, GetObject, HeadObject and CopyObject with all that S3 keeps beside their content.
 
-use super::answer::{Response, content, etag, is_no_such_key, last_modified, length, no_html};
+use super::answer::{Response, content, etag, is_html, is_no_such_key, is_refused, last_modified, length, no_html};
 use super::call::{Condition, HttpRequest, Method, RequestKind, range_header};
 use super::etag::{ETag, EtagQuoting};
 use super::failure::{self, Asked, Failure, no_answer, not_s3};
@@ -91,6 +91,22 @@ pub enum Read {
     Changed,
 }
 
+/// How a read begins whose content comes in pieces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadStart {
+    /// Content follows.
+    Object {
+        /// What else is known of the object.
+        head: Head,
+        /// Where in the object the content begins: 0 as well if the server ignores ranges and sends the whole.
+        first: u64,
+    },
+    /// There is no such object.
+    Missing,
+    /// It has another ETag than asked for.
+    Changed,
+}
+
 /// What is known of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -154,9 +170,9 @@ impl Action for GetObject {
                 let body = content(&asked, self.range, self.body_max, response)?;
                 // `bytes FIRST-LAST/LENGTH`
                 let total = |range: &str| range.trim().rsplit_once('/')?.1.parse().ok();
-                let len = match response.status {
-                    200 => Some(response.body.len() as u64),
-                    _ => response.header("content-range").and_then(total),
+                let len = match response.header("content-range") {
+                    None if response.status == 200 => Some(response.body.len() as u64),
+                    range => range.and_then(total),
                 };
                 Ok(Read::Object { body, head: head(response, len) })
             }
@@ -165,6 +181,45 @@ impl Action for GetObject {
             _ => Err(no_answer(&asked, response)),
         }
     }
+}
+
+impl GetObject {
+    /// Reads status and headers of a response whose body is read in pieces. Only a response with another status than 200
+    /// and 206 has its body here.
+    ///
+    /// # Errors
+    /// As [`Action::interpret`].
+    pub fn begin(&self, store: &StoreUri, response: &Response) -> Result<ReadStart, Failure> {
+        let asked = Asked::object(store, Method::Get, &self.key).with_etag(self.if_match.is_some());
+        match (self.range, response.status) {
+            (range, 200) if range.is_none() || content_range(response).is_none() => {
+                // Without an ETag and as HTML it is a login page, whatever it says.
+                if is_html(response) && etag(response).is_none() {
+                    return Err(not_s3(&asked, "is a web page"));
+                }
+                let len = response.header("content-length").and_then(|len| len.trim().parse().ok());
+                Ok(ReadStart::Object { head: head(response, len), first: 0 })
+            }
+            // rclone sends a range with status 200.
+            (Some((first, _)), 200 | 206) => match content_range(response) {
+                Some((from, total)) if from == first => Ok(ReadStart::Object { head: head(response, total), first }),
+                _ => Err(not_s3(&asked, "has another range than the one asked for")),
+            },
+            (None, 206) => Err(not_s3(&asked, "has a range, and none was asked for")),
+            _ => match self.interpret(store, response)? {
+                Read::Missing => Ok(ReadStart::Missing),
+                Read::Changed => Ok(ReadStart::Changed),
+                Read::Object { .. } => Err(not_s3(&asked, "has a status that no such call ends in")),
+            },
+        }
+    }
+}
+
+/// First byte and whole length of `bytes FIRST-LAST/LENGTH`; the length may be `*`.
+fn content_range(response: &Response) -> Option<(u64, Option<u64>)> {
+    let (range, total) = response.header("content-range")?.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (first, _last) = range.split_once('-')?;
+    Some((first.parse().ok()?, total.parse().ok()))
 }
 
 impl Action for HeadObject {
@@ -243,11 +298,9 @@ pub(super) fn asked_to_write<'a>(
 
 /// A write with a condition that did not end well.
 pub(super) fn not_written(asked: &Asked<'_>, condition: &Condition, response: &Response) -> Result<Written, Failure> {
-    match (condition, response.status) {
-        (Condition::IfAbsent | Condition::IfMatch(_), 412) => Ok(Written::Refused),
-        // The object to match is absent: some servers say so, some 412.
-        (Condition::IfMatch(_), 404) if is_no_such_key(response) => Ok(Written::Refused),
-        (_, 409) => Ok(Written::Conflict),
+    match response.status {
+        404 | 412 if is_refused(condition, response) => Ok(Written::Refused),
+        409 => Ok(Written::Conflict),
         _ => Err(no_answer(asked, response)),
     }
 }

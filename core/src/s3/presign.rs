@@ -3,10 +3,9 @@
 use super::call::HttpRequest;
 use super::credentials::Credentials;
 use super::sign;
-use super::uri::{self, QUERY};
-use crate::{Error, ErrorKind};
+use super::uri::{self, invalid};
+use crate::Error;
 use http::{HeaderName, HeaderValue, Uri};
-use percent_encoding::utf8_percent_encode;
 
 /// The longest that a presigned URL may hold good, in seconds (S3's own limit: 7 days).
 pub const PRESIGN_SECONDS_MAX: u32 = 604_800;
@@ -29,8 +28,8 @@ pub struct Terms {
 /// body that is not at hand, the request has a `content-length` header.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`] if the terms name another time or a header that the request does not have, or if its URL is no
-/// bucket's, or signed before; [`ErrorKind::ClockSkew`] past the year 9999.
+/// [`Invalid`](crate::ErrorKind::Invalid) if the terms name another time or a header that the request does not have, or if
+/// its URL is no bucket's, or signed before; [`ClockSkew`](crate::ErrorKind::ClockSkew) past the year 9999.
 pub fn presign(
     request: &HttpRequest,
     region: &str,
@@ -49,10 +48,7 @@ pub fn presign(
 
     let mut signed = request.clone();
     for (name, value) in parameters {
-        signed.url.push(if signed.url.contains('?') { '&' } else { '?' });
-        signed.url.push_str(name);
-        signed.url.push('=');
-        signed.url.extend(utf8_percent_encode(&value, QUERY));
+        uri::push_parameter(&mut signed.url, name, &value);
     }
     // The transport's to set, from the body it sends.
     signed.headers.retain(|(name, _)| name != "content-length");
@@ -110,8 +106,4 @@ fn check_url(url: &str) -> Result<(), Error> {
         return Err(invalid("the URL to sign is signed already"));
     }
     Ok(())
-}
-
-fn invalid(message: &str) -> Error {
-    Error::new(ErrorKind::Invalid, message)
 }

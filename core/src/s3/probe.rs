@@ -7,6 +7,12 @@
 //! A second `If-None-Match: *` in place of 2 would prove only that form. `If-Match` is what the beacon needs and what
 //! servers learnt last (AWS too), so its enforcement stands for both; a server with `If-None-Match` alone is taken for
 //! one that ignores conditions, which costs nothing: no protocol step depends on them.
+//!
+//! A server where no ETag ever matches, or none in quotes, passes for one that keeps conditions: it takes a fourth request,
+//! with the right ETag, to know it. That request is not made. Every device of every vault would pay for it, and wait a
+//! second where a key takes one write a second, to spare a few servers' devices five requests once: there the first
+//! manifest that is refused over itself tells, and conditions are left out from then on (`engine/publish.rs`).
+//! [`crate::doctor`], which people ask and devices don't, makes it, and what it says can be kept with the vault.
 
 use super::answer::Answer;
 use super::call::{Call, Condition};
@@ -18,7 +24,7 @@ use bytes::Bytes;
 /// What a server does with conditional PUTs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enforcement {
-    /// It keeps them.
+    /// It keeps a wrong ETag out. Whether it lets the right one in shows with the first overwrite.
     Enforced,
     /// It writes whatever the condition.
     Ignored,
@@ -92,7 +98,7 @@ impl Probe {
     }
 }
 
-/// In the form of an MD5, which is what servers that look into ETags expect.
-fn wrong_etag() -> ETag {
+/// An ETag that no object has, in the form of an MD5, which is what servers that look into ETags expect.
+pub(crate) fn wrong_etag() -> ETag {
     ETag::new("\"00000000000000000000000000000000\"").expect("visible ASCII and short")
 }

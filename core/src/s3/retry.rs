@@ -1,4 +1,4 @@
-//! How long to wait before a retry, and how many retries a store is worth.
+//! How long to wait for an answer and before a retry, how many retries a store is worth, and what its clock corrects.
 
 /// The most a first retry waits, in ms.
 const BASE_MS: u64 = 200;
@@ -14,7 +14,29 @@ const TOKENS_PER_RETRY: u32 = 5;
 /// Tokens an answer without a retry gives back: in the long run a retry for five good answers.
 const TOKENS_PER_ANSWER: u32 = 1;
 
+/// A body's deadline grows by a millisecond for each 16 bytes: 16 KiB/s.
+const DEADLINE_BYTES_PER_MS: u64 = 16;
+/// A device's clock is corrected by this much at most, for signing.
+pub(crate) const SKEW_MS_MAX: i64 = 7 * 24 * 3600 * 1000;
+/// Temporary keys are asked for anew this long before they end, in ms: a request may wait on its way.
+pub const KEYS_END_MS: u64 = 60 * 1000;
+/// No server minds a clock that is off by less; most take 15 minutes.
+pub(crate) const SKEW_MS_MIN: u64 = 60 * 1000;
+
 const _: () = assert!(BASE_MS < CAP_MS && CAP_MS < RETRY_AFTER_MS_MAX && TOKENS_PER_RETRY < TOKENS_MAX);
+
+/// How long a request may take, in ms: `timeout_ms`, and a second more for each 16 KiB of its bodies.
+pub fn deadline_ms(timeout_ms: u64, body_bytes: u64) -> u64 {
+    timeout_ms.saturating_add(body_bytes / DEADLINE_BYTES_PER_MS)
+}
+
+/// By how much to sign ahead of a device's clock, in ms, after a refusal that the server's clock may explain; `known_ms`
+/// was tried. `None`: it explains nothing, or the clocks are more than 7 days apart.
+pub fn corrected_skew_ms(server_unix_ms: u64, own_unix_ms: u64, known_ms: i64) -> Option<i64> {
+    let (server, own) = (i64::try_from(server_unix_ms).ok()?, i64::try_from(own_unix_ms).ok()?);
+    let skew_ms = server.saturating_sub(own);
+    (skew_ms.abs() <= SKEW_MS_MAX && skew_ms.abs_diff(known_ms) >= SKEW_MS_MIN).then_some(skew_ms)
+}
 
 /// Exponential backoff with full jitter, for the retries of one call: a wait drawn evenly from zero to a bound that
 /// doubles from 200 ms to 20 s. Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.

@@ -7,22 +7,28 @@ use super::date::{http_date_unix_ms, iso_date_unix_ms};
 use super::endpoint::Endpoint;
 use super::failure::{Failure, Retry, shown_code};
 use super::sign;
-use super::uri::checked_region;
+use super::uri::{checked_region, invalid};
 use super::xml::{self, Refusal};
 use crate::{Error, ErrorKind};
+use bytes::Bytes;
 use form_urlencoded::Serializer;
 use std::fmt;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// The shortest life of temporary keys, in seconds (STS's own limit).
 pub const STS_SECONDS_MIN: u32 = 900;
 /// The longest life of temporary keys, in seconds (AWS's limit; a role's own may be lower).
 pub const STS_SECONDS_MAX: u32 = 43_200;
 
+/// The longest policy that temporary keys are narrowed by, in characters (STS's own limit).
+const POLICY_CHARS_MAX: usize = 2048;
+
 /// The version of the API, in every request.
 const VERSION: &str = "2011-06-15";
 /// The longest token of an identity provider, in bytes (AWS's limit).
 const IDENTITY_TOKEN_BYTES_MAX: usize = 20_000;
+/// The most bytes of a form: a token, escaped, and a role. Of its full size from the start, it leaves no copies behind.
+const FORM_BYTES_MAX: usize = 64 << 10;
 /// The most bytes of an answer: its session token may have 16 KiB.
 const BODY_BYTES_MAX: u64 = 64 << 10;
 
@@ -35,6 +41,8 @@ pub struct Role {
     pub session_name: String,
     /// How long the keys are to hold good: 900 to 43,200 seconds.
     pub duration_s: u32,
+    /// A policy (JSON) that narrows what the keys may, below what the role may: 1 to 2,048 characters.
+    pub policy: Option<String>,
 }
 
 /// Trades keys for temporary ones with a role's rights.
@@ -80,11 +88,11 @@ impl AssumeRole {
         Ok(request)
     }
 
-    /// Reads the response to its request.
+    /// Reads the response to its request, and wipes its body, if nobody else has it.
     ///
     /// # Errors
     /// A [`Failure`] for every response that has no keys.
-    pub fn interpret(&self, response: &Response) -> Result<TemporaryCredentials, Failure> {
+    pub fn interpret(&self, response: Response) -> Result<TemporaryCredentials, Failure> {
         interpret("AssumeRoleResponse/AssumeRoleResult/Credentials/", response)
     }
 }
@@ -113,11 +121,11 @@ impl AssumeRoleWithWebIdentity {
         Ok(request(endpoint, form.append_pair("WebIdentityToken", &self.token).finish()))
     }
 
-    /// Reads the response to its request.
+    /// Reads the response to its request, and wipes its body, if nobody else has it.
     ///
     /// # Errors
     /// A [`Failure`] for every response that has no keys.
-    pub fn interpret(&self, response: &Response) -> Result<TemporaryCredentials, Failure> {
+    pub fn interpret(&self, response: Response) -> Result<TemporaryCredentials, Failure> {
         interpret("AssumeRoleWithWebIdentityResponse/AssumeRoleWithWebIdentityResult/Credentials/", response)
     }
 }
@@ -130,7 +138,7 @@ impl fmt::Debug for AssumeRoleWithWebIdentity {
 
 impl Role {
     fn form(&self, action: &str) -> Result<Serializer<'static, String>, Error> {
-        let Self { arn, session_name, duration_s } = self;
+        let Self { arn, session_name, duration_s, policy } = self;
         if !(STS_SECONDS_MIN..=STS_SECONDS_MAX).contains(duration_s) {
             return Err(invalid("temporary keys are to hold good for less than 900 or more than 43,200 seconds"));
         }
@@ -138,7 +146,7 @@ impl Role {
         if !(2..=64).contains(&session_name.len()) || !session_name.bytes().all(in_name) {
             return Err(invalid("the role's session name is not 2 to 64 letters, digits and `_=,.@-`"));
         }
-        let mut form = Serializer::new(String::new());
+        let mut form = Serializer::new(String::with_capacity(FORM_BYTES_MAX));
         form.append_pair("Action", action);
         form.append_pair("Version", VERSION);
         form.append_pair("DurationSeconds", &duration_s.to_string());
@@ -149,6 +157,12 @@ impl Role {
             }
             form.append_pair("RoleArn", arn);
         }
+        if let Some(policy) = policy {
+            if !(1..=POLICY_CHARS_MAX).contains(&policy.chars().count()) {
+                return Err(invalid("the policy of temporary keys is not 1 to 2,048 characters"));
+            }
+            form.append_pair("Policy", policy);
+        }
         Ok(form)
     }
 }
@@ -156,16 +170,21 @@ impl Role {
 fn request(endpoint: &Endpoint, form: String) -> HttpRequest {
     let mut request = HttpRequest::new(Method::Post, format!("{endpoint}/"));
     request.headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
-    request.body = form.into();
+    // Wiped with its last clone: it may hold an identity's token.
+    request.body = Bytes::from_owner(Zeroizing::new(form.into_bytes()));
     request.max_response_bytes = BODY_BYTES_MAX;
     request
 }
 
-fn interpret(path: &str, response: &Response) -> Result<TemporaryCredentials, Failure> {
-    match response.status {
+fn interpret(path: &str, response: Response) -> Result<TemporaryCredentials, Failure> {
+    let read = match response.status {
         200 => credentials(path, &response.body).map_err(not_sts),
-        _ => Err(failure(response)),
+        _ => Err(failure(&response)),
+    };
+    if let Ok(mut body) = response.body.try_into_mut() {
+        body.as_mut().zeroize();
     }
+    read
 }
 
 fn credentials(parent: &str, body: &[u8]) -> Result<TemporaryCredentials, Refusal> {
@@ -258,8 +277,4 @@ fn not_sts(refusal: Refusal) -> Failure {
     let error = Error::new(ErrorKind::Network, format!("this is not a token service's answer: it {refusal}"))
         .next_step("check the token service's address, and that no proxy or login page answers in its place");
     Failure { error, retry: Retry::Never }
-}
-
-fn invalid(message: &str) -> Error {
-    Error::new(ErrorKind::Invalid, message)
 }

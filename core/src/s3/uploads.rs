@@ -4,7 +4,7 @@ use super::answer::Response;
 use super::call::{HttpRequest, LIST_BODY_BYTES_MAX, Method, RequestKind};
 use super::etag::{ETag, EtagQuoting};
 use super::failure::{Asked, Failure, no_answer, not_s3};
-use super::list::{self, ENTRIES_MAX, LAST_MODIFIED_BYTES_MAX};
+use super::list::{self, ENTRIES_MAX};
 use super::multipart::{PARTS_MAX, UploadId, is_gone};
 use super::uri::{KEY_BYTES_MAX, StoreUri};
 use super::xml::{self, Refusal};
@@ -118,15 +118,20 @@ impl Action for ListParts {
 
 impl ListParts {
     fn page(&self, body: &[u8]) -> Result<PartsPage, Refusal> {
-        check_len(body)?;
+        list::check_len(body)?;
         let mut parts: Vec<UploadedPart> = Vec::new();
         let (mut number, mut size, mut etag) = (None, None, None);
         let (mut truncated, mut marker) = (None, None);
-        xml::read(body, |path, text| match path {
-            "ListPartsResult/Part/PartNumber" => xml::set(&mut number, text),
-            "ListPartsResult/Part/Size" => xml::set(&mut size, text),
-            "ListPartsResult/Part/ETag" => xml::set(&mut etag, text),
-            "ListPartsResult/Part" => {
+        // moto's document has the second name.
+        let inside = |path: &str| {
+            let inside = path.strip_prefix("ListPartsResult").or_else(|| path.strip_prefix("ListPartsResponse"));
+            inside.filter(|inside| inside.is_empty() || inside.starts_with('/')).map(str::to_owned)
+        };
+        xml::read(body, |path, text| match inside(path).ok_or("is no ListPartsResult")?.as_str() {
+            "/Part/PartNumber" => xml::set(&mut number, text),
+            "/Part/Size" => xml::set(&mut size, text),
+            "/Part/ETag" => xml::set(&mut etag, text),
+            "/Part" => {
                 let number = number.take().and_then(|text| text.parse().ok()).ok_or("lacks a part's number")?;
                 let before = parts.last().map(|part| part.number).or(self.marker).unwrap_or(0);
                 if number <= before || number > PARTS_MAX {
@@ -137,11 +142,9 @@ impl ListParts {
                 parts.push(UploadedPart { number, size, etag });
                 Ok(())
             }
-            "ListPartsResult/IsTruncated" => xml::set(&mut truncated, text),
-            "ListPartsResult/NextPartNumberMarker" => xml::set(&mut marker, text),
-            "ListPartsResult" => Ok(()),
-            path if path.starts_with("ListPartsResult/") => Ok(()),
-            _ => Err("is no ListPartsResult"),
+            "/IsTruncated" => xml::set(&mut truncated, text),
+            "/NextPartNumberMarker" => xml::set(&mut marker, text),
+            _ => Ok(()),
         })?;
         let next = match list::is_truncated(truncated.as_deref())? {
             None | Some(false) => None,
@@ -194,7 +197,7 @@ impl Action for ListMultipartUploads {
 
 impl ListMultipartUploads {
     fn page(&self, store: &StoreUri, body: &[u8]) -> Result<UploadsPage, Refusal> {
-        check_len(body)?;
+        list::check_len(body)?;
         let mut all: Vec<(String, UploadId, Option<String>)> = Vec::new();
         let (mut key, mut id, mut initiated) = (None, None, None);
         let (mut encoding, mut truncated, mut next_key, mut next_id) = (None, None, None, None);
@@ -226,8 +229,7 @@ impl ListMultipartUploads {
         };
         let mut uploads = Vec::with_capacity(all.len());
         for (key, id, initiated) in all {
-            let initiated = initiated.filter(|time| !time.is_empty() && time.len() <= LAST_MODIFIED_BYTES_MAX);
-            uploads.push(Upload { key: own_key(key)?, id, initiated });
+            uploads.push(Upload { key: own_key(key)?, id, initiated: list::possible_time(initiated) });
         }
         let next = match list::is_truncated(truncated.as_deref())? {
             None | Some(false) => None,
@@ -242,8 +244,4 @@ impl ListMultipartUploads {
         };
         Ok(UploadsPage { uploads, next })
     }
-}
-
-fn check_len(body: &[u8]) -> Result<(), Refusal> {
-    if body.len() as u64 > LIST_BODY_BYTES_MAX { Err("is larger than any listing") } else { Ok(()) }
 }

@@ -1,6 +1,7 @@
 //! Where a vault lives: `s3://bucket/prefix?region=&endpoint=&path_style=` or `file:///folder`.
 
 use super::endpoint::Endpoint;
+use super::uri_keys::names_a_key;
 use crate::{Error, ErrorKind};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
@@ -16,7 +17,7 @@ pub const KEY_BYTES_MAX: usize = 1024;
 pub(super) const REGION_DEFAULT: &str = "us-east-1";
 
 /// SigV4's unreserved characters: encoding all others, and only those, makes the sent form the signed one.
-pub(super) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 pub(super) const PATH: &AsciiSet = &QUERY.remove(b'/');
 
 /// A store's address. It never holds a secret; what [`fmt::Display`] writes reads back as the same address.
@@ -77,6 +78,19 @@ impl S3Store {
     pub fn set_region(&mut self, region: &str) -> Result<(), Error> {
         self.region = checked_region(region)?;
         Ok(())
+    }
+}
+
+impl StoreUri {
+    /// The same store, signed for the region that its server told. What is no region's name changes nothing: the server keeps
+    /// refusing, and says so.
+    #[must_use]
+    pub fn in_region(&self, told: Option<&str>) -> Self {
+        let mut store = self.clone();
+        if let (Self::S3(s3), Some(region)) = (&mut store, told) {
+            let _ = s3.set_region(region);
+        }
+        store
     }
 }
 
@@ -219,13 +233,16 @@ impl StoreUri {
 /// A URL with parameters after it, in SigV4's canonical order and encoding.
 pub(super) fn with_parameters(mut url: String, mut parameters: Vec<(&str, String)>) -> String {
     parameters.sort();
-    for (index, (name, value)) in parameters.iter().enumerate() {
-        url.push(if index == 0 { '?' } else { '&' });
-        url.push_str(name);
-        url.push('=');
-        url.extend(utf8_percent_encode(value, QUERY));
-    }
+    parameters.iter().for_each(|(name, value)| push_parameter(&mut url, name, value));
     url
+}
+
+/// One more parameter of a URL, encoded.
+pub(super) fn push_parameter(url: &mut String, name: &str, value: &str) {
+    url.push(if url.contains('?') { '&' } else { '?' });
+    url.push_str(name);
+    url.push('=');
+    url.extend(utf8_percent_encode(value, QUERY));
 }
 
 /// <https://docs.aws.amazon.com/general/latest/gr/s3.html>; China is a partition with a domain of its own.
@@ -346,25 +363,8 @@ fn part_is_good(part: &str) -> bool {
     !matches!(part, "" | "." | "..") && !part.chars().any(char::is_control)
 }
 
-/// Whether a parameter's name, in any usual spelling, announces a credential.
-fn names_a_key(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace(['-', '_'], "");
-    let name = name.strip_prefix("aws").unwrap_or(&name);
-    matches!(
-        name,
-        "accesskey"
-            | "accesskeyid"
-            | "secretkey"
-            | "secretaccesskey"
-            | "secret"
-            | "sessiontoken"
-            | "securitytoken"
-            | "token"
-    )
-}
-
-const KEYS_STEP: &str =
-    "give keys in the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one, AWS_SESSION_TOKEN";
+const KEYS_STEP: &str = "give keys in the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one, AWS_SESSION_TOKEN; \
+     or save them: `tidelock credentials set`";
 
 fn set<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Error> {
     match place.replace(value) {
@@ -388,6 +388,6 @@ fn unknown_scheme() -> Error {
         .next_step("write s3://BUCKET/PREFIX?endpoint=…&region=… or file:///FOLDER")
 }
 
-fn invalid(message: impl Into<String>) -> Error {
+pub(super) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, message)
 }

@@ -49,7 +49,7 @@ impl Folder {
             },
             (Method::Put, key) => self.put_object(key, request),
             (Method::Delete, key) => Ok(self.delete(key).map(|()| empty(204, vec![])).map_err(fault)?),
-            (Method::Post, _) => Err(not_implemented()),
+            (Method::Post | Method::Options, _) => Err(not_implemented()),
         }
     }
 

@@ -3,7 +3,9 @@
 use super::tests::folder;
 use super::*;
 use tempfile::TempDir;
-use tidelock_core::s3::{Answer, Call, Condition, ETag, EtagQuoting, HttpRequest, Method, Response, Retry, StoreUri};
+use tidelock_core::s3::{
+    Action, Answer, Call, Condition, ETag, EtagQuoting, HttpRequest, Method, Response, Retry, StoreUri,
+};
 
 struct Store {
     _directory: TempDir,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidelock::{Credentials, StoreUri};
-use tidelock_core::s3::{Answer, Call, Condition, EtagQuoting, Failure, Retry};
+use tidelock_core::s3::{Action, Answer, Call, Condition, EtagQuoting, Failure, Retry};
 
 /// Calls of a server that asks for patience: more than any needs here.
 const TRIES_MAX: u32 = 40;
@@ -125,7 +125,11 @@ impl Bucket {
         outcome
     }
 
-    fn try_once(&self, call: &Call, quoting: EtagQuoting) -> Result<Answer, Failure> {
+    /// Makes a call once, with its ETag in quotes or not.
+    ///
+    /// # Errors
+    /// The call's.
+    pub fn try_once(&self, call: &Call, quoting: EtagQuoting) -> Result<Answer, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
         let request = call
             .request(&self.store, self.credentials.as_ref(), now.as_millis() as u64, quoting)

@@ -14,11 +14,15 @@ pub enum Fault {
         /// `Retry-After`.
         retry_after_s: u64,
     },
+    /// The server's clock is too far from the request's, and it doesn't tell its own; nothing takes effect.
+    ClockSkew,
     /// No answer comes.
     Silence {
         /// Whether the request took effect all the same.
         after_effect: bool,
     },
+    /// The connection breaks in the middle of the answer's body, after the effect.
+    Cut,
     /// The connection breaks.
     Reset {
         /// Whether the request took effect before.
@@ -29,7 +33,7 @@ pub enum Fault {
 impl Fault {
     /// Whether the server carries the request out.
     pub fn has_effect(self) -> bool {
-        matches!(self, Self::Silence { after_effect: true } | Self::Reset { after_effect: true })
+        matches!(self, Self::Silence { after_effect: true } | Self::Reset { after_effect: true } | Self::Cut)
     }
 
     /// The answer of a server that refuses: status, S3's code, `Retry-After`; `None`: no answer comes.
@@ -38,7 +42,8 @@ impl Fault {
             Self::Status(500) => Some((500, "InternalError", None)),
             Self::Status(status) => Some((status, "ServiceUnavailable", None)),
             Self::SlowDown { retry_after_s } => Some((503, "SlowDown", Some(retry_after_s))),
-            Self::Silence { .. } | Self::Reset { .. } => None,
+            Self::ClockSkew => Some((403, "RequestTimeTooSkewed", None)),
+            Self::Silence { .. } | Self::Reset { .. } | Self::Cut => None,
         }
     }
 }
@@ -113,7 +118,8 @@ impl Faults {
         fault
     }
 
-    fn set(&self, plan: impl FnMut(&str, &str) -> Option<Fault> + Send + 'static) {
+    /// From now on: what befalls a request is decided by its method and target (path and query).
+    pub fn set(&self, plan: impl FnMut(&str, &str) -> Option<Fault> + Send + 'static) {
         self.lock().plan = Some(Box::new(plan));
     }
 

@@ -68,6 +68,7 @@ impl Looped {
                 match output {
                     Output::Send(request) => self.send(request),
                     Output::Abort(_) => {}
+                    Output::Presign(..) => panic!("it has keys"),
                     Output::NeedCredentials => {
                         let none = || TransportFailure::NoCredentials("a folder needs none".into());
                         let credentials = self.credentials.clone().ok_or_else(none);

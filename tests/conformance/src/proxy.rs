@@ -127,13 +127,19 @@ async fn relay(client: TcpStream, shared: &Shared) -> io::Result<()> {
                 // Closing at once, with nothing lingering, sends a reset.
                 return client.get_ref().set_zero_linger();
             }
-            Some(Fault::Status(_) | Fault::SlowDown { .. }) | None => {}
+            Some(Fault::Status(_) | Fault::SlowDown { .. } | Fault::ClockSkew | Fault::Cut) | None => {}
         }
         let Some(answer) = answer else { return Ok(()) };
         {
             let mut seen = shared.seen();
             seen.meter.bytes_received += answer.body_bytes as u64;
             seen.bytes.extend_from_slice(&answer.raw);
+        }
+        if fault == Some(Fault::Cut) {
+            let half = answer.raw.len() - answer.body_bytes.div_ceil(2);
+            client.get_mut().write_all(&answer.raw[..half]).await?;
+            // Closed with nothing lingering, what was written might not arrive.
+            return client.get_mut().shutdown().await;
         }
         client.get_mut().write_all(&answer.raw).await?;
         if answer.closes {

@@ -107,6 +107,11 @@ impl Place {
         }
     }
 
+    /// The same, past the proxy.
+    pub fn direct_uri(&self) -> String {
+        self.server.as_ref().map_or_else(|| self.uri(), |server| self.s3_uri(server.address))
+    }
+
     /// The back door to what stands at the store, past the proxy.
     pub fn bucket(&self) -> Bucket {
         match &self.server {

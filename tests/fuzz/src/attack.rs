@@ -88,6 +88,7 @@ impl<'s> Device<'s> {
                     }
                     Output::Persist(commit, _) => self.engine.handle_persisted(commit, Ok(()), self.now()),
                     Output::NeedCredentials => self.give_credentials(choices),
+                    Output::Presign(..) => panic!("it has keys"),
                 }
             }
             match choices.byte() {

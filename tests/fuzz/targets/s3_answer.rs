@@ -207,7 +207,7 @@ fn without_a_bucket(response: &Response) {
     }
     let role = Role { arn: None, session_name: "me".into(), duration_s: 900 };
     let identity = AssumeRoleWithWebIdentity::new(role.clone(), "token").expect("a token");
-    for result in [AssumeRole { role }.interpret(response), identity.interpret(response)] {
+    for result in [AssumeRole { role }.interpret(response.clone()), identity.interpret(response.clone())] {
         match result {
             Ok(keys) => assert!(format!("{keys:?}").contains("redacted")),
             Err(failure) => shown(&failure),

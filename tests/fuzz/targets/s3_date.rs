@@ -2,7 +2,7 @@
 #![no_main]
 
 use bytes::Bytes;
-use tidelock_core::s3::{Answer, Call, Response, Retry, StoreUri};
+use tidelock_core::s3::{Action, Answer, Call, Response, Retry, StoreUri};
 use tidelock_fuzz::input::Input;
 
 /// 31 December 9999, the last second that both forms can write.

@@ -2,7 +2,7 @@
 #![no_main]
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use tidelock_core::s3::{Answer, Call, EtagQuoting, KEY_BYTES_MAX, ListEntry, Response, StoreUri};
+use tidelock_core::s3::{Action, Answer, Call, EtagQuoting, KEY_BYTES_MAX, ListEntry, Response, StoreUri};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((form, body)) = bytes.split_first() else { return };

@@ -1,7 +1,7 @@
 //! Store URIs: what is read is written in one form that reads as the same store, and every URL built on it is plain.
 #![no_main]
 
-use tidelock_core::s3::{Call, Condition, Credentials, EtagQuoting, StoreUri};
+use tidelock_core::s3::{Action, Call, Condition, Credentials, EtagQuoting, StoreUri};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     let Ok(store) = text.parse::<StoreUri>() else { return };

@@ -3,6 +3,7 @@
 
 use crate::clock::{from_amz_date, http_date};
 use crate::random::Random;
+use crate::signer::is_allowed;
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub struct Bucket {
     pub tells_no_time: bool,
     /// Requests signed more than 15 minutes off the provider's clock are refused.
     pub checks_clock: bool,
+    /// Requests must be signed in their URLs by a [`Signer`](crate::signer::Signer).
+    pub checks_urls: bool,
     /// Every body ever PUT as a manifest, and where.
     pub manifests: Vec<(String, Bytes)>,
     /// How often each key was deleted, standing or not.
@@ -159,6 +162,7 @@ impl Bucket {
     pub fn answer(&mut self, request: &Request, now_ms: u64, random: &mut Random) -> Response {
         let (key, query) = split(&request.url);
         let mut response = match request.method {
+            _ if self.checks_urls && !is_allowed(request, self.clock_ms(now_ms) as u64) => error(403, "AccessDenied"),
             _ if self.is_skewed(request, now_ms) => error(403, "RequestTimeTooSkewed"),
             Method::Get if query.contains_key("list-type") => self.list(&query),
             Method::Get => self.get(&key, request, now_ms, random),
@@ -169,6 +173,7 @@ impl Bucket {
                 answer(204, Vec::new(), Bytes::new())
             }
             Method::Post => self.delete_many(&request.body),
+            Method::Options => error(405, "MethodNotAllowed"),
         };
         if !self.tells_no_time {
             response.headers.push(("date".to_owned(), http_date(self.clock_ms(now_ms))));
@@ -181,7 +186,7 @@ impl Bucket {
             (Method::Put, _) => &mut self.meter.put,
             (Method::Delete, _) => &mut self.meter.delete,
             (Method::Head, _) => &mut self.meter.head,
-            (Method::Post, _) => &mut self.meter.post,
+            (Method::Post | Method::Options, _) => &mut self.meter.post,
         };
         *count += 1;
         response

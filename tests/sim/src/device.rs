@@ -1,6 +1,7 @@
 //! A simulated device: an engine, its local store, what it waits for, and the moment at which it is killed.
 
 use crate::random::Random;
+use crate::signer::Signer;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use tidelock_core::crypto::stretch;
@@ -178,6 +179,8 @@ pub struct Device {
     pub most_in_flight: usize,
     /// When requests on their way were sent, by the world's clock.
     pub sent_ms: BTreeMap<RequestId, u64>,
+    /// Who signs its requests, if it has no keys.
+    pub signer: Option<Signer>,
     unstored: VecDeque<(CommitId, Vec<Page>)>,
     /// Over every output so far: the same on every run and every target.
     pub trace: blake3::Hasher,
@@ -207,6 +210,7 @@ impl Device {
             durable: CommitId::default(),
             most_in_flight: 0,
             sent_ms: BTreeMap::new(),
+            signer: None,
             unstored: VecDeque::new(),
             trace: blake3::Hasher::new(),
             kill: None,
@@ -225,12 +229,15 @@ impl Device {
         self.disk.lose_unstored(torn);
         let again = Self::open(self.config.clone(), self.disk.clone(), seed, now)?;
         let trace = std::mem::take(&mut self.trace);
+        let mut signer = self.signer.take();
+        signer.iter_mut().for_each(Signer::forget);
         *self = Self {
             skew_ms: self.skew_ms,
             frozen_ms: self.frozen_ms,
             backwards_ms: self.backwards_ms,
             holds_pages: self.holds_pages,
             trace,
+            signer,
             ..again
         };
         Ok(())
@@ -301,6 +308,7 @@ impl Device {
     /// Takes every output: requests wait to be delivered, the rest happens at once.
     pub fn drain(&mut self, now_ms: u64) {
         let now = self.now(now_ms);
+        self.take_signatures(now_ms);
         while let Some(output) = self.engine.poll_output(now) {
             self.trace_output(&output);
             match output {
@@ -329,11 +337,23 @@ impl Device {
                         self.store_pages(1, now_ms);
                     }
                 }
+                Output::Presign(id, request) => {
+                    self.signer.as_mut().expect("a device without keys").ask(id, request, now_ms);
+                    self.take_signatures(now_ms);
+                }
                 Output::NeedCredentials => {
                     let keys = Credentials::new("SIMULATED", "simulated", None).expect("visible ASCII");
                     self.engine.handle_credentials(Ok(keys), now);
                 }
             }
+        }
+    }
+
+    /// What its signer has answered by now.
+    fn take_signatures(&mut self, now_ms: u64) {
+        let now = self.now(now_ms);
+        for (id, signed) in self.signer.iter_mut().flat_map(|signer| signer.answers(now_ms)) {
+            self.engine.handle_presigned(id, signed, now);
         }
     }
 

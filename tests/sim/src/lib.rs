@@ -3,6 +3,7 @@
 
 pub mod bucket;
 pub mod clock;
+pub mod cost;
 pub mod device;
 pub mod fault;
 pub mod hazards;
@@ -13,6 +14,7 @@ pub mod model;
 pub mod oracle;
 pub mod random;
 pub mod schedule;
+pub mod signer;
 pub mod watch;
 pub mod witness;
 pub mod world;

@@ -1,6 +1,6 @@
 //! The servers there are: where each comes from, and how it is started on an address with a folder of its own.
 
-use super::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, free_address};
+use super::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, free_address, issuer};
 use crate::Outcome;
 use crate::tools::{Source, Tool};
 use std::net::SocketAddr;
@@ -68,13 +68,16 @@ fn versitygw(bin: &Path, address: SocketAddr, folder: &Path) -> std::io::Result<
     Ok(command)
 }
 
-/// Here, too, a folder under `data` is a bucket. No console, no look for updates.
+/// Here, too, a folder under `data` is a bucket. No console, no look for updates. Its token service trusts an issuer whose
+/// tokens are for the client `tidelock`, signed with the server's secret key.
 fn minio(bin: &Path, address: SocketAddr, folder: &Path) -> std::io::Result<Command> {
     let mut command = Command::new(bin.join("minio"));
     command.arg("server").arg(folder.join("data")).args(["--address", &address.to_string()]);
     command.arg("--certs-dir").arg(folder.join("certs"));
     command.env("MINIO_ROOT_USER", ACCESS_KEY).env("MINIO_ROOT_PASSWORD", SECRET_KEY);
     command.env("MINIO_BROWSER", "off").env("MINIO_UPDATE", "off").env("MINIO_REGION", REGION);
+    command.env("MINIO_IDENTITY_OPENID_CONFIG_URL", format!("http://{}/", issuer::start()?));
+    command.env("MINIO_IDENTITY_OPENID_CLIENT_ID", BUCKET).env("MINIO_IDENTITY_OPENID_CLIENT_SECRET", SECRET_KEY);
     Ok(command)
 }
 

@@ -85,9 +85,13 @@ macro_rules! on_dialects {
 mod clock;
 mod convergence;
 mod counts;
+mod doctor;
 mod evidence;
 mod faults;
+mod kinds;
 mod load;
+mod objects;
+mod policy;
 mod race;
 mod refusals;
 mod secrecy;

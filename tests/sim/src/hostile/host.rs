@@ -4,7 +4,7 @@ use crate::bucket::Bucket;
 use crate::random::Random;
 use crate::world::World;
 use tidelock_core::crypto::stretch;
-use tidelock_core::s3::{Credentials, Method, Response};
+use tidelock_core::s3::{Credentials, Response};
 use tidelock_core::{Engine, Error, Event, Now, OpId, Operation, Outcome, Output, Request, TransportFailure};
 
 /// Requests after which an operation has no end.
@@ -85,6 +85,7 @@ impl Host<'_> {
                     Output::Event(event) => run.events.push(event),
                     Output::Stretch(id, request) => engine.handle_stretched(id, stretch(&request), now(*now_ms)),
                     Output::Persist(commit, _) => engine.handle_persisted(commit, Ok(()), now(*now_ms)),
+                    Output::Presign(..) => panic!("its devices have keys"),
                     Output::NeedCredentials => {
                         let keys = Credentials::new("SIMULATED", "simulated", None).expect("visible ASCII");
                         engine.handle_credentials(Ok(keys), now(*now_ms));
@@ -162,11 +163,7 @@ fn now(now_ms: u64) -> Now {
 fn line(request: &Request) -> String {
     let method = match request.method {
         _ if is_list(request) => "LIST",
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Put => "PUT",
-        Method::Post => "POST",
-        Method::Delete => "DELETE",
+        method => method.as_str(),
     };
     let conditions: Vec<&str> =
         request.headers.iter().map(|(name, _)| name.as_str()).filter(|name| name.starts_with("if-")).collect();

@@ -9,6 +9,7 @@ use crate::device::{Device, Disk, Moment};
 use crate::hazards::Hazards;
 use crate::oracle::{Fact, Oracle};
 use crate::random::Random;
+use crate::signer::{Signer, SignerFaults};
 use crate::watch::Watch;
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -50,6 +51,8 @@ pub struct World {
     pub network: Network,
     /// Where new devices look for their vault.
     pub store: StoreUri,
+    /// New devices have no keys, and a signer each.
+    pub presigned: bool,
     /// Devices that never come back: nobody waits for them to converge.
     pub gone: BTreeSet<usize>,
     /// The recovery code.
@@ -78,6 +81,7 @@ impl World {
             now_ms: START_MS,
             network: Network::default(),
             store: "file:///sim".parse().expect("a folder's URI"),
+            presigned: false,
             gone: BTreeSet::new(),
             code: None,
             hazards: Hazards::default(),
@@ -106,9 +110,11 @@ impl World {
 
     /// A device that begins with a disk, such as a copy of another's.
     pub fn add_with(&mut self, disk: Disk) -> usize {
-        let config = Config::new(self.store.clone(), format!("device {}", self.devices.len()));
+        let mut config = Config::new(self.store.clone(), format!("device {}", self.devices.len()));
+        config.presigned = self.presigned;
         let now = Now { monotonic_ms: self.now_ms, unix_ms: self.now_ms };
-        let device = Device::open(config, disk, self.random.bits(), now).expect("a sound disk opens");
+        let mut device = Device::open(config, disk, self.random.bits(), now).expect("a sound disk opens");
+        device.signer = self.presigned.then(|| Signer::new(self.random.bits(), SignerFaults::default()));
         self.devices.push(device);
         self.devices.len() - 1
     }
@@ -319,7 +325,8 @@ impl World {
     /// One thing happens to a device: an answer comes, or time passes.
     pub fn step(&mut self, at: usize) {
         self.read_clock(at);
-        let due = self.devices[at].engine.poll_timeout();
+        let signer_due = self.devices[at].signer.as_ref().and_then(Signer::due_ms);
+        let due = self.devices[at].engine.poll_timeout().into_iter().chain(signer_due).min();
         let unstored = self.devices[at].unstored() as u64;
         if unstored > 0 && (self.devices[at].sent.is_empty() || self.random.permille(300)) {
             let commits = 1 + self.random.below(unstored) as usize;

@@ -69,6 +69,7 @@ private class Device(name: String, kept: List<Page> = emptyList()) {
                 val keys = listOf("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY").map { System.getenv(it) }
                 engine.handleCredentials(Credentials(keys[0], keys[1], null), now())
             }
+            is Output.Presign -> error("it has keys")
             is Output.Persist -> {
                 output.pages.forEach { if (it.bytes == null) pages.remove(it.id) else pages[it.id] = it }
                 engine.handlePersisted(output.commit, null, now())

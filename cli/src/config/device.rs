@@ -1,10 +1,12 @@
-//! What the command remembers of a device's folder: the store's address. No secret is ever in it.
+//! What the command remembers of a device's folder: the store's address, and who signs for it. No secret is ever in it.
 
+use super::replace;
 use crate::exit::Result;
+use crate::signer::Signer;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read as _};
+use std::path::Path;
 use tidelock::{Error, ErrorKind, StoreUri};
 
 const FILE: &str = "config.toml";
@@ -15,10 +17,21 @@ const BYTES_MAX: u64 = 64 << 10;
 #[serde(deny_unknown_fields)]
 struct Config {
     store: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signer: Option<Signer>,
 }
 
 /// The remembered store, if there is one.
 pub(crate) fn read_store(local: &Path) -> Result<Option<String>> {
+    Ok(read(local)?.map(|config| config.store))
+}
+
+/// The remembered signer, if there is one.
+pub(crate) fn read_signer(local: &Path) -> Result<Option<Signer>> {
+    Ok(read(local)?.and_then(|config| config.signer))
+}
+
+fn read(local: &Path) -> Result<Option<Config>> {
     let file = local.join(FILE);
     let mut text = String::new();
     match fs::File::open(&file).and_then(|opened| opened.take(BYTES_MAX).read_to_string(&mut text)) {
@@ -26,15 +39,15 @@ pub(crate) fn read_store(local: &Path) -> Result<Option<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(&file, &format!("can't be read: {error}")).into()),
     }
-    let config: Config =
-        toml::from_str(&text).map_err(|error| failed(&file, &format!("has another form: {}", error.message())))?;
-    Ok(Some(config.store))
+    let config: Config = toml_edit::de::from_str(&text)
+        .map_err(|error| failed(&file, &format!("has another form: {}", error.message())))?;
+    Ok(Some(config))
 }
 
-/// Remembers the store; a crash leaves the old file or the new one.
-pub(crate) fn write_store(local: &Path, store: &StoreUri) -> Result {
+/// Remembers the store and its signer; a crash leaves the old file or the new one.
+pub(crate) fn write_store(local: &Path, store: &StoreUri, signer: Option<Signer>) -> Result {
     let file = local.join(FILE);
-    let text = toml::to_string(&Config { store: store.to_string() })
+    let text = toml_edit::ser::to_string(&Config { store: store.to_string(), signer })
         .map_err(|error| Error::new(ErrorKind::Internal, format!("the configuration can't be written: {error}")))?;
     replace(&file, &text).map_err(|error| {
         let step = "make room on the disk, or the folder writable, or name another with --local";
@@ -53,39 +66,6 @@ pub(crate) fn remove(local: &Path) -> Result {
     }
 }
 
-fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    private_folder(folder)?;
-    let new: PathBuf = folder.join(format!("{FILE}.{}", std::process::id()));
-    let mut out = private_file(&new, true)?;
-    out.write_all(text.as_bytes())?;
-    out.sync_all()?;
-    fs::rename(&new, file)
-}
-
-/// Makes a folder for its owner alone.
-fn private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Makes a file for its owner alone; what is there is replaced only where that is asked for.
-pub(crate) fn private_file(file: &Path, replace: bool) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true);
-    if replace {
-        options.create(true).truncate(true)
-    } else {
-        options.create_new(true)
-    };
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)
-}
-
 fn failed(file: &Path, what: &str) -> Error {
     Error::new(ErrorKind::LocalStore, format!("the configuration {what}"))
         .on(file.display().to_string())
@@ -102,9 +82,12 @@ mod tests {
         let local = folder.path().join("device");
         assert_eq!(read_store(&local).unwrap(), None);
         let store: StoreUri = "s3://my-bucket/a%20b?region=eu-west-1".parse().unwrap();
-        write_store(&local, &store).unwrap();
+        let signer = Signer::new("https://sign.example/presign").with_token_file(Path::new("/token"));
+        write_store(&local, &store, Some(signer.clone())).unwrap();
+        assert_eq!(read_signer(&local).unwrap(), Some(signer));
         assert_eq!(read_store(&local).unwrap(), Some(store.to_string()));
-        write_store(&local, &"file:///vault".parse().unwrap()).unwrap();
+        write_store(&local, &"file:///vault".parse().unwrap(), None).unwrap();
+        assert_eq!(read_signer(&local).unwrap(), None);
         assert_eq!(read_store(&local).unwrap().as_deref(), Some("file:///vault"));
         assert_eq!(fs::read_dir(&local).unwrap().count(), 1, "no file is left over");
         #[cfg(unix)]

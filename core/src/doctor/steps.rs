@@ -1,0 +1,606 @@
+//! The requests, one after the other, and what each answer tells.
+
+use super::cors::{is_origin, preflight};
+use super::facts::Facts;
+use super::{Access, Diagnosis, EtagForm, findings};
+use crate::engine::{TransportFailure, transport_failure};
+use crate::s3::{
+    Action, Answer, Call, Condition, Credentials, ETag, EtagQuoting, Failure, HttpRequest, ListEntry, ListVersion,
+    Profile, Response, Retry, SKEW_MS_MAX, SKEW_MS_MIN, StoreUri, content_md5, error_code, http_date_unix_ms,
+    wrong_etag,
+};
+use crate::{Error, ErrorKind};
+use bytes::Bytes;
+
+/// The most requests of one run.
+pub const REQUESTS_MAX: u32 = 12;
+/// The longest wait for a server that asks for patience, in ms.
+const WAIT_MS_MAX: u64 = 5_000;
+/// A wait where the server doesn't say how long.
+const WAIT_MS: u64 = 1_000;
+/// The most bytes of its own objects.
+const BODY_BYTES_MAX: u64 = 64;
+
+/// Asks a store. Driven like this: [`next_request`](Self::next_request) gives a request, or ends it; after
+/// [`wait_ms`](Self::wait_ms) it is sent, and [`handle`](Self::handle) is told how it ended. Then
+/// [`diagnosis`](Self::diagnosis). Its objects lie under `probes/` and are deleted at the end.
+#[derive(Debug)]
+pub struct Doctor {
+    credentials: Option<Credentials>,
+    folder: String,
+    step: Step,
+    /// The step's request was sent once more already, after a wait.
+    again: bool,
+    wait_ms: u64,
+    /// Added to the device's clock for signing.
+    skew_ms: i64,
+    /// When the newest answer came.
+    unix_ms: u64,
+    was_corrected: bool,
+    was_redirected: bool,
+    quoting: EtagQuoting,
+    /// The first key's newest ETag and content, as far as they are known.
+    newest: Option<(Option<ETag>, Option<Bytes>)>,
+    facts: Facts,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Without keys nothing is asked but whether somebody is there.
+    Knock,
+    Create,
+    CreatePlain,
+    CreateAgain,
+    MatchWrong,
+    MatchRight,
+    MatchBare,
+    Read,
+    ReadMissing,
+    PutChecked,
+    List,
+    ListV1,
+    DeleteMany,
+    DeleteOne,
+    DeleteOther,
+    Preflight,
+    ReadWithoutKeys,
+    Done,
+}
+
+impl Doctor {
+    /// A doctor for a store, and for a page of this origin (`https://app.example`) if one is named. `fresh` are 16 fresh
+    /// random bytes, for keys that nobody else has. Without credentials it only finds out whether somebody is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if it is no origin.
+    pub fn new(
+        store: StoreUri,
+        credentials: Option<Credentials>,
+        origin: Option<&str>,
+        fresh: [u8; 16],
+    ) -> Result<Self, Error> {
+        if !origin.is_none_or(is_origin) {
+            return Err(Error::new(ErrorKind::Invalid, "this is no web page's origin")
+                .next_step("write scheme and host alone, in lower case: https://app.example"));
+        }
+        let is_folder = matches!(store, StoreUri::Folder(_));
+        let has_keys = credentials.is_some() || is_folder;
+        let mut facts = Facts::new(store, origin.filter(|_| !is_folder), has_keys);
+        if let Some(region) = Profile::of(&facts.store, None).region_of_host(&facts.store) {
+            facts.set_region(&region);
+        }
+        Ok(Self {
+            credentials,
+            folder: format!("probes/{:032x}", u128::from_be_bytes(fresh)),
+            step: if has_keys { Step::Create } else { Step::Knock },
+            again: false,
+            wait_ms: 0,
+            skew_ms: 0,
+            unix_ms: 0,
+            was_corrected: false,
+            was_redirected: false,
+            quoting: EtagQuoting::Quoted,
+            newest: None,
+            facts,
+        })
+    }
+
+    /// How long to wait before the next request, in ms: at most 5 s.
+    pub fn wait_ms(&self) -> u64 {
+        self.wait_ms
+    }
+
+    /// The request to send now, by the device's clock; `None` when done.
+    pub fn next_request(&mut self, unix_ms: u64) -> Option<HttpRequest> {
+        if self.step == Step::Done || self.facts.requests == REQUESTS_MAX {
+            return None;
+        }
+        match self.request(unix_ms) {
+            Ok(request) => {
+                self.facts.requests += 1;
+                Some(request)
+            }
+            Err(error) => {
+                self.stop("request", error);
+                None
+            }
+        }
+    }
+
+    /// How the request ended, and when.
+    pub fn handle(&mut self, outcome: Result<Response, TransportFailure>, unix_ms: u64) {
+        self.wait_ms = 0;
+        self.unix_ms = unix_ms;
+        let response = match outcome {
+            Ok(response) => response,
+            Err(failure) => return self.no_answer(&failure),
+        };
+        self.look_at(&response);
+        match self.step {
+            Step::Knock => self.stop("credentials", no_keys()),
+            Step::Preflight => {
+                let origin = self.facts.origin.clone().unwrap_or_default();
+                self.facts.cors.take_preflight(&origin, &response);
+                self.step = Step::ReadWithoutKeys;
+            }
+            Step::ReadWithoutKeys => {
+                let origin = self.facts.origin.clone().unwrap_or_default();
+                self.facts.cors.take_refusal(&origin, &response);
+                self.step = Step::Done;
+            }
+            Step::Done => {}
+            _ => self.take(&response),
+        }
+    }
+
+    /// What was found, once done.
+    pub fn diagnosis(self) -> Diagnosis {
+        let facts = &self.facts;
+        let profile = Profile::of(&facts.store, facts.server.as_deref());
+        let allowed = |asked: &Option<Result<(), Error>>| match asked {
+            Some(Ok(())) => Some(true),
+            Some(Err(error)) if matches!(error.kind(), ErrorKind::Auth | ErrorKind::Unsupported) => Some(false),
+            _ => None,
+        };
+        Diagnosis {
+            profile,
+            requests: facts.requests,
+            access: Access {
+                list: allowed(&facts.list),
+                get: allowed(&facts.get),
+                put: allowed(&facts.put),
+                delete: allowed(&facts.delete),
+                delete_many: allowed(&facts.delete_many),
+            },
+            conditional_writes: facts.conditional_writes(),
+            listing: facts.listing,
+            etags: facts.etags,
+            listed_etags: facts.listed_etags,
+            content_md5: allowed(&facts.content_md5),
+            clock_offset_ms: facts.clock_offset_ms,
+            cors: facts.origin.is_some().then(|| facts.cors.clone()),
+            findings: findings::all(facts, profile),
+            store: self.facts.store,
+        }
+    }
+
+    fn request(&self, unix_ms: u64) -> Result<HttpRequest, Error> {
+        let store = &self.facts.store;
+        let credentials = match self.step {
+            Step::Knock | Step::ReadWithoutKeys | Step::Preflight => None,
+            _ => self.credentials.as_ref(),
+        };
+        let signed_ms = unix_ms.saturating_add_signed(self.skew_ms);
+        let mut request = self.call().request(store, credentials, signed_ms, self.quoting)?;
+        // Neither is signed: browsers set the one, and the other is no part of what SigV4 must cover.
+        match (self.step, &self.facts.origin) {
+            (Step::Read | Step::ReadWithoutKeys, Some(origin)) => {
+                request.headers.push(("origin".to_owned(), origin.clone()));
+            }
+            (Step::Preflight, Some(origin)) => request = preflight(request, origin),
+            (Step::PutChecked, _) => {
+                request.headers.push(("content-md5".to_owned(), content_md5(&request.body)));
+            }
+            _ => {}
+        }
+        Ok(request)
+    }
+
+    fn call(&self) -> Call {
+        let (one, other) = (self.key("one"), self.key("other"));
+        let put = |key: &str, condition| Call::PutObject {
+            key: key.to_owned(),
+            body: body(self.facts.requests + 1),
+            condition,
+        };
+        let right = || match &self.newest {
+            Some((Some(etag), _)) => Condition::IfMatch(etag.clone()),
+            _ => Condition::Always,
+        };
+        match self.step {
+            Step::Create | Step::CreateAgain => put(&one, Condition::IfAbsent),
+            Step::CreatePlain => put(&one, Condition::Always),
+            Step::MatchWrong => put(&one, Condition::IfMatch(wrong_etag())),
+            Step::MatchRight | Step::MatchBare => put(&one, right()),
+            Step::PutChecked => put(&other, Condition::Always),
+            Step::Read | Step::ReadWithoutKeys | Step::Preflight => {
+                Call::GetObject { key: one, if_none_match: None, range: None, body_max: BODY_BYTES_MAX }
+            }
+            Step::ReadMissing => {
+                Call::GetObject { key: self.key("none"), if_none_match: None, range: None, body_max: BODY_BYTES_MAX }
+            }
+            Step::ListV1 => Call::ListObjects { prefix: format!("{}/", self.folder), marker: None, max_keys: 1 },
+            Step::DeleteMany => Call::DeleteObjects { keys: vec![other] },
+            Step::DeleteOne => Call::DeleteObject { key: one },
+            Step::DeleteOther => Call::DeleteObject { key: other },
+            Step::Knock | Step::List | Step::Done => Call::ListObjectsV2 {
+                prefix: format!("{}/", self.folder),
+                continuation: None,
+                start_after: None,
+                max_keys: 1,
+            },
+        }
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}/{name}", self.folder)
+    }
+
+    /// What every answer tells.
+    fn look_at(&mut self, response: &Response) {
+        if self.facts.server.is_none() {
+            self.facts.server = response.header("server").map(|name| name.chars().take(100).collect());
+        }
+        if let (None, Some(date)) = (self.facts.clock_offset_ms, response.header("date").and_then(http_date_unix_ms)) {
+            self.facts.clock_offset_ms = Some(self.offset_of(date));
+        }
+    }
+
+    fn offset_of(&self, server_unix_ms: u64) -> i64 {
+        let signed = |ms| i64::try_from(ms).unwrap_or(i64::MAX);
+        signed(server_unix_ms).saturating_sub(signed(self.unix_ms))
+    }
+
+    fn take(&mut self, response: &Response) {
+        let failure = match self.call().interpret(&self.facts.store, response) {
+            Ok(answer) => return self.took(answer, response),
+            Err(failure) => failure,
+        };
+        if !self.tries_again(&failure) {
+            self.failed(failure.error, response);
+        }
+    }
+
+    fn took(&mut self, answer: Answer, response: &Response) {
+        match &answer {
+            Answer::Stored { etag } if self.step != Step::PutChecked => {
+                self.newest = Some((etag.clone(), Some(body(self.facts.requests))));
+            }
+            // An earlier try of this very request arrived.
+            Answer::Refused | Answer::Conflict if self.newest.is_none() => self.newest = Some((None, None)),
+            _ => {}
+        }
+        let is_stored = matches!(answer, Answer::Stored { .. });
+        let facts = &mut self.facts;
+        match self.step {
+            Step::Create | Step::CreatePlain => {
+                facts.put = Some(Ok(()));
+                facts.etags = self.newest.as_ref().map(|(etag, _)| form(etag.as_ref()));
+                self.go(if self.step == Step::Create { Step::CreateAgain } else { Step::Read });
+            }
+            Step::CreateAgain => {
+                facts.created_twice = Some(is_stored);
+                self.go(Step::MatchWrong);
+            }
+            Step::MatchWrong => {
+                // A conflict on a key of one's own proves nothing: the cautious answer.
+                facts.wrong_got_in = Some(answer != Answer::Refused);
+                let has_etag = matches!(&self.newest, Some((Some(_), _)));
+                self.go(if is_stored || !has_etag { Step::Read } else { Step::MatchRight });
+            }
+            Step::MatchRight => {
+                facts.right_got_in = Some(is_stored);
+                let has_room = self.has_room();
+                if !is_stored && has_room && self.quoting == EtagQuoting::Quoted {
+                    self.quoting = EtagQuoting::Unquoted;
+                    self.go(Step::MatchBare);
+                } else {
+                    self.go(Step::Read);
+                }
+            }
+            Step::MatchBare => {
+                facts.bare_got_in = Some(is_stored);
+                self.go(Step::Read);
+            }
+            Step::Read => self.read(&answer, response),
+            Step::ReadMissing => {
+                facts.missing = Some(Ok(()));
+                self.go(Step::PutChecked);
+            }
+            Step::PutChecked => {
+                facts.content_md5 = Some(Ok(()));
+                self.go(Step::List);
+            }
+            Step::List | Step::ListV1 => {
+                facts.list = Some(Ok(()));
+                if let Answer::Listed { entries, next } = &answer {
+                    self.listed(entries, next.is_some());
+                }
+                self.go(Step::DeleteMany);
+            }
+            Step::DeleteMany => {
+                facts.delete_many = match &answer {
+                    Answer::DeletedMany { failed } if !failed.is_empty() => {
+                        let code = &failed[0].1;
+                        Some(Err(Error::new(ErrorKind::Auth, format!("DeleteObjects leaves the key there: {code}"))))
+                    }
+                    _ => Some(Ok(())),
+                };
+                self.go(Step::DeleteOne);
+            }
+            Step::DeleteOne => {
+                facts.delete = Some(Ok(()));
+                let other_stays = !matches!(facts.delete_many, Some(Ok(()))) && facts.content_md5 == Some(Ok(()));
+                match (other_stays, self.has_room()) {
+                    (true, true) => self.go(Step::DeleteOther),
+                    (true, false) => {
+                        self.facts.left.push(self.key("other"));
+                        self.end();
+                    }
+                    (false, _) => self.end(),
+                }
+            }
+            Step::DeleteOther => self.end(),
+            Step::Knock | Step::ReadWithoutKeys | Step::Preflight | Step::Done => {}
+        }
+    }
+
+    fn read(&mut self, answer: &Answer, response: &Response) {
+        self.facts.get = Some(Ok(()));
+        if let Some(origin) = &self.facts.origin {
+            self.facts.cors.take_answer(origin, response);
+        }
+        if let (Answer::Object { body, etag, .. }, Some((written, Some(expected)))) = (answer, &self.newest) {
+            self.facts.reads_back = Some(body == expected);
+            let differs = |(a, b): (&ETag, &ETag)| !a.matches(b);
+            if body == expected && written.as_ref().zip(etag.as_ref()).is_some_and(differs) {
+                self.facts.etags = Some(EtagForm::Random);
+            }
+        }
+        // A missing object says nothing of reading to who may not list: AWS answers 403 then.
+        if *answer == Answer::Missing && self.newest.is_some() {
+            self.facts.reads_back = Some(false);
+        }
+        let asks = self.newest.is_some() && self.has_room();
+        self.go(if asks { Step::ReadMissing } else { self.after_read() });
+    }
+
+    fn after_read(&self) -> Step {
+        if self.newest.is_some() { Step::PutChecked } else { Step::List }
+    }
+
+    fn listed(&mut self, entries: &[ListEntry], goes_on: bool) {
+        let facts = &mut self.facts;
+        facts.listing = match self.step {
+            Step::ListV1 => Some(ListVersion::V1),
+            _ => Some(ListVersion::V2),
+        };
+        if let Some(Ok(())) = facts.content_md5 {
+            facts.shows_both = Some(goes_on || entries.len() == 2);
+        }
+        facts.listed_etags = entries.first().map(|entry| form(entry.etag.as_ref()));
+        if facts.etags == Some(EtagForm::Random) && facts.listed_etags == Some(EtagForm::Quoted) {
+            facts.listed_etags = Some(EtagForm::Random);
+        }
+    }
+
+    /// Whether the step is taken once more, in another way.
+    fn tries_again(&mut self, failure: &Failure) -> bool {
+        if !self.has_room() {
+            return false;
+        }
+        match &failure.retry {
+            Retry::Region(region) if !self.was_redirected => {
+                self.was_redirected = true;
+                self.facts.set_region(region)
+            }
+            Retry::Clock { server_unix_ms } if !self.was_corrected => {
+                self.was_corrected = true;
+                let offset_ms = self.offset_of(*server_unix_ms);
+                let explains = offset_ms.unsigned_abs() >= SKEW_MS_MIN && offset_ms.abs() <= SKEW_MS_MAX;
+                self.facts.clock_refused = explains;
+                self.skew_ms = if explains { offset_ms } else { 0 };
+                explains
+            }
+            Retry::Backoff { retry_after_ms } if !self.again => {
+                self.again = true;
+                self.facts.throttled |= failure.error.kind() == ErrorKind::Throttled;
+                self.wait_ms = retry_after_ms.unwrap_or(WAIT_MS).min(WAIT_MS_MAX);
+                true
+            }
+            Retry::Unquoted if self.quoting == EtagQuoting::Quoted => {
+                self.facts.quotes_refused = true;
+                self.quoting = EtagQuoting::Unquoted;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn failed(&mut self, error: Error, response: &Response) {
+        let code = error_code(&response.body).unwrap_or_default();
+        let kind = error.kind();
+        let has_room = self.has_room();
+        let facts = &mut self.facts;
+        match self.step {
+            Step::Create if kind == ErrorKind::Unsupported && has_room => {
+                facts.conditions_refused = true;
+                self.go(Step::CreatePlain);
+            }
+            Step::Create | Step::CreatePlain => match kind {
+                ErrorKind::Auth if !is_about_keys(code.trim()) => {
+                    facts.put = Some(Err(error));
+                    self.go(Step::Read);
+                }
+                ErrorKind::Auth => self.stop("credentials", error),
+                ErrorKind::NotFound => self.stop("bucket", error),
+                ErrorKind::ClockSkew => self.stop("clock", error),
+                ErrorKind::Invalid => self.stop("region", error),
+                _ => self.stop("server", error),
+            },
+            Step::CreateAgain | Step::MatchWrong | Step::MatchRight | Step::MatchBare => {
+                if kind == ErrorKind::Unsupported {
+                    facts.conditions_refused = true;
+                } else {
+                    facts.broken.get_or_insert(error);
+                }
+                self.go(Step::Read);
+            }
+            Step::Read => {
+                facts.get = Some(Err(error));
+                if let Some(origin) = &facts.origin {
+                    facts.cors.take_refusal(origin, response);
+                }
+                self.go(self.after_read());
+            }
+            Step::ReadMissing => {
+                facts.missing = Some(Err(error));
+                self.go(Step::PutChecked);
+            }
+            Step::PutChecked => {
+                facts.content_md5 = Some(Err(error));
+                self.go(Step::List);
+            }
+            Step::List if matches!(kind, ErrorKind::Unsupported | ErrorKind::Network) => {
+                facts.list = Some(Err(error));
+                // Whatever of the second version it doesn't know, the first may do.
+                facts.listing = Some(ListVersion::V1);
+                self.go(if has_room { Step::ListV1 } else { Step::DeleteMany });
+            }
+            Step::List | Step::ListV1 => {
+                facts.list = Some(Err(error));
+                self.go(Step::DeleteMany);
+            }
+            Step::DeleteMany => {
+                facts.delete_many = Some(Err(error));
+                self.go(Step::DeleteOne);
+            }
+            Step::DeleteOne | Step::DeleteOther => {
+                facts.delete = Some(Err(error));
+                self.leave_objects();
+                self.end();
+            }
+            Step::Knock | Step::ReadWithoutKeys | Step::Preflight | Step::Done => {}
+        }
+    }
+
+    /// A request that brought no answer. The first one's failure is all there is to say; two of others, too.
+    fn no_answer(&mut self, failure: &TransportFailure) {
+        let error = transport_failure(&self.facts.store, failure).error;
+        let what = match failure {
+            TransportFailure::Tls(_) => "tls",
+            _ => "server",
+        };
+        if self.facts.requests <= 1 || self.facts.broken.is_some() {
+            self.leave_objects();
+            return self.stop(what, error);
+        }
+        self.facts.broken = Some(error);
+        match self.step {
+            Step::Create | Step::CreatePlain | Step::CreateAgain | Step::MatchWrong => self.go(Step::Read),
+            Step::MatchRight | Step::MatchBare => self.go(Step::Read),
+            Step::Read | Step::ReadMissing => self.go(self.after_read()),
+            Step::PutChecked => self.go(Step::List),
+            Step::List | Step::ListV1 => self.go(Step::DeleteMany),
+            Step::DeleteMany => self.go(Step::DeleteOne),
+            Step::DeleteOne | Step::DeleteOther => {
+                self.leave_objects();
+                self.end();
+            }
+            Step::Preflight => {
+                self.facts.cors.preflight = Some(false);
+                self.step = Step::Done;
+            }
+            Step::Knock | Step::ReadWithoutKeys | Step::Done => self.step = Step::Done,
+        }
+    }
+
+    /// What may stand there still.
+    fn leave_objects(&mut self) {
+        if self.newest.is_some() && self.step != Step::DeleteOther {
+            self.facts.left.push(self.key("one"));
+        }
+        if self.facts.content_md5 == Some(Ok(())) && !matches!(self.facts.delete_many, Some(Ok(()))) {
+            self.facts.left.push(self.key("other"));
+        }
+    }
+
+    fn go(&mut self, step: Step) {
+        self.again = false;
+        self.step = step;
+    }
+
+    fn stop(&mut self, what: &'static str, error: Error) {
+        self.facts.stopped = Some((what, error));
+        self.step = Step::Done;
+    }
+
+    /// After the last request with keys.
+    fn end(&mut self) {
+        let asks = self.facts.origin.is_some() && self.facts.requests < REQUESTS_MAX;
+        self.go(if asks { Step::Preflight } else { Step::Done });
+    }
+
+    /// Whether a request beside those that every run makes would leave enough for these.
+    fn has_room(&self) -> bool {
+        let then = match self.step {
+            Step::Create => 8,
+            Step::CreateAgain => 7,
+            Step::MatchWrong => 6,
+            Step::CreatePlain | Step::MatchRight | Step::MatchBare => 5,
+            Step::Read | Step::ReadMissing => 4,
+            Step::PutChecked => 3,
+            Step::List | Step::ListV1 => 2,
+            Step::DeleteMany => 1,
+            Step::DeleteOne
+            | Step::DeleteOther
+            | Step::Preflight
+            | Step::ReadWithoutKeys
+            | Step::Knock
+            | Step::Done => 0,
+        };
+        let page = u32::from(self.facts.origin.is_some() && self.step != Step::Preflight);
+        self.facts.requests + 1 + then + page <= REQUESTS_MAX
+    }
+}
+
+/// Each request's own content, so that a read shows whose write stands.
+fn body(request: u32) -> Bytes {
+    format!("tidelock doctor, request {request}").into()
+}
+
+fn form(etag: Option<&ETag>) -> EtagForm {
+    match etag.map(ETag::as_str) {
+        None => EtagForm::None,
+        Some(text) if text.ends_with('"') => EtagForm::Quoted,
+        Some(_) => EtagForm::Bare,
+    }
+}
+
+/// Codes that no permission mends.
+fn is_about_keys(code: &str) -> bool {
+    let codes = [
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+        "InvalidToken",
+        "TokenRefreshRequired",
+        "AuthorizationHeaderMalformed",
+    ];
+    codes.contains(&code)
+}
+
+fn no_keys() -> Error {
+    Error::new(ErrorKind::Auth, "there are no keys for the bucket")
+        .next_step("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN for temporary keys")
+}

@@ -1,0 +1,190 @@
+//! Plain objects in a bucket: for programs that know nothing of vaults, and for people. Nothing here is sealed.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidelock::Error> {
+//! use tidelock::bucket::{Bucket, Properties, Source};
+//! use tidelock::Options;
+//!
+//! let options = Options::new("s3://my-bucket/photos?region=eu-central-1", "/home/me/.local/share/tidelock")?;
+//! let bucket = Bucket::new(options)?;
+//!
+//! bucket.put("2026/sea.jpg", Source::File("sea.jpg".into()), Properties::default(), |_| ()).await?;
+//! let mut listing = bucket.list("2026/", None, u64::MAX);
+//! while let Some(listed) = listing.next().await? {
+//!     println!("{}", listed.name());
+//! }
+//! # Ok(()) }
+//! ```
+
+mod clean;
+mod driver;
+mod get;
+mod list;
+mod multipart;
+mod put;
+mod remembered;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+pub use get::Download;
+pub use list::{Listed, Listing};
+pub use put::{Put, Source};
+pub use tidelock_core::s3::{Bucket as BucketEntry, ETag, Encryption, Head, ListEntry, Properties};
+
+use crate::{Error, ErrorKind, Options, StoreUri};
+use driver::Driver;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tidelock_core::s3::{
+    Answer, BucketsPage, Call, CopyObject, Failure, HeadObject, KEYS_PER_DELETE_MAX, ListBuckets, Retry, Server,
+    Written,
+};
+
+/// A bucket's plain objects. Keys are relative to the store's prefix: 1 to 1,024 bytes, in parts between slashes none of
+/// which is empty, `.` or `..`.
+///
+/// Its futures need a tokio runtime with time and IO enabled. Every request is bounded, tried again by the rules of the
+/// options, and dropped with its future.
+#[derive(Clone)]
+pub struct Bucket {
+    driver: Arc<Driver>,
+    /// Where uploads that can be resumed are remembered.
+    uploads: PathBuf,
+    /// Parts of an upload in flight at once.
+    concurrency: u32,
+}
+
+impl std::fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bucket").field("store", &self.driver.store().to_string()).finish_non_exhaustive()
+    }
+}
+
+impl Bucket {
+    /// The bucket of `options.store`; of the other options `local` (uploads that can be resumed are remembered in its
+    /// folder `uploads`), `credentials`, `timeout`, `retries` and `concurrency` count. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if the store is a folder.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        if let StoreUri::Folder(folder) = &options.store {
+            return Err(Error::new(ErrorKind::Unsupported, "a folder has no plain objects, only files")
+                .on(folder.path())
+                .next_step("use its files as they are, or have `tidelock serve` show the folder above it as S3"));
+        }
+        let driver = Arc::new(Driver::new(&options)?);
+        Ok(Self { driver, uploads: options.local.join("uploads"), concurrency: options.concurrency })
+    }
+
+    /// The buckets that belong to the keys' owner, on the server of this one.
+    ///
+    /// # Errors
+    /// What the server says: keys that are good for one bucket alone may not list them.
+    pub async fn buckets(&self) -> Result<Vec<BucketEntry>, Error> {
+        let server = |store: &StoreUri| match store {
+            StoreUri::S3(s3) => Ok(Server::of(s3)),
+            StoreUri::Folder(_) => Err(Error::new(ErrorKind::Unsupported, "a folder has no buckets")),
+        };
+        let mut all = Vec::new();
+        let mut list = ListBuckets::default();
+        loop {
+            let request = |store: &StoreUri, keys: &_, ms, _| list.request(&server(store)?, Some(keys), ms);
+            let interpret = |store: &StoreUri, response: &_| {
+                let server = server(store).map_err(|error| Failure { error, retry: Retry::Never })?;
+                list.interpret(&server, response)
+            };
+            let BucketsPage { buckets, next } =
+                self.driver.drive(Duration::ZERO, request, interpret).await.map_err(|failure| failure.error)?;
+            all.extend(buckets);
+            if next.is_none() {
+                return Ok(all);
+            }
+            if all.len() > BUCKETS_MAX {
+                return Err(Error::new(ErrorKind::Corrupt, "the server lists more buckets than it can have"));
+            }
+            list.continuation = next;
+        }
+    }
+
+    /// Lists objects whose keys begin with `prefix`, at most `limit`. With a delimiter, such as `/`, keys that have it
+    /// after the prefix are rolled up into one [`Listed::Prefix`].
+    pub fn list(&self, prefix: &str, delimiter: Option<&str>, limit: u64) -> Listing {
+        Listing::new(self.driver.clone(), prefix, delimiter, limit)
+    }
+
+    /// What is known of an object, without its content; `None` if there is no such object.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn stat(&self, key: &str) -> Result<Option<Head>, Error> {
+        self.driver.call(&HeadObject { key: key.to_owned() }).await.map_err(|failure| failure.error)
+    }
+
+    /// Begins to read an object of at most `bytes_max` bytes; `None` if there is no such object.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if it is larger; what the store says.
+    pub async fn get(&self, key: &str, bytes_max: u64) -> Result<Option<Download>, Error> {
+        Download::begin(self.driver.clone(), key, bytes_max).await
+    }
+
+    /// Copies an object within the store, by the server itself; `false` if there is no such object. Content type and
+    /// metadata are copied, unless `properties` are given.
+    ///
+    /// # Errors
+    /// What the store says: S3 copies no more than 5 GiB at once.
+    pub async fn copy(&self, from: &str, to: &str, properties: Option<Properties>) -> Result<bool, Error> {
+        let copy = CopyObject { source: from.to_owned(), if_source_matches: None, key: to.to_owned(), properties };
+        match self.driver.call(&copy).await.map_err(|failure| failure.error)? {
+            Written::Stored { .. } => Ok(true),
+            Written::Gone => Ok(false),
+            Written::Refused | Written::Conflict => Err(conflict(to)),
+        }
+    }
+
+    /// Deletes an object, or finds it gone.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        let call = Call::DeleteObject { key: key.to_owned() };
+        self.driver.call(&call).await.map(|_| ()).map_err(|failure| failure.error)
+    }
+
+    /// Deletes objects, a thousand a request where the server takes that. The keys that are still there are the result,
+    /// each with S3's code for why.
+    ///
+    /// # Errors
+    /// What the store says; some may be deleted by then.
+    pub async fn delete_many(&self, keys: &[String]) -> Result<Vec<(String, String)>, Error> {
+        let mut left = Vec::new();
+        let mut by_one = false;
+        for keys in keys.chunks(KEYS_PER_DELETE_MAX) {
+            if !by_one {
+                match self.driver.call(&Call::DeleteObjects { keys: keys.to_vec() }).await {
+                    Ok(Answer::DeletedMany { failed }) => {
+                        left.extend(failed);
+                        continue;
+                    }
+                    Err(failure) if failure.retry != Retry::SingleDeletes => return Err(failure.error),
+                    // Its own answer is the only one to this call.
+                    Ok(_) | Err(_) => by_one = true,
+                }
+            }
+            for key in keys {
+                self.delete(key).await?;
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// AWS's own limit is 10,000 by default; a listing that never ends must end.
+const BUCKETS_MAX: usize = 100_000;
+
+/// Another write was under way.
+fn conflict(key: &str) -> Error {
+    Error::new(ErrorKind::Busy, "another write of the object is under way").on(key).next_step("try again").retryable()
+}

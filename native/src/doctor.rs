@@ -1,0 +1,90 @@
+//! The doctor: asks a store what it is like, before or beside a vault.
+
+use crate::clock::unix_ms;
+use crate::transport::Transport;
+use crate::{Diagnosis, Error, ErrorKind, Options, StoreUri, credentials};
+use tidelock_core::doctor::Doctor;
+use tidelock_core::engine::{Request, RequestId, TransportFailure};
+use tidelock_core::s3::HttpRequest;
+use tokio::sync::oneshot;
+
+/// Finds out, in at most twelve requests, whether a vault can live at the store of these options, and what to do where it
+/// can't: reachability, keys and what they may do, clock, region, conditional writes, listings; and, for a web page of
+/// `origin` (`https://app.example`), CORS. Its objects lie under `probes/` and are deleted at the end. This device's side is
+/// left alone; [`Local::remember`](crate::Local::remember) keeps what was found with a vault.
+///
+/// It works under any async runtime; dropping the future ends it after the request under way.
+///
+/// # Errors
+/// [`Invalid`](ErrorKind::Invalid) if it is no origin, [`NotFound`](ErrorKind::NotFound) if the store is a folder that is
+/// not there. What is wrong with a store otherwise is a finding, not an error.
+pub async fn doctor(options: &Options, origin: Option<&str>) -> Result<Diagnosis, Error> {
+    let mut fresh = [0; 16];
+    getrandom::fill(&mut fresh)
+        .map_err(|error| Error::new(ErrorKind::Internal, format!("the system gives no random bytes: {error}")))?;
+    let transport = Transport::new(&options.store, options.timeout)?;
+    let (told, answer) = oneshot::channel();
+    let (options, origin) = (options.clone(), origin.map(str::to_owned));
+    let work = move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(told.send(Err(no_thread(&error)))),
+        };
+        // Whoever asked may be gone.
+        let _ = told.send(runtime.block_on(async {
+            let keys = match &options.store {
+                StoreUri::S3(_) => {
+                    credentials::load(options.credentials.clone(), options.store.clone(), options.local.clone())
+                        .await
+                        .ok()
+                }
+                StoreUri::Folder(_) => None,
+            };
+            let doctor = Doctor::new(options.store.clone(), keys, origin.as_deref(), fresh)?;
+            Ok(ask(doctor, &transport, &options).await)
+        }));
+    };
+    std::thread::Builder::new().name("tidelock-doctor".into()).spawn(work).map_err(|error| no_thread(&error))?;
+    answer.await.map_err(|_| Error::new(ErrorKind::Internal, "the doctor's thread ended before its time"))?
+}
+
+async fn ask(mut doctor: Doctor, transport: &Transport, options: &Options) -> Diagnosis {
+    let mut number = 0;
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(doctor.wait_ms())).await;
+        let Some(request) = doctor.next_request(unix_ms()) else { break };
+        number += 1;
+        let HttpRequest { method, url, headers, body, max_response_bytes } = request;
+        let request = Request { id: RequestId(number), method, url, headers, body, max_response_bytes };
+        let answer = tokio::time::timeout(options.timeout, transport.send(request)).await;
+        doctor.handle(answer.unwrap_or(Err(TransportFailure::Timeout)), unix_ms());
+    }
+    let mut diagnosis = doctor.diagnosis();
+    #[cfg(unix)]
+    diagnosis.findings.extend(room(&options.store));
+    diagnosis
+}
+
+/// What a folder's disk has left.
+#[cfg(unix)]
+fn room(store: &StoreUri) -> Option<crate::Finding> {
+    let StoreUri::Folder(folder) = store else { return None };
+    let disk = rustix::fs::statvfs(folder.path()).ok()?;
+    let mib = disk.f_bavail.saturating_mul(disk.f_frsize) >> 20;
+    let has_room = mib >= ROOM_MIB_MIN;
+    Some(crate::Finding {
+        what: "room",
+        verdict: if has_room { crate::Verdict::Ok } else { crate::Verdict::Warning },
+        cause: format!("{mib} MiB are free on the folder's disk"),
+        next_step: (!has_room).then(|| "make room on the disk: a full one takes no sync".to_owned()),
+        paste: None,
+    })
+}
+
+/// Below this, a few attachments fill the disk.
+#[cfg(unix)]
+const ROOM_MIB_MIN: u64 = 100;
+
+fn no_thread(error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::Internal, format!("no thread for the doctor can be started: {error}"))
+}
