@@ -85,7 +85,8 @@ impl Tool {
         let install = |locked: &[&str]| {
             let mut command = Command::new("cargo");
             process::forget_own_package(&mut command);
-            command.args(["install", "--root"]).arg(aside.join("made")).args(locked);
+            // Unoptimised: none of them works long enough here to make up for its build.
+            command.args(["install", "--debug", "--root"]).arg(aside.join("made")).args(locked);
             command.args([&format!("--version={}", self.version), self.name]);
             process::run(command.current_dir(aside).env("CARGO_TARGET_DIR", aside.join("target")))
         };

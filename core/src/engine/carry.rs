@@ -40,8 +40,14 @@ fn uncovered(head: &Head) -> BTreeSet<Dot> {
 fn standing(peer: &Peer) -> Option<&Log> {
     match &peer.twin {
         Some(twin) => Some(twin),
-        None => (peer.sequence > 0 && peer.behind.is_none()).then_some(&peer.log),
+        None => (peer.sequence > 0 && is_there(peer)).then_some(&peer.log),
     }
+}
+
+/// Whether the newest manifest that was read is what the bucket shows, as far as is known: not while it shows an older one or
+/// none, nor while a newer one is named that can't be read.
+fn is_there(peer: &Peer) -> bool {
+    peer.behind.is_none() && peer.wanted.is_none()
 }
 
 fn reaches(head: &Head, device: DeviceId, log: &Log, op: Point) -> bool {
@@ -51,7 +57,7 @@ fn reaches(head: &Head, device: DeviceId, log: &Log, op: Point) -> bool {
 
 /// The snapshots that manifests name which stand in the bucket.
 fn snapshots(head: &Head) -> impl Iterator<Item = &SnapshotRef> {
-    let theirs = head.peers.values().filter(|peer| peer.twin.is_none() && peer.behind.is_none());
+    let theirs = head.peers.values().filter(|peer| peer.twin.is_none() && is_there(peer));
     theirs.filter_map(|peer| peer.snapshot.as_ref()).chain(&head.published.snapshot)
 }
 

@@ -32,8 +32,8 @@ pub(super) struct Head {
     pub(super) peers: BTreeMap<DeviceId, Arc<Peer>>,
     /// The lines of devices that have more than one.
     pub(super) forks: Arc<Forks>,
-    /// The ids that this store has left, and where its own lines end.
-    pub(super) left: BTreeMap<DeviceId, Point2>,
+    /// The ids that this store has left.
+    pub(super) left: BTreeSet<DeviceId>,
     pub(super) collections: BTreeMap<Collection, u32>,
     pub(super) snapshot: Option<Arc<Known>>,
     /// Devices that were revoked, as far as it is known here.

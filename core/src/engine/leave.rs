@@ -1,7 +1,7 @@
 //! Leaving an id: a store that was copied, or restored from a backup, goes on as a device of its own. What it wrote keeps its
 //! names; nothing is issued again.
 
-use super::head::{Bucket, Clock, Identity, Peer, Point2};
+use super::head::{Bucket, Clock, Identity, Peer};
 use super::lines::{forked, of_left};
 use super::member::{introduce, names};
 use super::shared::Shared;
@@ -43,7 +43,7 @@ pub(super) async fn leave(cx: &Shared, old: &Arc<Identity>) -> Result<Error, Err
             Arc::make_mut(&mut head.forks).insert(old.device, lines);
             let Clock { n, tag, stamp, .. } = head.clock;
             head.peers.insert(old.device, Arc::new(Peer { n, tag, ..Peer::default() }));
-            head.left.insert(old.device, Point2 { n, tag });
+            head.left.insert(old.device);
             head.clock = Clock { stamp, ..Clock::default() };
             (head.published, head.frozen, head.snapshot) = Default::default();
             head.bucket = Bucket {

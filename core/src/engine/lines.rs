@@ -183,35 +183,6 @@ fn stated(head: &Head, device: DeviceId, run: &Run, tags: &[Tag]) -> Option<u64>
     })
 }
 
-/// Who has seen this device's first op after it left an id has placed the end of its line, and knows of none beside it if it
-/// names one.
-pub(super) fn goes_on_from_left(head: &mut Head, peer: DeviceId) {
-    let Some(own) = head.identity.as_ref().map(|identity| identity.device) else { return };
-    let Some(peer) = head.peers.get(&peer).cloned() else { return };
-    for vector in std::iter::once(&peer.stated).chain(peer.snapshot.as_ref().map(|named| &named.vector)) {
-        if vector.n(own) > 0 {
-            for (device, end) in head.left.clone() {
-                extend(head, device, Point { n: end.n, tag: end.tag }, vector);
-            }
-        }
-    }
-}
-
-/// The line that is known here up to `from` goes on to where a vector names it; the tags between are not known.
-fn extend(head: &mut Head, device: DeviceId, from: Point, vector: &Vector) {
-    let Some(to) = vector.point(device).filter(|_| vector.further(device).is_empty()) else { return };
-    if to.n <= from.n || to.n - from.n > SPAN_MAX || head.forks.places(device, to) {
-        return;
-    }
-    let Some(mut line) = head.forks.of(device).and_then(|fork| fork.up_to(from)) else { return };
-    line.resize(line.len() + (to.n - from.n - 1) as usize, UNKNOWN);
-    line.push(to.tag);
-    if let Some(fork) = Arc::make_mut(&mut head.forks).of_mut(device) {
-        // A line too many is one that a vector could not name either.
-        let _ = fork.insert(line);
-    }
-}
-
 /// Marks logs that end on another line than the one known here: by the number alone they would count as applied.
 pub(super) fn note_foreign(tx: &mut Tx<'_>) -> Result<(), Error> {
     let devices: Vec<DeviceId> = tx.head.peers.keys().copied().collect();
@@ -235,14 +206,17 @@ pub(super) fn foreign_snapshots(tx: &Tx<'_>) -> Result<BTreeSet<ObjectId>, Error
     let mut foreign = BTreeSet::new();
     for named in tx.head.peers.values().filter_map(|peer| peer.snapshot.as_ref()) {
         for (device, point) in named.vector.iter() {
-            if tx.head.forks.of(device).is_none()
-                && tags::of(tx, device, point.n)?.is_some_and(|known| known != point.tag)
-            {
+            if parts_from_here(tx, device, point)? {
                 foreign.insert(named.index.id);
             }
         }
     }
     Ok(foreign)
+}
+
+/// Whether a device's op is on another line than the only one known here, for that one has another op of its number.
+pub(super) fn parts_from_here(tx: &Tx<'_>, device: DeviceId, op: Point) -> Result<bool, Error> {
+    Ok(tx.head.forks.of(device).is_none() && tags::of(tx, device, op.n)?.is_some_and(|known| known != op.tag))
 }
 
 fn is_foreign(tx: &Tx<'_>, device: DeviceId, log: &Log) -> Result<bool, Error> {

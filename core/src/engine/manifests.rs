@@ -210,7 +210,6 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     }
     tx.set(Table::Devices, manifest_row(device, NEWEST), Some(signed.clone()));
     tx.set(Table::Devices, manifest_row(device, TWIN), None);
-    lines::goes_on_from_left(tx.head, device);
 }
 
 fn log_of(manifest: &Manifest) -> Log {

@@ -48,7 +48,7 @@ pub(super) fn trim(cx: &Shared, identity: &Identity, line: &mut NextLine) -> Res
     let Some(covered) = line.snapshot.as_ref().map(|named| named.vector.n(identity.device)) else { return Ok(()) };
     let retired = cx.read(retired::all)?;
     let seen = cx.read(|state| {
-        let here = awaited(&state.head, &retired).filter(|(id, _)| !state.head.left.contains_key(id));
+        let here = awaited(&state.head, &retired).filter(|(id, _)| !state.head.left.contains(id));
         here.map(|(_, peer)| peer.stated.n(identity.device)).min().unwrap_or(covered)
     });
     let covered = if planted!(TrimmedBeyondSnapshot) { u64::MAX } else { covered };

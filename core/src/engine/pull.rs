@@ -3,7 +3,7 @@
 use super::api::{Phase, SyncReport};
 use super::apply::{Applied, Place, apply_run, suspicious_stamp};
 use super::head::{Debt, Head, Identity, Peer, Stopped};
-use super::lines::{foreign_snapshots, forked};
+use super::lines::{self, foreign_snapshots, forked};
 use super::manifests::{Read, accept_listed, read_manifests, settle_manifests, stored_tails};
 use super::objects::{Found, Opened, beacon_path, segment_path};
 use super::retired::{self, awaited};
@@ -315,14 +315,14 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
                 from: peer.n + 1,
                 to: peer.log.from() - 1,
             });
-            let snapped = in_lost_snapshots(tx.head, id);
+            let snapped = in_lost_snapshots(tx, id)?;
             let known = peer.damaged.iter().filter(|_| !due).copied();
             let lost: Vec<Damaged> = tried
                 .map(|segment| Damaged { device: id, from: segment.from, to: segment.end.n })
                 .chain(below)
-                .chain(snapped)
                 .chain(known)
                 .filter(|damaged| parts || (damaged.from..=damaged.to).any(|n| !peer.has_number(n)))
+                .chain(snapped)
                 .collect();
             if peer.damaged != lost {
                 tx.head.peer_mut(id).damaged = lost;
@@ -333,15 +333,29 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
 }
 
 /// What of a device is in a named snapshot alone that could not be had several times.
-fn in_lost_snapshots(head: &Head, id: DeviceId) -> Option<Damaged> {
-    head.bucket.snapshot_debt.filter(|debt| debt.tries >= TRIES_BEFORE_DAMAGED)?;
-    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
-    let named = counting.filter_map(|(_, peer)| peer.snapshot.as_ref()).flat_map(|named| named.vector.points(id));
-    // The op itself may be an island here: what is before it is missed all the same.
-    let missed = named.filter(|point| !head.prefix_has(id, *point)).max_by_key(|point| point.n)?;
-    // A line that parts from those applied here is missed from there on.
-    let shared = head.peers[&id].points().map(|point| head.forks.shared(id, point, missed)).max();
-    Some(Damaged { device: id, from: shared.unwrap_or(0) + 1, to: missed.n })
+fn in_lost_snapshots(tx: &Tx<'_>, id: DeviceId) -> Result<Option<Damaged>, Error> {
+    let head = &*tx.head;
+    if head.bucket.snapshot_debt.is_none_or(|debt| debt.tries < TRIES_BEFORE_DAMAGED) {
+        return Ok(None);
+    }
+    let mut missed: Option<Damaged> = None;
+    for (_, peer) in head.peers.iter().filter(|(id, _)| !head.is_revoked(**id)) {
+        for point in peer.snapshot.iter().flat_map(|named| named.vector.points(id)) {
+            let from = if lines::parts_from_here(tx, id, point)? {
+                point.n // how much lower the lines part is not known
+            } else if !head.prefix_has(id, point) {
+                // The op itself may be an island here: what is before it is missed all the same. A line that parts from
+                // those applied here is missed from there on.
+                head.peers[&id].points().map(|applied| head.forks.shared(id, applied, point)).max().unwrap_or(0) + 1
+            } else {
+                continue;
+            };
+            if missed.is_none_or(|most| point.n >= most.to) {
+                missed = Some(Damaged { device: id, from, to: point.n });
+            }
+        }
+    }
+    Ok(missed)
 }
 
 /// Segments of the devices behind, with ops not yet applied: fetched several at a time, applied as they come.

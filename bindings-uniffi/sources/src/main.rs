@@ -1,12 +1,11 @@
-//! Writes the Kotlin beside the library: `cargo run --example kotlin_sources`, after a build. The generator is the library's own
-//! release.
+//! Writes the Kotlin beside the library, after a build. The generator is the library's own release.
 
 use uniffi::{GenerateOptions, TargetLanguage};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let program = std::env::current_exe()?;
     let target =
-        program.ancestors().nth(3).and_then(|folder| folder.to_str()).ok_or("the target folder has no name")?;
+        program.ancestors().nth(2).and_then(|folder| folder.to_str()).ok_or("the target folder has no name")?;
     uniffi::generate(GenerateOptions {
         languages: vec![TargetLanguage::Kotlin],
         source: format!("{target}/debug/libtidelock_uniffi.so").into(),
