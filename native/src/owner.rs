@@ -4,7 +4,6 @@
 
 use crate::clock::{Clock, random_below};
 use crate::lock::SyncLock;
-use crate::presign::{self, Who};
 use crate::transport::Transport;
 use crate::{Credentials, Error, ErrorKind, Event, Options, credentials, directory};
 use std::collections::BTreeMap;
@@ -292,9 +291,8 @@ impl Owner {
         let (who, messages) = (self.options.presign.clone(), self.messages.clone());
         let client = self.transport().map(Transport::client);
         let signed = async move {
-            match (who.map(|presign| presign.0), client?) {
-                (Some(Who::Callback(sign)), _) => sign(request).await.map_err(|error| presign::failure(&error)),
-                (Some(Who::Http(signer)), Some(client)) => signer.sign(client, request).await,
+            match (who, client?) {
+                (Some(presign), Some(client)) => presign.sign(client, request).await,
                 _ => Err(TransportFailure::NoCredentials("nobody signs".to_owned())),
             }
         };

@@ -25,10 +25,10 @@ type TokenCallback = dyn Fn() -> Later<Zeroizing<String>> + Send + Sync;
 /// # Ok::<(), tidelock::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Presign(pub(crate) Who);
+pub struct Presign(Who);
 
 #[derive(Clone)]
-pub(crate) enum Who {
+enum Who {
     Callback(Arc<Callback>),
     Http(Arc<HttpSigner>),
 }
@@ -49,6 +49,18 @@ impl Presign {
     /// [`ErrorKind::Invalid`] if `url` is not `https://…`; `http://` is taken for this machine itself alone.
     pub fn signer(url: &str, token: SignerToken) -> Result<Self, Error> {
         Ok(Self(Who::Http(Arc::new(HttpSigner::new(url, token)?))))
+    }
+
+    /// Has one request signed.
+    pub(crate) async fn sign(
+        &self,
+        client: reqwest::Client,
+        request: UnsignedRequest,
+    ) -> Result<SignedUrl, TransportFailure> {
+        match &self.0 {
+            Who::Callback(sign) => sign(request).await.map_err(|error| failure(&error)),
+            Who::Http(signer) => signer.sign(client, request).await,
+        }
     }
 }
 

@@ -57,8 +57,7 @@ pub struct SignedUrl {
 impl fmt::Debug for SignedUrl {
     /// Without the query: it is a key to the object.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.url.split('?').next().unwrap_or_default();
-        write!(f, "SignedUrl({shown}, {:?} s)", self.expires_s)
+        write!(f, "SignedUrl({}, {:?} s)", place(&self.url), self.expires_s)
     }
 }
 
@@ -84,8 +83,7 @@ impl Shared {
         quoting: EtagQuoting,
     ) -> Result<HttpRequest, Failure> {
         let request = call.unsigned(store, quoting).map_err(never)?;
-        let unsigned = unsigned(store, call, &request).map_err(never)?;
-        let object = unsigned.key.clone().unwrap_or_else(|| store.to_string());
+        let unsigned = UnsignedRequest::of(store, &request);
         let is_reused = call.method() == Method::Get && unsigned.key.as_deref().is_some_and(is_polled);
 
         let (asked_ms, wanted) = {
@@ -100,12 +98,8 @@ impl Shared {
             let deadline_ms = now_ms.saturating_add(state.config.timeout_ms);
             (now_ms, state.waits.want_presigned(unsigned.clone(), deadline_ms))
         };
-        let signed = match wanted.await {
-            Ok(Ok(signed)) => signed,
-            Ok(Err(failure)) => return Err(signer_failure(&failure, &object)),
-            Err(_) => return Err(never(cancelled())),
-        };
-        let signed = checked(&unsigned, signed).map_err(|why| never(not_what_was_asked(why, &object)))?;
+        let answer = wanted.await.map_err(|_| never(cancelled()))?;
+        let signed = unsigned.checked(answer)?;
         if is_reused {
             let until_ms = asked_ms.saturating_add(signed.life_ms() / 2);
             let unsigned = request.url.clone();
@@ -115,23 +109,50 @@ impl Shared {
     }
 }
 
-/// Whether the store refuses what a signer allowed: the URL may have expired.
-pub(super) fn is_refused(failure: &Failure) -> bool {
-    matches!(failure.error.kind(), ErrorKind::Auth | ErrorKind::ClockSkew)
-}
+impl UnsignedRequest {
+    /// What is asked of a signer for a request, which is one on `store`.
+    pub fn of(store: &StoreUri, request: &HttpRequest) -> Self {
+        // What a GET may vary from poll to poll is left unsigned.
+        let is_bound = |name: &str| name.starts_with("x-amz-") || !matches!(request.method, Method::Get | Method::Head);
+        Self {
+            method: request.method,
+            url: request.url.clone(),
+            key: store.full_key_in(&request.url),
+            query: parameters(&request.url).collect(),
+            headers: request.headers.iter().filter(|(name, _)| is_bound(name)).cloned().collect(),
+            body_bytes: request.body.len() as u64,
+        }
+    }
 
-/// A second URL was refused as well.
-pub(super) fn refused(failure: Failure) -> Failure {
-    let error =
-        Error::new(ErrorKind::Auth, format!("the store refuses what the signer signed: {}", failure.error.message()))
-            .next_step("ask who runs the signer to check its keys, its region and its clock");
-    never(match failure.error.object() {
-        Some(object) => error.on(object),
-        None => error,
-    })
+    /// The answer, if it leads where the request was to go and nowhere else; with the headers to add alone.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Auth`] if it is not of what was asked; of a signer that can't be reached, [`ErrorKind::Network`] or
+    /// [`ErrorKind::Timeout`], to be tried again.
+    pub fn checked(&self, answer: Result<SignedUrl, TransportFailure>) -> Result<SignedUrl, Failure> {
+        let object = self.key.as_deref().unwrap_or_else(|| place(&self.url));
+        let signed = answer.map_err(|failure| signer_failure(&failure, object))?;
+        checked(self, signed).map_err(|why| never(not_what_was_asked(why, object)))
+    }
 }
 
 impl SignedUrl {
+    /// Whether the store refuses what a signer allowed: the URL may have expired, and another one is asked for once.
+    pub fn is_refused(failure: &Failure) -> bool {
+        matches!(failure.error.kind(), ErrorKind::Auth | ErrorKind::ClockSkew)
+    }
+
+    /// What is said of a second URL that the store refuses.
+    pub fn refused_again(failure: Failure) -> Failure {
+        let message = format!("the store refuses what the signer signed: {}", failure.error.message());
+        let error = Error::new(ErrorKind::Auth, message)
+            .next_step("ask who runs the signer to check its keys, its region and its clock");
+        never(match failure.error.object() {
+            Some(object) => error.on(object),
+            None => error,
+        })
+    }
+
     /// For how long it holds good, in ms; 0 if nothing says so.
     fn life_ms(&self) -> u64 {
         let in_url = parameters(&self.url).find(|(name, _)| name.eq_ignore_ascii_case("x-amz-expires"));
@@ -140,25 +161,13 @@ impl SignedUrl {
         u64::from(seconds.min(PRESIGN_SECONDS_MAX)) * 1000
     }
 
-    /// The request, made with this URL.
-    fn on(self, mut request: HttpRequest) -> HttpRequest {
+    /// The request that it was asked for, made with this URL.
+    #[must_use]
+    pub fn on(self, mut request: HttpRequest) -> HttpRequest {
         request.url = self.url;
         request.headers.extend(self.headers);
         request
     }
-}
-
-fn unsigned(store: &StoreUri, call: &Call, request: &HttpRequest) -> Result<UnsignedRequest, Error> {
-    // What a GET may vary from poll to poll is left unsigned.
-    let is_bound = |name: &str| name.starts_with("x-amz-") || !matches!(call.method(), Method::Get | Method::Head);
-    Ok(UnsignedRequest {
-        method: request.method,
-        url: request.url.clone(),
-        key: call.full_key(store)?,
-        query: parameters(&request.url).collect(),
-        headers: request.headers.iter().filter(|(name, _)| is_bound(name)).cloned().collect(),
-        body_bytes: request.body.len() as u64,
-    })
 }
 
 /// The answer, if it leads where the request was to go and nowhere else; with the headers to add alone.
@@ -169,7 +178,6 @@ fn checked(asked: &UnsignedRequest, mut signed: SignedUrl) -> Result<SignedUrl, 
     if !signed.url.bytes().all(|byte| byte.is_ascii_graphic()) || signed.url.contains('#') {
         return Err("a malformed URL");
     }
-    let place = |url: &str| url.split('?').next().unwrap_or_default().to_owned();
     if place(&signed.url) != place(&asked.url) {
         return Err("a URL of another place");
     }
@@ -211,6 +219,11 @@ fn checked(asked: &UnsignedRequest, mut signed: SignedUrl) -> Result<SignedUrl, 
 fn is_of_signature(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with("x-amz-") || matches!(name.as_str(), "awsaccesskeyid" | "signature" | "expires" | "x-id")
+}
+
+/// A URL up to its parameters.
+fn place(url: &str) -> &str {
+    url.split('?').next().unwrap_or_default()
 }
 
 fn parameters(url: &str) -> impl Iterator<Item = (String, String)> + '_ {

@@ -1,7 +1,7 @@
 //! What tasks see of the engine: steps on the state, requests with their retries, sleeps and flushes.
 
 use super::api::{Event, Output, Phase, Progress, Request, RequestId, StretchId, TransportFailure};
-use super::presign;
+use super::presign::SignedUrl;
 use super::state::{State, Tx};
 use crate::crypto::{StretchRequest, StretchedKey};
 use crate::s3::{
@@ -109,10 +109,10 @@ impl Shared {
                                 self.lock().budget.answered(attempt > 0);
                                 return Ok(answer);
                             }
-                            Err(failure) if presigned && presign::is_refused(&failure) => {
+                            Err(failure) if presigned && SignedUrl::is_refused(&failure) => {
                                 self.lock().reused_url = None;
                                 if renewed {
-                                    return Err(presign::refused(failure));
+                                    return Err(SignedUrl::refused_again(failure));
                                 }
                                 renewed = true; // it may have expired on its way
                                 continue;

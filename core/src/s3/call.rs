@@ -265,22 +265,6 @@ impl Call {
         }
     }
 
-    /// The whole key of the one object that it is about, in the bucket.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`] if the key breaks its limit.
-    pub(crate) fn full_key(&self, store: &StoreUri) -> Result<Option<String>, Error> {
-        match self {
-            Self::GetObject { key, .. }
-            | Self::HeadObject { key }
-            | Self::PutObject { key, .. }
-            | Self::DeleteObject { key } => store.full_key(key).map(Some),
-            Self::DeleteObjects { .. } | Self::ListObjectsV2 { .. } | Self::ListObjects { .. } | Self::HeadBucket => {
-                Ok(None)
-            }
-        }
-    }
-
     /// What messages name as the object.
     pub(super) fn object(&self) -> Option<&str> {
         match self {

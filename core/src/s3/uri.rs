@@ -205,6 +205,14 @@ impl StoreUri {
         }
     }
 
+    /// The whole key, in the bucket, of the object that a URL of this store is about; `None` if it is about the bucket.
+    pub(crate) fn full_key_in(&self, url: &str) -> Option<String> {
+        let place = url.split('?').next().unwrap_or_default();
+        let key = place.strip_prefix(&self.base_url())?;
+        let key = percent_decode_str(key).decode_utf8_lossy().into_owned();
+        Some(key).filter(|key| !key.is_empty())
+    }
+
     /// How messages name the store: the bucket or the folder.
     pub(super) fn name(&self) -> &str {
         match self {

@@ -14,26 +14,37 @@ pub use settings::{Algorithm, Settings, SettingsError, decoding_key};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use question::Question;
 use serde_json::json;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidelock_core::Error;
-use tidelock_core::s3::{Method, StoreUri, Terms, presign};
+use tidelock_core::s3::{self, StoreUri, Terms, presign};
+use tower_http::cors::CorsLayer;
 
 /// A key has at most 1,024 bytes, and a condition's ETag some more.
 const QUESTION_BYTES_MAX: usize = 16 << 10;
 
+/// For how long a browser need not ask again whether it may ask: Chromium's own limit.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
+
 /// The server: `POST /presign`, and `GET /health` for load balancers.
 pub fn router(settings: Settings) -> Router {
+    // The token comes in a header, so no page needs cookies to be sent along.
+    let cors = CorsLayer::new()
+        .allow_origin(settings.origins.clone())
+        .allow_methods([Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .max_age(PREFLIGHT_AGE);
     Router::new()
         .route("/presign", post(answer))
         .route("/health", get(|| async { "ok" }))
         .layer(DefaultBodyLimit::max(QUESTION_BYTES_MAX))
+        .layer(cors)
         .with_state(Arc::new(settings))
 }
 
@@ -91,7 +102,7 @@ fn sign(settings: &Settings, subject: &str, question: &Question, unix_ms: u64) -
         signed_headers: request.headers.iter().map(|(name, _)| name.clone()).collect(),
     };
     let credentials = match &settings.write_credentials {
-        Some(credentials) if !matches!(request.method, Method::Get | Method::Head) => credentials,
+        Some(credentials) if !matches!(request.method, s3::Method::Get | s3::Method::Head) => credentials,
         _ => &settings.credentials,
     };
     let signed = presign(&request, s3.region(), credentials, unix_ms, &terms).map_err(refused)?;

@@ -1,5 +1,6 @@
 //! What the server is told at its start.
 
+use axum::http::{HeaderValue, Uri};
 use jsonwebtoken::DecodingKey;
 use std::fmt;
 use std::net::SocketAddr;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub expires_s: u32,
     /// The most bytes of a body.
     pub body_bytes_max: u64,
+    /// The origins whose pages may ask, such as `https://app.example`; none: only pages of the server's own origin.
+    pub origins: Vec<HeaderValue>,
 }
 
 impl fmt::Debug for Settings {
@@ -123,6 +126,11 @@ impl Settings {
             issuer: get("PRESIGN_JWT_ISSUER"),
             expires_s: number("PRESIGN_EXPIRES_S", get("PRESIGN_EXPIRES_S"), Self::EXPIRES_S.into(), 60..=3600)? as u32,
             body_bytes_max: number("PRESIGN_BODY_MAX", get("PRESIGN_BODY_MAX"), Self::BODY_BYTES_MAX, 1..=5 << 30)?,
+            origins: get("PRESIGN_ORIGINS")
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(origin)
+                .collect::<Result<_>>()?,
         })
     }
 
@@ -170,6 +178,18 @@ fn checked_store(text: &str) -> Result<StoreUri> {
         Ok(StoreUri::Folder(_)) => Err(wrong("is a folder, which has no URLs to sign".to_owned())),
         Err(error) => Err(wrong(format!("is no store's address: {}", error.message()))),
     }
+}
+
+/// `scheme://host[:port]`, as browsers write it. `*` is none: who may ask is to be said.
+fn origin(text: &str) -> Result<HeaderValue> {
+    let is_one = text.parse::<Uri>().is_ok_and(|uri| {
+        let (scheme, authority) = (uri.scheme_str(), uri.authority().map(|authority| authority.as_str()));
+        scheme.zip(authority).is_some_and(|(scheme, authority)| {
+            matches!(scheme, "https" | "http") && text == format!("{scheme}://{authority}") && !authority.contains('@')
+        })
+    });
+    let wrong = || SettingsError("PRESIGN_ORIGINS", format!("names no origin like https://app.example: {text}"));
+    HeaderValue::from_str(text).ok().filter(|_| is_one).ok_or_else(wrong)
 }
 
 fn number(name: &'static str, text: Option<String>, default: u64, range: std::ops::RangeInclusive<u64>) -> Result<u64> {

@@ -16,6 +16,7 @@ fn settings() -> Settings {
         issuer: None,
         expires_s: Settings::EXPIRES_S,
         body_bytes_max: Settings::BODY_BYTES_MAX,
+        origins: Vec::new(),
     }
 }
 
@@ -211,12 +212,14 @@ fn a_setting_that_is_wrong_is_named() {
             "PRESIGN_JWT_ALGORITHM" => "ES256",
             "PRESIGN_JWT_KEY_FILE" => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/ec.pub.pem"),
             "PRESIGN_JWT_AUDIENCE" => "tidelock",
+            "PRESIGN_ORIGINS" => "https://app.example  http://localhost:5173",
             _ => return None,
         };
         Some(value.to_owned())
     };
     let settings = Settings::from_variables(good).unwrap();
     assert_eq!((settings.expires_s, settings.body_bytes_max), (900, 67_108_864));
+    assert_eq!(settings.origins, ["https://app.example", "http://localhost:5173"]);
     assert!(settings.write_credentials.is_some() && !format!("{settings:?}").contains("secret"));
     for (name, wrong) in [
         ("PRESIGN_STORE", "s3://bucket/users?region=eu-central-1"),
@@ -230,6 +233,11 @@ fn a_setting_that_is_wrong_is_named() {
         ("PRESIGN_JWT_AUDIENCE", ""),
         ("PRESIGN_EXPIRES_S", "604800"),
         ("PRESIGN_BODY_MAX", "0"),
+        ("PRESIGN_ORIGINS", "*"),
+        ("PRESIGN_ORIGINS", "app.example"),
+        ("PRESIGN_ORIGINS", "https://app.example/"),
+        ("PRESIGN_ORIGINS", "https://app.example,https://b.example"),
+        ("PRESIGN_ORIGINS", "https://alice@app.example"),
     ] {
         let error = Settings::from_variables(|asked| if asked == name { Some(wrong.to_owned()) } else { good(asked) })
             .unwrap_err();

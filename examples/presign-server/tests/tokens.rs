@@ -1,5 +1,6 @@
 //! Tokens that are good, expired, forged, or say of themselves what nobody should believe; against the running server.
 
+use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm as Alg, EncodingKey, Header, encode};
@@ -27,6 +28,7 @@ async fn server(algorithm: Algorithm, key: &[u8]) -> String {
         issuer: Some("https://login.example".to_owned()),
         expires_s: Settings::EXPIRES_S,
         body_bytes_max: Settings::BODY_BYTES_MAX,
+        origins: vec![HeaderValue::from_static("https://app.example")],
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -163,4 +165,34 @@ async fn there_is_nothing_else() {
     assert_eq!(client.get(format!("{url}/health")).send().await.unwrap().status(), 200);
     assert_eq!(client.get(format!("{url}/presign")).send().await.unwrap().status(), 405);
     assert_eq!(client.get(format!("{url}/")).send().await.unwrap().status(), 404);
+}
+
+/// What a browser asks first (the Fetch standard, "CORS-preflight fetch"), and what it looks for in the answers.
+#[tokio::test]
+async fn pages_of_known_origins_may_ask() {
+    let url = server(Algorithm::Hs256, SECRET).await;
+    let allowed = async |origin: &'static str| {
+        let preflight = reqwest::Client::new()
+            .request(reqwest::Method::OPTIONS, format!("{url}/presign"))
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,content-type");
+        let asked = reqwest::Client::new()
+            .post(format!("{url}/presign"))
+            .header("origin", origin)
+            .header("authorization", format!("Bearer {}", hs256(&claims())))
+            .body(json!({ "method": "GET", "key": "users/alice/tidelock" }).to_string());
+        let (preflight, asked) = (preflight.send().await.unwrap(), asked.send().await.unwrap());
+        assert!(preflight.status().is_success() && asked.status().is_success());
+        let of = |answer: &reqwest::Response, name: &str| {
+            answer.headers().get(name).map(|value| value.to_str().unwrap().to_lowercase())
+        };
+        let origins = ["access-control-allow-origin"].map(|name| (of(&preflight, name), of(&asked, name)));
+        let [methods, headers] =
+            ["access-control-allow-methods", "access-control-allow-headers"].map(|name| of(&preflight, name).unwrap());
+        assert!(methods.contains("post") && headers.contains("authorization") && headers.contains("content-type"));
+        origins == [(Some(origin.to_owned()), Some(origin.to_owned()))]
+    };
+    assert!(allowed("https://app.example").await);
+    assert!(!allowed("https://evil.example").await);
 }

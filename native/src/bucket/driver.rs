@@ -1,13 +1,13 @@
-//! Makes requests: signs, sends, waits, and tries again by the core's rules.
+//! Makes requests: signs or has them signed, sends, waits, and tries again by the core's rules.
 
 use crate::clock::unix_ms;
 use crate::transport::{Begun, http_client};
-use crate::{CredentialSource, Credentials, Error, Options, StoreUri, credentials};
+use crate::{CredentialSource, Credentials, Error, Options, Presign, StoreUri, credentials};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tidelock_core::TransportFailure;
-use tidelock_core::engine::transport_failure;
+use tidelock_core::engine::{SignedUrl, UnsignedRequest, transport_failure};
 use tidelock_core::s3::{
     Action, Backoff, EtagQuoting, Failure, GetObject, HttpRequest, KEYS_END_MS, ReadStart, Response, Retry,
     RetryBudget, corrected_skew_ms, deadline_ms,
@@ -17,6 +17,7 @@ use tidelock_core::s3::{
 pub(super) struct Driver {
     store: StoreUri,
     credentials: CredentialSource,
+    presign: Option<Presign>,
     local: PathBuf,
     client: reqwest::Client,
     timeout: Duration,
@@ -49,6 +50,7 @@ impl Driver {
         Ok(Self {
             store: options.store.clone(),
             credentials: options.credentials.clone(),
+            presign: options.presign.clone(),
             local: options.local.clone(),
             client: http_client()?,
             timeout: options.timeout,
@@ -66,7 +68,7 @@ impl Driver {
     pub(super) async fn call_patiently<A: Action>(&self, action: &A, more: Duration) -> Result<A::Answer, Failure> {
         self.drive(
             more,
-            |store, credentials, ms, quoting| action.request(store, Some(credentials), ms, quoting),
+            |store, credentials, ms, quoting| action.request(store, credentials, ms, quoting),
             |store, response| action.interpret(store, response),
         )
         .await
@@ -76,13 +78,19 @@ impl Driver {
     pub(super) async fn drive<T>(
         &self,
         more: Duration,
-        request: impl Fn(&StoreUri, &Credentials, u64, EtagQuoting) -> Result<HttpRequest, Error>,
+        request: impl Fn(&StoreUri, Option<&Credentials>, u64, EtagQuoting) -> Result<HttpRequest, Error>,
         interpret: impl Fn(&StoreUri, &Response) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let mut tries = Tries::default();
         loop {
             let store = self.store();
-            let request = self.signed(&store, &tries, &request).await?;
+            let request = match self.signed(&store, &tries, &request).await {
+                Ok(request) => request,
+                Err(failure) => {
+                    self.again(&mut tries, failure).await?;
+                    continue;
+                }
+            };
             let bytes_max = request.max_response_bytes;
             let deadline = self.deadline(request.body.len() as u64 + bytes_max) + more;
             let begun = Begun::of(&self.client, request, self.timeout + more);
@@ -93,7 +101,7 @@ impl Driver {
                         self.known().budget.answered(tries.attempt > 0);
                         return Ok(answer);
                     }
-                    Err(failure) => failure,
+                    Err(failure) => self.refusal(&tries, failure),
                 },
                 Err(failure) => transport_failure(&store, &failure),
             };
@@ -103,12 +111,18 @@ impl Driver {
 
     /// Begins to read an object; its content follows, if it is there.
     pub(super) async fn begin(&self, get: &GetObject, tries: &mut Tries) -> Result<(ReadStart, Begun), Failure> {
-        let request = |store: &StoreUri, credentials: &Credentials, ms, quoting| {
-            get.request(store, Some(credentials), ms, quoting)
+        let request = |store: &StoreUri, credentials: Option<&Credentials>, ms, quoting| {
+            get.request(store, credentials, ms, quoting)
         };
         loop {
             let store = self.store();
-            let request = self.signed(&store, tries, request).await?;
+            let request = match self.signed(&store, tries, request).await {
+                Ok(request) => request,
+                Err(failure) => {
+                    self.again(tries, failure).await?;
+                    continue;
+                }
+            };
             let bytes_max = request.max_response_bytes;
             let begun = async {
                 let mut begun = Begun::of(&self.client, request, self.timeout).await?;
@@ -128,7 +142,7 @@ impl Driver {
                         self.known().budget.answered(tries.attempt > 0);
                         return Ok((start, begun));
                     }
-                    Err(failure) => failure,
+                    Err(failure) => self.refusal(tries, failure),
                 },
                 Err(failure) => transport_failure(&store, &failure),
             };
@@ -171,8 +185,7 @@ impl Driver {
             Retry::Credentials if !tries.renewed => {
                 tries.renewed = true;
                 let refused = self.known().keys.take();
-                let renewed = self.keys(&self.store()).await?;
-                if refused.as_ref() == Some(&renewed) {
+                if self.presign.is_none() && refused.as_ref() == Some(&self.keys(&self.store()).await?) {
                     return Err(failure);
                 }
                 0
@@ -189,15 +202,36 @@ impl Driver {
         self.store.in_region(self.known().region.as_deref())
     }
 
+    /// Whether requests are signed elsewhere, in their URLs.
+    pub(super) fn is_presigned(&self) -> bool {
+        self.presign.is_some()
+    }
+
     async fn signed(
         &self,
         store: &StoreUri,
         tries: &Tries,
-        request: impl Fn(&StoreUri, &Credentials, u64, EtagQuoting) -> Result<HttpRequest, Error>,
+        request: impl Fn(&StoreUri, Option<&Credentials>, u64, EtagQuoting) -> Result<HttpRequest, Error>,
     ) -> Result<HttpRequest, Failure> {
-        let keys = self.keys(store).await?;
         let signed_ms = unix_ms().saturating_add_signed(self.known().skew_ms);
-        request(store, &keys, signed_ms, tries.quoting).map_err(|error| Failure { error, retry: Retry::Never })
+        let built = |keys: Option<&Credentials>| {
+            let request = request(store, keys, signed_ms, tries.quoting);
+            request.map_err(|error| Failure { error, retry: Retry::Never })
+        };
+        let Some(presign) = &self.presign else { return built(Some(&self.keys(store).await?)) };
+        let request = built(None)?;
+        let asked = UnsignedRequest::of(store, &request);
+        let answer = in_time(self.timeout, presign.sign(self.client.clone(), asked.clone())).await;
+        Ok(asked.checked(answer)?.on(request))
+    }
+
+    /// What a store's refusal means: of what a signer signed, the first time, that it may have expired on its way.
+    fn refusal(&self, tries: &Tries, failure: Failure) -> Failure {
+        match self.is_presigned() && SignedUrl::is_refused(&failure) {
+            false => failure,
+            true if tries.renewed => SignedUrl::refused_again(failure),
+            true => Failure { retry: Retry::Credentials, ..failure },
+        }
     }
 
     /// Keys that hold good for a while yet: a source may be a server, and is not asked for each request.

@@ -64,7 +64,7 @@ impl std::fmt::Debug for Bucket {
 
 impl Bucket {
     /// The bucket of `options.store`; of the other options `local` (uploads that can be resumed are remembered in its
-    /// folder `uploads`), `credentials`, `timeout`, `retries` and `concurrency` count. Sends nothing.
+    /// folder `uploads`), `credentials` or `presign`, `timeout`, `retries` and `concurrency` count. Sends nothing.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the store is a folder.
@@ -87,10 +87,14 @@ impl Bucket {
             StoreUri::S3(s3) => Ok(Server::of(s3)),
             StoreUri::Folder(_) => Err(Error::new(ErrorKind::Unsupported, "a folder has no buckets")),
         };
+        if self.driver.is_presigned() {
+            return Err(Error::new(ErrorKind::Unsupported, "a signer signs requests to one bucket")
+                .next_step("list the buckets with keys of your own"));
+        }
         let mut all = Vec::new();
         let mut list = ListBuckets::default();
         loop {
-            let request = |store: &StoreUri, keys: &_, ms, _| list.request(&server(store)?, Some(keys), ms);
+            let request = |store: &StoreUri, keys: Option<&_>, ms, _| list.request(&server(store)?, keys, ms);
             let interpret = |store: &StoreUri, response: &_| {
                 let server = server(store).map_err(|error| Failure { error, retry: Retry::Never })?;
                 list.interpret(&server, response)
@@ -160,7 +164,8 @@ impl Bucket {
     /// What the store says; some may be deleted by then.
     pub async fn delete_many(&self, keys: &[String]) -> Result<Vec<(String, String)>, Error> {
         let mut left = Vec::new();
-        let mut by_one = false;
+        // The keys that a DeleteObjects names are in its body, which no URL binds.
+        let mut by_one = self.driver.is_presigned();
         for keys in keys.chunks(KEYS_PER_DELETE_MAX) {
             if !by_one {
                 match self.driver.call(&Call::DeleteObjects { keys: keys.to_vec() }).await {

@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tidelock::bucket::{Bucket, Properties, Source};
 use tidelock::{
     CredentialSource, Credentials, ErrorKind, Options, Presign, SignedUrl, SignerToken, StoreUri, UnsignedRequest,
     Vault,
@@ -56,6 +57,7 @@ on_signed_stores! {
     a_presigned_put_copies_nothing_of_another_user,
     an_expired_url_is_refused_and_asked_for_anew,
     the_command_needs_a_token_and_no_keys,
+    plain_objects_need_no_keys,
 }
 
 /// A presign server, and a proxy before it that counts.
@@ -79,6 +81,7 @@ impl Signer {
             issuer: None,
             expires_s: Settings::EXPIRES_S,
             body_bytes_max: Settings::BODY_BYTES_MAX,
+            origins: Vec::new(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
@@ -200,6 +203,58 @@ fn a_token_opens_nothing_of_another_user(place: &Place) {
     assert_eq!(block_on(Vault::join(options, secret)).unwrap_err().kind(), ErrorKind::Auth);
 }
 
+fn plain_objects_need_no_keys(place: &Place) {
+    let signer = Signer::start(place);
+    let user = user(place);
+    let bucket = Bucket::new(signer.options(place, &user, "laptop")).unwrap();
+    let (before, bytes_before) = {
+        let seen = place.proxy().unwrap().seen();
+        (seen.requests.len(), seen.bytes.len())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // In one request, and in two parts where the store knows parts.
+    let mut contents = vec![("photos/sea ü.bin", vec![7; 100_000])];
+    if place.store() != Store::Embedded {
+        contents.push(("photos/big", (0..9 << 20).map(|n| (n / 1000) as u8).collect()));
+    }
+    runtime.block_on(async {
+        for (key, content) in &contents {
+            let properties = Properties { content_type: Some("image/x-sea".to_owned()), ..Properties::default() };
+            let put = bucket.put(key, Source::bytes(content.clone()), properties, |_| ()).await.unwrap();
+            assert_eq!((put.len, put.parts), (content.len() as u64, if content.len() > 8 << 20 { 2 } else { 0 }));
+            assert_eq!(bucket.stat(key).await.unwrap().unwrap().len, Some(content.len() as u64));
+            let mut read = Vec::new();
+            let mut download = bucket.get(key, u64::MAX).await.unwrap().unwrap();
+            while let Some(chunk) = download.chunk().await.unwrap() {
+                read.extend_from_slice(&chunk);
+            }
+            assert!(read == *content, "{key}");
+        }
+        let mut listing = bucket.list("photos/", None, u64::MAX);
+        let mut listed = Vec::new();
+        while let Some(object) = listing.next().await.unwrap() {
+            listed.push(object.name().to_owned());
+        }
+        let mut keys: Vec<String> = contents.iter().map(|(key, _)| (*key).to_owned()).collect();
+        keys.sort();
+        assert_eq!(listed, keys);
+        // With keys of one's own this is one DeleteObjects, whose body no URL binds.
+        assert_eq!(bucket.delete_many(&keys).await.unwrap(), []);
+        assert_eq!(bucket.stat(&keys[0]).await.unwrap(), None);
+        assert_eq!(bucket.buckets().await.unwrap_err().kind(), ErrorKind::Unsupported);
+
+        let mut options = signer.options(place, &user, "mallorys");
+        options.presign = Some(signer.presign(&format!("{user}-mallory")));
+        let error = Bucket::new(options).unwrap().stat("photos/big").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth);
+        assert!(error.message().contains("outside of what this token may reach"), "{error}");
+    });
+    let seen = place.proxy().unwrap().seen();
+    assert!(seen.requests[before..].iter().all(|asked| asked.target.contains("X-Amz-Signature=")));
+    let text = String::from_utf8_lossy(&seen.bytes[bytes_before..]).to_lowercase();
+    assert!(!text.contains("\r\nauthorization:") && !text.contains("nobody"));
+}
+
 fn an_idle_poll_asks_no_signer(place: &Place) {
     let signer = Signer::start(place);
     let (mut device, _) = Open::create(signer.options(place, &user(place), "one"));
@@ -289,7 +344,7 @@ fn write_only(place: &Place) -> Credentials {
     let (access_key, secret_key) = place.keys().unwrap();
     let host = place.proxy().unwrap().address().to_string();
     let policy = json!({ "Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Action": ["s3:PutObject", "s3:DeleteObject"], "Resource": ["arn:aws:s3:::tidelock/users/*"],
+        "Effect": "Allow", "Action": ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], "Resource": ["arn:aws:s3:::tidelock/users/*"],
     }] });
     let policy =
         percent_encoding::utf8_percent_encode(&policy.to_string(), percent_encoding::NON_ALPHANUMERIC).to_string();
