@@ -28,7 +28,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                write_hex(f, &self.0)
             }
         }
 
@@ -38,6 +38,15 @@ macro_rules! id {
             }
         }
     };
+}
+
+/// Lower-case hex. Ids are in every path: formatting byte by byte takes ten times as long.
+fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for digit in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+        text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+    }
+    f.write_str(&text)
 }
 
 fn nibble(digit: u8) -> Option<u8> {
@@ -89,7 +98,7 @@ impl fmt::Display for EpochId {
     /// As in the name of a `keys/` object: eight hex digits of the number, a hyphen, sixteen of the id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}-", self.number)?;
-        self.id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write_hex(f, &self.id)
     }
 }
 

@@ -87,7 +87,8 @@ pub(super) async fn check_own(
     let path = manifest_path(identity.space, identity.device);
     let found = match cx.get_sealed(&path, ObjectKind::Manifest).await? {
         Opened::Plain { plaintext, etag, .. } => {
-            verify_manifest(identity, identity.device, &plaintext).map(|read| Some((read, etag)))
+            let known = publish::confirmed(cx)?;
+            verify_manifest(identity, identity.device, &plaintext, known.as_deref()).map(|read| Some((read, etag)))
         }
         Opened::Missing => Ok(None),
         Opened::Bad(error) => Err(error),

@@ -67,7 +67,8 @@ pub fn records(bytes: &[u8]) {
 pub fn manifest(body: &[u8]) {
     let reader = identity();
     let signed = [body, &reader.secret.sign("manifest", body)].concat();
-    let Ok((manifest, hash, kept)) = verify_manifest(&reader, reader.device, &pad_to_power_of_two(&signed)) else {
+    let Ok((manifest, hash, kept)) = verify_manifest(&reader, reader.device, &pad_to_power_of_two(&signed), None)
+    else {
         return;
     };
     assert_eq!(kept, signed);

@@ -57,7 +57,8 @@ type OneRead = Result<Result<Option<Verified>, Error>, Error>;
 async fn read_manifest(cx: &Shared, identity: &Identity, device: DeviceId) -> (DeviceId, OneRead) {
     let path = manifest_path(identity.space, device);
     let read = match cx.get_sealed(&path, ObjectKind::Manifest).await {
-        Ok(Opened::Plain { plaintext, etag, epoch }) => Ok(verify_manifest(identity, device, &plaintext)
+        Ok(Opened::Plain { plaintext, etag, epoch }) => Ok(known(cx, device, NEWEST)
+            .and_then(|known| verify_manifest(identity, device, &plaintext, known.as_deref()))
             .map(|(manifest, hash, signed)| {
                 let current_keys = epoch == identity.keys.current();
                 Some(Verified { manifest, hash, etag, signed, current_keys })
@@ -74,14 +75,17 @@ async fn read_manifest(cx: &Shared, identity: &Identity, device: DeviceId) -> (D
     (device, read)
 }
 
-/// Opens a manifest's plaintext: its place, its signature, its bounds.
+/// Opens a manifest's plaintext: its place, its signature, its bounds. `known` is one that was verified before: most that are
+/// read are the same still.
 pub(super) fn verify_manifest(
     identity: &Identity,
     device: DeviceId,
     plaintext: &[u8],
+    known: Option<&[u8]>,
 ) -> Result<(Manifest, Hash, Vec<u8>), Error> {
     let signed = unpad_to_power_of_two(plaintext)?;
-    let (manifest, hash) = Manifest::verify(signed)?;
+    let (manifest, hash) =
+        if known == Some(signed) { Manifest::verified_before(signed)? } else { Manifest::verify(signed)? };
     if (manifest.vault, manifest.space, manifest.device) != (identity.vault, identity.space, device) {
         return Err(Error::new(ErrorKind::Corrupt, "a manifest belongs elsewhere"));
     }
@@ -233,17 +237,21 @@ fn manifest_row(device: DeviceId, which: u8) -> Vec<u8> {
 }
 
 /// The tails of a device's newest verified manifest, and of the one that stands in its place. One that was `read` just now
-/// has been verified already.
+/// is not read again.
 pub(super) fn stored_tails(cx: &Shared, device: DeviceId, read: &Read) -> Result<Vec<Run>, Error> {
     let mut tails = Vec::new();
     for which in [NEWEST, TWIN] {
-        let key = manifest_row(device, which);
-        if let Some(signed) = cx.read(|state| state.local.get(Table::Devices, &key)).map_err(local_error)? {
+        if let Some(signed) = known(cx, device, which)? {
             tails.push(match read.get(&device) {
                 Some(fresh) if fresh.signed == signed => fresh.manifest.line.tail.clone(),
-                _ => damaged(Manifest::verify(&signed))?.0.line.tail,
+                _ => damaged(Manifest::verified_before(&signed))?.0.line.tail,
             });
         }
     }
     Ok(tails)
+}
+
+/// A device's manifest as it was kept when it was verified.
+fn known(cx: &Shared, device: DeviceId, which: u8) -> Result<Option<Vec<u8>>, Error> {
+    cx.read(|state| state.local.get(Table::Devices, &manifest_row(device, which))).map_err(local_error)
 }

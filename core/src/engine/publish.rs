@@ -307,13 +307,15 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash
     }
     // Refused or in conflict: by an earlier try of this very body, by a late one, or by a twin.
     match cx.get_sealed(&path, ObjectKind::Manifest).await? {
-        Opened::Plain { plaintext, etag, .. } => match verify_manifest(identity, identity.device, &plaintext) {
-            Ok((_, found, _)) if found == hash => confirm(cx, etag),
-            Ok((_, found, _)) if !published.hashes.contains(&found) && !weakened!(ForkNotSeen) => {
-                Err(leave::copied(cx)?)
+        Opened::Plain { plaintext, etag, .. } => {
+            match verify_manifest(identity, identity.device, &plaintext, Some(signed)) {
+                Ok((_, found, _)) if found == hash => confirm(cx, etag),
+                Ok((_, found, _)) if !published.hashes.contains(&found) && !weakened!(ForkNotSeen) => {
+                    Err(leave::copied(cx)?)
+                }
+                _ => overwrite(cx, &path, sealed, etag.map(|etag| (etag, plaintext))).await,
             }
-            _ => overwrite(cx, &path, sealed, etag.map(|etag| (etag, plaintext))).await,
-        },
+        }
         Opened::Missing => overwrite(cx, &path, sealed, None).await,
         Opened::Bad(_) => overwrite(cx, &path, sealed, None).await,
     }
@@ -402,7 +404,7 @@ pub(super) fn was_confirmed(cx: &Shared) -> Result<bool, Error> {
     confirmed(cx).map(|stored| stored.is_some())
 }
 
-fn confirmed(cx: &Shared) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn confirmed(cx: &Shared) -> Result<Option<Vec<u8>>, Error> {
     cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)
 }
 
@@ -410,7 +412,7 @@ fn confirmed(cx: &Shared) -> Result<Option<Vec<u8>>, Error> {
 pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
     let Some(signed) = confirmed(cx)? else { return Ok(()) };
     let (frozen, newest) = cx.read(|state| (state.head.frozen.is_some(), state.head.published.hash));
-    if frozen || damaged(Manifest::verify(&signed))?.1 != newest {
+    if frozen || damaged(Manifest::verified_before(&signed))?.1 != newest {
         return Ok(()); // a later sequence is frozen, or was given up: the next push brings a newer one
     }
     let path = manifest_path(identity.space, identity.device);

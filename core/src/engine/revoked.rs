@@ -157,7 +157,7 @@ pub(super) async fn is_revoked_by(cx: &Shared, identity: &Identity) -> Result<bo
         else {
             continue;
         };
-        let Ok((manifest, ..)) = verify_manifest(identity, device, &plaintext) else { continue };
+        let Ok((manifest, ..)) = verify_manifest(identity, device, &plaintext, None) else { continue };
         let counts = cx.read(|state| {
             let known = state.head.peers.get(&device).is_some_and(|peer| peer.sequence > 0);
             !state.head.is_revoked(device) && (known || epoch == identity.keys.current())

@@ -103,7 +103,7 @@ fn manifests() {
         let identity = identity(given.vault(), None);
         assert_eq!(identity.space, given.space());
         let padded = pad_to_power_of_two(&given.hex("signed"));
-        let (manifest, hash, _) = verify_manifest(&identity, given.device(), &padded)?;
+        let (manifest, hash, _) = verify_manifest(&identity, given.device(), &padded, None)?;
         Ok(manifest_value(&manifest, hash))
     });
 }

@@ -16,7 +16,10 @@ impl World {
     pub fn big_value(&mut self, bytes: usize) -> String {
         let mut value = self.value() + " ";
         while value.len() < bytes {
-            value += &format!("{:016x}", self.random.bits());
+            let bits = self.random.bits();
+            value.extend(
+                (0..16).rev().map(|digit| char::from(b"0123456789abcdef"[(bits >> (4 * digit) & 15) as usize])),
+            );
         }
         value
     }
