@@ -96,8 +96,6 @@ bugs! {
     NameFromEntropyAlone = "name from entropy alone",
     /// Conflicts are not listed.
     ConflictNotListed = "conflict not listed",
-    /// The own manifest is never read again.
-    OwnManifestNotRead = "own manifest not read",
     /// A device PUTs a beacon with its own entry alone.
     BeaconNotMerged = "beacon not merged",
     /// A write is called durable before it is.

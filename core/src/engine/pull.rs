@@ -127,7 +127,6 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
             })?;
         }
     }
-    own &= !planted!(OwnManifestNotRead);
     while own && *looked != Looked::LockedOut {
         // Keys come first. Under new ones a copy may have written, which is not to be overwritten; and a new id is given none.
         if new_keys(cx, looked, report).await? {

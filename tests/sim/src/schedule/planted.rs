@@ -31,7 +31,6 @@ pub const FOUND: &[(&str, u64)] = &[
     ("device name in a header", 0),
     ("salt repeated", 0),
     ("conflict not listed", 0),
-    ("own manifest not read", 1204),
     ("beacon not merged", 49),
     ("durable too early", 12),
     ("vector ahead of what is applied", 11),
