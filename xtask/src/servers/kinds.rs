@@ -47,7 +47,7 @@ const KINDS: [Kind; 5] = [
     },
     Kind {
         name: "garage",
-        // Its build takes a quarter of an hour on two cores: no suite asks for it.
+        // Its build takes ten minutes on two cores: no suite asks for it.
         tool: Tool { name: "garage", version: "2.5.0", source: Source::Crates },
         command: garage,
     },

@@ -11,11 +11,7 @@ macro_rules! on_every_store {
 
             on_stores! { embedded: Embedded, versitygw: Versitygw, minio: Minio, moto: Moto, rclone: Rclone, folder: Folder }
 
-            #[test]
-            #[ignore = "its build takes a quarter of an hour: cargo xtask servers garage -- cargo test … -- --ignored"]
-            fn garage() {
-                case(&Place::new(Store::Garage));
-            }
+            on_garage!();
 
             mod dialects {
                 use tidelock_conformance::{Dialect, Place, Store};
@@ -70,6 +66,17 @@ macro_rules! on_stores {
             case(&Place::new(Store::$store));
         }
     )*};
+}
+
+/// `case` on Garage, on request.
+macro_rules! on_garage {
+    () => {
+        #[test]
+        #[ignore = "its build takes minutes: cargo xtask servers garage -- cargo test … -- --ignored garage"]
+        fn garage() {
+            case(&Place::new(Store::Garage));
+        }
+    };
 }
 
 /// `case` on dialects.

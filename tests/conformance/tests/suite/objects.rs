@@ -21,6 +21,7 @@ macro_rules! on_servers {
             use super::$case as case;
 
             on_stores! { embedded: Embedded, versitygw: Versitygw, minio: Minio, moto: Moto, rclone: Rclone }
+            on_garage!();
         }
     )*};
 }
@@ -34,6 +35,7 @@ macro_rules! on_servers_with_parts {
             use super::$case as case;
 
             on_stores! { versitygw: Versitygw, minio: Minio, moto: Moto, rclone: Rclone }
+            on_garage!();
         }
     )*};
 }
