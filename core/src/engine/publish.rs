@@ -394,16 +394,12 @@ fn abandon_frozen(cx: &Shared) -> Result<(), Error> {
     })
 }
 
-/// Whether this is the newest manifest that the bucket was seen to hold.
-pub(super) fn is_confirmed(cx: &Shared, signed: &[u8]) -> Result<bool, Error> {
-    Ok(confirmed(cx)?.is_some_and(|stored| stored == signed))
-}
-
 /// Whether the bucket was ever seen to hold a manifest of this device.
 pub(super) fn was_confirmed(cx: &Shared) -> Result<bool, Error> {
     confirmed(cx).map(|stored| stored.is_some())
 }
 
+/// The newest own manifest that the bucket was seen to hold, as signed.
 pub(super) fn confirmed(cx: &Shared) -> Result<Option<Vec<u8>>, Error> {
     cx.read(|state| state.local.get(Table::Head, b"manifest")).map_err(super::head::local_error)
 }

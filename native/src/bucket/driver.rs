@@ -84,13 +84,7 @@ impl Driver {
         let mut tries = Tries::default();
         loop {
             let store = self.store();
-            let request = match self.signed(&store, &tries, &request).await {
-                Ok(request) => request,
-                Err(failure) => {
-                    self.again(&mut tries, failure).await?;
-                    continue;
-                }
-            };
+            let request = self.signed(&store, &mut tries, &request).await?;
             let bytes_max = request.max_response_bytes;
             let deadline = self.deadline(request.body.len() as u64 + bytes_max) + more;
             let begun = Begun::of(&self.client, request, self.timeout + more);
@@ -116,13 +110,7 @@ impl Driver {
         };
         loop {
             let store = self.store();
-            let request = match self.signed(&store, tries, request).await {
-                Ok(request) => request,
-                Err(failure) => {
-                    self.again(tries, failure).await?;
-                    continue;
-                }
-            };
+            let request = self.signed(&store, tries, request).await?;
             let bytes_max = request.max_response_bytes;
             let begun = async {
                 let mut begun = Begun::of(&self.client, request, self.timeout).await?;
@@ -207,7 +195,22 @@ impl Driver {
         self.presign.is_some()
     }
 
+    /// The request, signed; a signer, or who has the keys, may be asked more than once.
     async fn signed(
+        &self,
+        store: &StoreUri,
+        tries: &mut Tries,
+        request: impl Fn(&StoreUri, Option<&Credentials>, u64, EtagQuoting) -> Result<HttpRequest, Error>,
+    ) -> Result<HttpRequest, Failure> {
+        loop {
+            match self.signed_once(store, tries, &request).await {
+                Ok(signed) => return Ok(signed),
+                Err(failure) => self.again(tries, failure).await?,
+            }
+        }
+    }
+
+    async fn signed_once(
         &self,
         store: &StoreUri,
         tries: &Tries,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tidelock::bucket::Bucket;
 use tidelock::{Error, ErrorKind};
+use tidelock_core::s3::KEYS_PER_DELETE_MAX;
 
 /// Delete objects
 ///
@@ -53,9 +54,6 @@ pub(super) struct Clean {
     hours: u32,
 }
 
-/// Keys that one request can delete.
-const BATCH: usize = 1000;
-
 impl Rm {
     pub(super) fn run(self, at: &At<'_>) -> Result {
         let mut by_store: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -96,7 +94,7 @@ async fn delete_all(bucket: &Bucket, prefixes: &[String]) -> Result<usize> {
         // What follows is named by its place among the keys, so deletes don't move it.
         while let Some(listed) = listing.next().await? {
             keys.push(listed.name().to_owned());
-            if keys.len() == BATCH {
+            if keys.len() == KEYS_PER_DELETE_MAX {
                 deleted += delete(bucket, &std::mem::take(&mut keys)).await?;
             }
         }

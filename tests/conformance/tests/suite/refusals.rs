@@ -11,11 +11,7 @@ mod wrong_keys {
     // moto takes any keys, a folder needs none, and a web page in place of the refusal says nothing of keys.
     on_stores! { embedded: Embedded, versitygw: Versitygw, minio: Minio, rclone: Rclone }
 
-    #[test]
-    #[ignore = "its build takes minutes: cargo xtask servers garage -- cargo test … -- --ignored garage"]
-    fn garage() {
-        case(&Place::new(Store::Garage));
-    }
+    on_garage!();
 
     mod dialects {
         use super::case;

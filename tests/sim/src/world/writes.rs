@@ -3,6 +3,7 @@
 use super::World;
 use crate::oracle::Fact;
 use bytes::Bytes;
+use std::fmt::Write as _;
 use tidelock_core::{Change, CommitId, ErrorKind};
 
 impl World {
@@ -16,10 +17,7 @@ impl World {
     pub fn big_value(&mut self, bytes: usize) -> String {
         let mut value = self.value() + " ";
         while value.len() < bytes {
-            let bits = self.random.bits();
-            value.extend(
-                (0..16).rev().map(|digit| char::from(b"0123456789abcdef"[(bits >> (4 * digit) & 15) as usize])),
-            );
+            let _ = write!(value, "{:016x}", self.random.bits()); // into a string: it can't fail
         }
         value
     }
