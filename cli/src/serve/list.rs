@@ -67,8 +67,8 @@ impl Page {
         let object = |entry: &Entry| dto::Object {
             key: Some(name(&entry.key)),
             size: i64::try_from(entry.meta.size).ok(),
-            e_tag: Some(super::store::etag(&entry.meta)),
-            last_modified: Some(super::store::timestamp(&entry.meta)),
+            e_tag: Some(super::forms::etag(&entry.meta)),
+            last_modified: Some(super::forms::timestamp(&entry.meta)),
             storage_class: Some(dto::ObjectStorageClass::from_static(dto::ObjectStorageClass::STANDARD)),
             ..Default::default()
         };

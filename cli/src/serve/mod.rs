@@ -1,8 +1,10 @@
 //! An S3 server on loopback over a directory: for development, for tests, and for people without a bucket.
 
+mod forms;
 mod http;
 mod list;
 mod store;
+mod uploads;
 
 use std::fmt;
 use std::future::Future;

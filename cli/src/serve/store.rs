@@ -1,32 +1,26 @@
 //! The S3 operations over folders: a bucket is a directory, an object a file, as the `file://` transport has them.
 
 use super::ServeKeys;
+use super::forms::{
+    When, condition_failed, error_of, etag, is_signed, missing, naming, not_modified, page_max, quoted, read_whole,
+    stored, strong, timestamp,
+};
 use super::list::{Page, page};
+use super::uploads::{self, Refusal, Upload, Uploads};
 use async_trait::async_trait;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
-use futures::StreamExt;
 use hyper::StatusCode;
-use hyper::header::{self, HeaderMap, HeaderValue};
-use md5::{Digest, Md5};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::*;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::{AwsNameValidation, NameValidation};
-use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
 use tidelock::folder::{
-    ByteRange, Condition, Fault, Folder, Got, Meta, OBJECT_BYTES_MAX, PAGE_ENTRIES_MAX, Put, key_of_token, token_of_key,
+    ByteRange, Condition, Fault, Folder, Got, OBJECT_BYTES_MAX, PAGE_ENTRIES_MAX, key_of_token, token_of_key,
 };
-
-/// What stays as it is under `encoding-type=url`, as S3 does it.
-const URL_ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The S3 service over the buckets of `dir`, open to requests signed with `keys`.
 pub(super) fn service(dir: PathBuf, keys: &ServeKeys) -> S3Service {
@@ -65,6 +59,15 @@ impl Store {
     ) -> S3Result<T> {
         let (store, bucket) = (self.clone(), bucket.to_owned());
         blocking(move || work(&store.folder(bucket)?)).await
+    }
+
+    /// The same for its uploads in parts.
+    async fn on_uploads<T: Send + 'static>(
+        &self,
+        bucket: &str,
+        work: impl FnOnce(&Uploads<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> S3Result<T> {
+        self.on(bucket, move |folder| Ok(work(&Uploads::of(folder)))).await?.map_err(S3Error::from)
     }
 
     /// The protocol crate lets only names through that are a bucket's, so they are one plain directory name.
@@ -116,7 +119,7 @@ impl S3 for Store {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(s3_error!(BucketAlreadyOwnedByYou, "the bucket is there already"));
             }
-            Err(error) => return Err(s3_error(Fault::from(error))),
+            Err(error) => return Err(error_of(error.into())),
         }
         Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{bucket}")) }))
     }
@@ -197,39 +200,174 @@ impl S3 for Store {
 
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let input = request.input;
-        let if_match = strong(input.if_match)?;
-        let if_absent = match input.if_none_match {
-            None => false,
-            Some(ETagCondition::Any) if if_match.is_none() => true,
-            Some(_) => return Err(s3_error!(NotImplemented, "of If-None-Match, a PUT takes `*` alone")),
-        };
+        let when = When::of(input.if_match, input.if_none_match)?;
         if input.write_offset_bytes.is_some() {
             return Err(s3_error!(NotImplemented, "this server does not append to objects"));
         }
-        let body = read_whole(input.body).await?;
-        if let Some(given) = input.content_md5
-            && given != BASE64_STANDARD.encode(Md5::digest(&body))
+        let body = read_whole(input.body, input.content_md5).await?;
+        let key = input.key;
+        let put = self.on(&input.bucket, move |folder| folder.put(&key, &body, when.condition())).await?;
+        let meta = stored(put)?;
+        Ok(S3Response::new(PutObjectOutput { e_tag: Some(etag(&meta)), ..Default::default() }))
+    }
+
+    async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+        // Else whoever has a URL that is signed for a PUT could copy what it may not read.
+        if !is_signed(&request, "x-amz-copy-source") {
+            return Err(s3_error!(AccessDenied, "there were headers present in the request which were not signed"));
+        }
+        let input = request.input;
+        let CopySource::Bucket { bucket, key: source, version_id: None } = input.copy_source else {
+            return Err(s3_error!(NotImplemented, "this server knows neither versions nor access points"));
+        };
+        if input.copy_source_if_modified_since.is_some()
+            || input.copy_source_if_unmodified_since.is_some()
+            || input.copy_source_if_none_match.is_some()
         {
-            return Err(s3_error!(BadDigest, "the body is not the one that Content-MD5 was made of"));
+            return Err(s3_error!(NotImplemented, "of a source's conditions, this server knows If-Match alone"));
+        }
+        if ["if-match", "if-none-match"].into_iter().any(|name| request.headers.contains_key(name)) {
+            return Err(s3_error!(NotImplemented, "this server copies without a look at what is there"));
+        }
+        let if_match = strong(input.copy_source_if_match)?;
+        let got = self.on(&bucket, move |folder| folder.get(&source, None, None, OBJECT_BYTES_MAX)).await?;
+        let Got::Object { meta, body, .. } = got else { return Err(missing()) };
+        if if_match.is_some_and(|etag| etag != meta.etag()) {
+            return Err(condition_failed());
         }
         let key = input.key;
+        let put = self.on(&input.bucket, move |folder| folder.put(&key, &body, Condition::Always)).await?;
+        let meta = stored(put)?;
+        let result =
+            CopyObjectResult { e_tag: Some(etag(&meta)), last_modified: Some(timestamp(&meta)), ..Default::default() };
+        Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() }))
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let CreateMultipartUploadInput { bucket, key, .. } = request.input;
+        let named = key.clone();
+        let id = self.on_uploads(&bucket, move |uploads| uploads.begin(&named)).await?;
+        Ok(S3Response::new(CreateMultipartUploadOutput {
+            bucket: Some(bucket),
+            key: Some(key),
+            upload_id: Some(id),
+            ..Default::default()
+        }))
+    }
+
+    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        let UploadPartInput { bucket, key, upload_id: id, part_number: number, body, content_md5, .. } = request.input;
+        let body = read_whole(body, content_md5).await?;
+        let etag = self.on_uploads(&bucket, move |uploads| uploads.put_part(&key, &id, number, &body)).await?;
+        Ok(S3Response::new(UploadPartOutput { e_tag: Some(ETag::Strong(etag)), ..Default::default() }))
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let input = request.input;
+        let when = When::of(input.if_match, input.if_none_match)?;
+        let named = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+        let wanted = |part: CompletedPart| Some((part.part_number?, part.e_tag?.value().to_owned()));
+        let parts = named.into_iter().map(wanted).collect::<Option<Vec<_>>>();
+        let parts = parts.ok_or_else(|| s3_error!(MalformedXML, "each part has a number and an ETag"))?;
+        let (key, id) = (input.key.clone(), input.upload_id);
         let put = self
-            .on(&input.bucket, move |folder| {
-                let condition = match &if_match {
-                    Some(etag) => Condition::IfMatch(etag),
-                    None if if_absent => Condition::IfAbsent,
-                    None => Condition::Always,
-                };
-                folder.put(&key, &body, condition)
-            })
+            .on_uploads(&input.bucket, move |uploads| uploads.complete(&key, &id, &parts, when.condition()))
             .await?;
-        match put {
-            Put::Stored(meta) => {
-                Ok(S3Response::new(PutObjectOutput { e_tag: Some(etag(&meta)), ..Default::default() }))
-            }
-            Put::Refused => Err(condition_failed()),
-            Put::Missing => Err(missing()),
+        let meta = stored(put)?;
+        Ok(S3Response::new(CompleteMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: Some(etag(&meta)),
+            ..Default::default()
+        }))
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        let AbortMultipartUploadInput { bucket, key, upload_id: id, .. } = request.input;
+        self.on_uploads(&bucket, move |uploads| uploads.abort(&key, &id)).await?;
+        Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+    }
+
+    async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+        let ListPartsInput { bucket, key, upload_id: id, part_number_marker: marker, max_parts, .. } = request.input;
+        let max = page_max(max_parts)?;
+        let after = marker.unwrap_or(0);
+        let (named, of) = (key.clone(), id.clone());
+        let mut parts = self.on_uploads(&bucket, move |uploads| uploads.parts(&named, &of)).await?;
+        parts.retain(|part| part.number > after);
+        let is_truncated = parts.len() > max as usize;
+        parts.truncate(max as usize);
+        let next = parts.last().filter(|_| is_truncated).map(|part| part.number);
+        let part = |part: uploads::Part| Part {
+            part_number: Some(part.number),
+            size: i64::try_from(part.size).ok(),
+            e_tag: Some(ETag::Strong(part.etag)),
+            last_modified: Some(part.modified.into()),
+            ..Default::default()
+        };
+        Ok(S3Response::new(ListPartsOutput {
+            bucket: Some(bucket),
+            key: Some(key),
+            upload_id: Some(id),
+            part_number_marker: marker,
+            max_parts: Some(max),
+            is_truncated: Some(is_truncated),
+            next_part_number_marker: next,
+            parts: Some(parts.into_iter().map(part).collect()),
+            ..Default::default()
+        }))
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let input = request.input;
+        if input.delimiter.is_some() {
+            return Err(s3_error!(NotImplemented, "of uploads, this server rolls none up"));
         }
+        let max = page_max(input.max_uploads)?;
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let mut uploads = self.on_uploads(&input.bucket, move |uploads| uploads.list(&prefix)).await?;
+        // Without an id, all of the marker's key were on the pages before.
+        let is_after = |upload: &Upload| match (&input.key_marker, &input.upload_id_marker) {
+            (None, _) => true,
+            (Some(key), None) => upload.key > *key,
+            (Some(key), Some(id)) => (&upload.key, &upload.id) > (key, id),
+        };
+        uploads.retain(is_after);
+        let is_truncated = uploads.len() > max as usize;
+        uploads.truncate(max as usize);
+        let next = uploads.last().filter(|_| is_truncated).cloned();
+        let name = naming(input.encoding_type.as_ref());
+        let upload = |upload: Upload| MultipartUpload {
+            key: Some(name(&upload.key)),
+            upload_id: Some(upload.id),
+            initiated: Some(upload.began.into()),
+            ..Default::default()
+        };
+        Ok(S3Response::new(ListMultipartUploadsOutput {
+            prefix: Some(name(input.prefix.as_deref().unwrap_or_default())),
+            key_marker: input.key_marker.as_deref().map(&name),
+            upload_id_marker: input.upload_id_marker,
+            max_uploads: Some(max),
+            is_truncated: Some(is_truncated),
+            next_key_marker: next.as_ref().map(|next| name(&next.key)),
+            next_upload_id_marker: next.map(|next| next.id),
+            uploads: Some(uploads.into_iter().map(upload).collect()),
+            encoding_type: input.encoding_type,
+            bucket: Some(input.bucket),
+            ..Default::default()
+        }))
     }
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
@@ -293,7 +431,7 @@ impl S3 for Store {
                 .ok_or_else(|| s3_error!(InvalidArgument, "the continuation token is not one of this server's"))?,
             None => input.start_after.clone().unwrap_or_default(),
         };
-        let max = max_keys(input.max_keys)?;
+        let max = page_max(input.max_keys)?;
         let page = self.page(&input.bucket, &input.prefix, &input.delimiter, start_after, max).await?;
         let name = naming(input.encoding_type.as_ref());
         Ok(S3Response::new(ListObjectsV2Output {
@@ -315,7 +453,7 @@ impl S3 for Store {
 
     async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
         let input = request.input;
-        let max = max_keys(input.max_keys)?;
+        let max = page_max(input.max_keys)?;
         let marker = input.marker.clone().unwrap_or_default();
         let page = self.page(&input.bucket, &input.prefix, &input.delimiter, marker, max).await?;
         let name = naming(input.encoding_type.as_ref());
@@ -349,90 +487,9 @@ impl Store {
     }
 }
 
-/// As S3's `ETag` in headers and listings.
-pub(super) fn etag(meta: &Meta) -> ETag {
-    ETag::Strong(meta.etag().trim_matches('"').to_owned())
-}
-
-/// As S3's `Last-Modified`. Times before 1970 are 1970's first moment.
-pub(super) fn timestamp(meta: &Meta) -> Timestamp {
-    let since = Duration::from_nanos(meta.modified_unix_ns.max(0).unsigned_abs());
-    (UNIX_EPOCH + since).into()
-}
-
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> S3Result<T> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(s3_error),
+        Ok(result) => result.map_err(error_of),
         Err(_) => Err(s3_error!(ServiceUnavailable, "the server is stopping")),
     }
-}
-
-fn s3_error(fault: Fault) -> S3Error {
-    let code = S3ErrorCode::from_bytes(fault.code().as_bytes()).unwrap_or(S3ErrorCode::InternalError);
-    let mut error = S3Error::with_message(code, fault.to_string());
-    if let Ok(status) = StatusCode::from_u16(fault.status()) {
-        error.set_status_code(status);
-    }
-    error
-}
-
-/// Without a body, but with the ETag.
-fn not_modified(meta: &Meta) -> S3Error {
-    let mut error = S3Error::new(S3ErrorCode::NotModified);
-    let mut headers = HeaderMap::new();
-    headers.insert(header::ETAG, HeaderValue::try_from(meta.etag()).expect("hex digits and quotes are visible ASCII"));
-    error.set_headers(headers);
-    error
-}
-
-fn missing() -> S3Error {
-    s3_error!(NoSuchKey, "there is no such object")
-}
-
-fn condition_failed() -> S3Error {
-    s3_error!(PreconditionFailed, "the condition does not hold")
-}
-
-/// The ETag of an `If-Match`, in the form of [`Meta::etag`]. A weak one matches nothing.
-fn strong(condition: Option<ETagCondition>) -> S3Result<Option<String>> {
-    match condition {
-        None => Ok(None),
-        Some(ETagCondition::ETag(ETag::Strong(value))) => Ok(Some(quoted(&value))),
-        Some(ETagCondition::ETag(ETag::Weak(value))) => Ok(Some(format!("W/{}", quoted(&value)))),
-        Some(ETagCondition::Any) => Err(s3_error!(NotImplemented, "If-Match takes one ETag")),
-    }
-}
-
-fn quoted(value: &str) -> String {
-    format!("\"{value}\"")
-}
-
-/// The body, whose signature is checked at its end; nothing is stored before that.
-async fn read_whole(body: Option<StreamingBlob>) -> S3Result<Bytes> {
-    let mut whole = Vec::new();
-    let Some(mut body) = body else {
-        return Ok(Bytes::new());
-    };
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|_| s3_error!(IncompleteBody, "the body broke off, or is not the one signed"))?;
-        if (whole.len() + chunk.len()) as u64 > OBJECT_BYTES_MAX {
-            return Err(s3_error!(EntityTooLarge, "objects have at most {OBJECT_BYTES_MAX} bytes here"));
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(whole.into())
-}
-
-fn max_keys(asked: Option<i32>) -> S3Result<i32> {
-    let max = PAGE_ENTRIES_MAX as i32;
-    match asked {
-        Some(asked) if asked < 0 => Err(s3_error!(InvalidArgument, "max-keys is less than nothing")),
-        asked => Ok(asked.unwrap_or(max).min(max)),
-    }
-}
-
-/// How keys are written in a listing.
-fn naming(encoding: Option<&EncodingType>) -> impl Fn(&str) -> String + use<> {
-    let url_encoded = encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL);
-    move |key| if url_encoded { utf8_percent_encode(key, URL_ENCODED).to_string() } else { key.to_owned() }
 }

@@ -6,6 +6,10 @@ use crate::endpoints::{Counter, Gate, in_seconds, json, serve};
 use crate::served::{Served, store};
 use serde_json::Value;
 use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 /// A device in a vault on the embedded server, with something to publish.
 struct World {
@@ -234,6 +238,50 @@ fn agent(world: &World, gate: &Gate, until_s: i64) -> (Variables, Counter) {
         (200, json(&access_key, &secret_key, &Gate::issue(&tokens), &in_seconds(until_s)))
     });
     (vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{agent}/role"))], asked)
+}
+
+/// While a sync waits for its keys everything else goes on; who never answers ends that sync alone.
+#[test]
+fn a_slow_metadata_service_holds_nobody_up() {
+    let world = World::new();
+    let answers = Arc::new(AtomicBool::new(false));
+    let (is_asked, asked) = mpsc::channel();
+    let (keys, may_answer) = (world.json(), answers.clone());
+    let service = serve(move |request| {
+        let _ = is_asked.send(());
+        // Whoever asks here and loses patience asks again.
+        while !may_answer.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        match request.path.as_str() {
+            "/latest/api/token" => (200, "token".to_owned()),
+            path if path.ends_with("/notes") => (200, keys.clone()),
+            _ => (200, "notes".to_owned()),
+        }
+    });
+    let variables = [
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{service}")),
+        ("AWS_EC2_METADATA_DISABLED", "false".to_owned()),
+    ];
+    let sync = || {
+        let mut command = world.device.command(&["sync"]);
+        command.envs(variables.clone()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let waits = sync();
+    asked.recv_timeout(Duration::from_secs(60)).unwrap();
+    world.device.run(&["put", "m", "meanwhile", "w"]).ok();
+    assert_eq!(world.device.run(&["get", "m", "meanwhile"]).ok(), "w");
+    answers.store(true, Ordering::Relaxed);
+    let ended = waits.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(world.device.json(&["status"])["pending"], 0);
+
+    answers.store(false, Ordering::Relaxed);
+    world.device.run(&["put", "m", "later", "x"]).ok();
+    let ended = sync().wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((ended.status.code(), text.contains("instance's role")), (Some(4), true), "{text}");
+    assert_eq!(world.device.json(&["status"])["pending"], 1);
 }
 
 #[test]

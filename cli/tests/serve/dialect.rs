@@ -148,7 +148,7 @@ async fn count_up(server: &Server) {
 async fn a_missing_bucket_is_told_from_a_missing_object() {
     let server = Server::start();
     for call in [get("k"), Call::DeleteObject { key: "k".to_owned() }, Call::HeadBucket] {
-        let failure = server.try_call("no-such-bucket", &call).await.unwrap_err();
+        let failure = server.act_on("no-such-bucket", &call).await.unwrap_err();
         assert_eq!(failure.error.kind(), ErrorKind::NotFound, "{call:?}");
     }
 }

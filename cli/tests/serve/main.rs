@@ -3,6 +3,7 @@
 
 mod dialect;
 mod stop;
+mod uploads;
 mod wire;
 
 use aws_credential_types::Credentials as AwsCredentials;
@@ -38,6 +39,11 @@ impl Server {
         Self { directory, keys, handle, client }
     }
 
+    /// Another process on the same directory, with another address.
+    fn restart(&mut self) {
+        self.handle = ServeHandle::start(options(&self.directory, &self.keys)).unwrap();
+    }
+
     fn folder(&self) -> Folder {
         Folder::open(self.directory.path().join("bucket")).unwrap()
     }
@@ -50,14 +56,18 @@ impl Server {
         Credentials::new(self.keys.access_key.as_str(), self.keys.secret_key.as_str(), None).unwrap()
     }
 
-    async fn try_call(&self, bucket: &str, call: &Call) -> Result<Answer, Failure> {
+    async fn act<A: Action>(&self, action: &A) -> Result<A::Answer, Failure> {
+        self.act_on("bucket", action).await
+    }
+
+    async fn act_on<A: Action>(&self, bucket: &str, action: &A) -> Result<A::Answer, Failure> {
         let uri = self.uri(bucket);
-        let request = call.request(&uri, Some(&self.credentials()), now_ms(), EtagQuoting::Quoted).unwrap();
-        call.interpret(&uri, &self.send(request).await)
+        let request = action.request(&uri, Some(&self.credentials()), now_ms(), EtagQuoting::Quoted).unwrap();
+        action.interpret(&uri, &self.send(request).await)
     }
 
     async fn call(&self, call: &Call) -> Answer {
-        self.try_call("bucket", call).await.unwrap()
+        self.act_on("bucket", call).await.unwrap()
     }
 
     async fn put(&self, key: &str, body: &'static [u8], condition: Condition) -> Answer {

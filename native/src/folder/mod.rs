@@ -167,6 +167,12 @@ impl Folder {
         &self.root
     }
 
+    /// The hidden directory below it, which no key leads to: for the lock, drafts, and a server's own files. It may be
+    /// missing before the first PUT.
+    pub fn hidden(&self) -> PathBuf {
+        self.root.join(key::RESERVED)
+    }
+
     /// Reads an object, or a range of it, of at most `bytes_max` bytes (and never over [`OBJECT_BYTES_MAX`]).
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Changing the folder: PUT and DELETE, one at a time under an OS lock, durable on return.
 
-use super::key::{self, RESERVED};
+use super::key;
 use super::{Condition, Fault, Folder, Meta, OBJECT_BYTES_MAX, Put, is_absent, unix_ns};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -81,7 +81,7 @@ impl Folder {
     }
 
     fn drafts(&self) -> PathBuf {
-        self.root().join(RESERVED).join("drafts")
+        self.hidden().join("drafts")
     }
 
     /// A new file below the reserved directory, on the same file system as the object it becomes.
@@ -104,11 +104,10 @@ impl Folder {
 
     /// Waits for its turn; a holder does no more than look, rename and sync a directory.
     pub(super) fn lock(&self) -> Result<Lock, Fault> {
-        let reserved = self.root().join(RESERVED);
-        self.make_directory(&reserved)?;
+        let hidden = self.hidden();
+        self.make_directory(&hidden)?;
         // Opened anew each time: locks belong to an open file, so this keeps threads apart as well as processes.
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(reserved.join("lock"))?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(hidden.join("lock"))?;
         // A signal may end the wait early.
         while let Err(error) = file.lock() {
             if error.kind() != io::ErrorKind::Interrupted {
