@@ -3,8 +3,8 @@
 use crate::clock::unix_ms;
 use crate::transport::Transport;
 use crate::{Diagnosis, Error, ErrorKind, Options, StoreUri, credentials};
-use tidelock_core::doctor::Doctor;
-use tidelock_core::engine::{Request, RequestId, TransportFailure};
+use tidelock_core::doctor::{Ask, Doctor, Signing};
+use tidelock_core::engine::{Request, RequestId, SignedUrl, TransportFailure, UnsignedRequest};
 use tidelock_core::s3::HttpRequest;
 use tokio::sync::oneshot;
 
@@ -32,15 +32,7 @@ pub async fn doctor(options: &Options, origin: Option<&str>) -> Result<Diagnosis
         };
         // Whoever asked may be gone.
         let _ = told.send(runtime.block_on(async {
-            let keys = match &options.store {
-                StoreUri::S3(_) => {
-                    credentials::load(options.credentials.clone(), options.store.clone(), options.local.clone())
-                        .await
-                        .ok()
-                }
-                StoreUri::Folder(_) => None,
-            };
-            let doctor = Doctor::new(options.store.clone(), keys, origin.as_deref(), fresh)?;
+            let doctor = Doctor::new(options.store.clone(), signing(&options).await, origin.as_deref(), fresh)?;
             Ok(ask(doctor, &transport, &options).await)
         }));
     };
@@ -52,7 +44,15 @@ async fn ask(mut doctor: Doctor, transport: &Transport, options: &Options) -> Di
     let mut number = 0;
     loop {
         tokio::time::sleep(std::time::Duration::from_millis(doctor.wait_ms())).await;
-        let Some(request) = doctor.next_request(unix_ms()) else { break };
+        let request = match doctor.next_ask(unix_ms()) {
+            None => break,
+            Some(Ask::Send(request)) => request,
+            Some(Ask::Sign(request)) => {
+                let answer = signed(request, transport, options).await;
+                let Some(request) = doctor.signed(answer) else { continue };
+                request
+            }
+        };
         number += 1;
         let HttpRequest { method, url, headers, body, max_response_bytes } = request;
         let request = Request { id: RequestId(number), method, url, headers, body, max_response_bytes };
@@ -63,6 +63,28 @@ async fn ask(mut doctor: Doctor, transport: &Transport, options: &Options) -> Di
     #[cfg(unix)]
     diagnosis.findings.extend(room(&options.store));
     diagnosis
+}
+
+async fn signing(options: &Options) -> Signing {
+    match &options.store {
+        StoreUri::S3(_) if options.presign.is_some() => Signing::Elsewhere,
+        StoreUri::S3(_) => {
+            let (source, store, local) = (options.credentials.clone(), options.store.clone(), options.local.clone());
+            credentials::load(source, store, local).await.map_or(Signing::Nobody, Signing::Keys)
+        }
+        StoreUri::Folder(_) => Signing::Nobody,
+    }
+}
+
+async fn signed(
+    request: UnsignedRequest,
+    transport: &Transport,
+    options: &Options,
+) -> Result<SignedUrl, TransportFailure> {
+    let nobody = || TransportFailure::NoCredentials("nobody signs for a folder".to_owned());
+    let (presign, client) = options.presign.as_ref().zip(transport.client()).ok_or_else(nobody)?;
+    let answer = tokio::time::timeout(options.timeout, presign.sign(client, request)).await;
+    answer.unwrap_or(Err(TransportFailure::Timeout))
 }
 
 /// What a folder's disk has left.

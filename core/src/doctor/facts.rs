@@ -12,7 +12,8 @@ pub(super) struct Facts {
     /// As it was given.
     pub(super) asked: StoreUri,
     pub(super) origin: Option<String>,
-    pub(super) has_keys: bool,
+    /// A signer signs: no keys of one's own are looked at.
+    pub(super) is_presigned: bool,
     pub(super) requests: u32,
     pub(super) server: Option<String>,
     /// What ended it before its time, and what that is about.
@@ -48,12 +49,12 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn new(store: StoreUri, origin: Option<&str>, has_keys: bool) -> Self {
+    pub(super) fn new(store: StoreUri, origin: Option<&str>) -> Self {
         Self {
             asked: store.clone(),
             store,
             origin: origin.map(str::to_owned),
-            has_keys,
+            is_presigned: false,
             requests: 0,
             server: None,
             stopped: None,

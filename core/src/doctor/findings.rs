@@ -90,6 +90,9 @@ fn server(facts: &Facts, profile: &Profile) -> Finding {
     if stopped(facts, "tls").is_some() {
         return ok("server", "there is one, and TLS with it fails");
     }
+    if facts.requests == 0 {
+        return warning("server", "nobody asked it, for nothing was signed", "see to the signer first");
+    }
     match &facts.broken {
         Some(error) => warning(
             "server",
@@ -106,7 +109,7 @@ fn tls(facts: &Facts) -> Option<Finding> {
         return Some(problem("tls", error));
     }
     let s3 = bucket(facts)?;
-    stopped(facts, "server").is_none().then_some(())?;
+    (stopped(facts, "server").is_none() && facts.requests > 0).then_some(())?;
     match s3.endpoint().map(ToString::to_string) {
         Some(url) if url.starts_with("http://") => Some(match is_this_machine(&url) {
             true => ok("tls", "none, and the server is on this machine"),
@@ -132,7 +135,10 @@ fn keys(facts: &Facts, profile: &Profile) -> Option<Finding> {
     if let Some(error) = stopped(facts, "credentials") {
         return Some(problem("credentials", error));
     }
-    bucket(facts).filter(|_| facts.has_keys && facts.stopped.is_none())?;
+    if let Some(error) = stopped(facts, "signer") {
+        return Some(problem("signer", error));
+    }
+    bucket(facts).filter(|_| facts.stopped.is_none())?;
     let asked = [&facts.put, &facts.get, &facts.list, &facts.delete];
     let refusal = |asked: &&Asked| matches!(asked, Some(Err(error)) if error.kind() == ErrorKind::Auth);
     if asked.iter().all(refusal) {
@@ -140,6 +146,9 @@ fn keys(facts: &Facts, profile: &Profile) -> Option<Finding> {
             Some(Err(error)) => problem("credentials", error),
             _ => return None,
         };
+        if facts.is_presigned {
+            return Some(Finding { what: "signer", ..finding });
+        }
         let step = format!(
             "check access key and secret key; if they are right, they have no permission at all here \
              (docs/providers/{})",
@@ -147,7 +156,10 @@ fn keys(facts: &Facts, profile: &Profile) -> Option<Finding> {
         );
         return Some(Finding { next_step: Some(step), ..finding });
     }
-    Some(ok("credentials", "the keys are known to the server"))
+    Some(match facts.is_presigned {
+        true => ok("signer", "the server takes what it signs"),
+        false => ok("credentials", "the keys are known to the server"),
+    })
 }
 
 fn region(facts: &Facts, profile: &Profile) -> Option<Finding> {
@@ -223,6 +235,7 @@ fn permissions(facts: &Facts, profile: &Profile) -> Vec<Finding> {
         }
         let cause = format!("{}; without it {without}", error.message());
         Some(match bucket(facts) {
+            Some(_) if facts.is_presigned => Finding { cause, ..finding },
             Some(s3) => {
                 let step = format!("let the keys do all of this (docs/providers/{})", profile.page);
                 let paste = Some(paste::permissions(profile, s3));

@@ -13,6 +13,8 @@
 //! 8. Delete one by DeleteObjects, 9. the other by DeleteObject (and the first, if the server has no DeleteObjects).
 //! 10. A page's preflight, if there is a page (and a GET without keys: what a page sees of a refusal).
 //!
+//! Where a signer signs there is no DeleteObjects: both are deleted one by one.
+//!
 //! HeadBucket is not among them: keys for a prefix get 403 for it, and are good for a vault.
 
 mod cors;
@@ -22,7 +24,7 @@ mod paste;
 mod steps;
 
 pub use cors::Cors;
-pub use steps::{Doctor, REQUESTS_MAX};
+pub use steps::{Ask, Doctor, REQUESTS_MAX, Signing};
 
 use crate::s3::{ConditionalWrites, ListVersion, Profile, StoreUri};
 use crate::{Error, ErrorKind};

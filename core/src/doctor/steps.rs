@@ -1,16 +1,20 @@
 //! The requests, one after the other, and what each answer tells.
 
-use super::cors::{is_origin, preflight};
+mod requests;
+
+pub use requests::{Ask, Signing};
+
+use super::cors::is_origin;
 use super::facts::Facts;
 use super::{Access, Diagnosis, EtagForm, findings};
-use crate::engine::{TransportFailure, transport_failure};
+use crate::engine::{SignedUrl, TransportFailure, UnsignedRequest, transport_failure};
 use crate::s3::{
-    Action, Answer, Call, Condition, Credentials, ETag, EtagQuoting, Failure, HttpRequest, ListEntry, ListVersion,
-    Profile, Response, Retry, SKEW_MS_MAX, SKEW_MS_MIN, StoreUri, content_md5, error_code, http_date_unix_ms,
-    wrong_etag,
+    Action, Answer, ETag, EtagQuoting, Failure, HttpRequest, ListEntry, ListVersion, Profile, Response, Retry,
+    SKEW_MS_MAX, SKEW_MS_MIN, StoreUri, error_code, http_date_unix_ms,
 };
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
+use requests::body;
 
 /// The most requests of one run.
 pub const REQUESTS_MAX: u32 = 12;
@@ -18,15 +22,16 @@ pub const REQUESTS_MAX: u32 = 12;
 const WAIT_MS_MAX: u64 = 5_000;
 /// A wait where the server doesn't say how long.
 const WAIT_MS: u64 = 1_000;
-/// The most bytes of its own objects.
-const BODY_BYTES_MAX: u64 = 64;
 
-/// Asks a store. Driven like this: [`next_request`](Self::next_request) gives a request, or ends it; after
-/// [`wait_ms`](Self::wait_ms) it is sent, and [`handle`](Self::handle) is told how it ended. Then
-/// [`diagnosis`](Self::diagnosis). Its objects lie under `probes/` and are deleted at the end.
+/// Asks a store. Driven like this: after [`wait_ms`](Self::wait_ms), [`next_ask`](Self::next_ask) gives a request, or ends
+/// it. What somebody else is to sign goes to [`signed`](Self::signed) first. The request is sent, and
+/// [`handle`](Self::handle) is told how it ended. Then [`diagnosis`](Self::diagnosis). Its objects lie under `probes/` and
+/// are deleted at the end.
 #[derive(Debug)]
 pub struct Doctor {
-    credentials: Option<Credentials>,
+    signing: Signing,
+    /// What the signer was asked for, and the request that it is to become.
+    at_the_signer: Option<(UnsignedRequest, HttpRequest)>,
     folder: String,
     step: Step,
     /// The step's request was sent once more already, after a wait.
@@ -69,30 +74,28 @@ enum Step {
 
 impl Doctor {
     /// A doctor for a store, and for a page of this origin (`https://app.example`) if one is named. `fresh` are 16 fresh
-    /// random bytes, for keys that nobody else has. Without credentials it only finds out whether somebody is there.
+    /// random bytes, for keys that nobody else has. Where nobody signs it only finds out whether somebody is there.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if it is no origin.
-    pub fn new(
-        store: StoreUri,
-        credentials: Option<Credentials>,
-        origin: Option<&str>,
-        fresh: [u8; 16],
-    ) -> Result<Self, Error> {
+    pub fn new(store: StoreUri, signing: Signing, origin: Option<&str>, fresh: [u8; 16]) -> Result<Self, Error> {
         if !origin.is_none_or(is_origin) {
             return Err(Error::new(ErrorKind::Invalid, "this is no web page's origin")
                 .next_step("write scheme and host alone, in lower case: https://app.example"));
         }
         let is_folder = matches!(store, StoreUri::Folder(_));
-        let has_keys = credentials.is_some() || is_folder;
-        let mut facts = Facts::new(store, origin.filter(|_| !is_folder), has_keys);
+        let signing = if is_folder { Signing::Nobody } else { signing };
+        let is_open = is_folder || !matches!(signing, Signing::Nobody);
+        let mut facts = Facts::new(store, origin.filter(|_| !is_folder));
+        facts.is_presigned = matches!(signing, Signing::Elsewhere);
         if let Some(region) = Profile::of(&facts.store, None).region_of_host(&facts.store) {
             facts.set_region(&region);
         }
         Ok(Self {
-            credentials,
+            signing,
+            at_the_signer: None,
             folder: format!("probes/{:032x}", u128::from_be_bytes(fresh)),
-            step: if has_keys { Step::Create } else { Step::Knock },
+            step: if is_open { Step::Create } else { Step::Knock },
             again: false,
             wait_ms: 0,
             skew_ms: 0,
@@ -108,23 +111,6 @@ impl Doctor {
     /// How long to wait before the next request, in ms: at most 5 s.
     pub fn wait_ms(&self) -> u64 {
         self.wait_ms
-    }
-
-    /// The request to send now, by the device's clock; `None` when done.
-    pub fn next_request(&mut self, unix_ms: u64) -> Option<HttpRequest> {
-        if self.step == Step::Done || self.facts.requests == REQUESTS_MAX {
-            return None;
-        }
-        match self.request(unix_ms) {
-            Ok(request) => {
-                self.facts.requests += 1;
-                Some(request)
-            }
-            Err(error) => {
-                self.stop("request", error);
-                None
-            }
-        }
     }
 
     /// How the request ended, and when.
@@ -184,68 +170,6 @@ impl Doctor {
         }
     }
 
-    fn request(&self, unix_ms: u64) -> Result<HttpRequest, Error> {
-        let store = &self.facts.store;
-        let credentials = match self.step {
-            Step::Knock | Step::ReadWithoutKeys | Step::Preflight => None,
-            _ => self.credentials.as_ref(),
-        };
-        let signed_ms = unix_ms.saturating_add_signed(self.skew_ms);
-        let mut request = self.call().request(store, credentials, signed_ms, self.quoting)?;
-        // Neither is signed: browsers set the one, and the other is no part of what SigV4 must cover.
-        match (self.step, &self.facts.origin) {
-            (Step::Read | Step::ReadWithoutKeys, Some(origin)) => {
-                request.headers.push(("origin".to_owned(), origin.clone()));
-            }
-            (Step::Preflight, Some(origin)) => request = preflight(request, origin),
-            (Step::PutChecked, _) => {
-                request.headers.push(("content-md5".to_owned(), content_md5(&request.body)));
-            }
-            _ => {}
-        }
-        Ok(request)
-    }
-
-    fn call(&self) -> Call {
-        let (one, other) = (self.key("one"), self.key("other"));
-        let put = |key: &str, condition| Call::PutObject {
-            key: key.to_owned(),
-            body: body(self.facts.requests + 1),
-            condition,
-        };
-        let right = || match &self.newest {
-            Some((Some(etag), _)) => Condition::IfMatch(etag.clone()),
-            _ => Condition::Always,
-        };
-        match self.step {
-            Step::Create | Step::CreateAgain => put(&one, Condition::IfAbsent),
-            Step::CreatePlain => put(&one, Condition::Always),
-            Step::MatchWrong => put(&one, Condition::IfMatch(wrong_etag())),
-            Step::MatchRight | Step::MatchBare => put(&one, right()),
-            Step::PutChecked => put(&other, Condition::Always),
-            Step::Read | Step::ReadWithoutKeys | Step::Preflight => {
-                Call::GetObject { key: one, if_none_match: None, range: None, body_max: BODY_BYTES_MAX }
-            }
-            Step::ReadMissing => {
-                Call::GetObject { key: self.key("none"), if_none_match: None, range: None, body_max: BODY_BYTES_MAX }
-            }
-            Step::ListV1 => Call::ListObjects { prefix: format!("{}/", self.folder), marker: None, max_keys: 1 },
-            Step::DeleteMany => Call::DeleteObjects { keys: vec![other] },
-            Step::DeleteOne => Call::DeleteObject { key: one },
-            Step::DeleteOther => Call::DeleteObject { key: other },
-            Step::Knock | Step::List | Step::Done => Call::ListObjectsV2 {
-                prefix: format!("{}/", self.folder),
-                continuation: None,
-                start_after: None,
-                max_keys: 1,
-            },
-        }
-    }
-
-    fn key(&self, name: &str) -> String {
-        format!("{}/{name}", self.folder)
-    }
-
     /// What every answer tells.
     fn look_at(&mut self, response: &Response) {
         if self.facts.server.is_none() {
@@ -267,6 +191,8 @@ impl Doctor {
             Err(failure) => failure,
         };
         if !self.tries_again(&failure) {
+            let is_the_signers = self.facts.is_presigned && SignedUrl::is_refused(&failure);
+            let failure = if is_the_signers { SignedUrl::refused_again(failure) } else { failure };
             self.failed(failure.error, response);
         }
     }
@@ -326,7 +252,7 @@ impl Doctor {
                 if let Answer::Listed { entries, next } = &answer {
                     self.listed(entries, next.is_some());
                 }
-                self.go(Step::DeleteMany);
+                self.go(self.after_list());
             }
             Step::DeleteMany => {
                 facts.delete_many = match &answer {
@@ -379,6 +305,11 @@ impl Doctor {
         if self.newest.is_some() { Step::PutChecked } else { Step::List }
     }
 
+    /// What a DeleteObjects deletes is in its body, which no URL binds.
+    fn after_list(&self) -> Step {
+        if self.facts.is_presigned { Step::DeleteOne } else { Step::DeleteMany }
+    }
+
     fn listed(&mut self, entries: &[ListEntry], goes_on: bool) {
         let facts = &mut self.facts;
         facts.listing = match self.step {
@@ -400,6 +331,8 @@ impl Doctor {
             return false;
         }
         match &failure.retry {
+            // A signer has a region and a clock of its own.
+            Retry::Region(_) | Retry::Clock { .. } if self.facts.is_presigned => false,
             Retry::Region(region) if !self.was_redirected => {
                 self.was_redirected = true;
                 self.facts.set_region(region)
@@ -475,11 +408,11 @@ impl Doctor {
                 facts.list = Some(Err(error));
                 // Whatever of the second version it doesn't know, the first may do.
                 facts.listing = Some(ListVersion::V1);
-                self.go(if has_room { Step::ListV1 } else { Step::DeleteMany });
+                self.go(if has_room { Step::ListV1 } else { self.after_list() });
             }
             Step::List | Step::ListV1 => {
                 facts.list = Some(Err(error));
-                self.go(Step::DeleteMany);
+                self.go(self.after_list());
             }
             Step::DeleteMany => {
                 facts.delete_many = Some(Err(error));
@@ -511,7 +444,7 @@ impl Doctor {
             Step::MatchRight | Step::MatchBare => self.go(Step::Read),
             Step::Read | Step::ReadMissing => self.go(self.after_read()),
             Step::PutChecked => self.go(Step::List),
-            Step::List | Step::ListV1 => self.go(Step::DeleteMany),
+            Step::List | Step::ListV1 => self.go(self.after_list()),
             Step::DeleteMany => self.go(Step::DeleteOne),
             Step::DeleteOne | Step::DeleteOther => {
                 self.leave_objects();
@@ -572,11 +505,6 @@ impl Doctor {
         let page = u32::from(self.facts.origin.is_some() && self.step != Step::Preflight);
         self.facts.requests + 1 + then + page <= REQUESTS_MAX
     }
-}
-
-/// Each request's own content, so that a read shows whose write stands.
-fn body(request: u32) -> Bytes {
-    format!("tidelock doctor, request {request}").into()
 }
 
 fn form(etag: Option<&ETag>) -> EtagForm {

@@ -1,6 +1,8 @@
 //! The doctor against a small server in memory that can be made worse in each way, and against arbitrary answers.
 //! What is told of servers is from AWS's documentation; of pages, from the Fetch Standard.
 
+mod presigned;
+
 use super::*;
 use crate::engine::TransportFailure;
 use crate::s3::{Credentials, HttpRequest, Method, Response};
@@ -74,7 +76,10 @@ impl Server {
             assert_eq!((header(request, "authorization"), header(request, "origin")), (None, Some(ORIGIN)));
             return response(200, &[], "");
         }
-        let Some(signature) = header(request, "authorization") else { return error(403, "AccessDenied", "") };
+        let in_url = request.url.split("X-Amz-Signature").nth(1);
+        let Some(signature) = header(request, "authorization").or(in_url) else {
+            return error(403, "AccessDenied", "");
+        };
         if let Some(region) = self.region
             && !signature.contains(&format!("/{region}/s3/"))
         {
@@ -157,9 +162,11 @@ fn run(
     origin: Option<&str>,
     mut answer: impl FnMut(&HttpRequest) -> Answered,
 ) -> Diagnosis {
-    let mut doctor = Doctor::new(store.parse().unwrap(), keys, origin, [7; 16]).unwrap();
+    let signing = keys.map_or(Signing::Nobody, Signing::Keys);
+    let mut doctor = Doctor::new(store.parse().unwrap(), signing, origin, [7; 16]).unwrap();
     let mut requests = 0;
-    while let Some(request) = doctor.next_request(NOW_MS) {
+    while let Some(ask) = doctor.next_ask(NOW_MS) {
+        let Ask::Send(request) = ask else { panic!("keys of one's own are asked of nobody") };
         assert!(doctor.wait_ms() <= 5_000);
         requests += 1;
         doctor.handle(answer(&request), NOW_MS);
@@ -406,7 +413,7 @@ fn pages_may_what_the_fetch_standard_says() {
 
 #[test]
 fn an_origin_is_scheme_host_and_port() {
-    let new = |origin| Doctor::new(STORE.parse().unwrap(), None, Some(origin), [0; 16]);
+    let new = |origin| Doctor::new(STORE.parse().unwrap(), Signing::Nobody, Some(origin), [0; 16]);
     for origin in ["https://app.example", "http://localhost:3000", "https://[::1]:8443"] {
         new(origin).unwrap();
     }

@@ -13,10 +13,11 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidelock::bucket::{Bucket, Properties, Source};
 use tidelock::{
-    CredentialSource, Credentials, ErrorKind, Options, Presign, SignedUrl, SignerToken, StoreUri, UnsignedRequest,
-    Vault,
+    ConditionalWrites, CredentialSource, Credentials, ErrorKind, Options, Presign, SignedUrl, SignerToken, StoreUri,
+    UnsignedRequest, Vault, Verdict, doctor,
 };
 use tidelock_conformance::{Device, Faults, Open, Place, Proxy, Store};
+use tidelock_core::doctor::REQUESTS_MAX;
 use tidelock_core::s3::{HttpRequest, Method, Terms, presign};
 use tidelock_presign_server::{Algorithm, Settings, decoding_key, router};
 use tokio::net::TcpListener;
@@ -58,6 +59,7 @@ on_signed_stores! {
     an_expired_url_is_refused_and_asked_for_anew,
     the_command_needs_a_token_and_no_keys,
     plain_objects_need_no_keys,
+    the_doctor_needs_no_keys,
 }
 
 /// A presign server, and a proxy before it that counts.
@@ -253,6 +255,30 @@ fn plain_objects_need_no_keys(place: &Place) {
     assert!(seen.requests[before..].iter().all(|asked| asked.target.contains("X-Amz-Signature=")));
     let text = String::from_utf8_lossy(&seen.bytes[bytes_before..]).to_lowercase();
     assert!(!text.contains("\r\nauthorization:") && !text.contains("nobody"));
+}
+
+fn the_doctor_needs_no_keys(place: &Place) {
+    let signer = Signer::start(place);
+    let user = user(place);
+    let before = place.proxy().unwrap().seen().requests.len();
+    let diagnosis = block_on(doctor(&signer.options(place, &user, "laptop"), None)).unwrap();
+    assert_eq!(diagnosis.problem(), None, "{:#?}", diagnosis.findings);
+    assert_eq!(diagnosis.conditional_writes, Some(ConditionalWrites::Enforced));
+    assert!(diagnosis.finding("signer").is_some_and(|finding| finding.verdict == Verdict::Ok));
+    let requests = place.proxy().unwrap().seen().requests.split_off(before);
+    assert_eq!((requests.len(), signer.asked()), (diagnosis.requests as usize, u64::from(diagnosis.requests)));
+    assert!(diagnosis.requests <= REQUESTS_MAX);
+    assert!(requests.iter().all(|asked| asked.target.contains("X-Amz-Signature=")));
+    let bucket = Bucket::new(signer.options(place, &user, "laptop")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let left = runtime.block_on(async { bucket.list("", None, 1).next().await.unwrap() });
+    assert_eq!(left, None, "nothing stays behind");
+
+    let mut options = signer.options(place, &user, "mallorys");
+    options.presign = Some(signer.presign(&format!("{user}-mallory")));
+    let problem = block_on(doctor(&options, None)).unwrap().problem().unwrap();
+    assert_eq!(problem.kind(), ErrorKind::Auth);
+    assert!(problem.message().contains("outside of what this token may reach"), "{problem}");
 }
 
 fn an_idle_poll_asks_no_signer(place: &Place) {

@@ -34,6 +34,7 @@ on_servers![
     a_changed_file_is_uploaded_anew,
     a_lost_answer_to_completion_is_read_back,
     what_is_read_once_leaves_nothing_behind,
+    buckets_are_named,
 ];
 on_dialect![list_v1_only: ListV1Only; listings_go_on_page_by_page];
 on_dialect![list_v2_refused: ListV2Refused; listings_go_on_page_by_page];
@@ -286,6 +287,30 @@ fn what_is_read_once_leaves_nothing_behind(place: &Place) {
     place.faults().clear();
     assert_eq!(json(place, &["clean", "piped", "--hours", "0"])["aborted"].as_array().unwrap().len(), 0);
     assert!(succeeds(place, &["get", "piped", "-"]).stdout == content, "what was there stays");
+}
+
+fn buckets_are_named(place: &Place) {
+    let name = place.uri().split(['/', '?']).nth(2).unwrap().to_owned();
+    let buckets = lines(&succeeds(place, &["buckets", "--json"]));
+    assert!(buckets.iter().any(|bucket| bucket["bucket"] == name.as_str()), "{name} is not in {buckets:?}");
+}
+
+/// The stores that keep both and need no key service; MinIO and versitygw refuse the one or ignore the other.
+#[test]
+fn encryption_and_storage_class_are_as_asked_for() {
+    let place = Place::new(Store::Moto);
+    let (one_part, parts) = (file(&place, "small", b"small"), file(&place, "big", &noise(PART + 1)));
+    for (file, key) in [(&one_part, "small"), (&parts, "big")] {
+        json(&place, &["put", file, key, "--sse", "--storage-class", "STANDARD_IA"]);
+        let stat = json(&place, &["stat", key]);
+        let store = serde_json::json!({ "kind": "store" });
+        assert_eq!((&stat["encryption"], &stat["storage_class"]), (&store, &"STANDARD_IA".into()), "{stat}");
+        json(&place, &["put", file, key, "--sse-kms=alias/notes"]);
+        let stat = json(&place, &["stat", key]);
+        let kms = serde_json::json!({ "kind": "kms", "key_id": "alias/notes" });
+        assert_eq!(stat["encryption"], kms, "{stat}");
+        assert!(stat["storage_class"].is_null(), "the standard one has no header: {stat}");
+    }
 }
 
 /// On request: TIDELOCK_TEST_BIG_MIB=5120 cargo xtask servers versitygw -- cargo test … -- --ignored --exact \
