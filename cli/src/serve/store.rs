@@ -304,7 +304,7 @@ impl S3 for Store {
         let (named, of) = (key.clone(), id.clone());
         let mut parts = self.on_uploads(&bucket, move |uploads| uploads.parts(&named, &of)).await?;
         parts.retain(|part| part.number > after);
-        let is_truncated = parts.len() > max as usize;
+        let is_truncated = max > 0 && parts.len() > max as usize;
         parts.truncate(max as usize);
         let next = parts.last().filter(|_| is_truncated).map(|part| part.number);
         let part = |part: uploads::Part| Part {
@@ -345,7 +345,7 @@ impl S3 for Store {
             (Some(key), Some(id)) => (&upload.key, &upload.id) > (key, id),
         };
         uploads.retain(is_after);
-        let is_truncated = uploads.len() > max as usize;
+        let is_truncated = max > 0 && uploads.len() > max as usize;
         uploads.truncate(max as usize);
         let next = uploads.last().filter(|_| is_truncated).cloned();
         let name = naming(input.encoding_type.as_ref());

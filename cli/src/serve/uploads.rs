@@ -4,9 +4,8 @@
 use super::forms::error_of;
 use md5::{Digest, Md5};
 use s3s::{S3Error, s3_error};
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tidelock::folder::{Condition, Fault, Folder, OBJECT_BYTES_MAX, Put};
@@ -16,8 +15,10 @@ const PART_BYTES_MIN: u64 = 5 << 20;
 /// The most parts of an upload, and the highest number of one, as in S3.
 const PARTS_MAX: i32 = 10_000;
 
-/// The file that has the key; its time is when the upload began. No part has such a name.
+/// The file that has the key; its time is when the upload began. Parts' files have their numbers as names.
 const KEY_FILE: &str = "key";
+/// A part's file begins with its content's MD5 in hex digits: so one rename puts it in the place of an earlier one.
+const MD5_BYTES: usize = 32;
 
 /// How old a directory must be that is no upload before it counts as left behind.
 const LEFT_BEHIND: Duration = Duration::from_secs(24 * 60 * 60);
@@ -35,14 +36,14 @@ pub(super) struct Upload {
     pub(super) began: SystemTime,
 }
 
-/// A part that is there. Its ETag is the MD5 of its content, in hex digits, as in S3.
+/// A part that is there.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) number: i32,
+    /// The MD5 of its content, in hex digits, as in S3.
     pub(super) etag: String,
     pub(super) size: u64,
     pub(super) modified: SystemTime,
-    path: PathBuf,
 }
 
 /// Why not.
@@ -80,26 +81,26 @@ impl<'a> Uploads<'a> {
             return Err(s3_error!(InvalidArgument, "a part's number is 1 to 10,000").into());
         }
         let etag = md5(body);
-        let mut draft = tempfile::Builder::new().prefix("draft-").tempfile_in(&directory)?;
+        let mut draft = tempfile::Builder::new().prefix("draft-").tempfile_in(&directory).map_err(gone_if_missing)?;
+        draft.write_all(etag.as_bytes())?;
         draft.write_all(body)?;
         draft.as_file().sync_all()?;
-        let name = format!("{number:05}-{etag}");
-        draft.persist(directory.join(&name)).map_err(|error| error.error)?;
-        let earlier = parts_in(&directory)?.into_iter().filter(|part| part.number == number && part.etag != etag);
-        for part in earlier {
-            fs::remove_file(part.path)?;
-        }
+        draft.persist(part_file(&directory, number)).map_err(|error| gone_if_missing(error.error))?;
         Ok(etag)
     }
 
     /// The parts by rising number.
     pub(super) fn parts(&self, key: &str, id: &str) -> Result<Vec<Part>> {
-        // Where two of a number arrived at once, the later one counts.
-        let mut by_number = BTreeMap::new();
-        let mut parts = parts_in(&self.directory(key, id)?)?;
-        parts.sort_by_key(|part| part.modified);
-        by_number.extend(parts.into_iter().map(|part| (part.number, part)));
-        Ok(by_number.into_values().collect())
+        let directory = self.directory(key, id)?;
+        let mut parts = Vec::new();
+        for entry in fs::read_dir(&directory).map_err(gone_if_missing)? {
+            let name = entry?.file_name();
+            if let Some(number) = name.to_str().and_then(|name| name.parse().ok()) {
+                parts.push(open_part(&directory, number).map_err(gone_if_missing)?.0);
+            }
+        }
+        parts.sort_by_key(|part| part.number);
+        Ok(parts)
     }
 
     /// Puts the parts of these numbers and ETags together, where the condition holds.
@@ -117,30 +118,37 @@ impl<'a> Uploads<'a> {
         if !wanted.windows(2).all(|pair| pair[0].0 < pair[1].0) {
             return Err(s3_error!(InvalidPartOrder, "the parts are not named by rising number").into());
         }
-        let there = parts_in(&directory)?;
-        let part_of = |(number, etag): &(i32, String)| {
-            let found = there.iter().find(|part| part.number == *number && part.etag == *etag);
-            found.ok_or_else(|| s3_error!(InvalidPart, "part {number} with this ETag is not there"))
-        };
-        let parts = wanted.iter().map(part_of).collect::<std::result::Result<Vec<_>, _>>()?;
-        if parts[..parts.len() - 1].iter().any(|part| part.size < PART_BYTES_MIN) {
-            return Err(s3_error!(EntityTooSmall, "every part but the last has at least 5 MiB").into());
-        }
-        let bytes = parts.iter().map(|part| part.size).sum::<u64>();
-        if bytes > OBJECT_BYTES_MAX {
-            return Err(Fault::TooLarge { bytes, bytes_max: OBJECT_BYTES_MAX }.into());
+        // What can't be an object ends it at once, so that few files are open together.
+        let (mut parts, mut bytes) = (Vec::new(), 0);
+        for (at, (number, etag)) in wanted.iter().enumerate() {
+            let missing = || s3_error!(InvalidPart, "part {number} with this ETag is not there");
+            let (part, file) = match open_part(&directory, *number) {
+                Ok(found) if found.0.etag == *etag => found,
+                Ok(_) => return Err(missing().into()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing().into()),
+                Err(error) => return Err(error.into()),
+            };
+            if at + 1 < wanted.len() && part.size < PART_BYTES_MIN {
+                return Err(s3_error!(EntityTooSmall, "every part but the last has at least 5 MiB").into());
+            }
+            bytes += part.size;
+            if bytes > OBJECT_BYTES_MAX {
+                return Err(Fault::TooLarge { bytes, bytes_max: OBJECT_BYTES_MAX }.into());
+            }
+            parts.push((part, file));
         }
         let mut body = Vec::with_capacity(bytes as usize);
-        for part in parts {
-            let content = fs::read(&part.path)?;
-            if md5(&content) != part.etag {
+        for (part, file) in parts {
+            let start = body.len();
+            file.take(part.size).read_to_end(&mut body)?;
+            if md5(&body[start..]) != part.etag {
                 return Err(s3_error!(InvalidPart, "part {} is not as it was stored", part.number).into());
             }
-            body.extend_from_slice(&content);
         }
         let put = self.folder.put(key, &body, condition)?;
         if matches!(put, Put::Stored(_)) {
-            self.remove(&directory)?;
+            // The object is there: whether all of its upload is gone by now changes nothing.
+            let _ = self.remove(&directory);
         }
         Ok(put)
     }
@@ -148,7 +156,7 @@ impl<'a> Uploads<'a> {
     /// Gives one up.
     pub(super) fn abort(&self, key: &str, id: &str) -> Result<()> {
         let directory = self.directory(key, id)?;
-        self.remove(&directory)
+        self.remove(&directory).map_err(gone_if_missing)
     }
 
     /// Those whose keys begin with `prefix`, by key and then by id.
@@ -166,14 +174,13 @@ impl<'a> Uploads<'a> {
             let entry = entry?;
             let Some(id) = entry.file_name().to_str().filter(|name| is_id(name)).map(str::to_owned) else { continue };
             let file = entry.path().join(KEY_FILE);
-            match fs::read_to_string(&file) {
-                Ok(key) if key.starts_with(prefix) => {
-                    uploads.push(Upload { key, id, began: fs::metadata(file)?.modified()? });
-                }
+            let read = || io::Result::Ok((fs::read_to_string(&file)?, fs::metadata(&file)?.modified()?));
+            match read() {
+                Ok((key, began)) if key.starts_with(prefix) => uploads.push(Upload { key, id, began }),
                 Ok(_) => {}
                 // It ends at this moment.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Refusal::from(error)),
             }
         }
         uploads.sort();
@@ -198,24 +205,21 @@ impl<'a> Uploads<'a> {
     /// Where an upload's parts are.
     fn directory(&self, key: &str, id: &str) -> Result<PathBuf> {
         self.folder.check()?;
-        let gone = || s3_error!(NoSuchUpload, "there is no such upload; it was completed or given up, or never begun");
         if !is_id(id) {
             return Err(gone().into());
         }
         let directory = self.root().join(id);
-        match fs::read_to_string(directory.join(KEY_FILE)) {
-            Ok(stored) if stored == key => Ok(directory),
-            Ok(_) => Err(gone().into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(gone().into()),
-            Err(error) => Err(error.into()),
+        match fs::read_to_string(directory.join(KEY_FILE)).map_err(gone_if_missing)? {
+            stored if stored == key => Ok(directory),
+            _ => Err(gone().into()),
         }
     }
 
     /// First out of sight, so that nothing is added to what is half removed.
-    fn remove(&self, directory: &Path) -> Result<()> {
+    fn remove(&self, directory: &Path) -> io::Result<()> {
         let hidden = tempfile::Builder::new().prefix("ended-").tempdir_in(self.root())?;
         fs::rename(directory, hidden.path().join("upload"))?;
-        Ok(hidden.close()?)
+        hidden.close()
     }
 }
 
@@ -246,23 +250,31 @@ impl From<S3Error> for Refusal {
     }
 }
 
-fn parts_in(directory: &Path) -> Result<Vec<Part>> {
-    let mut parts = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some((number, etag)) = name.to_str().and_then(|name| name.split_once('-')) else { continue };
-        let Ok(number) = number.parse() else { continue };
-        let metadata = match entry.metadata() {
-            Ok(metadata) => metadata,
-            // Another of its number took its place.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let (size, modified) = (metadata.len(), metadata.modified()?);
-        parts.push(Part { number, etag: etag.to_owned(), size, modified, path: entry.path() });
+fn gone() -> S3Error {
+    s3_error!(NoSuchUpload, "there is no such upload; it was completed or given up, or never begun")
+}
+
+/// An upload may end at any moment.
+fn gone_if_missing(error: io::Error) -> Refusal {
+    match error.kind() {
+        io::ErrorKind::NotFound => gone().into(),
+        _ => error.into(),
     }
-    Ok(parts)
+}
+
+fn part_file(directory: &Path, number: i32) -> PathBuf {
+    directory.join(format!("{number:05}"))
+}
+
+/// A part, and its file at the beginning of its content.
+fn open_part(directory: &Path, number: i32) -> io::Result<(Part, File)> {
+    let mut file = File::open(part_file(directory, number))?;
+    let metadata = file.metadata()?;
+    let mut etag = [0; MD5_BYTES];
+    file.read_exact(&mut etag)?;
+    let size = metadata.len() - MD5_BYTES as u64;
+    let etag = String::from_utf8_lossy(&etag).into_owned();
+    Ok((Part { number, etag, size, modified: metadata.modified()? }, file))
 }
 
 /// 32 hex digits: one plain directory name, whoever asks.

@@ -39,7 +39,7 @@ impl Server {
         Self { directory, keys, handle, client }
     }
 
-    /// Another process on the same directory, with another address.
+    /// Another server on the same directory, with another address.
     fn restart(&mut self) {
         self.handle = ServeHandle::start(options(&self.directory, &self.keys)).unwrap();
     }

@@ -1,6 +1,7 @@
 //! Multipart uploads and copies.
 
 use super::*;
+use futures::future::join_all;
 use tidelock_core::s3::{
     AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateMultipartUpload, ETag, ListMultipartUploads,
     ListParts, Part, PartsPage, Properties, Retry, UploadId, UploadMarker, UploadPart, Written,
@@ -104,13 +105,15 @@ async fn what_is_no_whole_upload_becomes_nothing() {
 
     // A part that the disk spoilt.
     let directory = server.folder().hidden().join("uploads").join(upload.as_str());
-    let name = format!("00001-{}", short.etag.as_str().trim_matches('"'));
-    std::fs::write(directory.join(name), b"spoil").unwrap();
+    let file = directory.join("00001");
+    let mut stored = std::fs::read(&file).unwrap();
+    *stored.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, stored).unwrap();
     let spoilt = server.complete(&upload, &[short], Condition::Always).await.unwrap_err();
     assert!(spoilt.error.message().contains("InvalidPart"), "{}", spoilt.error);
     assert!(matches!(server.call(&get(KEY)).await, Answer::Object { body, .. } if body == "before"));
 
-    // Eight of these are too much for a folder's object.
+    // Together a byte too much for a folder's object.
     let mut parts = vec![server.part(&upload, 1, vec![0; 32 << 20]).await];
     parts.extend([server.part(&upload, 2, vec![0; 32 << 20]).await, server.part(&upload, 3, b"x".to_vec()).await]);
     let large = server.complete(&upload, &parts, Condition::Always).await.unwrap_err();
@@ -130,12 +133,17 @@ async fn uploads_are_listed_until_they_are_given_up() {
     assert_eq!(server.uploads("", 1).await, begun);
     assert_eq!(server.uploads("mu", 9).await, begun[3..]);
     let of_key = begun.iter().find(|(key, _)| key == KEY).unwrap().1.clone();
-    // Under another key it is none, and a name that leads elsewhere is none either.
+    // Under another key it is none.
     let elsewhere = AbortMultipartUpload { key: "music".to_owned(), upload: of_key.clone() };
     server.act(&elsewhere).await.unwrap();
-    for id in ["../../..", "0", "00000000000000000000000000000000"] {
-        assert_eq!(server.parts(&UploadId::new(id).unwrap(), None, 9).await, None);
+    // Nor is a name that leads to the bucket itself, whose object `key` looks like an upload's.
+    server.call(&Call::PutObject { key: "key".to_owned(), body: KEY.into(), condition: Condition::Always }).await;
+    for id in ["../..", "0", "00000000000000000000000000000000"] {
+        let id = UploadId::new(id).unwrap();
+        assert_eq!(server.parts(&id, None, 9).await, None);
+        server.abort(&id).await;
     }
+    assert!(server.folder().head("key").unwrap().is_some());
     server.part(&of_key, 1, b"x".to_vec()).await;
     server.abort(&of_key).await;
     server.abort(&of_key).await;
@@ -143,6 +151,26 @@ async fn uploads_are_listed_until_they_are_given_up() {
     let late = UploadPart { key: KEY.to_owned(), upload: of_key, number: 1, body: Bytes::from_static(b"x") };
     assert_eq!(server.act(&late).await.unwrap(), None);
     assert_eq!((server.uploads("", 9).await.len(), server.left()), (3, 3));
+}
+
+/// Each of its answers is one that a client can go on from, and one of the parts that were acknowledged is there.
+#[tokio::test]
+async fn parts_of_one_number_at_once_leave_one() {
+    let server = Server::start();
+    let upload = server.begin(KEY).await;
+    let bodies: Vec<Vec<u8>> = (0..16).map(|number| vec![number; 1000 + usize::from(number)]).collect();
+    let parts = join_all(bodies.iter().map(|body| server.part(&upload, 1, body.clone()))).await;
+    let there = server.parts(&upload, None, 9).await.unwrap().parts;
+    assert_eq!(there.len(), 1);
+    let part = parts.into_iter().find(|part| part.etag == there[0].etag).unwrap();
+    let ends = join_all((0..8).map(|_| server.complete(&upload, std::slice::from_ref(&part), Condition::Always))).await;
+    for end in &ends {
+        assert!(matches!(end, Ok(Written::Stored { .. } | Written::Gone)), "{end:?}");
+    }
+    assert!(ends.iter().any(|end| matches!(end, Ok(Written::Stored { .. }))));
+    let Answer::Object { body, .. } = server.call(&get(KEY)).await else { panic!("it is not there") };
+    assert!(bodies.iter().any(|sent| *sent == body));
+    assert_eq!(server.left(), 0);
 }
 
 #[tokio::test]

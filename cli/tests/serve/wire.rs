@@ -134,6 +134,7 @@ async fn what_it_does_not_know_it_refuses() {
         ("GET", "/bucket?continuation-token=x&list-type=2", vec![], 400),
         ("GET", "/bucket/k?tagging=", vec![], 501),
         ("GET", "/bucket?delimiter=%2F&uploads=", vec![], 501),
+        ("PUT", "/bucket/k?partNumber=0&uploadId=0", vec![], 404),
     ] {
         let response = server.signed(method, path, &headers, "").await;
         assert_eq!(response.status, status, "{method} {path} {headers:?}: {}", text(&response));

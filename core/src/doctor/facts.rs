@@ -4,6 +4,7 @@ use super::EtagForm;
 use super::cors::Cors;
 use crate::Error;
 use crate::s3::{ConditionalWrites, ListVersion, StoreUri};
+use std::collections::BTreeSet;
 
 /// What is known so far.
 #[derive(Debug)]
@@ -44,8 +45,10 @@ pub(super) struct Facts {
     pub(super) clock_offset_ms: Option<i64>,
     pub(super) clock_refused: bool,
     pub(super) cors: Cors,
-    /// Keys that stay behind.
-    pub(super) left: Vec<String>,
+    /// A step that the signer did not sign.
+    pub(super) unsigned: Option<Error>,
+    /// Its objects that may stand in the store.
+    pub(super) left: BTreeSet<String>,
 }
 
 impl Facts {
@@ -81,7 +84,8 @@ impl Facts {
             clock_offset_ms: None,
             clock_refused: false,
             cors: Cors::default(),
-            left: Vec::new(),
+            unsigned: None,
+            left: BTreeSet::new(),
         }
     }
 
@@ -95,8 +99,9 @@ impl Facts {
 
     /// What the answers to conditional PUTs come to.
     pub(super) fn conditional_writes(&self) -> Option<ConditionalWrites> {
+        // Of a store that takes no write at all this is not known.
         if self.conditions_refused {
-            return Some(ConditionalWrites::Refused);
+            return matches!(self.put, Some(Ok(()))).then_some(ConditionalWrites::Refused);
         }
         // What says "refused" and wrote all the same keeps nothing out.
         if self.reads_back == Some(false) || self.created_twice? || self.wrong_got_in? {

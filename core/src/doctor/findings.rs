@@ -156,9 +156,13 @@ fn keys(facts: &Facts, profile: &Profile) -> Option<Finding> {
         );
         return Some(Finding { next_step: Some(step), ..finding });
     }
-    Some(match facts.is_presigned {
-        true => ok("signer", "the server takes what it signs"),
-        false => ok("credentials", "the keys are known to the server"),
+    Some(match (&facts.unsigned, facts.is_presigned) {
+        (Some(error), _) => {
+            let cause = format!("the server takes what it signs, and it doesn't sign all: {}", error.message());
+            warning("signer", cause, error.hint().unwrap_or("ask who runs the signer"))
+        }
+        (None, true) => ok("signer", "the server takes what it signs"),
+        (None, false) => ok("credentials", "the keys are known to the server"),
     })
 }
 
@@ -166,6 +170,9 @@ fn region(facts: &Facts, profile: &Profile) -> Option<Finding> {
     let s3 = bucket(facts)?;
     if let Some(error) = stopped(facts, "region") {
         return Some(problem("region", error));
+    }
+    if facts.is_presigned {
+        return None; // the signer's, which is its own
     }
     if facts.store == facts.asked {
         return facts.put.is_some().then(|| ok("region", format!("`{}` will do", s3.region())));
@@ -197,6 +204,9 @@ fn clock(facts: &Facts) -> Option<Finding> {
     }
     let finding = warning("clock", off, "set the device's clock, or have it set by NTP");
     let finding = Finding { paste: Some(CLOCK.to_owned()), ..finding };
+    if facts.is_presigned {
+        return Some(finding); // a signer has its own
+    }
     if off_ms > SKEW_MS_MAX.unsigned_abs() {
         let verdict = Verdict::Problem(ErrorKind::ClockSkew);
         return Some(Finding { verdict, cause: format!("{}: too much to be corrected for", finding.cause), ..finding });
@@ -270,7 +280,7 @@ fn missing(facts: &Facts, profile: &Profile) -> Option<Finding> {
     let finding = problem("missing objects", error);
     let cause = format!("an object that isn't there is refused, and not called missing: {}", error.message());
     let step = format!("let the keys list this prefix; on Ceph, without a condition (docs/providers/{})", profile.page);
-    let paste = bucket(facts).map(|s3| paste::permissions(profile, s3));
+    let paste = bucket(facts).filter(|_| !facts.is_presigned).map(|s3| paste::permissions(profile, s3));
     Some(Finding { cause, next_step: Some(step), paste, ..finding })
 }
 

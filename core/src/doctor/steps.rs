@@ -46,6 +46,8 @@ pub struct Doctor {
     quoting: EtagQuoting,
     /// The first key's newest ETag and content, as far as they are known.
     newest: Option<(Option<ETag>, Option<Bytes>)>,
+    /// The key that the request at hand would be the first to write.
+    creates: Option<String>,
     facts: Facts,
 }
 
@@ -104,6 +106,7 @@ impl Doctor {
             was_redirected: false,
             quoting: EtagQuoting::Quoted,
             newest: None,
+            creates: None,
             facts,
         })
     }
@@ -190,10 +193,17 @@ impl Doctor {
             Ok(answer) => return self.took(answer, response),
             Err(failure) => failure,
         };
-        if !self.tries_again(&failure) {
-            let is_the_signers = self.facts.is_presigned && SignedUrl::is_refused(&failure);
-            let failure = if is_the_signers { SignedUrl::refused_again(failure) } else { failure };
-            self.failed(failure.error, response);
+        if self.tries_again(&failure) {
+            return;
+        }
+        if (400..500).contains(&response.status) {
+            self.wrote_nothing();
+        }
+        // A wrong region, too, is the signer's own.
+        let is_the_signers = SignedUrl::is_refused(&failure) || failure.error.kind() == ErrorKind::Invalid;
+        match self.facts.is_presigned && is_the_signers {
+            true => self.failed(SignedUrl::refused_again(failure).error, response),
+            false => self.failed(failure.error, response),
         }
     }
 
@@ -255,28 +265,31 @@ impl Doctor {
                 self.go(self.after_list());
             }
             Step::DeleteMany => {
-                facts.delete_many = match &answer {
+                self.facts.delete_many = match &answer {
                     Answer::DeletedMany { failed } if !failed.is_empty() => {
                         let code = &failed[0].1;
                         Some(Err(Error::new(ErrorKind::Auth, format!("DeleteObjects leaves the key there: {code}"))))
                     }
-                    _ => Some(Ok(())),
+                    _ => {
+                        self.deleted("other");
+                        Some(Ok(()))
+                    }
                 };
                 self.go(Step::DeleteOne);
             }
             Step::DeleteOne => {
                 facts.delete = Some(Ok(()));
-                let other_stays = !matches!(facts.delete_many, Some(Ok(()))) && facts.content_md5 == Some(Ok(()));
-                match (other_stays, self.has_room()) {
-                    (true, true) => self.go(Step::DeleteOther),
-                    (true, false) => {
-                        self.facts.left.push(self.key("other"));
-                        self.end();
-                    }
-                    (false, _) => self.end(),
+                self.deleted("one");
+                // A clean store comes before a page's questions.
+                match self.may_stand("other") && self.facts.requests < REQUESTS_MAX {
+                    true => self.go(Step::DeleteOther),
+                    false => self.end(),
                 }
             }
-            Step::DeleteOther => self.end(),
+            Step::DeleteOther => {
+                self.deleted("other");
+                self.end();
+            }
             Step::Knock | Step::ReadWithoutKeys | Step::Preflight | Step::Done => {}
         }
     }
@@ -371,6 +384,7 @@ impl Doctor {
                 self.go(Step::CreatePlain);
             }
             Step::Create | Step::CreatePlain => match kind {
+                ErrorKind::Auth if facts.is_presigned && code.trim() != "AccessDenied" => self.stop("signer", error),
                 ErrorKind::Auth if !is_about_keys(code.trim()) => {
                     facts.put = Some(Err(error));
                     self.go(Step::Read);
@@ -420,7 +434,6 @@ impl Doctor {
             }
             Step::DeleteOne | Step::DeleteOther => {
                 facts.delete = Some(Err(error));
-                self.leave_objects();
                 self.end();
             }
             Step::Knock | Step::ReadWithoutKeys | Step::Preflight | Step::Done => {}
@@ -434,11 +447,26 @@ impl Doctor {
             TransportFailure::Tls(_) => "tls",
             _ => "server",
         };
+        if matches!(failure, TransportFailure::Connect(_) | TransportFailure::Tls(_)) {
+            self.wrote_nothing();
+        }
+        match self.step {
+            Step::Preflight => {
+                self.facts.cors.preflight = Some(false);
+                return self.step = Step::Done;
+            }
+            Step::ReadWithoutKeys => return self.step = Step::Done,
+            _ => {}
+        }
         if self.facts.requests <= 1 || self.facts.broken.is_some() {
-            self.leave_objects();
             return self.stop(what, error);
         }
         self.facts.broken = Some(error);
+        self.pass();
+    }
+
+    /// Goes on without an answer to the step.
+    fn pass(&mut self) {
         match self.step {
             Step::Create | Step::CreatePlain | Step::CreateAgain | Step::MatchWrong => self.go(Step::Read),
             Step::MatchRight | Step::MatchBare => self.go(Step::Read),
@@ -446,25 +474,25 @@ impl Doctor {
             Step::PutChecked => self.go(Step::List),
             Step::List | Step::ListV1 => self.go(self.after_list()),
             Step::DeleteMany => self.go(Step::DeleteOne),
-            Step::DeleteOne | Step::DeleteOther => {
-                self.leave_objects();
-                self.end();
-            }
-            Step::Preflight => {
-                self.facts.cors.preflight = Some(false);
-                self.step = Step::Done;
-            }
-            Step::Knock | Step::ReadWithoutKeys | Step::Done => self.step = Step::Done,
+            Step::DeleteOne if self.may_stand("other") && self.has_room() => self.go(Step::DeleteOther),
+            Step::DeleteOne | Step::DeleteOther => self.end(),
+            Step::Knock | Step::Preflight | Step::ReadWithoutKeys | Step::Done => self.step = Step::Done,
         }
     }
 
-    /// What may stand there still.
-    fn leave_objects(&mut self) {
-        if self.newest.is_some() && self.step != Step::DeleteOther {
-            self.facts.left.push(self.key("one"));
-        }
-        if self.facts.content_md5 == Some(Ok(())) && !matches!(self.facts.delete_many, Some(Ok(()))) {
-            self.facts.left.push(self.key("other"));
+    fn may_stand(&self, name: &str) -> bool {
+        self.facts.left.contains(&self.key(name))
+    }
+
+    fn deleted(&mut self, name: &str) {
+        let key = self.key(name);
+        self.facts.left.remove(&key);
+    }
+
+    /// The request at hand did not arrive, or was refused: what it would have created isn't there.
+    fn wrote_nothing(&mut self) {
+        if let Some(key) = self.creates.take() {
+            self.facts.left.remove(&key);
         }
     }
 
@@ -495,12 +523,8 @@ impl Doctor {
             Step::PutChecked => 3,
             Step::List | Step::ListV1 => 2,
             Step::DeleteMany => 1,
-            Step::DeleteOne
-            | Step::DeleteOther
-            | Step::Preflight
-            | Step::ReadWithoutKeys
-            | Step::Knock
-            | Step::Done => 0,
+            Step::DeleteOne => u32::from(self.may_stand("other")),
+            Step::DeleteOther | Step::Preflight | Step::ReadWithoutKeys | Step::Knock | Step::Done => 0,
         };
         let page = u32::from(self.facts.origin.is_some() && self.step != Step::Preflight);
         self.facts.requests + 1 + then + page <= REQUESTS_MAX

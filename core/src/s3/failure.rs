@@ -216,7 +216,8 @@ fn meaning(asked: &Asked<'_>, response: &Response, document: &Document, code: &s
             return server_failed(response, code);
         }
         "ConditionalRequestConflict" | "OperationAborted" => return server_failed(response, code),
-        "AuthorizationHeaderMalformed" => {
+        // The second is of a signed URL.
+        "AuthorizationHeaderMalformed" | "AuthorizationQueryParametersError" => {
             return match region(asked.place, response, document) {
                 Some(region) => wrong_region(region),
                 None => (auth(asked.place, code), Retry::Never),

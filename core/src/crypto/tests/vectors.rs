@@ -104,6 +104,20 @@ fn a_wrong_key_is_told_from_damage() {
     assert_eq!(open(&key, &sealed), Err(Refused::Damaged));
 }
 
+/// A chunk has 16 KiB of plaintext, the last always fewer (C2SP chunked-encryption).
+#[test]
+fn a_message_opens_within_its_bound_alone() {
+    let key = Key::<chacha20poly1305::ChaCha20Poly1305>::from([7; 32]);
+    for len in [1, (16 << 10) - 1, 16 << 10, (16 << 10) + 1, (48 << 10) + 5] {
+        let plaintext = vec![3; len];
+        let mut sealed = Vec::new();
+        chunked::seal::<ChaCha>(&key, &[9; 24], &[b"context"], &plaintext, &mut sealed);
+        let open = |max| chunked::open::<ChaCha>(&key, &[b"context"], &sealed, max);
+        assert!(open(len as u64) == Ok(plaintext), "{len}");
+        assert!(open(len as u64 - 1) == Err(Refused::Damaged), "{len}");
+    }
+}
+
 /// RFC 8439 §2.8.2.
 #[test]
 fn chacha20_poly1305() {

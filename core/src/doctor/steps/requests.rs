@@ -1,10 +1,10 @@
 //! What is sent in each step, and who signs it.
 
 use super::{Doctor, REQUESTS_MAX, Step};
-use crate::Error;
 use crate::doctor::cors::preflight;
 use crate::engine::{SignedUrl, TransportFailure, UnsignedRequest};
-use crate::s3::{Action, Call, Condition, Credentials, HttpRequest, Response, content_md5, wrong_etag};
+use crate::s3::{Action, Call, Condition, Credentials, HttpRequest, content_md5, wrong_etag};
+use crate::{Error, ErrorKind};
 use bytes::Bytes;
 
 /// The most bytes of its own objects.
@@ -48,8 +48,7 @@ impl Doctor {
             self.at_the_signer = Some((unsigned.clone(), request));
             return Some(Ask::Sign(unsigned));
         }
-        self.facts.requests += 1;
-        Some(Ask::Send(self.dressed(request)))
+        Some(Ask::Send(self.sends(request)))
     }
 
     /// How the signer answered; the request to send is the result, if it did as it was asked.
@@ -57,22 +56,39 @@ impl Doctor {
         self.wait_ms = 0;
         let (unsigned, request) = self.at_the_signer.take()?;
         match unsigned.checked(answer) {
-            Ok(signed) => {
-                self.facts.requests += 1;
-                Some(self.dressed(signed.on(request)))
-            }
-            Err(failure) if self.tries_again(&failure) => None,
-            // Who signs nothing at all is what has to be mended.
-            Err(failure) if matches!(self.step, Step::Create | Step::CreatePlain) => {
-                self.stop("signer", failure.error);
-                None
-            }
+            Ok(signed) => Some(self.sends(signed.on(request))),
             Err(failure) => {
-                let nothing = Response { status: 0, headers: Vec::new(), body: Bytes::new() };
-                self.failed(failure.error, &nothing);
+                if !self.tries_again(&failure) {
+                    self.not_signed(failure.error);
+                }
                 None
             }
         }
+    }
+
+    fn not_signed(&mut self, error: Error) {
+        let facts = &mut self.facts;
+        match self.step {
+            // Who doesn't answer is not asked again and again; who signs nothing at all is what has to be mended.
+            _ if error.kind() != ErrorKind::Auth => return self.stop("signer", error),
+            Step::Create | Step::CreatePlain => return self.stop("signer", error),
+            Step::Read => facts.get = Some(Err(error)),
+            Step::List | Step::ListV1 => facts.list = Some(Err(error)),
+            Step::DeleteOne | Step::DeleteOther => facts.delete = Some(Err(error)),
+            _ => facts.unsigned = Some(error),
+        }
+        self.pass();
+    }
+
+    /// Counts the request, and what it may leave in the store.
+    fn sends(&mut self, request: HttpRequest) -> HttpRequest {
+        self.facts.requests += 1;
+        let key = match self.call() {
+            Call::PutObject { key, .. } => Some(key),
+            _ => None,
+        };
+        self.creates = key.filter(|key| self.facts.left.insert(key.clone()));
+        self.dressed(request)
     }
 
     fn is_signed(&self) -> bool {

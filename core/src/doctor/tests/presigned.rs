@@ -14,11 +14,20 @@ fn signs(asked: &UnsignedRequest) -> SignerAnswer {
 fn ask(
     server: &mut Server,
     origin: Option<&str>,
+    signer: impl FnMut(&UnsignedRequest) -> SignerAnswer,
+) -> (Diagnosis, u32) {
+    ask_at(NOW_MS, origin, signer, |request| Ok(server.answer(request)))
+}
+
+fn ask_at(
+    now_ms: u64,
+    origin: Option<&str>,
     mut signer: impl FnMut(&UnsignedRequest) -> SignerAnswer,
+    mut answer: impl FnMut(&HttpRequest) -> Answered,
 ) -> (Diagnosis, u32) {
     let mut doctor = Doctor::new(STORE.parse().unwrap(), Signing::Elsewhere, origin, [7; 16]).unwrap();
     let mut asked = 0;
-    while let Some(ask) = doctor.next_ask(NOW_MS) {
+    while let Some(ask) = doctor.next_ask(now_ms) {
         let request = match ask {
             Ask::Send(request) => request,
             Ask::Sign(request) => {
@@ -28,7 +37,7 @@ fn ask(
                 request
             }
         };
-        doctor.handle(Ok(server.answer(&request)), NOW_MS);
+        doctor.handle(answer(&request), now_ms);
     }
     (doctor.diagnosis(), asked)
 }
@@ -92,4 +101,74 @@ fn what_a_signer_refuses_is_told_from_what_the_store_refuses() {
     assert_eq!(signer.verdict, Verdict::Problem(ErrorKind::Auth));
     assert!(signer.cause.contains("the store refuses what the signer signed"), "{signer:?}");
     assert!(signer.next_step.as_deref().unwrap().contains("who runs the signer"), "{signer:?}");
+}
+
+/// The codes are those of AWS's list of errors; the second of a region is what it says of signed URLs.
+#[test]
+fn what_the_store_says_of_a_signature_is_the_signers_matter() {
+    for (status, code, more) in [
+        (403, "SignatureDoesNotMatch", ""),
+        (403, "InvalidAccessKeyId", ""),
+        (400, "ExpiredToken", ""),
+        (403, "RequestTimeTooSkewed", ""),
+        (400, "AuthorizationHeaderMalformed", "<Region>eu-west-1</Region>"),
+        (400, "AuthorizationQueryParametersError", "<Region>eu-west-1</Region>"),
+    ] {
+        let (diagnosis, _) = ask_at(NOW_MS, None, signs, |_| Ok(error(status, code, more)));
+        let signer = diagnosis.finding("signer").unwrap_or_else(|| panic!("{code}: {:#?}", diagnosis.findings));
+        assert_eq!(signer.verdict, Verdict::Problem(ErrorKind::Auth), "{code}");
+        assert!(signer.cause.contains("the store refuses what the signer signed"), "{code}: {signer:?}");
+        assert_eq!((diagnosis.finding("credentials"), diagnosis.finding("region")), (None, None), "{code}");
+        assert_eq!((diagnosis.conditional_writes, diagnosis.finding("clean-up")), (None, None), "{code}");
+    }
+}
+
+/// Its requests are signed by another clock.
+#[test]
+fn a_wrong_clock_is_no_problem_of_a_device_that_signs_nothing() {
+    let mut server = Server::default();
+    let (diagnosis, _) = ask_at(NOW_MS + 30 * 24 * 3_600_000, None, signs, |request| Ok(server.answer(request)));
+    assert_eq!((diagnosis.problem(), verdict(&diagnosis, "clock")), (None, "warning"));
+}
+
+#[test]
+fn what_may_stay_behind_is_named() {
+    for broken in 1..=10 {
+        for arrives in [true, false] {
+            let (mut server, mut count) = (Server::default(), 0);
+            let (diagnosis, _) = ask_at(NOW_MS, None, signs, |request| {
+                count += 1;
+                let answer = if count != broken || arrives { Some(server.answer(request)) } else { None };
+                answer.filter(|_| count != broken).ok_or(TransportFailure::Reset("gone".into()))
+            });
+            let named = diagnosis.finding("clean-up").is_some();
+            assert!(server.objects.is_empty() || named, "{broken} {arrives}: {:#?}", diagnosis.findings);
+            // Whatever could be asked for was deleted.
+            assert!(server.objects.is_empty() || [1, 9, 10].contains(&broken), "{broken} {arrives}");
+        }
+    }
+    let mut asked = 0;
+    let mut server = Server::default();
+    let (diagnosis, _) = ask(&mut server, None, |request| {
+        asked += 1;
+        if asked > 4 { Err(TransportFailure::Timeout) } else { signs(request) }
+    });
+    assert_eq!((server.objects.len(), asked), (1, 6), "a signer that falls silent is asked once more");
+    assert_eq!((verdict(&diagnosis, "signer"), verdict(&diagnosis, "clean-up")), ("problem", "warning"));
+    // Nobody is there: nothing was written either.
+    let (diagnosis, _) = ask_at(NOW_MS, None, signs, |_| Err(TransportFailure::Connect("refused".into())));
+    assert_eq!(diagnosis.finding("clean-up"), None);
+}
+
+#[test]
+fn a_signer_that_signs_no_conditions_says_nothing_of_the_server() {
+    let plain = |asked: &UnsignedRequest| match asked.headers.iter().any(|(name, _)| name == "if-match") {
+        true => Err(TransportFailure::NoCredentials("it answered 403: no if-match".into())),
+        false => signs(asked),
+    };
+    let mut server = Server::default();
+    let (diagnosis, _) = ask(&mut server, None, plain);
+    assert!(server.objects.is_empty());
+    assert_eq!((verdict(&diagnosis, "signer"), verdict(&diagnosis, "server")), ("warning", "ok"));
+    assert_eq!((diagnosis.problem(), diagnosis.conditional_writes), (None, None));
 }
