@@ -52,6 +52,20 @@ pub(crate) fn run_beside(names: &[&str], command: &mut Command) -> Outcome<()> {
     outcome
 }
 
+/// Builds servers that the cache lacks while other work goes on, when nothing else wants the processor. Whoever needs one
+/// waits for its build; a build that fails is tried again then, and told.
+pub(crate) fn build_ahead(names: Vec<&'static str>) {
+    std::thread::spawn(move || {
+        // On Linux this is the thread's own, and what it starts has it too.
+        let _ = rustix::process::nice(19);
+        for kind in names.into_iter().filter_map(|name| kinds::kind(name).ok()) {
+            if let Err(problem) = kind.tool.provide() {
+                eprintln!("── {} is not built yet: {problem}", kind.name);
+            }
+        }
+    });
+}
+
 /// A server that answers. Dropping it ends the process, then removes its folder.
 struct Running {
     name: String,

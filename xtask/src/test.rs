@@ -19,7 +19,9 @@ pub(crate) fn list() {
 pub(crate) fn run(names: &[String]) -> Outcome<()> {
     let mut failures = Vec::new();
     let mut minutes = Vec::new();
-    for suite in chosen(names)? {
+    let suites = chosen(names)?;
+    servers::build_ahead(servers_of(&suites));
+    for suite in suites {
         println!("\n━━ {}: {}", suite.name, suite.proves);
         let start = Instant::now();
         let outcome = run_suite(suite);
@@ -44,6 +46,17 @@ fn chosen(names: &[String]) -> Outcome<Vec<&'static Suite>> {
         return Err(format!("no suite `{unknown}`: there are {}", known.join(", ")));
     }
     Ok(SUITES.iter().filter(|suite| names.is_empty() || names.iter().any(|name| name == suite.name)).collect())
+}
+
+/// The servers that suites need, each once, in the order they are needed.
+fn servers_of(suites: &[&Suite]) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for name in suites.iter().flat_map(|suite| suite.steps).flat_map(|step| step.servers) {
+        if !names.contains(name) {
+            names.push(*name);
+        }
+    }
+    names
 }
 
 fn closing_line(run: usize, failed: usize) -> String {
@@ -121,6 +134,16 @@ mod tests {
                 assert!(servers::NAMES.contains(server), "{server}");
             }
         }
+    }
+
+    #[test]
+    fn servers_are_built_for_the_suites_that_run() {
+        let suites = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            servers_of(&chosen(&names).expect("they exist"))
+        };
+        assert_eq!(suites(&["lint", "unit"]), [""; 0]);
+        assert_eq!(suites(&["spikes", "conformance"]), ["versitygw", "minio", "moto", "rclone"]);
     }
 
     #[test]

