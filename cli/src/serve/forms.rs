@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::stream::{self, StreamExt};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use md5::{Digest, Md5};
@@ -119,26 +119,18 @@ pub(super) fn stored(put: Put) -> S3Result<Meta> {
 /// The body, whose signature is checked at its end, as its MD5 is; nothing is stored before that.
 pub(super) async fn read_whole(body: Option<StreamingBlob>, content_md5: Option<String>) -> S3Result<Bytes> {
     let mut whole = Vec::new();
-    let Some(mut body) = body else {
-        return checked(Bytes::new(), content_md5.as_deref());
-    };
-    while let Some(chunk) = body.next().await {
+    let mut chunks = stream::iter(body).flatten();
+    while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| s3_error!(IncompleteBody, "the body broke off, or is not the one signed"))?;
         if (whole.len() + chunk.len()) as u64 > OBJECT_BYTES_MAX {
             return Err(s3_error!(EntityTooLarge, "objects have at most {OBJECT_BYTES_MAX} bytes here"));
         }
         whole.extend_from_slice(&chunk);
     }
-    checked(whole.into(), content_md5.as_deref())
-}
-
-fn checked(body: Bytes, content_md5: Option<&str>) -> S3Result<Bytes> {
-    match content_md5 {
-        Some(given) if given != BASE64_STANDARD.encode(Md5::digest(&body)) => {
-            Err(s3_error!(BadDigest, "the body is not the one that Content-MD5 was made of"))
-        }
-        _ => Ok(body),
+    if content_md5.is_some_and(|given| given != BASE64_STANDARD.encode(Md5::digest(&whole))) {
+        return Err(s3_error!(BadDigest, "the body is not the one that Content-MD5 was made of"));
     }
+    Ok(whole.into())
 }
 
 /// How many entries a page is to have.
@@ -148,6 +140,13 @@ pub(super) fn page_max(asked: Option<i32>) -> S3Result<i32> {
         Some(asked) if asked < 0 => Err(s3_error!(InvalidArgument, "a page has no less than nothing")),
         asked => Ok(asked.unwrap_or(max).min(max)),
     }
+}
+
+/// Cuts what is listed to a page; whether there is another one. After a page of none nobody would get on.
+pub(super) fn cut<T>(entries: &mut Vec<T>, max: i32) -> bool {
+    let goes_on = max > 0 && entries.len() > max as usize;
+    entries.truncate(max as usize);
+    goes_on
 }
 
 /// How keys are written in a listing.

@@ -2,8 +2,8 @@
 
 use super::ServeKeys;
 use super::forms::{
-    When, condition_failed, error_of, etag, is_signed, missing, naming, not_modified, page_max, quoted, read_whole,
-    stored, strong, timestamp,
+    When, condition_failed, cut, error_of, etag, is_signed, missing, naming, not_modified, page_max, quoted,
+    read_whole, stored, strong, timestamp,
 };
 use super::list::{Page, page};
 use super::uploads::{self, Refusal, Upload, Uploads};
@@ -304,8 +304,7 @@ impl S3 for Store {
         let (named, of) = (key.clone(), id.clone());
         let mut parts = self.on_uploads(&bucket, move |uploads| uploads.parts(&named, &of)).await?;
         parts.retain(|part| part.number > after);
-        let is_truncated = max > 0 && parts.len() > max as usize;
-        parts.truncate(max as usize);
+        let is_truncated = cut(&mut parts, max);
         let next = parts.last().filter(|_| is_truncated).map(|part| part.number);
         let part = |part: uploads::Part| Part {
             part_number: Some(part.number),
@@ -345,8 +344,7 @@ impl S3 for Store {
             (Some(key), Some(id)) => (&upload.key, &upload.id) > (key, id),
         };
         uploads.retain(is_after);
-        let is_truncated = max > 0 && uploads.len() > max as usize;
-        uploads.truncate(max as usize);
+        let is_truncated = cut(&mut uploads, max);
         let next = uploads.last().filter(|_| is_truncated).cloned();
         let name = naming(input.encoding_type.as_ref());
         let upload = |upload: Upload| MultipartUpload {

@@ -7,7 +7,8 @@ use s3s::{S3Error, s3_error};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
+use tempfile::TempDir;
 use tidelock::folder::{Condition, Fault, Folder, OBJECT_BYTES_MAX, Put};
 
 /// The fewest bytes of every part but the last, as in S3.
@@ -19,9 +20,6 @@ const PARTS_MAX: i32 = 10_000;
 const KEY_FILE: &str = "key";
 /// A part's file begins with its content's MD5 in hex digits: so one rename puts it in the place of an earlier one.
 const MD5_BYTES: usize = 32;
-
-/// How old a directory must be that is no upload before it counts as left behind.
-const LEFT_BEHIND: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The uploads of one bucket.
 pub(super) struct Uploads<'a> {
@@ -66,9 +64,8 @@ impl<'a> Uploads<'a> {
         getrandom::fill(&mut id).map_err(io::Error::other)?;
         let id = format!("{:032x}", u128::from_be_bytes(id));
         fs::create_dir_all(self.root())?;
-        self.sweep();
         // Nobody sees it before it has its key.
-        let draft = tempfile::Builder::new().prefix("begun-").tempdir_in(self.root())?;
+        let draft = self.draft()?;
         fs::write(draft.path().join(KEY_FILE), key)?;
         fs::rename(draft.keep(), self.root().join(&id))?;
         Ok(id)
@@ -187,15 +184,11 @@ impl<'a> Uploads<'a> {
         Ok(uploads)
     }
 
-    /// Clears away what a killed server began or ended halfway. What can't be cleared is harmless.
-    fn sweep(&self) {
-        for entry in fs::read_dir(self.root()).into_iter().flatten().flatten() {
-            let modified = entry.metadata().and_then(|metadata| metadata.modified());
-            let age = modified.ok().and_then(|modified| modified.elapsed().ok());
-            if !entry.file_name().to_str().is_some_and(is_id) && age.is_some_and(|age| age > LEFT_BEHIND) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
+    /// A directory among the folder's drafts, where those that killed processes left are cleared away.
+    fn draft(&self) -> io::Result<TempDir> {
+        let drafts = self.folder.drafts();
+        fs::create_dir_all(&drafts)?;
+        TempDir::new_in(drafts)
     }
 
     fn root(&self) -> PathBuf {
@@ -217,7 +210,7 @@ impl<'a> Uploads<'a> {
 
     /// First out of sight, so that nothing is added to what is half removed.
     fn remove(&self, directory: &Path) -> io::Result<()> {
-        let hidden = tempfile::Builder::new().prefix("ended-").tempdir_in(self.root())?;
+        let hidden = self.draft()?;
         fs::rename(directory, hidden.path().join("upload"))?;
         hidden.close()
     }

@@ -401,22 +401,22 @@ impl Doctor {
                 } else {
                     facts.broken.get_or_insert(error);
                 }
-                self.go(Step::Read);
+                self.pass();
             }
             Step::Read => {
                 facts.get = Some(Err(error));
                 if let Some(origin) = &facts.origin {
                     facts.cors.take_refusal(origin, response);
                 }
-                self.go(self.after_read());
+                self.pass();
             }
             Step::ReadMissing => {
                 facts.missing = Some(Err(error));
-                self.go(Step::PutChecked);
+                self.pass();
             }
             Step::PutChecked => {
                 facts.content_md5 = Some(Err(error));
-                self.go(Step::List);
+                self.pass();
             }
             Step::List if matches!(kind, ErrorKind::Unsupported | ErrorKind::Network) => {
                 facts.list = Some(Err(error));
@@ -426,11 +426,11 @@ impl Doctor {
             }
             Step::List | Step::ListV1 => {
                 facts.list = Some(Err(error));
-                self.go(self.after_list());
+                self.pass();
             }
             Step::DeleteMany => {
                 facts.delete_many = Some(Err(error));
-                self.go(Step::DeleteOne);
+                self.pass();
             }
             Step::DeleteOne | Step::DeleteOther => {
                 facts.delete = Some(Err(error));
@@ -468,8 +468,12 @@ impl Doctor {
     /// Goes on without an answer to the step.
     fn pass(&mut self) {
         match self.step {
-            Step::Create | Step::CreatePlain | Step::CreateAgain | Step::MatchWrong => self.go(Step::Read),
-            Step::MatchRight | Step::MatchBare => self.go(Step::Read),
+            Step::Create
+            | Step::CreatePlain
+            | Step::CreateAgain
+            | Step::MatchWrong
+            | Step::MatchRight
+            | Step::MatchBare => self.go(Step::Read),
             Step::Read | Step::ReadMissing => self.go(self.after_read()),
             Step::PutChecked => self.go(Step::List),
             Step::List | Step::ListV1 => self.go(self.after_list()),

@@ -333,10 +333,16 @@ fn drafts_left_behind_are_cleared_after_a_day() {
     for (name, age) in [("old", day + day / 24), ("young", day - day / 24)] {
         let file = File::create(drafts.join(name)).unwrap();
         file.set_modified(SystemTime::now() - age).unwrap();
+        let directory = drafts.join(format!("{name}-directory"));
+        std::fs::create_dir(&directory).unwrap();
+        File::create(directory.join("part")).unwrap();
+        File::open(directory).unwrap().set_modified(SystemTime::now() - age).unwrap();
     }
     Folder::open(directory.path()).unwrap();
     assert!(!drafts.join("old").exists());
     assert!(drafts.join("young").exists());
+    assert!(!drafts.join("old-directory").exists());
+    assert!(drafts.join("young-directory/part").exists());
     assert_eq!(keys(&folder.list("", "", 10).unwrap()), ["k"]);
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How old a file of an unfinished PUT must be before it counts as left behind by a killed process.
+/// How old a draft of an unfinished write must be before it counts as left behind by a killed process.
 const LEFT_BEHIND: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// By how much a PUT's time is later than the last one's, in ns: the first of these that the file system can tell apart.
@@ -75,12 +75,15 @@ impl Folder {
             let modified = draft.metadata().and_then(|metadata| metadata.modified());
             let age = modified.ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
             if age.is_some_and(|age| age > LEFT_BEHIND) {
-                let _ = fs::remove_file(draft.path());
+                let is_directory = draft.file_type().is_ok_and(|kind| kind.is_dir());
+                let _ = if is_directory { fs::remove_dir_all(draft.path()) } else { fs::remove_file(draft.path()) };
             }
         }
     }
 
-    fn drafts(&self) -> PathBuf {
+    /// Where files and directories are that are to be something else: what is left there for a day is cleared away when
+    /// the folder is opened. It may be missing.
+    pub fn drafts(&self) -> PathBuf {
         self.hidden().join("drafts")
     }
 

@@ -108,7 +108,7 @@ impl Signer {
 
     /// A signed URL for a user, asked for by hand.
     fn url(&self, user: &str, question: &serde_json::Value) -> String {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = runtime();
         let sent = reqwest::Client::new()
             .post(format!("http://{}/presign", self.proxy.address()))
             .bearer_auth(token(user))
@@ -127,6 +127,10 @@ impl Signer {
         options.presign = Some(self.presign(user));
         options
     }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// A user that no other test has, and the parameters of the place's address.
@@ -213,7 +217,7 @@ fn plain_objects_need_no_keys(place: &Place) {
         let seen = place.proxy().unwrap().seen();
         (seen.requests.len(), seen.bytes.len())
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     // In one request, and in two parts.
     let contents = [
         ("photos/sea ü.bin", vec![7; 100_000]),
@@ -270,7 +274,7 @@ fn the_doctor_needs_no_keys(place: &Place) {
     assert!(diagnosis.requests <= REQUESTS_MAX);
     assert!(requests.iter().all(|asked| asked.target.contains("X-Amz-Signature=")));
     let bucket = Bucket::new(signer.options(place, &user, "laptop")).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let left = runtime.block_on(async { bucket.list("", None, 1).next().await.unwrap() });
     assert_eq!(left, None, "nothing stays behind");
 
@@ -318,7 +322,7 @@ fn a_presigned_put_is_that_put_and_no_other(place: &Place) {
         presign(request, "us-east-1", place.credentials().unwrap(), now, &terms).unwrap()
     };
     let client = reqwest::Client::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let send = |method: reqwest::Method, url: &str, headers: &[(&str, &str)], body: &'static str| {
         let mut sent = client.request(method, url).body(body);
         for (name, value) in headers {
@@ -341,7 +345,7 @@ fn a_presigned_put_copies_nothing_of_another_user(place: &Place) {
     let signer = Signer::start(place);
     let (alice, bob) = (user(place), format!("{}-bob", user(place)));
     let client = reqwest::Client::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let put = |user: &str, key: &str, body: &'static str, source: Option<&str>| {
         let url = signer.url(user, &json!({ "method": "PUT", "key": key, "content_length": body.len() }));
         let mut sent = client.put(url).body(body).header("content-length", body.len());
@@ -396,7 +400,7 @@ fn write_only(place: &Place) -> Credentials {
     let signature = hex(&hmac(&key, &to_sign));
     let authorization =
         format!("AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let answer = runtime.block_on(async {
         let sent = reqwest::Client::new()
             .post(format!("http://{host}/"))

@@ -83,11 +83,10 @@ impl Doctor {
     /// Counts the request, and what it may leave in the store.
     fn sends(&mut self, request: HttpRequest) -> HttpRequest {
         self.facts.requests += 1;
-        let key = match self.call() {
-            Call::PutObject { key, .. } => Some(key),
+        self.creates = match self.call() {
+            Call::PutObject { key, .. } => self.facts.left.insert(key.clone()).then_some(key),
             _ => None,
         };
-        self.creates = key.filter(|key| self.facts.left.insert(key.clone()));
         self.dressed(request)
     }
 

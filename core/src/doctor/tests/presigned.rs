@@ -1,7 +1,6 @@
 //! The doctor of a device without keys: a signer signs what it asks.
 
 use super::*;
-use crate::engine::{SignedUrl, UnsignedRequest};
 
 type SignerAnswer = Result<SignedUrl, TransportFailure>;
 
@@ -23,23 +22,17 @@ fn ask_at(
     now_ms: u64,
     origin: Option<&str>,
     mut signer: impl FnMut(&UnsignedRequest) -> SignerAnswer,
-    mut answer: impl FnMut(&HttpRequest) -> Answered,
+    answer: impl FnMut(&HttpRequest) -> Answered,
 ) -> (Diagnosis, u32) {
-    let mut doctor = Doctor::new(STORE.parse().unwrap(), Signing::Elsewhere, origin, [7; 16]).unwrap();
+    let doctor = Doctor::new(STORE.parse().unwrap(), Signing::Elsewhere, origin, [7; 16]).unwrap();
     let mut asked = 0;
-    while let Some(ask) = doctor.next_ask(now_ms) {
-        let request = match ask {
-            Ask::Send(request) => request,
-            Ask::Sign(request) => {
-                asked += 1;
-                assert!(asked <= 24);
-                let Some(request) = doctor.signed(signer(&request)) else { continue };
-                request
-            }
-        };
-        doctor.handle(answer(&request), now_ms);
-    }
-    (doctor.diagnosis(), asked)
+    let counted = |request: &UnsignedRequest| {
+        asked += 1;
+        assert!(asked <= 24);
+        signer(request)
+    };
+    let diagnosis = drive(doctor, now_ms, counted, answer);
+    (diagnosis, asked)
 }
 
 #[test]
