@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::witness::Witness;
 use crate::world::World;
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::s3::Method;
 use tidelock_core::{DeviceId, DeviceState, DeviceStatus, Hash, Request, Stamp, Status};
@@ -23,7 +24,7 @@ const AHEAD_MS_MAX: u64 = 5 * 60_000;
 pub struct Watch {
     /// What is wrong, first of all.
     pub broken: Option<String>,
-    words: Vec<Vec<u8>>,
+    words: Vec<Finder<'static>>,
     witness: Option<Witness>,
     /// Manifests of devices of which there are two copies: their sequences say nothing.
     pub twins: BTreeSet<String>,
@@ -62,6 +63,7 @@ struct Held {
 impl Watch {
     /// Watches for words that must not be readable in any request; `witness` opens manifests.
     pub fn new(words: Vec<Vec<u8>>, witness: Witness) -> Self {
+        let words = words.iter().map(|word| Finder::new(word).into_owned()).collect();
         Self { words, witness: Some(witness), ..Self::default() }
     }
 
@@ -113,8 +115,8 @@ impl Watch {
         let clear = [&request.body[..], request.url.as_bytes()];
         let headers = request.headers.iter().map(|(_, value)| value.as_bytes());
         for bytes in clear.into_iter().chain(headers) {
-            if let Some(word) = find(bytes, &self.words) {
-                self.wrong(format!("device {at} sends {:?} in clear", String::from_utf8_lossy(word)));
+            if let Some(word) = self.words.iter().find(|word| word.find(bytes).is_some()) {
+                self.wrong(format!("device {at} sends {:?} in clear", String::from_utf8_lossy(word.needle())));
             }
         }
         if let Some(told) = &mut self.told {
@@ -268,13 +270,4 @@ impl Watch {
 
 fn own(status: &Status) -> Option<&DeviceStatus> {
     status.devices.iter().find(|device| Some(device.id) == status.device)
-}
-
-/// The first of some words that is in `bytes`.
-fn find<'a>(bytes: &[u8], words: &'a [Vec<u8>]) -> Option<&'a Vec<u8>> {
-    // Few bytes of a ciphertext begin a word.
-    let mut begins = [false; 256];
-    words.iter().filter_map(|word| word.first()).for_each(|first| begins[usize::from(*first)] = true);
-    let starts = bytes.iter().enumerate().filter(|(_, byte)| begins[usize::from(**byte)]).map(|(at, _)| at);
-    starts.flat_map(|at| words.iter().filter(move |word| bytes[at..].starts_with(word))).next()
 }
