@@ -58,7 +58,8 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
                     && match known {
                         Some(known) => known == point.tag,
                         None => {
-                            in_island(point.n).all(|island| island.has(point.n, point.tag))
+                            !others_know_lines(tx, device, point.n)
+                                && in_island(point.n).all(|island| island.has(point.n, point.tag))
                                 && peer.is_none_or(|peer| peer.may_publish(point))
                         }
                     }
@@ -85,6 +86,7 @@ pub(super) fn place_run(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Ta
         Some(_) => place_among(tx, device, run, tags)?,
         None => place_beside(tx, device, run, tags)?,
     };
+    follow_islands(tx.head, device);
     if placed {
         if tx.head.peers.get(&device).is_some_and(|peer| peer.unplaced_ms.is_some()) {
             tx.head.peer_mut(device).unplaced_ms = None;
@@ -98,6 +100,9 @@ pub(super) fn place_run(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Ta
 /// A device with one line so far: tags that differ show a second one.
 fn place_beside(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> Result<bool, Error> {
     let Some(applied) = tx.head.peers.get(&device).map(|peer| peer.n) else { return Ok(true) };
+    if others_have_another(tx, device, applied.max(run.from - 1), tags, run.from) {
+        return Ok(false);
+    }
     let told = |n: u64| if n < run.from { run.before } else { tags[(n - run.from) as usize] };
     let mut shared = None;
     let mut differs = None;
@@ -118,13 +123,11 @@ fn place_beside(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> R
         (None, Some(fork)) => fork + 1,
         (None, None) => return Ok(true),
     };
-    let waited =
-        tx.head.peers[&device].unplaced_ms.is_some_and(|ms| tx.now.unix_ms >= ms.saturating_add(UNPLACED_MS_MAX));
     let trunk = match shared {
         Some(shared) if shared + 1 == differs => shared,
         Some(shared) => match stated {
             Some(fork) if (shared..differs).contains(&fork) => fork,
-            _ if waited => shared,
+            _ if has_waited(tx, device) => shared,
             _ => return Ok(false),
         },
         None => match stated {
@@ -139,6 +142,32 @@ fn place_beside(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> R
     let before = Point { n: trunk, tag: if trunk == 0 { first_tag(device) } else { told(trunk) } };
     part(tx, device, before, applied, theirs)?;
     Ok(true)
+}
+
+/// Whether a device that counts has signed to have seen another op under one of the numbers told here beyond `applied`: then
+/// there is a second line, and writes taken already may name it. By the number alone they would count as having seen these.
+fn others_have_another(tx: &Tx<'_>, device: DeviceId, applied: u64, told: &[Tag], from: u64) -> bool {
+    let differs = |point: Point| {
+        let at = point.n.checked_sub(from).and_then(|at| usize::try_from(at).ok());
+        point.n > applied && at.and_then(|at| told.get(at)).is_some_and(|tag| *tag != point.tag)
+    };
+    !has_waited(tx, device) && stated_by_others(tx.head, device).any(|stated| stated.points(device).any(differs))
+}
+
+/// Whether a device that counts has signed to know lines of a device that part before op `n`: where none is known here, the
+/// number alone does not tell which of them the op is on.
+fn others_know_lines(tx: &Tx<'_>, device: DeviceId, n: u64) -> bool {
+    let parts = |stated: &Vector| stated.further(device).iter().any(|further| further.fork < n);
+    !has_waited(tx, device) && stated_by_others(tx.head, device).any(parts)
+}
+
+fn stated_by_others(head: &Head, device: DeviceId) -> impl Iterator<Item = &Vector> {
+    head.peers.iter().filter(move |(id, _)| **id != device && !head.is_revoked(**id)).map(|(_, peer)| &peer.stated)
+}
+
+fn has_waited(tx: &Tx<'_>, device: DeviceId) -> bool {
+    let since_ms = tx.head.peers.get(&device).and_then(|peer| peer.unplaced_ms);
+    since_ms.is_some_and(|ms| tx.now.unix_ms >= ms.saturating_add(UNPLACED_MS_MAX))
 }
 
 /// From `trunk` on, a device has two lines: the one applied here up to `applied`, and another.
@@ -273,6 +302,9 @@ pub(super) fn learn(tx: &mut Tx<'_>, index: &Index) -> Result<bool, Error> {
             return Ok(false);
         }
     }
+    for device in index.vector.iter().map(|(device, _)| device) {
+        follow_islands(tx.head, device);
+    }
     Ok(true)
 }
 
@@ -300,6 +332,9 @@ fn learn_tags(tx: &mut Tx<'_>, device: DeviceId, told: &[Tag], end: Point) -> Re
         return Ok(Arc::make_mut(&mut tx.head.forks).of_mut(device).is_some_and(|fork| fork.insert(line)));
     }
     let applied = tx.head.peers.get(&device).map_or(0, |peer| peer.n);
+    if others_have_another(tx, device, applied, &tags, from) {
+        return Ok(false);
+    }
     let mut shared = (from == 1).then_some(0);
     for n in from..=end.n.min(applied) {
         match tags::of(tx, device, n)? {
@@ -314,6 +349,19 @@ fn learn_tags(tx: &mut Tx<'_>, device: DeviceId, told: &[Tag], end: Point) -> Re
         }
     }
     Ok(true)
+}
+
+/// A line that has become known may be the one that ops applied beyond a gap go on from: contexts here may name those.
+fn follow_islands(head: &mut Head, device: DeviceId) {
+    let Some(known) =
+        head.forks.of(device).filter(|_| head.peers.get(&device).is_some_and(|peer| !peer.islands.is_empty()))
+    else {
+        return;
+    };
+    let followed = with_islands(head, device, known.clone());
+    if followed != *known {
+        Arc::make_mut(&mut head.forks).insert(device, followed);
+    }
 }
 
 /// What is applied beyond gaps goes on to count as it did: contexts here may name it.

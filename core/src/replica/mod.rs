@@ -8,6 +8,8 @@ mod log;
 mod manifest;
 mod op;
 mod stamp;
+#[cfg(test)]
+mod tests;
 mod vector;
 mod wire;
 

@@ -387,3 +387,28 @@ impl Columns {
         Ok(Run { from: self.from, before: self.before, base: self.base, ops })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// LEB128 as DWARF 5 §7.6 has it: its examples of unsigned numbers, and the bounds.
+    #[test]
+    fn numbers_are_leb128_in_the_shortest_form() {
+        let cases: [(u64, &[u8]); 6] = [
+            (2, &[2]),
+            (127, &[127]),
+            (128, &[0x80, 1]),
+            (129, &[0x81, 1]),
+            (12_857, &[57 + 0x80, 100]),
+            (u64::MAX, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]),
+        ];
+        for (value, bytes) in cases {
+            let mut written = Vec::new();
+            write_varint(&mut written, value).unwrap();
+            assert_eq!(written, bytes, "{value}");
+            assert_eq!(read_varint(&mut &bytes[..]).unwrap(), value);
+        }
+        assert!(read_varint(&mut &[0x80, 0][..]).is_err(), "a zero that is not the only byte");
+    }
+}

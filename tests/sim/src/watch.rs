@@ -26,8 +26,8 @@ pub struct Watch {
     pub broken: Option<String>,
     words: Vec<Finder<'static>>,
     witness: Option<Witness>,
-    /// Manifests of devices of which there are two copies: their sequences say nothing.
-    pub twins: BTreeSet<String>,
+    /// Devices of which there are two copies: the sequences of their manifests say nothing.
+    pub twins: BTreeSet<DeviceId>,
     /// Hash of what was PUT under a name that is written once.
     immutable: BTreeMap<String, Hash>,
     salts: BTreeMap<(String, Vec<u8>), Hash>,
@@ -147,13 +147,13 @@ impl Watch {
                 self.wrong(format!("device {at} gives {key} another content"));
             }
         }
-        if key.contains("/manifests/") && !self.twins.contains(key) {
+        let device = key.rsplit('/').next().and_then(DeviceId::from_hex);
+        if key.contains("/manifests/") && !device.is_some_and(|device| self.twins.contains(&device)) {
             let opened = self.witness.as_ref().and_then(|witness| witness.manifest(key, body));
             let Some(opened) = opened else {
                 return self.wrong(format!("device {at} PUTs a manifest that does not open"));
             };
             let (sequence, hash) = (Witness::sequence(&opened), Hash::of(&opened));
-            let device = key.rsplit('/').next().and_then(DeviceId::from_hex);
             if let Some(device) = device {
                 self.sealed.entry((device, sequence)).or_default().push(body.clone());
             }

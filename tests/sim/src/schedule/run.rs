@@ -494,10 +494,11 @@ impl<'a> Run<'a> {
     }
 
     fn restore(&mut self, at: usize) {
-        if let Some(old) = self.old_disks.get(&at) {
-            self.world.devices[at].disk.put_back(old);
-            self.restored = true;
+        if let Some(old) = self.old_disks.get(&at).cloned() {
             self.becomes_forked(at);
+            self.world.devices[at].disk.put_back(&old);
+            self.becomes_forked(at); // it may have had another id then
+            self.restored = true;
             self.running.remove(&at);
             self.world.restart(at);
         }
@@ -506,9 +507,7 @@ impl<'a> Run<'a> {
     fn becomes_forked(&mut self, at: usize) {
         self.forked = true;
         if let (Some(watch), Ok(status)) = (&mut self.world.watch, self.world.devices[at].engine.status()) {
-            let manifests = self.world.bucket.keys_with("/manifests/");
-            let own = status.device.map(|id| id.to_string()).unwrap_or_default();
-            watch.twins.extend(manifests.into_iter().filter(|path| path.ends_with(&own)));
+            watch.twins.extend(status.device);
         }
     }
 
