@@ -282,11 +282,165 @@ mod tests {
     }
 
     #[test]
-    fn a_line_known_by_its_end_is_the_one_that_has_that_end() {
-        let mut fork = Fork::new(Point { n: 1, tag: tag(0) }, vec![vec![tag(1), tag(2)], vec![tag(1), tag(3), tag(4)]]);
-        let known = fork.clone();
-        assert!(fork.insert(vec![UNKNOWN, UNKNOWN, tag(4)]));
-        assert_eq!(fork, known, "it is the second: the first ends earlier, and might have gone on to anything");
+    fn a_line_known_in_part_is_the_one_that_it_has_a_tag_in_common_with() {
+        const U: u16 = u16::MAX;
+        let line = |numbers: &[u16]| -> Vec<Tag> {
+            numbers.iter().map(|number| if *number == U { UNKNOWN } else { tag(*number) }).collect()
+        };
+        // What is told, the line it is of, what that one is then, and another, which it might begin or go on from too.
+        let cases: [(&[u16], &[u16], &[u16], &[u16]); 4] = [
+            (&[U, U, 4], &[1, 3, 4], &[1, 3, 4], &[1, 2]),
+            (&[U, 4, U], &[1, 4], &[1, 4, U], &[1, U, 9]),
+            (&[U, 4], &[1, 4], &[1, 4], &[2]),
+            (&[1, U, 5], &[1], &[1, U, 5], &[U, 3]),
+        ];
+        for (told, of, then, other) in cases {
+            for of_first in [true, false] {
+                let order =
+                    |of, other| if of_first { vec![line(of), line(other)] } else { vec![line(other), line(of)] };
+                let before = Point { n: 1, tag: tag(0) };
+                let mut fork = Fork::new(before, order(of, other));
+                assert!(fork.insert(line(told)));
+                assert_eq!(fork, Fork::new(before, order(then, other)), "{told:?} told, {of:?} and {other:?} known");
+            }
+        }
+    }
+
+    /// Lines of one device as they really are, from op 1 on; every op has a tag of its own.
+    fn real_lines(seed: u64) -> Vec<Vec<Tag>> {
+        let mut bits = seed;
+        let mut below = |bound: usize| {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (bits >> 33) as usize % bound
+        };
+        let mut fresh = (1..).map(tag);
+        let mut lines: Vec<Vec<Tag>> = vec![fresh.by_ref().take(1 + below(6)).collect()];
+        for _ in 0..below(4) {
+            let from = &lines[below(lines.len())];
+            let shared = from[..below(from.len())].to_vec();
+            lines.push(shared.into_iter().chain(fresh.by_ref().take(1 + below(5))).collect());
+        }
+        lines
+    }
+
+    fn common(one: &[Tag], other: &[Tag]) -> usize {
+        one.iter().zip(other).take_while(|(a, b)| a == b).count()
+    }
+
+    /// All that is known of some lines, with a trunk of `trunk` ops.
+    fn known(lines: &[Vec<Tag>], trunk: usize) -> Fork {
+        let before = trunk.checked_sub(1).map_or(tag(0), |last| lines[0][last]);
+        Fork::new(Point { n: trunk as u64, tag: before }, lines.iter().map(|line| line[trunk..].to_vec()).collect())
+    }
+
+    /// What a fork says of every two places in lines that it knows, against the lines themselves.
+    fn check(fork: &Fork, lines: &[Vec<Tag>], seed: u64) {
+        let device = DeviceId([7; 16]);
+        let forks: Forks = [(device, fork.clone())].into_iter().collect();
+        assert_eq!(forks.parts(device), lines.len() > 1, "{seed}");
+        let point = |line: &[Tag], n: usize| Point { n: n as u64, tag: line[n - 1] };
+        let trunk = fork.before().n as usize;
+        for line in lines {
+            for n in 1..=line.len() {
+                assert!(forks.places(device, point(line, n)), "{seed}");
+                assert_eq!(forks.places(device, Point { n: n as u64, tag: tag(999) }), n <= trunk, "{seed}");
+                let beyond = (n >= trunk).then(|| line[trunk..n].to_vec());
+                assert_eq!(fork.up_to(point(line, n)).filter(|_| n >= trunk), beyond, "{seed}");
+            }
+            assert_eq!(fork.up_to(Point { n: line.len() as u64, tag: tag(999) }), None, "{seed}");
+            for other in lines {
+                for (tip, n) in (1..=line.len()).flat_map(|tip| (1..=other.len()).map(move |n| (tip, n))) {
+                    let (tip_point, op) = (point(line, tip), point(other, n));
+                    let is_before = n <= tip && common(line, other) >= n;
+                    assert_eq!(
+                        forks.reaches(device, tip_point, op.n, op.tag),
+                        is_before || n <= trunk.min(tip),
+                        "{seed}"
+                    );
+                    let shared = common(&line[..tip], &other[..n]) as u64;
+                    assert_eq!(forks.shared(device, tip_point, op), shared, "{seed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_fork_tells_what_its_lines_share() {
+        for seed in 0..300 {
+            let lines = real_lines(seed);
+            let trunk_max = lines.iter().map(|line| common(line, &lines[0])).min().unwrap().min(lines[0].len() - 1);
+            for trunk in 0..=trunk_max {
+                let whole = known(&lines, trunk);
+                check(&whole, &lines, seed);
+                assert_eq!(decode::<Fork>(&encode(&whole), "a fork").unwrap(), whole);
+                // A line that ends earlier goes on; what is known already changes nothing.
+                for at in 0..lines.len() {
+                    let parts = lines.iter().enumerate().filter(|(other, _)| *other != at);
+                    let parts = parts.map(|(_, other)| common(&lines[at], other)).max().unwrap_or(0).max(trunk);
+                    let mut shorter = whole.clone();
+                    shorter.lines[at].truncate(parts + 1 - trunk);
+                    assert!(shorter.insert(lines[at][trunk..].to_vec()));
+                    assert_eq!(shorter, whole, "{seed}");
+                    assert!(shorter.insert(lines[at][trunk..=parts].to_vec()));
+                    assert_eq!(shorter, whole, "{seed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_two_know_of_a_devices_lines_is_joined() {
+        for seed in 0..300 {
+            let lines = real_lines(seed);
+            for split in 1..lines.len() {
+                let (mine, theirs) = lines.split_at(split);
+                let trunk_max = |lines: &[Vec<Tag>], with: &[Vec<Tag>]| {
+                    lines.iter().map(|line| common(line, &with[0])).min().unwrap().min(lines[0].len() - 1)
+                };
+                // A trunk is shared by all lines that its reader knows, and what is told starts on one of these.
+                for my_trunk in 0..=trunk_max(mine, mine) {
+                    for their_trunk in 0..=trunk_max(theirs, theirs) {
+                        let told = known(theirs, their_trunk);
+                        let tags =
+                            |n: u64| (n as usize <= my_trunk).then(|| mine[0][n.checked_sub(1)? as usize].into());
+                        let joined = known(mine, my_trunk).join(&told, |n| tags(n)?);
+                        let starts = mine.iter().any(|line| common(line, &theirs[0]) >= their_trunk);
+                        if !starts {
+                            assert_eq!(joined, None, "{seed}: they part below what is told");
+                            continue;
+                        }
+                        let joined = joined.unwrap();
+                        assert_eq!(joined.before().n as usize, my_trunk.min(their_trunk), "{seed}");
+                        if common(&mine[0], &theirs[0]) >= joined.before().n as usize {
+                            check(&joined, &lines, seed);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ops_beyond_a_gap_join_the_line_that_they_follow() {
+        let numbers = |numbers: &[u16]| numbers.iter().map(|number| tag(*number)).collect::<Vec<_>>();
+        let trunk = Point { n: 1, tag: tag(0) };
+        let island = |from, before, tags: &[u16]| Island { from, before: tag(before), tags: numbers(tags) };
+        // (lines, island, lines then)
+        let one = Fork::new(trunk, vec![numbers(&[2, 3])]);
+        let two = Fork::new(trunk, vec![numbers(&[2, 3]), numbers(&[12])]);
+        let with = |fork: &Fork, island| {
+            let mut fork = fork.clone();
+            fork.insert_island(&island);
+            fork
+        };
+        assert_eq!(with(&one, island(4, 3, &[4])), Fork::new(trunk, vec![numbers(&[2, 3, 4])]), "right behind its end");
+        let gap = [numbers(&[2, 3]), vec![UNKNOWN], numbers(&[5, 6])].concat();
+        assert_eq!(with(&one, island(6, 5, &[6])), Fork::new(trunk, vec![gap]), "there is no other line to follow");
+        assert_eq!(with(&one, island(5, 4, &[5])), Fork::new(trunk, vec![numbers(&[2, 3, 4, 5])]));
+        assert_eq!(with(&one, island(3, 22, &[23])), one, "it follows another op 2: a line that is not known");
+        assert_eq!(with(&two, island(3, 12, &[13])), Fork::new(trunk, vec![numbers(&[2, 3]), numbers(&[12, 13])]));
+        assert_eq!(with(&two, island(6, 5, &[6])), two, "it may be on either");
+        assert_eq!(with(&one, island(2, 0, &[12])).lines.len(), 2, "it parts at the trunk");
     }
 
     #[test]
