@@ -288,13 +288,13 @@ mod tests {
             numbers.iter().map(|number| if *number == U { UNKNOWN } else { tag(*number) }).collect()
         };
         // What is told, the line it is of, what that one is then, and another, which it might begin or go on from too.
-        let cases: [(&[u16], &[u16], &[u16], &[u16]); 4] = [
-            (&[U, U, 4], &[1, 3, 4], &[1, 3, 4], &[1, 2]),
-            (&[U, 4, U], &[1, 4], &[1, 4, U], &[1, U, 9]),
-            (&[U, 4], &[1, 4], &[1, 4], &[2]),
-            (&[1, U, 5], &[1], &[1, U, 5], &[U, 3]),
+        let cases: [[&[u16]; 4]; 4] = [
+            [&[U, U, 4], &[1, 3, 4], &[1, 3, 4], &[1, 2]],
+            [&[U, 4, U], &[1, 4], &[1, 4, U], &[1, U, 9]],
+            [&[U, 4], &[1, 4], &[1, 4], &[2]],
+            [&[1, U, 5], &[1], &[1, U, 5], &[U, 3]],
         ];
-        for (told, of, then, other) in cases {
+        for [told, of, then, other] in cases {
             for of_first in [true, false] {
                 let order =
                     |of, other| if of_first { vec![line(of), line(other)] } else { vec![line(other), line(of)] };
@@ -401,9 +401,8 @@ mod tests {
                 for my_trunk in 0..=trunk_max(mine, mine) {
                     for their_trunk in 0..=trunk_max(theirs, theirs) {
                         let told = known(theirs, their_trunk);
-                        let tags =
-                            |n: u64| (n as usize <= my_trunk).then(|| mine[0][n.checked_sub(1)? as usize].into());
-                        let joined = known(mine, my_trunk).join(&told, |n| tags(n)?);
+                        let tags = |n: u64| (1..=my_trunk as u64).contains(&n).then(|| mine[0][n as usize - 1]);
+                        let joined = known(mine, my_trunk).join(&told, tags);
                         let starts = mine.iter().any(|line| common(line, &theirs[0]) >= their_trunk);
                         if !starts {
                             assert_eq!(joined, None, "{seed}: they part below what is told");

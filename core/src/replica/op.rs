@@ -118,12 +118,6 @@ impl Run {
         vector
     }
 
-    /// Adds a run that begins where this one ends.
-    pub fn extend(&mut self, next: Run) {
-        debug_assert_eq!(next.from, self.to() + 1, "runs join end to end");
-        self.ops.extend(next.ops);
-    }
-
     /// Splits into what can be published apart (heads, one payload a collection) for the encoders.
     pub(super) fn split(&self) -> Columns {
         let mut devices: Vec<DeviceId> = self.base.iter().map(|(device, _)| device).collect();

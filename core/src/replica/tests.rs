@@ -2,7 +2,7 @@
 
 use super::frame::{FRAME_BYTES_MAX, FRAMES_BYTES_MAX, Frame};
 use super::*;
-use crate::ErrorKind;
+use crate::{DeviceId, ErrorKind, Hash, ObjectId, Tag};
 
 /// A zstd frame (RFC 8878 §3.1.1) of one raw block, with a window descriptor.
 fn raw_zstd(window: u8, content: &[u8]) -> Frame {
@@ -44,4 +44,70 @@ fn values_have_a_bound_and_collections_a_name_for_people() {
     assert_eq!((error.kind(), error.object()), (ErrorKind::Invalid, Some("key")));
     let shown = [Collection::map("notes"), Collection::log("shell"), Collection::root()].map(|named| named.to_string());
     assert_eq!(shown, ["map notes", "log shell", "root"]);
+}
+
+fn point(n: u64) -> Point {
+    Point { n, tag: Tag([n as u8; 8]) }
+}
+
+fn dot(device: u8, n: u64) -> Dot {
+    Dot { device: DeviceId([device; 16]), n, tag: point(n).tag }
+}
+
+#[test]
+fn a_snapshot_covers_another_by_its_vector_and_its_islands() {
+    let named = |n: u64, beyond: &[Dot]| SnapshotRef {
+        index: ObjectRef { id: ObjectId([1; 16]), hash: Hash::of(b""), len: 1 },
+        bytes: 0,
+        vector: [(DeviceId([1; 16]), point(n))].into_iter().collect(),
+        beyond: beyond.iter().copied().collect(),
+    };
+    let covers = |one: SnapshotRef, other: SnapshotRef| one.covers_all(&other, &Forks::default());
+    assert!(covers(named(5, &[]), named(5, &[])));
+    assert!(!covers(named(4, &[]), named(5, &[])));
+    assert!(covers(named(7, &[]), named(5, &[dot(1, 7)])), "what was an island there is its prefix");
+    assert!(covers(named(5, &[dot(2, 9)]), named(5, &[dot(2, 9)])));
+    assert!(!covers(named(5, &[]), named(5, &[dot(2, 9)])));
+    assert!(!covers(named(4, &[dot(2, 9)]), named(5, &[dot(2, 9)])), "a vector too");
+}
+
+#[test]
+fn a_context_is_empty_only_without_a_vector_and_without_dots() {
+    let vector: Vector = [(DeviceId([1; 16]), point(3))].into_iter().collect();
+    assert!(Vector::default().is_empty() && !vector.is_empty());
+    let mut context = Context { vector: vector.clone(), dots: [dot(1, 2), dot(2, 2)].into() };
+    context.shrink(&Vector::default(), &Forks::default());
+    assert_eq!(
+        context,
+        Context { vector: vector.clone(), dots: [dot(2, 2)].into() },
+        "the own vector has the first dot"
+    );
+    context.shrink(&vector, &Forks::default());
+    assert_eq!(context, Context { vector: Vector::default(), dots: [dot(2, 2)].into() });
+    context.dots.clear();
+    assert!(context.is_empty() && !Context { vector, ..Context::default() }.is_empty());
+}
+
+/// Rows of one collection whose encoding has so many bytes.
+fn rows_of(bytes: usize, first_key: u32) -> Vec<Row> {
+    let row = |at: u32, value: usize| {
+        let action = Action::Put(vec![7; value]);
+        let standing = Standing { dot: dot(1, 1), stamp: Stamp::default(), action, context: Context::default() };
+        Row { key: format!("{:06}", first_key + at), slot: Slot { standing: vec![standing] } }
+    };
+    let few: Vec<Row> = (0..8).map(|at| row(at, 0)).collect();
+    let values = bytes - encode(&few).len();
+    let rows: Vec<Row> = (0..8).map(|at| row(at, values / 8 + if at == 0 { values % 8 } else { 0 })).collect();
+    assert_eq!(encode(&rows).len(), bytes);
+    rows
+}
+
+#[test]
+fn a_collection_goes_on_in_another_frame_only_after_a_full_one() {
+    let chunk = |bytes| {
+        let pack = |rows: &Vec<Row>| ChunkPart::pack(Collection::map("notes"), rows, true);
+        decode_chunk(&encode_chunk(vec![pack(&rows_of(bytes, 0)), pack(&rows_of(1_000, 100))]))
+    };
+    assert_eq!(chunk(FRAME_FULL_BYTES).unwrap().iter().map(|(_, rows)| rows.len()).sum::<usize>(), 16);
+    assert_eq!(chunk(FRAME_FULL_BYTES - 1).unwrap_err().kind(), ErrorKind::Corrupt);
 }

@@ -61,6 +61,25 @@ fn siblings_stand_until_a_write_that_saw_them_or_a_resolve() {
 }
 
 #[test]
+fn what_a_device_had_seen_before_its_last_segment_it_has_seen_after_it() {
+    let mut world = World::with_devices(58, 3);
+    world.put_value(0, "tea", "green");
+    world.sync(0).unwrap();
+    world.sync(1).unwrap();
+    // More than a tail holds: it becomes a segment, and the next write stands in a tail that has nothing new to tell.
+    let big = world.big_value(70_000);
+    world.put_value(1, "book", &big);
+    world.sync(1).unwrap();
+    assert_eq!(world.bucket.keys_with("/segments/").len(), 1);
+    world.put_value(1, "tea", "black");
+    world.sync(1).unwrap();
+    world.sync(2).unwrap();
+    assert_eq!(world.standing(2, "tea"), values(&["black"]));
+    world.sync_all();
+    world.check().unwrap();
+}
+
+#[test]
 fn equal_values_are_no_conflict() {
     let mut world = World::with_devices(52, 2);
     world.put_value(0, "tea", "green");
