@@ -67,7 +67,8 @@ pub(super) fn apply_run(
             break;
         }
         let has = tx.head.has_op(device, Point { n, tag });
-        if !has && (!checked || !logged.seen().is_empty()) && !lines::is_placed(tx, logged.seen())? {
+        let is_new = !has && (!checked || !logged.seen().is_empty());
+        if is_new && (!lines::is_placed(tx, logged.seen())? || lines::is_told_apart(tx, logged.seen())?) {
             applied = Applied::Waits;
             break;
         }

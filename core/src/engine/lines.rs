@@ -58,8 +58,7 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
                     && match known {
                         Some(known) => known == point.tag,
                         None => {
-                            !others_know_lines(tx, device, point.n)
-                                && in_island(point.n).all(|island| island.has(point.n, point.tag))
+                            in_island(point.n).all(|island| island.has(point.n, point.tag))
                                 && peer.is_none_or(|peer| peer.may_publish(point))
                         }
                     }
@@ -71,6 +70,27 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
         }
     }
     Ok(placed)
+}
+
+/// Whether ops that a write has seen are on lines that others know to part below them, while no line is known here: the
+/// numbers alone don't tell which they are on. Told by manifests of devices that count; what tells the fork ends the wait.
+pub(super) fn is_told_apart(tx: &mut Tx<'_>, seen: &Vector) -> Result<bool, Error> {
+    let own = tx.head.identity()?.device;
+    for (device, point) in seen.iter().filter(|(device, _)| *device != own) {
+        let mut others = tx.head.peers.iter().filter(|(id, _)| **id != device && !tx.head.is_revoked(**id));
+        let parts = others.any(|(_, peer)| peer.stated.further(device).iter().any(|further| further.fork < point.n));
+        let is_known = tx.head.forks.of(device).is_some() || tags::of(tx, device, point.n)?.is_some();
+        if parts && !is_known && !has_waited(tx, device) {
+            note_unplaced(tx, device);
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn has_waited(tx: &Tx<'_>, device: DeviceId) -> bool {
+    let since_ms = tx.head.peers.get(&device).and_then(|peer| peer.unplaced_ms);
+    since_ms.is_some_and(|ms| tx.now.unix_ms >= ms.saturating_add(UNPLACED_MS_MAX))
 }
 
 /// Something of a device can't be taken before more is known: a snapshot may tell.
@@ -100,9 +120,6 @@ pub(super) fn place_run(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Ta
 /// A device with one line so far: tags that differ show a second one.
 fn place_beside(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> Result<bool, Error> {
     let Some(applied) = tx.head.peers.get(&device).map(|peer| peer.n) else { return Ok(true) };
-    if others_have_another(tx, device, applied.max(run.from - 1), tags, run.from) {
-        return Ok(false);
-    }
     let told = |n: u64| if n < run.from { run.before } else { tags[(n - run.from) as usize] };
     let mut shared = None;
     let mut differs = None;
@@ -142,32 +159,6 @@ fn place_beside(tx: &mut Tx<'_>, device: DeviceId, run: &Run, tags: &[Tag]) -> R
     let before = Point { n: trunk, tag: if trunk == 0 { first_tag(device) } else { told(trunk) } };
     part(tx, device, before, applied, theirs)?;
     Ok(true)
-}
-
-/// Whether a device that counts has signed to have seen another op under one of the numbers told here beyond `applied`: then
-/// there is a second line, and writes taken already may name it. By the number alone they would count as having seen these.
-fn others_have_another(tx: &Tx<'_>, device: DeviceId, applied: u64, told: &[Tag], from: u64) -> bool {
-    let differs = |point: Point| {
-        let at = point.n.checked_sub(from).and_then(|at| usize::try_from(at).ok());
-        point.n > applied && at.and_then(|at| told.get(at)).is_some_and(|tag| *tag != point.tag)
-    };
-    !has_waited(tx, device) && stated_by_others(tx.head, device).any(|stated| stated.points(device).any(differs))
-}
-
-/// Whether a device that counts has signed to know lines of a device that part before op `n`: where none is known here, the
-/// number alone does not tell which of them the op is on.
-fn others_know_lines(tx: &Tx<'_>, device: DeviceId, n: u64) -> bool {
-    let parts = |stated: &Vector| stated.further(device).iter().any(|further| further.fork < n);
-    !has_waited(tx, device) && stated_by_others(tx.head, device).any(parts)
-}
-
-fn stated_by_others(head: &Head, device: DeviceId) -> impl Iterator<Item = &Vector> {
-    head.peers.iter().filter(move |(id, _)| **id != device && !head.is_revoked(**id)).map(|(_, peer)| &peer.stated)
-}
-
-fn has_waited(tx: &Tx<'_>, device: DeviceId) -> bool {
-    let since_ms = tx.head.peers.get(&device).and_then(|peer| peer.unplaced_ms);
-    since_ms.is_some_and(|ms| tx.now.unix_ms >= ms.saturating_add(UNPLACED_MS_MAX))
 }
 
 /// From `trunk` on, a device has two lines: the one applied here up to `applied`, and another.
@@ -332,9 +323,6 @@ fn learn_tags(tx: &mut Tx<'_>, device: DeviceId, told: &[Tag], end: Point) -> Re
         return Ok(Arc::make_mut(&mut tx.head.forks).of_mut(device).is_some_and(|fork| fork.insert(line)));
     }
     let applied = tx.head.peers.get(&device).map_or(0, |peer| peer.n);
-    if others_have_another(tx, device, applied, &tags, from) {
-        return Ok(false);
-    }
     let mut shared = (from == 1).then_some(0);
     for n in from..=end.n.min(applied) {
         match tags::of(tx, device, n)? {
