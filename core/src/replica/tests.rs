@@ -2,7 +2,8 @@
 
 use super::frame::{FRAME_BYTES_MAX, FRAMES_BYTES_MAX, Frame};
 use super::*;
-use crate::{DeviceId, ErrorKind, Hash, ObjectId, Tag};
+use crate::crypto::DeviceSecret;
+use crate::{DeviceId, ErrorKind, Hash, ObjectId, SpaceId, Tag, VaultId};
 
 /// A zstd frame (RFC 8878 §3.1.1) of one raw block, with a window descriptor.
 fn raw_zstd(window: u8, content: &[u8]) -> Frame {
@@ -86,6 +87,33 @@ fn a_context_is_empty_only_without_a_vector_and_without_dots() {
     assert_eq!(context, Context { vector: Vector::default(), dots: [dot(2, 2)].into() });
     context.dots.clear();
     assert!(context.is_empty() && !Context { vector, ..Context::default() }.is_empty());
+}
+
+#[test]
+fn a_manifest_names_no_op_that_none_can_follow() {
+    let secret = DeviceSecret::from_bytes([7; 32]);
+    let device = secret.device_id();
+    let object = ObjectRef { id: ObjectId([1; 16]), hash: Hash::of(b""), len: 1 };
+    let read = |end: u64, tail_from: u64| {
+        let segments = vec![SegmentRef { from: 1, end: point(end), object }];
+        let tail = Run { from: tail_from, before: point(end).tag, base: Vector::default(), ops: Vec::new() };
+        let manifest = Manifest {
+            vault: VaultId([2; 16]),
+            space: SpaceId([3; 16]),
+            device,
+            public_key: secret.public_key(),
+            sequence: 1,
+            previous: Hash::default(),
+            vector: [(device, point(end))].into_iter().collect(),
+            line: Line { segments, tail },
+            snapshot: None,
+            damaged: Vec::new(),
+            revoked: Vec::new(),
+        };
+        Manifest::verify(&manifest.sign(&secret).0)
+    };
+    assert_eq!(read(5, 6).unwrap().0.line.segments[0].end, point(5));
+    assert_eq!(read(u64::MAX, 2).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
 /// Rows of one collection whose encoding has so many bytes.
