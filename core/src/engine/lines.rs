@@ -79,8 +79,12 @@ pub(super) fn is_told_apart(tx: &mut Tx<'_>, seen: &Vector) -> Result<bool, Erro
     for (device, point) in seen.iter().filter(|(device, _)| *device != own) {
         let mut others = tx.head.peers.iter().filter(|(id, _)| **id != device && !tx.head.is_revoked(**id));
         let parts = others.any(|(_, peer)| peer.stated.further(device).iter().any(|further| further.fork < point.n));
-        let is_known = tx.head.forks.of(device).is_some() || tags::of(tx, device, point.n)?.is_some();
-        if parts && !is_known && !has_waited(tx, device) {
+        // Mostly nobody knows of lines: only where somebody does are tags read.
+        if parts
+            && tx.head.forks.of(device).is_none()
+            && tags::of(tx, device, point.n)?.is_none()
+            && !has_waited(tx, device)
+        {
             note_unplaced(tx, device);
             return Ok(true);
         }

@@ -327,6 +327,11 @@ mod tests {
         one.iter().zip(other).take_while(|(a, b)| a == b).count()
     }
 
+    /// How many ops all of some lines share, but for the last one of a line alone.
+    fn trunk_max(lines: &[Vec<Tag>]) -> usize {
+        lines.iter().map(|line| common(line, &lines[0])).min().unwrap().min(lines[0].len() - 1)
+    }
+
     /// All that is known of some lines, with a trunk of `trunk` ops.
     fn known(lines: &[Vec<Tag>], trunk: usize) -> Fork {
         let before = trunk.checked_sub(1).map_or(tag(0), |last| lines[0][last]);
@@ -368,8 +373,7 @@ mod tests {
     fn a_fork_tells_what_its_lines_share() {
         for seed in 0..300 {
             let lines = real_lines(seed);
-            let trunk_max = lines.iter().map(|line| common(line, &lines[0])).min().unwrap().min(lines[0].len() - 1);
-            for trunk in 0..=trunk_max {
+            for trunk in 0..=trunk_max(&lines) {
                 let whole = known(&lines, trunk);
                 check(&whole, &lines, seed);
                 assert_eq!(decode::<Fork>(&encode(&whole), "a fork").unwrap(), whole);
@@ -394,12 +398,9 @@ mod tests {
             let lines = real_lines(seed);
             for split in 1..lines.len() {
                 let (mine, theirs) = lines.split_at(split);
-                let trunk_max = |lines: &[Vec<Tag>], with: &[Vec<Tag>]| {
-                    lines.iter().map(|line| common(line, &with[0])).min().unwrap().min(lines[0].len() - 1)
-                };
                 // A trunk is shared by all lines that its reader knows, and what is told starts on one of these.
-                for my_trunk in 0..=trunk_max(mine, mine) {
-                    for their_trunk in 0..=trunk_max(theirs, theirs) {
+                for my_trunk in 0..=trunk_max(mine) {
+                    for their_trunk in 0..=trunk_max(theirs) {
                         let told = known(theirs, their_trunk);
                         let tags = |n: u64| (1..=my_trunk as u64).contains(&n).then(|| mine[0][n as usize - 1]);
                         let joined = known(mine, my_trunk).join(&told, tags);
@@ -424,7 +425,6 @@ mod tests {
         let numbers = |numbers: &[u16]| numbers.iter().map(|number| tag(*number)).collect::<Vec<_>>();
         let trunk = Point { n: 1, tag: tag(0) };
         let island = |from, before, tags: &[u16]| Island { from, before: tag(before), tags: numbers(tags) };
-        // (lines, island, lines then)
         let one = Fork::new(trunk, vec![numbers(&[2, 3])]);
         let two = Fork::new(trunk, vec![numbers(&[2, 3]), numbers(&[12])]);
         let with = |fork: &Fork, island| {
