@@ -36,7 +36,9 @@ pub(super) async fn replace_recovery_code(cx: &Shared) -> Result<Outcome, Error>
     let code = {
         let mut state = cx.lock();
         let identity = state.head.identity()?.clone();
-        RecoveryCode::generate(&identity.secret, &mut *state.entropy, &identity.vault.0)
+        // The own ops so far: whatever random bits repeat, this is another code than the one it replaces.
+        let written = state.head.clock.n.to_le_bytes();
+        RecoveryCode::generate(&identity.secret, &mut *state.entropy, &[&identity.vault.0[..], &written].concat())
     };
     let record = Opener::recovery(&code).record();
     replace(cx, |name| matches!(name, SlotName::Recovery(_)), Some(record), Some(&code)).await?;

@@ -23,6 +23,8 @@ pub(super) enum Applied {
     More(Place),
     /// An op had seen what no verified manifest publishes, or what is on no line known here: the rest waits.
     Waits,
+    /// All of it waits: where its line parts from those known here can't be told yet.
+    Unplaced,
 }
 
 /// A place within a run: an op's index, and the author's vector before it.
@@ -36,8 +38,8 @@ pub(super) struct Place {
 
 impl Place {
     /// Before the first op.
-    pub(super) fn start(run: &Run) -> Self {
-        Self { index: 0, vector: run.base.clone(), tags: Arc::new(run.tags()) }
+    pub(super) fn start(run: &Run, tags: Arc<Vec<Tag>>) -> Self {
+        Self { index: 0, vector: run.base.clone(), tags }
     }
 }
 
@@ -50,7 +52,10 @@ pub(super) fn apply_run(
     counted: &mut u64,
 ) -> Result<Applied, Error> {
     let Place { index: start, mut vector, tags } = place;
-    if start == 0 && !(lines::place_run(tx, device, run, &tags)? && lines::is_placed(tx, &run.base)?) {
+    if start == 0 && !lines::place_run(tx, device, run, &tags)? {
+        return Ok(Applied::Unplaced);
+    }
+    if start == 0 && (!lines::is_placed(tx, &run.base)? || lines::is_told_apart(tx, &run.base)?) {
         return Ok(Applied::Waits);
     }
     let unix_ms = tx.now.unix_ms;

@@ -7,7 +7,7 @@ use super::shared::Shared;
 use super::snapshot::objects;
 use super::state::{Tx, key_of};
 use crate::local::{ByteRange, Table};
-use crate::replica::{Dot, SegmentRef, Slot, Standing};
+use crate::replica::{Dot, SegmentRef, Slot, Standing, Vector};
 use crate::s3::{Answer, Call, KEYS_PER_DELETE_MAX, Retry};
 use crate::{DeviceId, Error, ObjectId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,21 +123,23 @@ async fn named_objects(cx: &Shared, identity: &Arc<Identity>) -> Result<Option<B
                 .map(|segment| segment_path(identity.space, *id, segment.object.id))
         });
         let snapshots = head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).chain(&head.published.snapshot);
-        let indexes: BTreeSet<_> =
-            snapshots.map(|named| (named.index, named.vector.clone())).map(|(index, _)| index).collect();
+        let covered = |vector: &Vector| {
+            head.snapshot.as_ref().is_some_and(|known| known.named.vector.covers_all(vector, &head.forks))
+        };
+        let indexes: BTreeMap<_, _> = snapshots.map(|named| (named.index, covered(&named.vector))).collect();
         (head.snapshot.clone(), own.chain(theirs).collect::<BTreeSet<_>>(), indexes)
     });
     let path = |id: ObjectId| snapshot_path(identity.space, id);
-    for index in indexes {
+    for (index, is_covered) in indexes {
         named.insert(path(index.id));
         match &head_snapshot {
             Some(known) if known.named.index.id == index.id => {
                 named.extend(objects(&known.index).map(|object| path(object.id)));
             }
-            known => match merge::read_named_index(cx, identity, &index).await? {
+            _ => match merge::read_named_index(cx, identity, &index).await? {
                 Some(other) => named.extend(objects(&other).map(|object| path(object.id))),
                 // A snapshot that the own one covers may be gone already: nobody needs it any more.
-                None if known.is_some() => {}
+                None if is_covered => {}
                 None => return Ok(None),
             },
         }

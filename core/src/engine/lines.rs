@@ -1,5 +1,6 @@
 //! Lines of forked devices, as they turn up: which line a run, a vector or a snapshot speaks of, by the tags kept here.
 
+use super::at_hand::Told;
 use super::head::{Head, Log};
 use super::state::Tx;
 use super::tags;
@@ -72,19 +73,24 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
     Ok(placed)
 }
 
-/// Whether ops that a write has seen are on lines that others know to part below them, while no line is known here: the
-/// numbers alone don't tell which they are on. Told by manifests of devices that count; what tells the fork ends the wait.
+/// Whether ops that a write has seen are, or may be, on other lines than the one known here, so that their numbers alone
+/// don't tell them: the device's log at hand has other ops of those numbers or is still being read, or a manifest of a device
+/// that counts says that lines part below them. What tells the fork ends the wait.
 pub(super) fn is_told_apart(tx: &mut Tx<'_>, seen: &Vector) -> Result<bool, Error> {
     let own = tx.head.identity()?.device;
     for (device, point) in seen.iter().filter(|(device, _)| *device != own) {
+        let told = tx.at_hand.of(device, point);
         let mut others = tx.head.peers.iter().filter(|(id, _)| **id != device && !tx.head.is_revoked(**id));
-        let parts = others.any(|(_, peer)| peer.stated.further(device).iter().any(|further| further.fork < point.n));
-        // Mostly nobody knows of lines: only where somebody does are tags read.
-        if parts
-            && tx.head.forks.of(device).is_none()
-            && tags::of(tx, device, point.n)?.is_none()
-            && !has_waited(tx, device)
-        {
+        let parts = told != Told::Nothing
+            || others.any(|(_, peer)| peer.stated.further(device).iter().any(|further| further.fork < point.n));
+        // Mostly nobody knows of lines: only where somebody may are tags read.
+        if !parts || tx.head.forks.of(device).is_some() || tags::of(tx, device, point.n)?.is_some() {
+            continue;
+        }
+        if told == Told::Later {
+            return Ok(true);
+        }
+        if !has_waited(tx, device) {
             note_unplaced(tx, device);
             return Ok(true);
         }

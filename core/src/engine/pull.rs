@@ -1,21 +1,21 @@
 //! Pull: beacon → the manifests that moved → the segments and snapshots with ops not yet applied. No LIST.
 
 use super::api::{Phase, SyncReport};
-use super::apply::{Applied, Place, apply_run, suspicious_stamp};
+use super::at_hand::AtHand;
 use super::head::{Debt, Head, Identity, Peer, Stopped};
-use super::lines::{self, foreign_snapshots, forked};
+use super::lines::{self, foreign_snapshots};
 use super::manifests::{Read, accept_listed, read_manifests, settle_manifests, stored_tails};
-use super::objects::{Found, Opened, beacon_path, segment_path};
+use super::objects::{Found, beacon_path};
 use super::retired::{self, awaited};
+use super::segments::{Tagged, apply_whole, place_tail, take_segments};
 use super::shared::Shared;
 use super::state::Tx;
 use super::{epochs, evidence, look, merge, revoked};
-use crate::crypto::{ObjectKind, unpad_padme};
-use crate::replica::{Beacon, Damaged, Home, MANIFEST_SEALED_BYTES_MAX, Run, SegmentRef, Sighting, decode_segment};
+use crate::crypto::ObjectKind;
+use crate::replica::{Beacon, Damaged, MANIFEST_SEALED_BYTES_MAX, Sighting};
 use crate::s3::ETag;
-use crate::{DeviceId, Error, ErrorKind, ObjectId};
-use futures::stream::{FuturesUnordered, StreamExt};
-use std::borrow::Cow;
+use crate::{DeviceId, Error, ErrorKind};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -256,6 +256,9 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
     merge::finish_partial(cx, identity, report).await?;
     let mut refused = BTreeSet::new();
     let mut unreadable = BTreeSet::new();
+    let mut tails: BTreeMap<DeviceId, Vec<Tagged>> = BTreeMap::new();
+    let mut held = Vec::new();
+    cx.lock().at_hand = AtHand::default();
     loop {
         let mut moved = false;
         let foreign = cx.step(|tx| foreign_snapshots(tx))?;
@@ -267,10 +270,20 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
             let behind = |id: &DeviceId, peer: &Peer| revoked::is_behind(&state.head, *id, peer);
             peers.filter(|(id, peer)| behind(id, peer)).map(|(id, _)| *id).collect()
         });
-        moved |= take_segments(cx, identity, &behind, &mut unreadable, report).await?;
+        for device in &behind {
+            if let Entry::Vacant(vacant) = tails.entry(*device) {
+                let tails: Vec<Tagged> = stored_tails(cx, *device, read)?.into_iter().map(Tagged::new).collect();
+                for tail in &tails {
+                    let placed = place_tail(cx, *device, tail, report)?;
+                    cx.lock().at_hand.add(*device, tail.run.from, &tail.tags, placed);
+                }
+                vacant.insert(tails);
+            }
+        }
+        moved |= take_segments(cx, identity, &behind, &mut unreadable, &mut held, report).await?;
         for device in behind {
-            for tail in stored_tails(cx, device, read)? {
-                moved |= apply_whole(cx, device, &tail, report).await?;
+            for tail in &tails[&device] {
+                moved |= apply_whole(cx, device, tail, report).await?.moved;
             }
         }
         // What just turned out to wait for more than the logs have may be in a snapshot.
@@ -355,128 +368,4 @@ fn in_lost_snapshots(tx: &Tx<'_>, id: DeviceId) -> Result<Option<Damaged>, Error
         }
     }
     Ok(missed)
-}
-
-/// Segments of the devices behind, with ops not yet applied: fetched several at a time, applied as they come.
-async fn take_segments(
-    cx: &Shared,
-    identity: &Arc<Identity>,
-    devices: &[DeviceId],
-    unreadable: &mut BTreeSet<(DeviceId, ObjectId)>,
-    report: &mut SyncReport,
-) -> Result<bool, Error> {
-    let wanted: Vec<(DeviceId, SegmentRef)> = cx.read(|state| {
-        let missing = |id: &DeviceId| {
-            let peer: &Peer = &state.head.peers[id];
-            let due = peer.debt.is_none_or(|debt| debt.is_due(state.head.bucket.polls + 1, state.now.unix_ms));
-            let counts_to = revoked::wanted(&state.head, *id);
-            let logs = peer.logs().filter(|log| due && !state.head.has_log(*id, log));
-            logs.flat_map(|log| &log.segments)
-                .filter(|segment| segment.from <= counts_to && !state.head.has_segment(*id, segment))
-                .filter(|segment| !unreadable.contains(&(*id, segment.object.id)))
-                .map(|segment| (*id, *segment))
-                .collect::<Vec<_>>()
-        };
-        devices.iter().flat_map(missing).collect()
-    });
-    let total = wanted.len() as u64;
-    let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
-    let mut waiting = wanted.into_iter();
-    let mut running = FuturesUnordered::new();
-    running.extend(waiting.by_ref().take(width).map(|(device, segment)| fetch_segment(cx, identity, device, segment)));
-    let (mut moved, mut done) = (false, 0);
-    // Segments are applied in the order of their numbers where they come so; out of order they make islands that join.
-    while let Some((device, segment, fetched)) = running.next().await {
-        running.extend(waiting.next().map(|(device, segment)| fetch_segment(cx, identity, device, segment)));
-        done += 1;
-        cx.progress(Phase::Pulling, done, total);
-        match fetched? {
-            Ok(run) => moved |= apply_whole(cx, device, &run, report).await?,
-            Err(error) if planted!(BadObjectStops) => return Err(error),
-            Err(error) => {
-                unreadable.insert((device, segment.object.id));
-                report.reports.push(error);
-                moved = true; // a snapshot may cover it: plan again
-            }
-        }
-    }
-    Ok(moved)
-}
-
-type Fetched = Result<Result<Run, Error>, Error>;
-
-async fn fetch_segment(
-    cx: &Shared,
-    identity: &Identity,
-    device: DeviceId,
-    segment: SegmentRef,
-) -> (DeviceId, SegmentRef, Fetched) {
-    let path = segment_path(identity.space, device, segment.object.id);
-    let step = "none: it is tried again, its author mends it, or a snapshot covers it";
-    let fetched = match cx.get_named(&path, ObjectKind::Segment, &segment.object).await {
-        Ok(Opened::Plain { plaintext, .. }) => {
-            let home = Home { vault: identity.vault, space: identity.space, device };
-            let run = unpad_padme(&plaintext).and_then(|bytes| decode_segment(home, bytes));
-            Ok(match run {
-                Ok(run) if run.from == segment.from && run.end() == segment.end => Ok(run),
-                Ok(_) => Err(Error::new(ErrorKind::Corrupt, "a segment is not what its manifest says")
-                    .on(path)
-                    .next_step(step)),
-                Err(error) => Err(error.on(path).next_step(step)),
-            })
-        }
-        Ok(Opened::Missing) => {
-            Ok(Err(Error::new(ErrorKind::NotFound, "a segment is not there yet, or lost").on(path).next_step(step)))
-        }
-        Ok(Opened::Bad(error)) => Ok(Err(error.next_step(step))),
-        Err(error) => Err(error),
-    };
-    (device, segment, fetched)
-}
-
-/// Applies a run in steps; true if anything of it was new.
-async fn apply_whole(cx: &Shared, device: DeviceId, run: &Run, report: &mut SyncReport) -> Result<bool, Error> {
-    if let Some(ms) = suspicious_stamp(run, cx.read(|state| state.now.unix_ms)) {
-        report.reports.push(
-            Error::new(
-                ErrorKind::ClockSkew,
-                format!("a device writes with a clock more than 24 h ahead (at {ms} ms since 1970)"),
-            )
-            .on(device.to_string())
-            .next_step("set that device's clock; until then its writes win over concurrent ones"),
-        );
-    }
-    let counted = cx.read(|state| revoked::counted(&state.head, device, run));
-    let run = match &counted {
-        Cow::Owned(part) if part.ops.is_empty() => return Ok(false),
-        counted => &**counted,
-    };
-    let mut place = Place::start(run);
-    let mut moved = false;
-    loop {
-        let (applied, new) = cx.step(|tx| {
-            let mut new = 0;
-            let reached = |tx: &Tx<'_>| {
-                let peer = tx.head.peers.get(&device);
-                peer.map(|peer| (peer.points().collect::<Vec<_>>(), peer.islands.clone(), peer.forked))
-            };
-            let before = reached(tx);
-            let applied = apply_run(tx, device, run, place.clone(), &mut new)?;
-            let after = reached(tx);
-            let parted = matches!((&before, &after), (Some((.., false)), Some((.., true))));
-            Ok((applied, (new, before != after, parted)))
-        })?;
-        if new.2 {
-            report.reports.push(forked(device));
-        }
-        report.ops_applied += new.0;
-        moved |= new.1;
-        match applied {
-            Applied::More(next) => {
-                place = next;
-                cx.yield_now().await;
-            }
-            Applied::Whole | Applied::Waits => return Ok(moved),
-        }
-    }
 }

@@ -55,11 +55,9 @@ pub(super) fn insert(head: &mut Head, device: DeviceId, new: Revocation) {
     }
 }
 
-/// The greater mark, the earlier time.
+/// The greater mark by number and tag, the earlier time: all come to know the same, in whatever order.
 fn joined(one: &Revocation, other: &Revocation) -> Revocation {
-    let n = |mark: &Option<Point>| mark.as_ref().map_or(0, |point| point.n);
-    let mark = if n(&one.mark) >= n(&other.mark) { one.mark } else { other.mark };
-    Revocation { mark, at_ms: one.at_ms.min(other.at_ms) }
+    Revocation { mark: one.mark.max(other.mark), at_ms: one.at_ms.min(other.at_ms) }
 }
 
 /// What the own manifest says of revoked devices: all that is known.

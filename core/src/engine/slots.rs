@@ -131,7 +131,8 @@ pub(super) async fn passphrase_opener(
 ) -> Result<Opener, Error> {
     let salt = {
         let mut state = cx.lock();
-        identity.secret.fresh("passphrase salt", &mut *state.entropy, &[&identity.vault.0])
+        let written = state.head.clock.n.to_le_bytes(); // so that no later passphrase has the same salt
+        identity.secret.fresh("passphrase salt", &mut *state.entropy, &[&identity.vault.0, &written])
     };
     stretched(cx, Stretching { salt, params: StretchParams::default() }, passphrase).await
 }

@@ -1,6 +1,7 @@
 //! One place for all that changes, and the only way to change it: a step, a synchronous closure with one commit.
 
 use super::api::{CommitId, Config, Event, Meter, Now, Output};
+use super::at_hand::AtHand;
 use super::head::{Head, damaged, local_error};
 use super::presign::ReusedUrl;
 use super::wait::Waits;
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) reused_url: Option<ReusedUrl>,
     /// Something sealed under an epoch that is not known here was read: the own slot may tell.
     pub(super) unknown_epoch: Option<EpochId>,
+    /// The logs that the pull under way has at hand.
+    pub(super) at_hand: AtHand,
     /// The store's clock at its newest answer that told it, unix ms.
     pub(super) server_ms: Option<u64>,
     /// Requests made since the last commit: the next one stores them.
@@ -50,6 +53,8 @@ pub(super) struct Tx<'a> {
     pub(super) entropy: &'a mut (dyn Entropy + Send),
     /// As in [`State`].
     pub(super) server_ms: Option<u64>,
+    /// As in [`State`].
+    pub(super) at_hand: &'a AtHand,
     changed: BTreeSet<Collection>,
     local: &'a dyn LocalStore,
     overlay: Overlay,
@@ -84,6 +89,7 @@ impl State {
             credentials: None,
             reused_url: None,
             unknown_epoch: None,
+            at_hand: AtHand::default(),
             server_ms: None,
             uncounted: Meter::default(),
         }
@@ -128,6 +134,7 @@ impl State {
                 now: self.now,
                 entropy: &mut *self.entropy,
                 server_ms: self.server_ms,
+                at_hand: &self.at_hand,
                 changed: BTreeSet::new(),
                 local: &*self.local,
                 overlay: Overlay::default(),

@@ -74,7 +74,7 @@ impl Bucket {
         self.put(BEACON, "beacon", &join(&[&VAULT, &space(), &crate::bytes::list(&entries)]));
     }
 
-    fn segment(&mut self, id: u8, run: &Run) -> SegmentRef {
+    pub(crate) fn segment(&mut self, id: u8, run: &Run) -> SegmentRef {
         let segment = run.columns().segment([VAULT, space(), run.device]);
         let path = format!("segments/{}/{}", hex(run.device), hex([id; 16]));
         let sealed = self.put(SEGMENT, &path, &segment.bytes());

@@ -139,6 +139,32 @@ fn seen(file: &mut File) {
         forked(held(&[&copy, &theirs], json!({"k": ["b", "z"], "n": ["d"]}))),
     ];
     case(file, "copies: who has seen a line that is nowhere waits", &[&first, &then], &[], &stages);
+    [0, 2].iter().for_each(|of| in_any_order(file, *of));
+}
+
+/// Who has seen a line that is nowhere, and the device's own log, which is another line and longer: whichever is read first.
+fn in_any_order(file: &mut File, of: usize) {
+    let line = |ops: &[Op]| run(of, [&[put("k", "a", 0)], ops].concat()).0;
+    let (own, copy) = (line(&[put("k", "b", 1), put("n", "d", 2)]), line(&[put("k", "c", 2)]));
+    let (record, seed) = run(1, vec![]);
+    let ops = vec![record.ops[0].clone().seeing(&[copy.end()]), put("k", "z", 0)];
+    let theirs = Run { ops, ..record };
+    let own_seed = run(of, vec![]).1;
+    let alone = || held(&[&own], json!({"k": ["b"], "n": ["d"]}));
+    let order = if of == 0 { "a device before it" } else { "a device after it" };
+
+    let mut bucket = Bucket::new();
+    bucket.manifest(&Manifest::first(seed, theirs.clone(), &[copy.end()]));
+    bucket.manifest(&Manifest::first(own_seed, own.clone(), &[]));
+    let name = format!("copies: who has seen a line that is nowhere, of {order}");
+    case(file, &name, &[&bucket], &[], &[alone()]);
+
+    let mut bucket = Bucket::new();
+    for (at, seed, run) in [(1, seed, &theirs), (2, own_seed, &own)] {
+        let segments = vec![bucket.segment(at, run)];
+        bucket.manifest(&Manifest { segments, ..Manifest::first(seed, run.then(vec![], vec![]), &[]) });
+    }
+    case(file, &format!("{name}, in segments"), &[&bucket], &[], &[alone()]);
 }
 
 fn sorted(mut vector: Vec<Lines>) -> Vec<Lines> {

@@ -1,0 +1,258 @@
+//! The logs' runs: segments fetched several at a time, applied as they come; what waits for others on their way is kept
+//! until they come.
+
+use super::api::{Phase, SyncReport};
+use super::apply::{Applied, Place, apply_run, suspicious_stamp};
+use super::head::{Head, Identity, Peer};
+use super::objects::{Opened, segment_path};
+use super::shared::Shared;
+use super::state::Tx;
+use super::{lines, revoked};
+use crate::crypto::{ObjectKind, unpad_padme};
+use crate::replica::{Home, Point, Run, SegmentRef, decode_segment};
+use crate::{DeviceId, Error, ErrorKind, ObjectId, Tag};
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Sealed bytes of segments that are kept while they wait for others; what is beyond is read again.
+const HELD_BYTES_MAX: u64 = 8 << 20;
+
+/// A run that was read, and the tag of each of its ops.
+pub(super) struct Tagged {
+    pub(super) run: Run,
+    pub(super) tags: Arc<Vec<Tag>>,
+}
+
+impl Tagged {
+    pub(super) fn new(run: Run) -> Self {
+        let tags = Arc::new(run.tags());
+        Self { run, tags }
+    }
+
+    fn end(&self) -> Point {
+        Point { n: self.run.to(), tag: self.tags.last().copied().unwrap_or(self.run.before) }
+    }
+}
+
+/// Segments of the devices behind, with ops not yet applied; true if anything moved.
+pub(super) async fn take_segments(
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    devices: &[DeviceId],
+    unreadable: &mut BTreeSet<(DeviceId, ObjectId)>,
+    held: &mut Vec<Held>,
+    report: &mut SyncReport,
+) -> Result<bool, Error> {
+    let mut moved = apply_held(cx, held, report).await?;
+    let at_hand: BTreeSet<ObjectId> = held.iter().map(|held| held.segment.object.id).collect();
+    let mut wanted = cx.read(|state| wanted(&state.head, state.now.unix_ms, devices, unreadable));
+    wanted.retain(|(_, segment)| !at_hand.contains(&segment.object.id));
+    wanted.iter().for_each(|(device, segment)| cx.lock().at_hand.expect(*device, segment));
+    let total = wanted.len() as u64;
+    let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
+    let mut waiting = wanted.into_iter();
+    let mut running = FuturesUnordered::new();
+    running.extend(waiting.by_ref().take(width).map(|(device, segment)| fetch_segment(cx, identity, device, segment)));
+    let mut done = 0;
+    // Segments are applied in the order of their numbers where they come so; out of order they make islands that join.
+    while let Some((device, segment, fetched)) = running.next().await {
+        running.extend(waiting.next().map(|(device, segment)| fetch_segment(cx, identity, device, segment)));
+        done += 1;
+        cx.progress(Phase::Pulling, done, total);
+        match fetched? {
+            Ok(run) => {
+                let came = apply_whole(cx, device, &run, report).await?;
+                moved |= came.moved;
+                if !came.whole {
+                    cx.lock().at_hand.add(device, run.run.from, &run.tags, came.placed);
+                    held.push(Held { device, segment, run });
+                }
+            }
+            Err(error) if planted!(BadObjectStops) => return Err(error),
+            Err(error) => {
+                unreadable.insert((device, segment.object.id));
+                report.reports.push(error);
+                moved = true; // a snapshot may cover it: plan again
+            }
+        }
+        cx.lock().at_hand.expect_no_more(device, &segment);
+        moved |= apply_held(cx, held, report).await?;
+        while held.iter().map(|held| held.segment.object.len).sum::<u64>() > HELD_BYTES_MAX {
+            held.remove(0);
+        }
+    }
+    Ok(moved)
+}
+
+/// Segments to read. Logs grow side by side: read so, little of one waits for much of another.
+fn wanted(
+    head: &Head,
+    unix_ms: u64,
+    devices: &[DeviceId],
+    unreadable: &BTreeSet<(DeviceId, ObjectId)>,
+) -> Vec<(DeviceId, SegmentRef)> {
+    let mut wanted = Vec::new();
+    for id in devices {
+        let peer: &Peer = &head.peers[id];
+        let due = peer.debt.is_none_or(|debt| debt.is_due(head.bucket.polls + 1, unix_ms));
+        let counts_to = revoked::wanted(head, *id);
+        let logs = peer.logs().filter(|log| due && !head.has_log(*id, log));
+        let missing: Vec<&SegmentRef> = logs
+            .flat_map(|log| &log.segments)
+            .filter(|segment| segment.from <= counts_to && !head.has_segment(*id, segment))
+            .filter(|segment| !unreadable.contains(&(*id, segment.object.id)))
+            .collect();
+        let share = |at: usize| (at << 16) / missing.len();
+        wanted.extend(missing.iter().enumerate().map(|(at, segment)| (share(at), (*id, **segment))));
+    }
+    wanted.sort_by_key(|(share, _)| *share);
+    wanted.into_iter().map(|(_, segment)| segment).collect()
+}
+
+type Fetched = Result<Result<Tagged, Error>, Error>;
+
+async fn fetch_segment(
+    cx: &Shared,
+    identity: &Identity,
+    device: DeviceId,
+    segment: SegmentRef,
+) -> (DeviceId, SegmentRef, Fetched) {
+    let path = segment_path(identity.space, device, segment.object.id);
+    let step = "none: it is tried again, its author mends it, or a snapshot covers it";
+    let fetched = match cx.get_named(&path, ObjectKind::Segment, &segment.object).await {
+        Ok(Opened::Plain { plaintext, .. }) => {
+            let home = Home { vault: identity.vault, space: identity.space, device };
+            let run = unpad_padme(&plaintext).and_then(|bytes| decode_segment(home, bytes)).map(Tagged::new);
+            Ok(match run {
+                Ok(read) if read.run.from == segment.from && read.end() == segment.end => Ok(read),
+                Ok(_) => Err(Error::new(ErrorKind::Corrupt, "a segment is not what its manifest says")
+                    .on(path)
+                    .next_step(step)),
+                Err(error) => Err(error.on(path).next_step(step)),
+            })
+        }
+        Ok(Opened::Missing) => {
+            Ok(Err(Error::new(ErrorKind::NotFound, "a segment is not there yet, or lost").on(path).next_step(step)))
+        }
+        Ok(Opened::Bad(error)) => Ok(Err(error.next_step(step))),
+        Err(error) => Err(error),
+    };
+    (device, segment, fetched)
+}
+
+/// A segment's run that waits.
+pub(super) struct Held {
+    device: DeviceId,
+    segment: SegmentRef,
+    run: Tagged,
+}
+
+/// Applies what can be of the runs that wait, for as long as one makes way for another; true if anything was new.
+async fn apply_held(cx: &Shared, held: &mut Vec<Held>, report: &mut SyncReport) -> Result<bool, Error> {
+    let mut any = false;
+    loop {
+        let mut moved = false;
+        for waiting in std::mem::take(held) {
+            let came = apply_whole(cx, waiting.device, &waiting.run, report).await?;
+            moved |= came.moved;
+            if !came.whole {
+                held.push(waiting);
+            }
+        }
+        any |= moved;
+        if !moved {
+            return Ok(any);
+        }
+    }
+}
+
+/// Finds the line of a manifest's tail before anything is applied. Of a revoked device only what counts may show a line.
+pub(super) fn place_tail(cx: &Shared, device: DeviceId, tail: &Tagged, report: &mut SyncReport) -> Result<bool, Error> {
+    let (placed, parted) = cx.step(|tx| {
+        if tx.head.is_revoked(device) {
+            return Ok((true, false));
+        }
+        let was_forked = is_forked(tx, device);
+        let placed = lines::place_run(tx, device, &tail.run, &tail.tags)?;
+        Ok((placed, !was_forked && is_forked(tx, device)))
+    })?;
+    if parted {
+        report.reports.push(lines::forked(device));
+    }
+    Ok(placed)
+}
+
+fn is_forked(tx: &Tx<'_>, device: DeviceId) -> bool {
+    tx.head.peers.get(&device).is_some_and(|peer| peer.forked)
+}
+
+/// How far a run came this time.
+pub(super) struct Came {
+    /// Something of it was new.
+    pub(super) moved: bool,
+    /// Its line is known.
+    placed: bool,
+    /// Nothing of it waits.
+    whole: bool,
+}
+
+/// Applies a run in steps.
+pub(super) async fn apply_whole(
+    cx: &Shared,
+    device: DeviceId,
+    read: &Tagged,
+    report: &mut SyncReport,
+) -> Result<Came, Error> {
+    let mut came = Came { moved: false, placed: true, whole: true };
+    let counted = cx.read(|state| revoked::counted(&state.head, device, &read.run));
+    let (run, tags) = match &counted {
+        Cow::Owned(part) if part.ops.is_empty() => return Ok(came),
+        Cow::Owned(part) => (part, Arc::new(read.tags[..part.ops.len()].to_vec())),
+        Cow::Borrowed(run) => (*run, read.tags.clone()),
+    };
+    let mut place = Place::start(run, tags);
+    loop {
+        let (applied, new) = cx.step(|tx| {
+            let mut new = 0;
+            let reached = |tx: &Tx<'_>| {
+                let peer = tx.head.peers.get(&device);
+                peer.map(|peer| (peer.points().collect::<Vec<_>>(), peer.islands.clone()))
+            };
+            let (before, was_forked) = (reached(tx), is_forked(tx, device));
+            let applied = apply_run(tx, device, run, place.clone(), &mut new)?;
+            let parted = !was_forked && is_forked(tx, device);
+            Ok((applied, (new, before != reached(tx) || parted, parted)))
+        })?;
+        if new.2 {
+            report.reports.push(lines::forked(device));
+        }
+        report.ops_applied += new.0;
+        came.moved |= new.1;
+        match applied {
+            Applied::More(next) => {
+                place = next;
+                cx.yield_now().await;
+            }
+            Applied::Whole => break,
+            Applied::Waits | Applied::Unplaced => {
+                (came.placed, came.whole) = (applied == Applied::Waits, false);
+                break;
+            }
+        }
+    }
+    if came.moved
+        && let Some(ms) = suspicious_stamp(run, cx.read(|state| state.now.unix_ms))
+    {
+        report.reports.push(
+            Error::new(
+                ErrorKind::ClockSkew,
+                format!("a device writes with a clock more than 24 h ahead (at {ms} ms since 1970)"),
+            )
+            .on(device.to_string())
+            .next_step("set that device's clock; until then its writes win over concurrent ones"),
+        );
+    }
+    Ok(came)
+}
