@@ -1,15 +1,20 @@
 //! Secrets in logs: whatever a platform might print or send is searched for keys, codes, passphrases, seeds and contents.
 
 use crate::Outcome;
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD as STANDARD, BASE64_URL_SAFE as URL_SAFE};
 use bytes::Bytes;
+use tidelock_core::crypto::RecoveryCode;
 use tidelock_core::local::{ByteRange, LocalStore, Table};
 use tidelock_core::{Change, Collection, ErrorKind, Event, Operation, Outcome as Ended, Output, Secret};
 use tidelock_sim::hostile::host::{Host, Reply, answer, honest};
 use tidelock_sim::hostile::insider::Insider;
+use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 use zeroize::Zeroizing;
 
 const PASSPHRASE: &str = "wander-lantern-quarry";
+const NEW_PASSPHRASE: &str = "marble-otter-thimble";
 const WORDS: [&str; 4] =
     ["collection-of-recipes", "key-for-grandmothers-soup", "value-is-plenty-of-salt", "entry-typed-in-a-shell"];
 
@@ -58,6 +63,28 @@ impl Said {
     }
 }
 
+/// Each way to turn the keys; then the others hear of it, over answers that are partly broken too. Gives the new code.
+fn turn_the_keys(said: &mut Said, world: &mut World, first: usize) -> Result<RecoveryCode, String> {
+    let last = world.devices.len() - 1;
+    let passphrase = Some(Zeroizing::new(NEW_PASSPHRASE.to_owned()));
+    said.run(world, first, Operation::SetPassphrase { passphrase }, false).ok_or("no passphrase was set")?;
+    let replaced = said.run(world, first, Operation::ReplaceRecoveryCode, false);
+    let Some(Ended::RecoveryCodeReplaced { recovery_code }) = replaced else {
+        return Err("the code was not replaced".to_owned());
+    };
+    let device = world.id(last);
+    for break_it in [true, false] {
+        said.run(world, first, Operation::RevokeDevice { device }, break_it);
+    }
+    for at in 0..world.devices.len() {
+        world.now_ms += 7_200_000;
+        said.run(world, at, Operation::Sync, true);
+        said.run(world, at, Operation::Sync, false);
+        said.text += &format!("{:?}", world.devices[at].engine);
+    }
+    Ok(recovery_code)
+}
+
 pub(crate) fn class() -> Outcome {
     let mut said = Said::default();
     let mut world = World::new(141);
@@ -95,20 +122,28 @@ pub(crate) fn class() -> Outcome {
         said.run(&mut world, at, Operation::Sync, true);
         said.run(&mut world, at, Operation::Sync, false);
     }
+    let new_code = turn_the_keys(&mut said, &mut world, first)?;
     let refused = world.devices[first]
         .engine
         .write(&[Change::Put { collection, key: "x".repeat(513), value: Bytes::new() }], now);
     ensure!(refused.as_ref().is_err_and(|error| error.kind() == ErrorKind::Invalid), "a long key was taken");
-    said.text += &format!("{refused:?} {:?} {:?} {:?}", insider.keys, insider.secret, code);
+    let ring = Keys::of(&world.devices[first].disk).ring;
+    said.text += &format!("{refused:?} {ring:?} {:?} {code:?} {new_code:?}", insider.secret);
 
-    let root = insider.keys.to_bytes();
     let mut secrets: Vec<(String, Vec<u8>)> = vec![
-        ("the root secret".to_owned(), root[16 + 4 + 12..][..32].to_vec()),
         ("the passphrase".to_owned(), PASSPHRASE.as_bytes().to_vec()),
-        ("the recovery code".to_owned(), code.reveal().as_bytes().to_vec()),
-        ("the recovery code".to_owned(), code.reveal().replace('-', "").into_bytes()),
-        ("the recovery code's bits".to_owned(), bits(&code.reveal())),
+        ("the new passphrase".to_owned(), NEW_PASSPHRASE.as_bytes().to_vec()),
     ];
+    for (which, code) in [("recovery code", &code), ("new recovery code", &new_code)] {
+        secrets.push((format!("the {which}"), code.reveal().as_bytes().to_vec()));
+        secrets.push((format!("the {which}"), code.reveal().replace('-', "").into_bytes()));
+        secrets.push((format!("the {which}'s bits"), bits(&code.reveal())));
+    }
+    // vault ‖ count ‖ each epoch ‖ its root secret ‖ the current epoch
+    let ring_bytes = ring.to_bytes();
+    let (epochs, _) = ring_bytes[16 + 4..ring_bytes.len() - 12].as_chunks::<{ 12 + 32 }>();
+    ensure!(epochs.len() >= 4, "three turns of the keys made {} epochs", epochs.len());
+    secrets.extend(epochs.iter().zip(1..).map(|(epoch, n)| (format!("root secret {n}"), epoch[12..].to_vec())));
     secrets.extend(WORDS.map(|word| (format!("`{word}`"), word.as_bytes().to_vec())));
     for device in &world.devices {
         for (_, row) in device.disk.list(Table::Head, &ByteRange::default(), 100).expect("a sound disk") {
@@ -127,12 +162,17 @@ pub(crate) fn class() -> Outcome {
     secrets.iter().try_for_each(|(what, secret)| search(&said, what, secret))
 }
 
-/// In text: as it is, in hex of both cases, in base64 and as a list of numbers. In what is sent: as it is.
+/// In text: as it is, in hex of both cases, in base64 of both alphabets and as a list of numbers. In what is sent: as it is.
 fn search(said: &Said, what: &str, secret: &[u8]) -> Outcome {
     let lower: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
     let numbers = format!("{secret:?}");
     let mut forms = vec![lower.to_uppercase(), lower, numbers.trim_matches(['[', ']']).to_owned()];
     forms.extend(String::from_utf8(secret.to_vec()).ok());
+    // Within something longer its groups of three bytes begin at any of three places.
+    for at in 0..3 {
+        let groups = secret[at..].as_chunks::<3>().0.as_flattened();
+        forms.extend([STANDARD.encode(groups), URL_SAFE.encode(groups)]);
+    }
     for form in &forms {
         ensure!(!said.text.contains(form.as_str()), "{what} is printed");
     }
