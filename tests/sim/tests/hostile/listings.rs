@@ -4,7 +4,7 @@ use crate::Outcome;
 use std::fmt::Write;
 use tidelock_core::s3::{Method, Response};
 use tidelock_core::{Operation, Request};
-use tidelock_sim::hostile::host::{Run, answer, is_list, path, run};
+use tidelock_sim::hostile::host::{Run, answer, is_list, missing, path, run};
 use tidelock_sim::hostile::stage::holds;
 use tidelock_sim::world::World;
 
@@ -14,7 +14,8 @@ pub(crate) fn class() -> Outcome {
     forged_names()?;
     endless()?;
     doubled_and_foreign()?;
-    omitted()
+    omitted()?;
+    absent()
 }
 
 /// A check whose every listing is answered by somebody; what is held stays as it was.
@@ -137,6 +138,29 @@ fn omitted() -> Outcome {
         world.check()?;
     }
     Ok(())
+}
+
+/// Others' manifests are neither listed nor found where they were: absence deletes nothing, and who is known stays known,
+/// as far as it was.
+fn absent() -> Outcome {
+    let mut world = World::with_devices(95, 3);
+    world.put(1, "milk");
+    world.sync_all();
+    let own = world.id(0).to_string();
+    let before = holds(&world.devices[0].disk, &world.devices[0].engine);
+    let run = run(&mut world, 0, Operation::Check, |request, truth| {
+        let others = path(request).contains("/manifests/") && !path(request).ends_with(&own);
+        Ok(match request.method {
+            _ if is_list(request) => answer(200, page("", None)),
+            Method::Get if others => missing(),
+            _ => truth(),
+        })
+    });
+    run.result.map_err(|error| error.to_string())?;
+    let after = holds(&world.devices[0].disk, &world.devices[0].engine);
+    ensure!(after == before, "what a listing lacks was forgotten");
+    world.heal(2).map_err(|error| error.to_string())?;
+    world.check()
 }
 
 /// Objects that are named by manifests, listed once more beside ones that do not exist.
