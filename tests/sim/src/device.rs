@@ -175,6 +175,8 @@ pub struct Device {
     pub holds_pages: bool,
     /// Up to here commits survive power loss.
     pub durable: CommitId,
+    /// Commits that were gone with a process, since their pages were not stored.
+    pub lost_commits: usize,
     /// The most requests that were on their way at once.
     pub most_in_flight: usize,
     /// When requests on their way were sent, by the world's clock.
@@ -208,6 +210,7 @@ impl Device {
             backwards_ms: None,
             holds_pages: false,
             durable: CommitId::default(),
+            lost_commits: 0,
             most_in_flight: 0,
             sent_ms: BTreeMap::new(),
             signer: None,
@@ -236,6 +239,7 @@ impl Device {
             frozen_ms: self.frozen_ms,
             backwards_ms: self.backwards_ms,
             holds_pages: self.holds_pages,
+            lost_commits: self.lost_commits + self.unstored.len(),
             trace,
             signer,
             ..again
