@@ -2,10 +2,11 @@
 
 use crate::Outcome;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use tidelock_core::crypto::ObjectKind;
 use tidelock_core::s3::{Method, Response};
 use tidelock_core::{Operation, Request};
-use tidelock_sim::hostile::host::{answer, missing, path, run};
+use tidelock_sim::hostile::host::{answer, honest, missing, path, run};
 use tidelock_sim::hostile::insider::Insider;
 use tidelock_sim::hostile::stage::{Kind, Stage};
 use tidelock_sim::world::World;
@@ -156,7 +157,8 @@ pub(crate) fn lying_head() -> Outcome {
             read_back(status, shown)?;
         }
     }
-    swallowed()
+    swallowed()?;
+    swallowed_segment()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -166,6 +168,9 @@ enum Shown {
     Garbage,
     Others,
 }
+
+/// Hourly checks within which a reader has tried often enough to name what it cannot have.
+const READS_UNTIL_NAMED: u32 = 12;
 
 fn is_own_manifest(request: &Request, id: &str) -> bool {
     path(request).contains("/manifests/") && path(request).ends_with(id)
@@ -219,5 +224,36 @@ fn swallowed() -> Outcome {
         _ => Ok(truth()),
     });
     world.heal(3).map_err(|error| error.to_string())?;
+    world.check()
+}
+
+/// Segments are swallowed, and the manifest that names them is stored: a reader names them damaged, and their author, who
+/// hears of it, PUTs them again.
+fn swallowed_segment() -> Outcome {
+    let mut world = World::with_devices(115, 2);
+    for key in ["page", "leaf"] {
+        let value = world.big_value(40_000);
+        world.put_value(0, key, &value);
+    }
+    let mut swallowed = BTreeSet::new();
+    let pushed = run(&mut world, 0, Operation::Sync, |request, truth| match request.method {
+        Method::Put if path(request).contains("/segments/") => {
+            swallowed.insert(path(request).to_owned());
+            Ok(Response { headers: vec![("etag".to_owned(), "\"new\"".to_owned())], ..answer(200, "") })
+        }
+        _ => Ok(truth()),
+    });
+    ensure!(pushed.result.is_ok() && !swallowed.is_empty(), "no segment was taken for stored: {:?}", pushed.asked);
+    for named in [false, true] {
+        let checked = run(&mut world, 0, Operation::Check, honest);
+        let again = checked.asked.iter().any(|asked| asked.starts_with("PUT ") && asked.contains("/segments/"));
+        ensure!(again == named, "damaged segments named: {named}, PUT again: {again}");
+        for _ in 0..READS_UNTIL_NAMED {
+            world.now_ms += 3_600_000;
+            world.full_check(1).map_err(|error| error.to_string())?;
+        }
+    }
+    let stored = |path: &String| world.bucket.object(path).is_some();
+    ensure!(!swallowed.iter().any(stored), "a name of before means another object now");
     world.check()
 }

@@ -42,6 +42,7 @@ const WITHOUT: &[(&str, Without, &str)] = &[
     ("writes_by_others", C(Weakness::NamedHashIgnored), "forged values of a snapshot count"),
     ("error_oracles", C(Weakness::DamageReadTwice), "can be told apart by the requests that follow"),
     ("lying_head", B(Bug::RefusedIsPublished), "what was never stored counts as published"),
+    ("lying_head", B(Bug::MendForgotten), "damaged segments named: true, PUT again: false"),
     ("length_bombs_and_endless_bodies", C(Weakness::FrameUnbounded), "bytes were taken for a member's segment"),
     ("secrets_in_logs", C(Weakness::SecretsPrinted), " is printed"),
     ("wiped_bucket", C(Weakness::WipedTakenForLost), "at a wiped bucket ended with Ok"),
