@@ -261,6 +261,16 @@ impl Device {
         }
     }
 
+    /// Of the oldest commit that is not stored there are several pages: some of them may be lost.
+    pub fn may_tear(&self) -> bool {
+        self.unstored.front().is_some_and(|(_, pages)| pages.len() > 1)
+    }
+
+    /// The moment at which it was killed, if it was.
+    pub fn killed_at(&self) -> Option<Moment> {
+        self.kill.filter(|_| self.is_killed())
+    }
+
     /// Sets when it will be killed, and counts from now on.
     pub fn kill_at(&mut self, moment: Option<Moment>) {
         self.kill = moment;

@@ -123,8 +123,8 @@ faults! {
         ConditionsRefused = "conditions-refused" at 1000,
         /// A quoted ETag in a condition is refused.
         QuoteSensitive = "quote-sensitive" at 1000,
-        /// 409 after the PUT took effect.
-        ConflictAfter = "conflict-after" at 150,
+        /// 409: the PUT took effect, or it did not.
+        Conflict = "conflict" at 150,
         /// 412 after the PUT took effect.
         RefusedAfter = "refused-after" at 150,
         /// `If-Match` where nothing stands is answered 404.
@@ -278,10 +278,15 @@ impl Faults {
         self.rates[fault as usize] > 0
     }
 
+    /// Whether it is tried now: who tries it counts what came of it.
+    pub fn strikes(&mut self, fault: Fault, random: &mut Random) -> bool {
+        let rate = self.rates[fault as usize];
+        rate > 0 && random.permille(rate)
+    }
+
     /// Whether it happens now; counted.
     pub fn happens(&mut self, fault: Fault, random: &mut Random) -> bool {
-        let rate = self.rates[fault as usize];
-        let now = rate > 0 && random.permille(rate);
+        let now = self.strikes(fault, random);
         if now {
             self.count(fault);
         }

@@ -173,6 +173,14 @@ impl Hazards {
         if request.method == Method::Delete && faults.happens(DeleteIgnored, random) {
             return answer(204, Vec::new(), Bytes::new());
         }
+        if request.method == Method::Put
+            && conditional
+            && faults.has(Conflict)
+            && random.permille(500)
+            && faults.happens(Conflict, random)
+        {
+            return error(409, "ConditionalRequestConflict");
+        }
         if request.method == Method::Post && faults.happens(NoDeleteObjects, random) {
             return error(501, "NotImplemented");
         }
@@ -203,7 +211,7 @@ impl Hazards {
             response = answer(304, vec![("etag".to_owned(), etag)], Bytes::new());
         }
         if request.method == Method::Put && conditional && response.status == 200 {
-            if faults.happens(ConflictAfter, random) {
+            if faults.happens(Conflict, random) {
                 response = error(409, "ConditionalRequestConflict");
             } else if faults.happens(RefusedAfter, random) {
                 response = error(412, "PreconditionFailed");

@@ -14,6 +14,9 @@ use tidelock_sim::schedule::shrink::shrink;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// In so many schedules every kind of fault happens.
+const MANY: u64 = 2_000;
+
 /// What the command line asks for.
 struct Asked {
     seeds: u64,
@@ -82,12 +85,19 @@ fn main() -> ExitCode {
     let seconds = start.elapsed().as_secs_f64();
     let done = next.load(Ordering::Relaxed).min(end) - asked.first;
     println!("{done} schedules in {seconds:.1} s: {:.1} a second", done as f64 / seconds);
-    for (family, faults) in counts.into_inner().expect("no panic").by_family() {
+    let counts = counts.into_inner().expect("no panic");
+    let never: Vec<&str> =
+        asked.faults.iter().filter(|fault| counts.of(**fault) == 0).map(|fault| fault.name()).collect();
+    for (family, faults) in counts.by_family() {
         let shown: Vec<String> = faults.iter().map(|(name, many)| format!("{name} {many}")).collect();
         println!("{}: {}", family.name(), shown.join(", "));
     }
     let mut failed = failed.into_inner().expect("no panic");
     failed.sort();
+    if failed.is_empty() && done >= MANY && !never.is_empty() {
+        println!("in {done} schedules these never happened: {}", never.join(", "));
+        return ExitCode::FAILURE;
+    }
     if failed.is_empty() {
         println!("no failure");
         return ExitCode::SUCCESS;

@@ -293,11 +293,11 @@ impl<'a> Run<'a> {
     fn threaten(&mut self, at: usize) {
         let World { hazards, random, .. } = &mut self.world;
         let soon = random.below(20);
-        let moment = if hazards.faults.happens(Fault::KilledAtCommit, random) {
+        let moment = if hazards.faults.strikes(Fault::KilledAtCommit, random) {
             Moment::Commit(soon)
-        } else if hazards.faults.happens(Fault::KilledBeforeRequest, random) {
+        } else if hazards.faults.strikes(Fault::KilledBeforeRequest, random) {
             Moment::Request(soon)
-        } else if hazards.faults.happens(Fault::KilledBeforeAnswer, random) {
+        } else if hazards.faults.strikes(Fault::KilledBeforeAnswer, random) {
             Moment::Answer(soon)
         } else {
             return;
@@ -371,6 +371,13 @@ impl<'a> Run<'a> {
     pub fn restart(&mut self, at: usize) {
         self.running.remove(&at);
         let faults = &mut self.world.hazards.faults;
+        if let Some(moment) = self.world.devices[at].killed_at() {
+            faults.count(match moment {
+                Moment::Commit(_) => Fault::KilledAtCommit,
+                Moment::Request(_) => Fault::KilledBeforeRequest,
+                Moment::Answer(_) => Fault::KilledBeforeAnswer,
+            });
+        }
         if faults.happens(Fault::EntropyRepeats, &mut self.world.random) {
             self.world.restart_with(at, 7);
         } else {
@@ -400,8 +407,8 @@ impl<'a> Run<'a> {
         if !hazards.on {
             return Ok(());
         }
-        let happened: Vec<Fault> =
-            MISCHIEF.iter().copied().filter(|fault| hazards.faults.happens(*fault, random)).collect();
+        let tried: Vec<Fault> =
+            MISCHIEF.iter().copied().filter(|fault| hazards.faults.strikes(*fault, random)).collect();
         if hazards.older.is_none() || random.permille(30) {
             hazards.older = Some(bucket.older());
         }
@@ -409,16 +416,26 @@ impl<'a> Run<'a> {
             let disk = self.world.devices[at].disk.copy();
             self.old_disks.insert(at, disk);
         }
-        happened.into_iter().try_for_each(|fault| self.do_mischief(at, fault))
+        for fault in tried {
+            if self.do_mischief(at, fault)? {
+                self.world.hazards.faults.count(fault);
+            }
+        }
+        Ok(())
     }
 
-    fn do_mischief(&mut self, at: usize, fault: Fault) -> Result<(), String> {
+    /// False if it came to nothing.
+    fn do_mischief(&mut self, at: usize, fault: Fault) -> Result<bool, String> {
         let ms = 1_000 + self.world.random.below(3 * DAY_MS);
         let now_ms = self.world.now_ms;
         let device = &mut self.world.devices[at];
         match fault {
             Fault::Killed => self.restart(at),
-            Fault::LostCommits | Fault::TornCommit if device.disk.is_paged() => self.restart(at),
+            Fault::LostCommits | Fault::TornCommit if device.disk.is_paged() => {
+                let loses = if fault == Fault::TornCommit { device.may_tear() } else { device.unstored() > 0 };
+                self.restart(at);
+                return Ok(loses);
+            }
             Fault::DiskFull => device.disk.fill(1 + ms % 3),
             Fault::CommitRaced if !device.disk.is_paged() => device.disk.race(),
             Fault::JumpAhead => device.skew_ms += ms as i64,
@@ -432,28 +449,28 @@ impl<'a> Run<'a> {
             Fault::Lifecycle | Fault::SpoiltObject => {
                 let keys = self.world.bucket.keys_with("spaces/");
                 if keys.is_empty() {
-                    return Ok(()); // all is lost already
+                    return Ok(false); // all is lost already
                 }
                 let key = keys[self.world.random.below(keys.len() as u64) as usize].clone();
                 self.tell(|| format!("    {} {key}", fault.name()));
                 if fault == Fault::Lifecycle { self.world.bucket.lose(&key) } else { self.world.bucket.spoil(&key) }
             }
             Fault::RolledBack => {
-                if let Some(older) = &self.world.hazards.older {
-                    self.world.bucket.roll_back(older);
-                }
+                let Some(older) = &self.world.hazards.older else { return Ok(false) };
+                self.world.bucket.roll_back(older);
             }
             Fault::Withheld => {
                 let keys = self.world.bucket.keys_with("/manifests/");
-                if !keys.is_empty() {
-                    let key = &keys[self.world.random.below(keys.len() as u64) as usize];
-                    self.world.bucket.hide_until(key, now_ms + ms / 20);
+                if keys.is_empty() {
+                    return Ok(false);
                 }
+                let key = &keys[self.world.random.below(keys.len() as u64) as usize];
+                self.world.bucket.hide_until(key, now_ms + ms / 20);
             }
             Fault::SecondProcess if self.is_member(at) && !device_is_paged(&self.world, at) => {
                 self.second_process(at)?
             }
-            Fault::RestoredStore => self.restore(at),
+            Fault::RestoredStore => return Ok(self.restore(at)),
             // A paged store that was copied in the middle of a commit does not open: nothing of it is written by anybody.
             Fault::ClonedStore
                 if self.is_member(at) && self.world.devices.len() < 6 && !device_is_paged(&self.world, at) =>
@@ -462,9 +479,9 @@ impl<'a> Run<'a> {
                 self.becomes_forked(at);
                 self.world.add_with(disk);
             }
-            _ => {}
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Another process opens the same store, writes, may begin to sync if nobody else does, and dies.
@@ -493,15 +510,15 @@ impl<'a> Run<'a> {
         self.unbroken()
     }
 
-    fn restore(&mut self, at: usize) {
-        if let Some(old) = self.old_disks.get(&at).cloned() {
-            self.becomes_forked(at);
-            self.world.devices[at].disk.put_back(&old);
-            self.becomes_forked(at); // it may have had another id then
-            self.restored = true;
-            self.running.remove(&at);
-            self.world.restart(at);
-        }
+    fn restore(&mut self, at: usize) -> bool {
+        let Some(old) = self.old_disks.get(&at).cloned() else { return false };
+        self.becomes_forked(at);
+        self.world.devices[at].disk.put_back(&old);
+        self.becomes_forked(at); // it may have had another id then
+        self.restored = true;
+        self.running.remove(&at);
+        self.world.restart(at);
+        true
     }
 
     fn becomes_forked(&mut self, at: usize) {

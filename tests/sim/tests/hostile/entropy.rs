@@ -99,6 +99,7 @@ fn frozen_for_life() -> Outcome {
             if let Ended::RecoveryCodeReplaced { recovery_code } =
                 drive(&mut world, &mut engine, turn, &mut sealed, &mut names)?
             {
+                ensure!(world.code.as_ref() != Some(&recovery_code), "the code that replaces is the one it replaced");
                 world.code = Some(recovery_code);
             }
         }
