@@ -66,6 +66,12 @@ fn keys_that_do_not_open_the_bucket() {
             assert!(failure.error.hint().unwrap().contains(hint), "{code}");
         }
     }
+    // What a code says of one object is no word on the keys.
+    let of_object = |code| fail(&get(), 403, &[], error(code)).error;
+    assert_eq!(of_object("InvalidObjectState").kind(), ErrorKind::NotFound);
+    assert!(of_object("InvalidObjectState").hint().unwrap().starts_with("restore it"));
+    assert_eq!(fail(&get(), 400, &[], error("EntityTooLarge")).error.kind(), ErrorKind::Corrupt);
+    assert_eq!(fail(&put(Condition::IfAbsent), 400, &[], error("EntityTooLarge")).error.kind(), ErrorKind::Unsupported);
     // Answers to HEAD have no body.
     for call in [Call::HeadBucket, Call::HeadObject { key: "k".into() }, get()] {
         let failure = fail(&call, 403, &[], "");

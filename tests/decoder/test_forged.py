@@ -329,7 +329,6 @@ def test_the_engine_takes_what_is_right(request: pytest.FixtureRequest, stage: S
     stage.check_engine(one)
 
 
-@pytest.mark.xfail(strict=True, reason="a folder store ends the whole sync: status 400, EntityTooLarge")
 def test_a_manifest_past_all_bounds_holds_up_nobody(stage: Stage) -> None:
     stage.restore()
     path = Forger(stage.ring).path

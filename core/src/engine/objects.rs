@@ -191,9 +191,10 @@ const LISTED_BYTES_MAX: usize = 16 << 20;
 /// What an entry takes beside its key: ETag, time, and the entry itself.
 const LISTED_ENTRY_BYTES: usize = 160;
 
-/// An answer that is too long is bad data like any other; what the network did is not.
+/// An answer that is too long is bad data like any other, and an archived object as good as none; what the network did is
+/// neither.
 fn is_bad_data(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::HashMismatch)
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::HashMismatch | ErrorKind::NotFound)
 }
 
 /// Opens sealed bytes found at a path, with the key of the epoch that they name.

@@ -226,6 +226,12 @@ fn meaning(asked: &Asked<'_>, response: &Response, document: &Document, code: &s
         "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
             return (auth(asked.place, code), Retry::Credentials);
         }
+        // Of this one object: an archive class of S3, which a lifecycle rule moved it to.
+        "InvalidObjectState" => return (archived(), Retry::Never),
+        // A folder's answer to a GET of more than was asked for: other transports end the answer there.
+        "EntityTooLarge" if asked.method == Method::Get => {
+            return (Error::new(ErrorKind::Corrupt, "the object is longer than may be"), Retry::Never);
+        }
         // rclone says no more to a clock that is behind: the server's own tells.
         "AccessDenied" => return (auth(asked.place, code), server_clock(response, document)),
         _ => (),
@@ -248,6 +254,11 @@ fn meaning(asked: &Asked<'_>, response: &Response, document: &Document, code: &s
         500..=599 => server_failed(response, code),
         _ => refused(asked, response, code),
     }
+}
+
+fn archived() -> Error {
+    Error::new(ErrorKind::NotFound, "the object is archived: it can't be read until it is restored")
+        .next_step("restore it, and take archive classes out of the bucket's lifecycle rules")
 }
 
 /// The server understands S3 and will not do this. Which form it would rather have depends on the call.

@@ -1,6 +1,7 @@
 //! Debts: what is named and cannot be had yet, or ever.
 
-use tidelock_core::ErrorKind;
+use tidelock_core::s3::Response;
+use tidelock_core::{ErrorKind, Operation, Outcome};
 use tidelock_sim::device::Moment;
 use tidelock_sim::world::World;
 
@@ -24,6 +25,28 @@ fn only_segment(world: &World, at: usize) -> String {
     let all = segments_of(world, at);
     assert_eq!(all.len(), 1, "the world wrote one");
     all[0].clone()
+}
+
+#[test]
+fn an_archived_object_holds_up_nobody() {
+    let mut world = World::with_devices(79, 3);
+    write_segments(&mut world, 0, 1);
+    world.put(2, "of another device");
+    world.sync(2).unwrap();
+    let path = only_segment(&world, 0);
+    let now_ms = world.now_ms;
+    let op = world.devices[1].start(Operation::Sync, now_ms);
+    let asked = world.run_until(1, op, |request| request.url.contains(&path)).expect("it is new here");
+    let body = "<Error><Code>InvalidObjectState</Code><Message>archived</Message></Error>".into();
+    let now = world.devices[1].now(now_ms);
+    world.devices[1].engine.handle_response(asked.id, Response { status: 403, headers: Vec::new(), body }, now);
+    let Outcome::Synced(report) = world.finish(1, op).unwrap() else { panic!("a sync") };
+    assert!(report.reports.iter().any(|error| error.message().contains("archived")), "{:?}", report.reports);
+    assert_eq!(report.debts, 1);
+    assert!(!world.standing(1, "of another device").is_empty());
+    world.heal(2).unwrap(); // it was restored
+    assert_eq!(world.sync(1).unwrap().debts, 0);
+    world.check().unwrap();
 }
 
 #[test]
