@@ -52,7 +52,7 @@ def _revocations(vault: Vault, authors: set[bytes]) -> dict[bytes, Point | None]
 
 
 def _greater(one: Point | None, other: Point | None) -> Point | None:
-    return max((point for point in (one, other) if point), key=lambda point: point.n, default=None)
+    return max((point for point in (one, other) if point), default=None)
 
 
 def _that_count(vault: Vault, device: bytes, points: set[Point]) -> list[tuple[str, Run]]:
