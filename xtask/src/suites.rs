@@ -46,7 +46,7 @@ const MAVEN: Need = Need::Program { name: "mvn", debian: Some("maven") };
 pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "lint",
-        proves: "the code is formatted, and free of warnings from the compiler, clippy and rustdoc",
+        proves: "the code is formatted, free of warnings from the compiler, clippy and rustdoc, and the fuzzers compile",
         needs: &[C_COMPILER],
         steps: &[
             step("cargo fmt --all --check"),
@@ -55,6 +55,11 @@ pub(crate) const SUITES: &[Suite] = &[
             Step {
                 env: &[("RUSTDOCFLAGS", "-D warnings")],
                 ..step("cargo doc --workspace --exclude tidelock-uniffi-sources --no-deps")
+            },
+            // A workspace of its own, run by hand: what it uses of this one changes.
+            Step {
+                env: &[("RUSTFLAGS", "--cfg fuzzing")],
+                ..step("cargo check --manifest-path tests/fuzz/Cargo.toml --bins")
             },
         ],
     },

@@ -205,7 +205,7 @@ fn without_a_bucket(response: &Response) {
         }
         Err(failure) => shown(&failure),
     }
-    let role = Role { arn: None, session_name: "me".into(), duration_s: 900 };
+    let role = Role { arn: None, session_name: "me".into(), policy: None, duration_s: 900 };
     let identity = AssumeRoleWithWebIdentity::new(role.clone(), "token").expect("a token");
     for result in [AssumeRole { role }.interpret(response.clone()), identity.interpret(response.clone())] {
         match result {

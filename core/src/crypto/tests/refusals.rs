@@ -320,6 +320,40 @@ fn what_a_ring_is_told() {
     assert_eq!(ring, before, "what is refused leaves nothing");
 }
 
+/// docs/format/crypto.md, "Keys": a vault has at most 4,096 epochs; a ring that is apart is taken up to half of that, by how
+/// many there are and by the greatest number.
+#[test]
+fn rings_are_bounded() {
+    let ring = |numbers: std::ops::RangeInclusive<u32>, id: u8| {
+        let mut bytes = VAULT.0.to_vec();
+        let epochs: Vec<EpochId> =
+            std::iter::once(EPOCHS[0]).chain(numbers.map(|number| EpochId { number, id: [id; 8] })).collect();
+        bytes.extend_from_slice(&u32::try_from(epochs.len()).unwrap().to_le_bytes());
+        for epoch in &epochs {
+            bytes.extend_from_slice(&epoch.number.to_le_bytes());
+            bytes.extend_from_slice(&epoch.id);
+            bytes.extend_from_slice(&[epoch.id[0]; 32]);
+        }
+        let current = epochs.last().unwrap();
+        bytes.extend_from_slice(&current.number.to_le_bytes());
+        bytes.extend_from_slice(&current.id);
+        KeyRing::from_bytes(&bytes)
+    };
+    let largest = ring(2..=4096, 1).unwrap();
+    assert_eq!((largest.vault(), largest.greatest_number(), largest.epochs().count()), (VAULT, 4096, 4096));
+    ring(2..=4097, 1).unwrap_err();
+    let (current, secret) = (largest.current(), RootSecret([1; 32]));
+    let sealed = seal_keys(&largest, &device(), &mut Frozen);
+    assert_eq!(open_keys(VAULT, current, secret, &sealed).unwrap(), largest);
+
+    // Told `told`, who has one epoch beside the first that they lack.
+    let apart = |told: std::ops::RangeInclusive<u32>| ring(2..=2, 2).unwrap().take(&ring(told, 1).unwrap());
+    assert_eq!(apart(2..=2047).unwrap(), Told::Apart, "2,048 in all");
+    apart(2..=2048).unwrap_err();
+    assert_eq!(apart(2048..=2048).unwrap(), Told::Apart, "number 2,048");
+    apart(2049..=2049).unwrap_err();
+}
+
 #[test]
 fn keys_objects_open_under_their_own_epoch_only() {
     let ring = ring();
@@ -458,4 +492,9 @@ fn secrets_print_redacted() {
             assert!(!text.contains(secret), "{text} shows {secret}");
         }
     }
+    // What is no secret shows.
+    assert!(format!("{device:?}").starts_with("DeviceSecret("));
+    assert!(format!("{:?}", ring()).contains(&format!("{VAULT:?}")));
+    assert!(format!("{request:?}").contains(&format!("{:?}", request.stretching)));
+    assert!(format!("{opener:?} {:?}", opener.record()).matches(&format!("{:?}", opener.name())).count() == 2);
 }

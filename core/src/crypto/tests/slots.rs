@@ -43,6 +43,10 @@ fn a_wrong_opener_is_told() {
     // The passphrase was changed, with a new salt, since it was stretched.
     let resalted = Stretching { salt: [1; 16], ..STRETCHING };
     assert_eq!(kind(&Opener::passphrase(resalted, &stretched(b"x")), &sealed(&passphrase)), ErrorKind::WrongKey);
+    // A cost that nobody sets is damage, whatever the passphrase.
+    let mut altered = sealed(&passphrase);
+    altered[19 + 2 + 16..][..4].copy_from_slice(&0u32.to_le_bytes());
+    assert_eq!(kind(&passphrase, &altered), ErrorKind::Corrupt);
     let codes = [Opener::recovery(&code(100)), Opener::recovery(&code(101))];
     assert_eq!(kind(&codes[1], &sealed(&codes[0])), ErrorKind::WrongKey);
     assert_ne!(codes[0].name().path(), codes[1].name().path());
@@ -139,6 +143,7 @@ fn stretching_is_read_from_the_slot_and_bounded() {
 
 #[test]
 fn passphrases_are_bounded() {
+    stretched(&[b'x'; 1024]);
     for passphrase in [vec![], vec![b'x'; 1025]] {
         let request = StretchRequest { stretching: STRETCHING, passphrase: passphrase.into() };
         assert_eq!(stretch(&request).unwrap_err().kind(), ErrorKind::Invalid);
