@@ -294,6 +294,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
             break;
         }
     }
+    cx.lock().at_hand = AtHand::default();
     cx.step(|tx| {
         let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
         let ids: Vec<DeviceId> = tx.head.peers.keys().copied().collect();

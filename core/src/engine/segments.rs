@@ -46,9 +46,9 @@ pub(super) async fn take_segments(
     report: &mut SyncReport,
 ) -> Result<bool, Error> {
     let mut moved = apply_held(cx, held, report).await?;
-    let at_hand: BTreeSet<ObjectId> = held.iter().map(|held| held.segment.object.id).collect();
+    let here: BTreeSet<ObjectId> = held.iter().map(|held| held.segment.object.id).collect();
     let mut wanted = cx.read(|state| wanted(&state.head, state.now.unix_ms, devices, unreadable));
-    wanted.retain(|(_, segment)| !at_hand.contains(&segment.object.id));
+    wanted.retain(|(_, segment)| !here.contains(&segment.object.id));
     wanted.iter().for_each(|(device, segment)| cx.lock().at_hand.expect(*device, segment));
     let total = wanted.len() as u64;
     let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
