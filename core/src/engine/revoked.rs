@@ -166,3 +166,26 @@ pub(super) async fn is_revoked_by(cx: &Shared, identity: &Identity) -> Result<bo
     }
     Ok(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tag;
+
+    /// docs/format/replica.md, "Revoked devices": the greater by (n, tag), the earlier time, told in whatever order.
+    #[test]
+    fn marks_join_alike_in_any_order() {
+        let told = |mark: Option<(u64, u8)>, at_ms| Revocation {
+            mark: mark.map(|(n, tag)| Point { n, tag: Tag([tag; 8]) }),
+            at_ms,
+        };
+        for (one, other, both) in [
+            (told(Some((3, 1)), 9), told(Some((3, 2)), 8), told(Some((3, 2)), 8)),
+            (told(Some((4, 1)), 7), told(Some((3, 2)), 8), told(Some((4, 1)), 7)),
+            (told(None, 7), told(Some((1, 0)), 8), told(Some((1, 0)), 7)),
+        ] {
+            assert_eq!(joined(&one, &other), both);
+            assert_eq!(joined(&other, &one), both);
+        }
+    }
+}
