@@ -106,18 +106,11 @@ impl Fork {
         true
     }
 
-    /// Adds ops that are applied beyond a gap: to the line that has the op before them, or to the only one, if that ends in
-    /// the gap. Elsewhere they stay out: which line they are on can't be told.
+    /// Adds ops that are applied beyond a gap to the line that has the op before them. Elsewhere they stay out: be there one
+    /// line alone, it may be a leaver's, who left since there is another.
     pub(crate) fn insert_island(&mut self, island: &Island) {
         let before = Point { n: island.from - 1, tag: island.before };
-        let gap = self.lines.first().filter(|_| !self.parts()).and_then(|line| {
-            let unknown = usize::try_from(before.n.checked_sub(self.trunk + 1)?).ok().filter(|n| *n >= line.len())?;
-            let mut line = line.clone();
-            line.resize(unknown, UNKNOWN);
-            line.push(before.tag);
-            Some(line)
-        });
-        if let Some(line) = self.up_to(before).or(gap) {
+        if let Some(line) = self.up_to(before) {
             // A line too many is one that a vector could not name either.
             let _ = self.insert([line, island.tags.clone()].concat());
         }
@@ -433,9 +426,8 @@ mod tests {
             fork
         };
         assert_eq!(with(&one, island(4, 3, &[4])), Fork::new(trunk, vec![numbers(&[2, 3, 4])]), "right behind its end");
-        let gap = [numbers(&[2, 3]), vec![UNKNOWN], numbers(&[5, 6])].concat();
-        assert_eq!(with(&one, island(6, 5, &[6])), Fork::new(trunk, vec![gap]), "there is no other line to follow");
-        assert_eq!(with(&one, island(5, 4, &[5])), Fork::new(trunk, vec![numbers(&[2, 3, 4, 5])]));
+        assert_eq!(with(&one, island(6, 5, &[6])), one, "what lies between is not known");
+        assert_eq!(with(&one, island(5, 4, &[5])), one, "nor whether 4 follows 3");
         assert_eq!(with(&one, island(3, 22, &[23])), one, "it follows another op 2: a line that is not known");
         assert_eq!(with(&two, island(3, 12, &[13])), Fork::new(trunk, vec![numbers(&[2, 3]), numbers(&[12, 13])]));
         assert_eq!(with(&two, island(6, 5, &[6])), two, "it may be on either");
