@@ -41,12 +41,12 @@ impl AtHand {
     }
 
     /// A segment is going to be read.
-    pub(super) fn expect(&mut self, device: DeviceId, segment: &SegmentRef) {
+    pub(super) fn await_segment(&mut self, device: DeviceId, segment: &SegmentRef) {
         self.awaited.entry(device).or_default().push((segment.from, segment.end.n));
     }
 
     /// It was, or could not be.
-    pub(super) fn expect_no_more(&mut self, device: DeviceId, segment: &SegmentRef) {
+    pub(super) fn await_no_more(&mut self, device: DeviceId, segment: &SegmentRef) {
         if let Some(awaited) = self.awaited.get_mut(&device) {
             awaited.retain(|range| *range != (segment.from, segment.end.n));
         }

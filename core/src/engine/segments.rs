@@ -49,7 +49,7 @@ pub(super) async fn take_segments(
     let here: BTreeSet<ObjectId> = held.iter().map(|held| held.segment.object.id).collect();
     let mut wanted = cx.read(|state| wanted(&state.head, state.now.unix_ms, devices, unreadable));
     wanted.retain(|(_, segment)| !here.contains(&segment.object.id));
-    wanted.iter().for_each(|(device, segment)| cx.lock().at_hand.expect(*device, segment));
+    wanted.iter().for_each(|(device, segment)| cx.lock().at_hand.await_segment(*device, segment));
     let total = wanted.len() as u64;
     let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
     let mut waiting = wanted.into_iter();
@@ -77,7 +77,7 @@ pub(super) async fn take_segments(
                 moved = true; // a snapshot may cover it: plan again
             }
         }
-        cx.lock().at_hand.expect_no_more(device, &segment);
+        cx.lock().at_hand.await_no_more(device, &segment);
         moved |= apply_held(cx, held, report).await?;
         while held.iter().map(|held| held.segment.object.len).sum::<u64>() > HELD_BYTES_MAX {
             held.remove(0);
@@ -170,22 +170,28 @@ async fn apply_held(cx: &Shared, held: &mut Vec<Held>, report: &mut SyncReport) 
 
 /// Finds the line of a manifest's tail before anything is applied. Of a revoked device only what counts may show a line.
 pub(super) fn place_tail(cx: &Shared, device: DeviceId, tail: &Tagged, report: &mut SyncReport) -> Result<bool, Error> {
-    let (placed, parted) = cx.step(|tx| {
-        if tx.head.is_revoked(device) {
-            return Ok((true, false));
-        }
-        let was_forked = is_forked(tx, device);
-        let placed = lines::place_run(tx, device, &tail.run, &tail.tags)?;
-        Ok((placed, !was_forked && is_forked(tx, device)))
+    step_on(cx, device, report, |tx| {
+        Ok(tx.head.is_revoked(device) || lines::place_run(tx, device, &tail.run, &tail.tags)?)
+    })
+}
+
+/// A step with what a device wrote: if a second line of it turns up, a person hears of that.
+fn step_on<R>(
+    cx: &Shared,
+    device: DeviceId,
+    report: &mut SyncReport,
+    mut step: impl FnMut(&mut Tx<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let is_forked = |tx: &Tx<'_>| tx.head.peers.get(&device).is_some_and(|peer| peer.forked);
+    let (result, parted) = cx.step(|tx| {
+        let was_forked = is_forked(tx);
+        let result = step(tx)?;
+        Ok((result, !was_forked && is_forked(tx)))
     })?;
     if parted {
         report.reports.push(lines::forked(device));
     }
-    Ok(placed)
-}
-
-fn is_forked(tx: &Tx<'_>, device: DeviceId) -> bool {
-    tx.head.peers.get(&device).is_some_and(|peer| peer.forked)
+    Ok(result)
 }
 
 /// How far a run came this time.
@@ -214,22 +220,18 @@ pub(super) async fn apply_whole(
     };
     let mut place = Place::start(run, tags);
     loop {
-        let (applied, new) = cx.step(|tx| {
+        let (applied, new, moved) = step_on(cx, device, report, |tx| {
             let mut new = 0;
             let reached = |tx: &Tx<'_>| {
                 let peer = tx.head.peers.get(&device);
-                peer.map(|peer| (peer.points().collect::<Vec<_>>(), peer.islands.clone()))
+                peer.map(|peer| (peer.points().collect::<Vec<_>>(), peer.islands.clone(), peer.forked))
             };
-            let (before, was_forked) = (reached(tx), is_forked(tx, device));
+            let before = reached(tx);
             let applied = apply_run(tx, device, run, place.clone(), &mut new)?;
-            let parted = !was_forked && is_forked(tx, device);
-            Ok((applied, (new, before != reached(tx) || parted, parted)))
+            Ok((applied, new, before != reached(tx)))
         })?;
-        if new.2 {
-            report.reports.push(lines::forked(device));
-        }
-        report.ops_applied += new.0;
-        came.moved |= new.1;
+        report.ops_applied += new;
+        came.moved |= moved;
         match applied {
             Applied::More(next) => {
                 place = next;
