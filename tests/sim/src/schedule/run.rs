@@ -8,6 +8,7 @@ use crate::random::Random;
 use crate::watch::Watch;
 use crate::witness::Witness;
 use crate::world::World;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidelock_core::{ErrorKind, Hash, OpId, Operation, Outcome, Secret};
@@ -62,10 +63,13 @@ pub fn trace(plan: &Plan) -> (Vec<String>, Result<Good, String>) {
 
 /// Runs something of the engine; a panic in it is a failure like any other.
 fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(format!("panic: {}", text.unwrap_or("without a word")))
-    })
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(format!("panic: {}", words_of(&*panic))))
+}
+
+/// What a panic says.
+pub fn words_of(panic: &dyn Any) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("without a word")
 }
 
 impl<'a> Run<'a> {

@@ -5,6 +5,7 @@ use std::panic::catch_unwind;
 use tidelock_core::planted::{self, Bug};
 use tidelock_core::weakened::{self, Weakness};
 use tidelock_sim::hostile::campaign::serve;
+use tidelock_sim::schedule::run::words_of;
 
 #[derive(Debug)]
 enum Without {
@@ -92,9 +93,6 @@ fn red(class: fn() -> Outcome, without: &Without) -> Option<String> {
     planted::set(None);
     match outcome {
         Ok(outcome) => outcome.err(),
-        Err(panic) => {
-            let formatted = panic.downcast_ref::<String>().cloned();
-            formatted.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        }
+        Err(panic) => Some(words_of(&*panic).to_owned()),
     }
 }
