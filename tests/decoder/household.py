@@ -8,11 +8,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+COMMAND_SECONDS_MAX = 300
+"""No command here takes a tenth of it: one that does not end fails, and not the whole run."""
+
 PASSPHRASE = "correct horse battery staple"
 
 
 def command() -> Path:
-    """The built command; `cargo build --package tidelock-cli` makes it."""
+    """The built command; `cargo test --no-run --test commands` makes it."""
     workspace = Path(__file__).resolve().parents[2]
     return Path(os.environ.get("CARGO_TARGET_DIR", workspace / "target")) / "debug" / "tidelock"
 
@@ -26,7 +29,9 @@ class Device:
 
     def run(self, *words: str, stdin: bytes = b"") -> str:
         whole: list[str | Path] = [command(), "--local", self.local, *words]
-        done = subprocess.run(whole, input=stdin, capture_output=True, check=False, env=self.variables)
+        done = subprocess.run(
+            whole, input=stdin, capture_output=True, check=False, env=self.variables, timeout=COMMAND_SECONDS_MAX
+        )
         assert done.returncode == 0, f"tidelock {' '.join(words)[:200]}: {done.stderr.decode()}"
         return done.stdout.decode()
 

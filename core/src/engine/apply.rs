@@ -1,6 +1,7 @@
 //! Foreign ops and snapshots meet the local state here, and nowhere else.
 
 use super::head::{Head, Partial};
+use super::lines::Wait;
 use super::state::Tx;
 use super::{lines, tags};
 use crate::local::Table;
@@ -22,7 +23,7 @@ pub(super) enum Applied {
     /// `OPS_PER_STEP_MAX` ops were; the rest begins here.
     More(Place),
     /// An op had seen what no verified manifest publishes, or what is on no line known here: the rest waits.
-    Waits,
+    Waits(Wait),
     /// All of it waits: where its line parts from those known here can't be told yet.
     Unplaced,
 }
@@ -55,8 +56,10 @@ pub(super) fn apply_run(
     if start == 0 && !lines::place_run(tx, device, run, &tags)? {
         return Ok(Applied::Unplaced);
     }
-    if start == 0 && (!lines::is_placed(tx, &run.base)? || lines::is_told_apart(tx, &run.base)?) {
-        return Ok(Applied::Waits);
+    if start == 0
+        && let Some(wait) = lines::awaited(tx, &run.base)?
+    {
+        return Ok(Applied::Waits(wait));
     }
     let unix_ms = tx.now.unix_ms;
     let forks = tx.head.forks.clone();
@@ -73,8 +76,8 @@ pub(super) fn apply_run(
         }
         let has = tx.head.has_op(device, Point { n, tag });
         let is_new = !has && (!checked || !logged.seen().is_empty());
-        if is_new && (!lines::is_placed(tx, logged.seen())? || lines::is_told_apart(tx, logged.seen())?) {
-            applied = Applied::Waits;
+        if is_new && let Some(wait) = lines::awaited(tx, logged.seen())? {
+            applied = Applied::Waits(wait);
             break;
         }
         vector.join(logged.seen(), &forks);
@@ -86,7 +89,7 @@ pub(super) fn apply_run(
         }
         if (!checked || !logged.seen().is_empty()) && !is_published(tx.head, &vector) {
             lines::note_unplaced(tx, device); // it may be in a snapshot alone: of who has left an id, for one
-            applied = Applied::Waits;
+            applied = Applied::Waits(Wait::News);
             break;
         }
         checked = true;

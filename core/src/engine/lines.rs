@@ -31,6 +31,20 @@ pub(super) fn add_point(head: &mut Head, device: DeviceId, point: Point) {
     peer.further = vector.further(device).iter().map(|further| further.point).collect();
 }
 
+/// What a write waits for before it can be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// The segment with this op of a device, which is being read.
+    Segment(DeviceId, u64),
+    /// What is not on its way: other manifests, a snapshot, or a line that turns up.
+    News,
+}
+
+/// What a write with this vector waits for: until it came, the numbers of the vector don't tell which ops they mean.
+pub(super) fn awaited(tx: &mut Tx<'_>, vector: &Vector) -> Result<Option<Wait>, Error> {
+    if is_placed(tx, vector)? { told_apart(tx, vector) } else { Ok(Some(Wait::News)) }
+}
+
 /// Whether every line that a vector names is known here as far as it goes, or goes on from what is known here.
 ///
 /// Who had seen another line of a device than this one has, names ops that have the numbers of others: what such a write
@@ -73,29 +87,33 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
     Ok(placed)
 }
 
-/// Whether ops that a write has seen are, or may be, on other lines than the one known here, so that their numbers alone
-/// don't tell them: the device's log at hand has other ops of those numbers or is still being read, or a manifest of a device
-/// that counts says that lines part below them. What tells the fork ends the wait.
-pub(super) fn is_told_apart(tx: &mut Tx<'_>, seen: &Vector) -> Result<bool, Error> {
+/// What tells apart the ops that a write has seen, where they are, or may be, on other lines than the one known here, so that
+/// their numbers alone don't: the device's log at hand has other ops of those numbers or is still being read, or a manifest of
+/// a device that counts says that lines part below them.
+fn told_apart(tx: &mut Tx<'_>, seen: &Vector) -> Result<Option<Wait>, Error> {
     let own = tx.head.identity()?.device;
+    let stating = tx.head.peers.iter().filter(|(id, peer)| peer.stated.has_further() && !tx.head.is_revoked(**id));
+    let stating: Vec<DeviceId> = stating.map(|(id, _)| *id).collect();
     for (device, point) in seen.iter().filter(|(device, _)| *device != own) {
         let told = tx.at_hand.of(device, point);
-        let mut others = tx.head.peers.iter().filter(|(id, _)| **id != device && !tx.head.is_revoked(**id));
-        let parts = told != Told::Nothing
-            || others.any(|(_, peer)| peer.stated.further(device).iter().any(|further| further.fork < point.n));
+        let states = |id: &DeviceId| {
+            let mut further = tx.head.peers[id].stated.further(device).iter();
+            *id != device && further.any(|further| further.fork < point.n)
+        };
+        let parts = told != Told::Nothing || stating.iter().any(states);
         // Mostly nobody knows of lines: only where somebody may are tags read.
         if !parts || tx.head.forks.of(device).is_some() || tags::of(tx, device, point.n)?.is_some() {
             continue;
         }
         if told == Told::Later {
-            return Ok(true);
+            return Ok(Some(Wait::Segment(device, point.n)));
         }
         if !has_waited(tx, device) {
             note_unplaced(tx, device);
-            return Ok(true);
+            return Ok(Some(Wait::News));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 fn has_waited(tx: &Tx<'_>, device: DeviceId) -> bool {

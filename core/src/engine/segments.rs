@@ -4,6 +4,7 @@
 use super::api::{Phase, SyncReport};
 use super::apply::{Applied, Place, apply_run, suspicious_stamp};
 use super::head::{Head, Identity, Peer};
+use super::lines::Wait;
 use super::objects::{Opened, segment_path};
 use super::shared::Shared;
 use super::state::Tx;
@@ -45,7 +46,7 @@ pub(super) async fn take_segments(
     held: &mut Vec<Held>,
     report: &mut SyncReport,
 ) -> Result<bool, Error> {
-    let mut moved = apply_held(cx, held, report).await?;
+    let mut moved = apply_held(cx, held, |_| true, report).await?;
     let here: BTreeSet<ObjectId> = held.iter().map(|held| held.segment.object.id).collect();
     let mut wanted = cx.read(|state| wanted(&state.head, state.now.unix_ms, devices, unreadable));
     wanted.retain(|(_, segment)| !here.contains(&segment.object.id));
@@ -65,9 +66,9 @@ pub(super) async fn take_segments(
             Ok(run) => {
                 let came = apply_whole(cx, device, &run, report).await?;
                 moved |= came.moved;
-                if !came.whole {
+                if let Some(wait) = came.waits {
                     cx.lock().at_hand.add(device, run.run.from, &run.tags, came.placed);
-                    held.push(Held { device, segment, run });
+                    held.push(Held { device, segment, run, wait });
                 }
             }
             Err(error) if planted!(BadObjectStops) => return Err(error),
@@ -78,7 +79,9 @@ pub(super) async fn take_segments(
             }
         }
         cx.lock().at_hand.await_no_more(device, &segment);
-        moved |= apply_held(cx, held, report).await?;
+        let awaited = segment.from..=segment.end.n;
+        let came = |wait| matches!(wait, Wait::Segment(of, n) if of == device && awaited.contains(&n));
+        moved |= apply_held(cx, held, came, report).await?;
         while held.iter().map(|held| held.segment.object.len).sum::<u64>() > HELD_BYTES_MAX {
             held.remove(0);
         }
@@ -147,25 +150,26 @@ pub(super) struct Held {
     device: DeviceId,
     segment: SegmentRef,
     run: Tagged,
+    wait: Wait,
 }
 
-/// Applies what can be of the runs that wait, for as long as one makes way for another; true if anything was new.
-async fn apply_held(cx: &Shared, held: &mut Vec<Held>, report: &mut SyncReport) -> Result<bool, Error> {
-    let mut any = false;
-    loop {
-        let mut moved = false;
-        for waiting in std::mem::take(held) {
-            let came = apply_whole(cx, waiting.device, &waiting.run, report).await?;
-            moved |= came.moved;
-            if !came.whole {
-                held.push(waiting);
-            }
-        }
-        any |= moved;
-        if !moved {
-            return Ok(any);
+/// Applies what can be of the runs whose wait may be over; true if anything was new.
+async fn apply_held(
+    cx: &Shared,
+    held: &mut Vec<Held>,
+    is_over: impl Fn(Wait) -> bool,
+    report: &mut SyncReport,
+) -> Result<bool, Error> {
+    let mut moved = false;
+    for mut due in held.extract_if(.., |held| is_over(held.wait)).collect::<Vec<_>>() {
+        let came = apply_whole(cx, due.device, &due.run, report).await?;
+        moved |= came.moved;
+        if let Some(wait) = came.waits {
+            due.wait = wait;
+            held.push(due);
         }
     }
+    Ok(moved)
 }
 
 /// Finds the line of a manifest's tail before anything is applied. Of a revoked device only what counts may show a line.
@@ -200,8 +204,8 @@ pub(super) struct Came {
     pub(super) moved: bool,
     /// Its line is known.
     placed: bool,
-    /// Nothing of it waits.
-    whole: bool,
+    /// What the rest of it waits for, if not all of it is applied.
+    waits: Option<Wait>,
 }
 
 /// Applies a run in steps.
@@ -211,7 +215,7 @@ pub(super) async fn apply_whole(
     read: &Tagged,
     report: &mut SyncReport,
 ) -> Result<Came, Error> {
-    let mut came = Came { moved: false, placed: true, whole: true };
+    let mut came = Came { moved: false, placed: true, waits: None };
     let counted = cx.read(|state| revoked::counted(&state.head, device, &read.run));
     let (run, tags) = match &counted {
         Cow::Owned(part) if part.ops.is_empty() => return Ok(came),
@@ -238,8 +242,12 @@ pub(super) async fn apply_whole(
                 cx.yield_now().await;
             }
             Applied::Whole => break,
-            Applied::Waits | Applied::Unplaced => {
-                (came.placed, came.whole) = (applied == Applied::Waits, false);
+            Applied::Waits(wait) => {
+                came.waits = Some(wait);
+                break;
+            }
+            Applied::Unplaced => {
+                (came.placed, came.waits) = (false, Some(Wait::News));
                 break;
             }
         }

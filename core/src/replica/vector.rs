@@ -126,6 +126,11 @@ impl Vector {
         self.0.get(&device).map(|entry| entry.first)
     }
 
+    /// Whether it names more than one line of any device.
+    pub fn has_further(&self) -> bool {
+        self.0.values().any(|entry| !entry.further.is_empty())
+    }
+
     /// The further lines of a device.
     pub fn further(&self, device: DeviceId) -> &[Further] {
         self.0.get(&device).map_or(&[], |entry| &entry.further)
