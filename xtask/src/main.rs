@@ -1,6 +1,7 @@
 //! `cargo xtask …`: the project's own tasks, with everything they need installed on the way.
 
 mod fuzz;
+mod packages;
 mod process;
 mod servers;
 mod sim;
@@ -33,6 +34,15 @@ enum Task {
         list: bool,
         /// The suites to run
         suite: Vec<String>,
+    },
+    /// Run the tests of the packages in these folders, from one build of all default members
+    Packages {
+        /// Run those of all other default members instead
+        #[arg(long)]
+        all_but: bool,
+        /// The packages' folders: tests/sim
+        #[arg(required = true)]
+        folder: Vec<String>,
     },
     /// Run seeds of the simulator: --seeds N [--seed S] [--faults LIST] [--planted NAME]
     ///
@@ -73,6 +83,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Task::Test { suite, .. } => test::run(&suite),
+        Task::Packages { all_but, folder } => packages::run(&folder, all_but),
         Task::Fuzz { minutes, target } => fuzz::run(&target, minutes),
         Task::Sim { words } => sim::run(&words),
         Task::Servers { name, command } => servers::run(&name, &command),

@@ -29,6 +29,11 @@ const fn step(command: &'static str) -> Step {
     Step { command, env: &[], servers: &[] }
 }
 
+/// Both that there are, so that the core is compiled once.
+const BUILD_WASM: Step = step(
+    "cargo build --package tidelock-sim --package tidelock-wasm --lib --example seeds --target wasm32-unknown-unknown",
+);
+
 const C_COMPILER: Need = Need::Program { name: "cc", debian: Some("gcc") };
 const CARGO_DENY: Need = Need::Tool(Tool { name: "cargo-deny", version: "0.20.2", source: Source::Crates });
 const WASM: Need = Need::RustTarget("wasm32-unknown-unknown");
@@ -50,11 +55,16 @@ pub(crate) const SUITES: &[Suite] = &[
         needs: &[C_COMPILER],
         steps: &[
             step("cargo fmt --all --check"),
-            // A generator of sources takes three minutes to check, for twenty lines that use it.
-            step("cargo clippy --workspace --exclude tidelock-uniffi-sources --all-targets -- -D warnings"),
+            // Generators of sources take minutes to check, for twenty lines that use them.
+            step(
+                "cargo clippy --workspace --exclude tidelock-uniffi-sources --exclude tidelock-wasm-package --all-targets \
+                 -- -D warnings",
+            ),
             Step {
                 env: &[("RUSTDOCFLAGS", "-D warnings")],
-                ..step("cargo doc --workspace --exclude tidelock-uniffi-sources --no-deps")
+                ..step(
+                    "cargo doc --workspace --exclude tidelock-uniffi-sources --exclude tidelock-wasm-package --no-deps",
+                )
             },
             // A workspace of its own, run by hand: what it uses of this one changes.
             Step {
@@ -84,37 +94,37 @@ pub(crate) const SUITES: &[Suite] = &[
         proves: "each package does what its own tests and its documentation's examples say",
         needs: &[C_COMPILER, DBUS, GNOME_KEYRING],
         // A language's packages are tested from that language, in `spikes`.
-        steps: &[step(
-            "cargo test --no-fail-fast --workspace --exclude tidelock-sim --exclude tidelock-conformance \
-             --exclude tidelock-wasm --exclude tidelock-uniffi --exclude tidelock-uniffi-sources --exclude tidelock-python",
-        )],
+        steps: &[
+            step("cargo xtask packages --all-but tests/sim tests/conformance"),
+            step("cargo test --no-fail-fast --doc"),
+        ],
     },
     Suite {
         name: "sim",
         proves: "devices stay in step under a seeded scheduler that delays, repeats, loses and spoils objects",
         needs: &[C_COMPILER, WASM, NODE],
         steps: &[
-            step("cargo test --no-fail-fast --package tidelock-sim"),
-            step("cargo run --quiet --package tidelock-sim --bin sim -- --seeds 5000 --twice 100"),
-            step("cargo build --package tidelock-sim --example seeds --target wasm32-unknown-unknown"),
+            step("cargo xtask packages tests/sim"),
+            step("cargo xtask sim --seeds 5000 --twice 100"),
+            BUILD_WASM,
             step("node tests/sim/wasm/hashes.mjs 50"),
-            step("cargo run --quiet --package xtask -- sim --planted table"),
-            step("cargo run --quiet --package xtask -- sim --weakened"),
+            step("cargo xtask sim --planted table"),
+            step("cargo xtask sim --weakened"),
         ],
     },
     Suite {
         name: "decoder",
         proves: "a second reader, in Python after docs/FORMAT.md, finds in a bucket what every device holds, and refuses alike",
         needs: &[C_COMPILER, PYTHON],
-        steps: &[step("cargo build --package tidelock-cli"), step("python3 tests/decoder/clean.py")],
+        steps: &[step("cargo test --no-run --test commands"), step("python3 tests/decoder/clean.py")],
     },
     Suite {
         name: "spikes",
         proves: "loops in JavaScript, Kotlin and Python drive the engine: each syncs through a real S3 server",
         needs: &[C_COMPILER, WASM, NODE, JAVA, MAVEN, PYTHON],
         steps: &[
-            step("cargo build --package tidelock-wasm --target wasm32-unknown-unknown"),
-            step("cargo run --package tidelock-wasm --example node_package"),
+            BUILD_WASM,
+            step("cargo run --package tidelock-wasm-package"),
             Step { servers: &["versitygw"], ..step("node --test bindings-wasm/tests/spike.mjs") },
             step("cargo build --package tidelock-uniffi"),
             step("cargo run --package tidelock-uniffi-sources"),
@@ -133,7 +143,7 @@ pub(crate) const SUITES: &[Suite] = &[
             servers: &["versitygw", "minio", "moto", "rclone"],
             // Most of a test is waiting, for deadlines and for what a server asks.
             env: &[("RUST_TEST_THREADS", "8")],
-            ..step("cargo test --no-fail-fast --package tidelock-conformance")
+            ..step("cargo xtask packages tests/conformance")
         }],
     },
 ];

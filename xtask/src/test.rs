@@ -15,27 +15,31 @@ pub(crate) fn list() {
     }
 }
 
-/// Runs the named suites, or all. Ends with a line `N passed, N failed`; any failure is an error.
+/// Runs the named suites, or all. Ends with how long each step took and a line `N passed, N failed`; any failure is an error.
 pub(crate) fn run(names: &[String]) -> Outcome<()> {
+    let mut passed = 0;
     let mut failures = Vec::new();
     let mut minutes = Vec::new();
     let suites = chosen(names)?;
     servers::build_ahead(servers_of(&suites));
-    for suite in suites {
+    for suite in &suites {
         println!("\n━━ {}: {}", suite.name, suite.proves);
-        let start = Instant::now();
-        let outcome = run_suite(suite);
-        minutes.push(format!("{:12} {:5.1} min", suite.name, start.elapsed().as_secs_f64() / 60.0));
-        if let Err(problem) = outcome {
-            eprintln!("━━ {} failed: {problem}", suite.name);
-            failures.push(format!("{}: {problem}", suite.name));
+        match run_suite(suite, &mut minutes) {
+            Ok(()) => passed += 1,
+            Err(problem) => {
+                eprintln!("━━ {} failed: {problem}", suite.name);
+                failures.push(format!("{}: {problem}", suite.name));
+            }
         }
         if process::interrupted() {
-            return Err("interrupted".into());
+            break;
         }
     }
     println!("\n{}", minutes.join("\n"));
-    println!("{}", closing_line(minutes.len(), failures.len()));
+    println!("{}", closing_line(passed, failures.len()));
+    if process::interrupted() {
+        failures.push("interrupted".into());
+    }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\nxtask: ")) }
 }
 
@@ -59,21 +63,31 @@ fn servers_of(suites: &[&Suite]) -> Vec<&'static str> {
     names
 }
 
-fn closing_line(run: usize, failed: usize) -> String {
-    format!("{} passed, {failed} failed", run - failed)
+fn closing_line(passed: usize, failed: usize) -> String {
+    format!("{passed} passed, {failed} failed")
 }
 
-fn run_suite(suite: &Suite) -> Outcome<()> {
+/// Runs a suite up to its first step that fails, and notes how long everything took.
+fn run_suite(suite: &Suite, minutes: &mut Vec<String>) -> Outcome<()> {
+    let start = Instant::now();
     let mut folders = Vec::new();
     for need in suite.needs {
         folders.extend(need.provide()?);
     }
     let path = path_with(folders)?;
+    minutes.push(minutes_line(suite.name, start, "what it needs"));
     for step in suite.steps {
         println!("── {}", step.command);
-        run_step(step, &path)?;
+        let start = Instant::now();
+        let outcome = run_step(step, &path);
+        minutes.push(minutes_line(suite.name, start, step.command));
+        outcome?;
     }
     Ok(())
+}
+
+fn minutes_line(suite: &str, start: Instant, what: &str) -> String {
+    format!("{suite:12} {:5.1} min  {what}", start.elapsed().as_secs_f64() / 60.0)
 }
 
 fn run_step(step: &Step, path: &OsString) -> Outcome<()> {
@@ -149,6 +163,6 @@ mod tests {
     #[test]
     fn the_closing_line_has_its_form() {
         assert_eq!(closing_line(6, 0), "6 passed, 0 failed");
-        assert_eq!(closing_line(6, 2), "4 passed, 2 failed");
+        assert_eq!(closing_line(4, 2), "4 passed, 2 failed");
     }
 }
