@@ -80,7 +80,7 @@ def _replay(
     vouched = [m.vector for m in speaking.values()] + [m.snapshot.vector for m in speaking.values() if m.snapshot]
     snapshots = [s for s in vault.snapshots if s.path.rsplit("/", 1)[1] in named]
     logs = {device: [run for _, run in vault.runs[device]] for device in speaking}
-    known = lineage.learn([s.index for s in snapshots], [m.vector for m in speaking.values()], logs)
+    known = lineage.learn([s.index for s in snapshots], {device: m.vector for device, m in speaking.items()}, logs)
     state.forks = known.forks
     for taken in sorted(snapshots, key=lambda s: s.path, reverse=backwards):
         state.merge(taken.index, taken.rows, taken.deletions)
@@ -98,7 +98,8 @@ def _replay(
             if not run.ops and device in revoked:
                 break
             vector = run.author_vector(known.forks)
-            if _exceeds(vector, had, revoked) or device in known.unplaced or not known.places(vector):
+            placed = device not in known.unplaced and known.places(vector) and known.tells(run)
+            if _exceeds(vector, had, revoked) or not placed:
                 waiting.append(path)
                 break
             with reading(path):

@@ -34,8 +34,10 @@ class Known:
 
     forks: Forks = field(default_factory=dict)
     tags: dict[bytes, dict[int, bytes]] = field(default_factory=dict)
-    unplaced: set[bytes] = field(default_factory=set)
+    unplaced: dict[bytes, Chain] = field(default_factory=dict)
     """Devices whose log is on a line of which nothing tells where it parts."""
+    stated: dict[bytes, Vector] = field(default_factory=dict)
+    """What devices' manifests say that they have."""
 
     def places(self, vector: Vector) -> bool:
         """Whether every point is on a line known here."""
@@ -50,10 +52,23 @@ class Known:
             return bool(self.forks[device].lines_with(point))
         return self.tags.get(device, {}).get(point.n, point.tag) == point.tag
 
+    def tells(self, run: Run) -> bool:
+        """Whether the numbers that a run names tell of which ops it speaks: not where there may be lines."""
+        vectors = [run.base, *(op.seen for op in run.ops)]
+        return all(self._tells(device, entry.n) for vector in vectors for device, entry in vector.items())
 
-def learn(indexes: list[Index], stated: list[Vector], logs: dict[bytes, list[Run]]) -> Known:
+    def _tells(self, device: bytes, n: int) -> bool:
+        if device in self.forks or n in self.tags.get(device, {}):
+            return True
+        if device in self.unplaced and self.unplaced[device].tag(n) is not None:
+            return False
+        others = [vector[device] for by, vector in self.stated.items() if by != device and device in vector]
+        return all(further.fork >= n for entry in others for further in entry.further)
+
+
+def learn(indexes: list[Index], stated: dict[bytes, Vector], logs: dict[bytes, list[Run]]) -> Known:
     """From snapshots' indexes, from the vectors of manifests, and from the logs."""
-    known = Known()
+    known = Known(stated=stated)
     for index in indexes:
         for device, fork in index.forks.items():
             here = known.forks.get(device)
@@ -66,9 +81,9 @@ def learn(indexes: list[Index], stated: list[Vector], logs: dict[bytes, list[Run
         tags = tuple(op.dot.tag for run in runs for op in run.ops)
         chain = Chain(Point(runs[0].start - 1, runs[0].before), tags)
         fork = known.forks.get(device)
-        placed = _among(fork, chain) if fork else _beside(device, chain, known, stated)
+        placed = _among(fork, chain) if fork else _beside(device, chain, known)
         if placed is None:
-            known.unplaced.add(device)
+            known.unplaced[device] = chain
         elif placed.lines:
             known.forks[device] = placed
         else:
@@ -96,7 +111,7 @@ def _among(fork: Fork, chain: Chain) -> Fork | None:
     return fork.with_line(chain.beyond(fork.trunk)) if chain.has(Point(fork.trunk, fork.before)) else None
 
 
-def _beside(device: bytes, chain: Chain, known: Known, stated: list[Vector]) -> Fork | None:
+def _beside(device: bytes, chain: Chain, known: Known) -> Fork | None:
     """A fork without lines if the log is on the one line that is known."""
     single = known.tags.get(device, {})
     differ = [n for n, tag in single.items() if chain.tag(n) not in (None, tag)]
@@ -106,7 +121,7 @@ def _beside(device: bytes, chain: Chain, known: Known, stated: list[Vector]) -> 
     same = [n for n, tag in single.items() if n < first and chain.tag(n) == tag] + [0] * (chain.before.n == 0)
     trunk = max(same, default=None)
     if trunk is None or trunk + 1 != first:
-        told = [fork for fork in _stated(device, chain, stated) if (trunk or 0) <= fork < first]
+        told = [fork for fork in _stated(device, chain, known) if (trunk or 0) <= fork < first]
         if not told:
             return None
         trunk = told[0]
@@ -117,9 +132,9 @@ def _beside(device: bytes, chain: Chain, known: Known, stated: list[Vector]) -> 
     return Fork(trunk, before, (other, chain.beyond(trunk)))
 
 
-def _stated(device: bytes, chain: Chain, stated: list[Vector]) -> list[int]:
+def _stated(device: bytes, chain: Chain, known: Known) -> list[int]:
     """Where manifests that name this log's line and another say that they part."""
-    entries = [vector[device] for vector in stated if device in vector]
+    entries = [vector[device] for vector in known.stated.values() if device in vector]
     return [
         further.fork
         for entry in entries

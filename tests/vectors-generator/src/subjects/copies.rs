@@ -2,7 +2,7 @@
 //! meets, and of snapshots that tell of lines and islands.
 
 use super::buckets::{Bucket, Held, case, run};
-use crate::bytes::{Lines, one_line};
+use crate::bytes::{Entry, Lines, one_line};
 use crate::case::File;
 use crate::lines::{Fork, Island, UNKNOWN};
 use crate::manifest::Manifest;
@@ -242,6 +242,29 @@ fn told(file: &mut File) {
     let all = json!({"k": ["c", "b"], "n": ["d"], "p": ["x"]});
     let name = "copies: a snapshot of both lines, and a log that goes on on one";
     case(file, name, &[&bucket], &[], &[held(&[&longer, &second], all)]);
+
+    // No log of device 0 is there: of its ops the snapshot has the last one's tag alone.
+    let of_longer = [row("k", &[write(&original, 2, "b", 1)]), row("p", &[write(&longer, 3, "x", 3)])];
+    let mut bucket = Bucket::new();
+    let second = with_snapshot(&mut bucket, 1, &of_longer, |index| index.vector.push(longer.end().into()));
+    let third = |op: Entry| {
+        let (record, seed) = run(2, vec![]);
+        let run = Run { ops: vec![record.ops[0].clone().seeing(&[op]), put("k", "z", 9)], ..record };
+        (Manifest::first(seed, run.clone(), &[op]), run)
+    };
+    let mut nobody_states = bucket.clone();
+    let (manifest, its) = third(longer.dot(2));
+    nobody_states.manifest(&manifest);
+    let replaced = held(&[&longer, &second, &its], json!({"k": ["z"], "p": ["x"]}));
+    let name = "copies: who has seen an op that a snapshot has, by its number";
+    case(file, name, &[&nobody_states], &[], &[replaced]);
+    let (manifest, its) = third(copy.dot(2));
+    let shorter = Run { ops: copy.ops[..3].to_vec(), ..copy.clone() };
+    let vector = sorted(vec![both(&longer, &shorter), its.end().into()]);
+    bucket.manifest(&Manifest { vector, ..manifest });
+    let waits = held(&[&longer, &second], json!({"k": ["b"], "p": ["x"]}));
+    let name = "copies: who has seen an op by its number, where somebody states that lines part below it, waits";
+    case(file, name, &[&bucket], &[], &[waits]);
 
     let of_copy = [row("k", &[write(&copy, 2, "c", 2)]), row("n", &[write(&copy, 3, "d", 2)])];
     let further = Run { ops: [&longer.ops[..], &[put("q", "y", 3)]].concat(), ..longer.clone() };
