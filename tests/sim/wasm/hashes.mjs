@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 const seeds = Number(process.argv[2]);
 const target = process.env.CARGO_TARGET_DIR ?? "target";
-const sim = ["run", "--quiet", "--package", "tidelock-sim", "--bin", "sim", "--", "--hashes", "--seeds", String(seeds)];
+const sim = ["xtask", "sim", "--hashes", "--seeds", String(seeds)];
 const native = new Map(
   execFileSync("cargo", sim, { encoding: "utf8" })
     .split("\n")
