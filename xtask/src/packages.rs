@@ -19,10 +19,7 @@ pub(crate) fn run(folders: &[String], all_but: bool) -> Outcome<()> {
     let mut failed = Vec::new();
     for test in built.tests.iter().filter(|test| folders.contains(&test.package) != all_but) {
         println!("── {} · {}", test.package, test.name);
-        let folder = test::workspace().join(&test.package);
-        let mut command = Command::new(&test.program);
-        process::forget_own_package(&mut command);
-        if process::run(command.current_dir(&folder).env("CARGO_MANIFEST_DIR", &folder)).is_err() {
+        if process::run(&mut test.command()).is_err() {
             failed.push(format!("{} · {}", test.package, test.name));
         }
         if process::interrupted() {
@@ -39,7 +36,7 @@ pub(crate) struct Built {
 }
 
 /// One program with tests.
-struct Test {
+pub(crate) struct Test {
     /// The package's folder in the workspace.
     package: String,
     /// The test's, the library's or the program's name.
@@ -47,16 +44,32 @@ struct Test {
     program: PathBuf,
 }
 
+impl Test {
+    /// Runs it where cargo would.
+    pub(crate) fn command(&self) -> Command {
+        let folder = test::workspace().join(&self.package);
+        let mut command = Command::new(&self.program);
+        process::forget_own_package(&mut command);
+        command.current_dir(&folder).env("CARGO_MANIFEST_DIR", folder);
+        command
+    }
+}
+
+/// `cargo …` in the workspace, into the target folder of this program.
+pub(crate) fn cargo(words: &[&str]) -> Outcome<Command> {
+    let mut cargo = Command::new("cargo");
+    process::forget_own_package(&mut cargo);
+    cargo.args(words).current_dir(test::workspace()).env("CARGO_TARGET_DIR", test::target_folder()?);
+    Ok(cargo)
+}
+
 /// Builds the tests of the default members, or those that these words of `cargo test` choose, and the programs of their packages;
 /// with this wrapper around the compiler of the workspace's own packages.
 pub(crate) fn build(words: &[&str], wrapper: Option<&Path>) -> Outcome<Built> {
     let output = tempfile::NamedTempFile::new().map_err(|error| format!("no temporary file: {error}"))?;
     let stdout = output.reopen().map_err(|error| format!("no temporary file: {error}"))?;
-    let mut cargo = Command::new("cargo");
-    process::forget_own_package(&mut cargo);
-    cargo.args(["test", "--no-run", "--message-format=json-render-diagnostics"]).args(words);
-    cargo.current_dir(test::workspace()).env("CARGO_TARGET_DIR", test::target_folder()?);
-    cargo.envs(wrapper.map(|wrapper| ("RUSTC_WORKSPACE_WRAPPER", wrapper)));
+    let mut cargo = cargo(&["test", "--no-run", "--message-format=json-render-diagnostics"])?;
+    cargo.args(words).envs(wrapper.map(|wrapper| ("RUSTC_WORKSPACE_WRAPPER", wrapper)));
     process::run(cargo.stdout(stdout))?;
     let messages = std::fs::read_to_string(output.path()).map_err(|error| format!("cargo's output: {error}"))?;
     read(&messages, test::workspace())
@@ -70,9 +83,9 @@ impl Built {
     }
 
     /// The program with the tests of this name in the package in this folder.
-    pub(crate) fn test(&self, package: &str, name: &str) -> Outcome<&Path> {
+    pub(crate) fn test(&self, package: &str, name: &str) -> Outcome<&Test> {
         let test = self.tests.iter().find(|test| test.package == package && test.name == name);
-        test.map(|test| test.program.as_path()).ok_or_else(|| format!("cargo built no test `{name}` in {package}"))
+        test.ok_or_else(|| format!("cargo built no test `{name}` in {package}"))
     }
 }
 
@@ -111,7 +124,7 @@ mod tests {
 {"reason":"build-finished","success":true}"#;
         let built = read(messages, Path::new("/w")).expect("these are cargo's messages");
         assert_eq!(built.program("sim"), Ok(Path::new("/t/debug/sim")));
-        assert_eq!(built.test("tests/sim", "world"), Ok(Path::new("/t/debug/deps/world-1")));
+        assert_eq!(built.test("tests/sim", "world").map(|test| &*test.program), Ok(Path::new("/t/debug/deps/world-1")));
         assert!(built.program("world").is_err());
         assert!(built.test("tests/sim", "sim").is_err());
         assert!(read(messages, Path::new("/elsewhere")).is_err());

@@ -12,22 +12,14 @@ pub(crate) fn run(words: &[String]) -> Outcome<()> {
     let wrapper = if planted { Some(planted_rustc()?) } else { None };
     // The package's programs are built with any of its tests.
     let built = packages::build(&["--test", "hostile"], wrapper.as_deref())?;
-    let program = if weakened { built.test("tests/sim", "hostile")? } else { built.program("sim")? };
-    let mut sim = Command::new(program);
     if weakened {
-        let folder = test::workspace().join("tests/sim");
-        sim.current_dir(&folder).env("CARGO_MANIFEST_DIR", folder);
-    } else {
-        sim.args(words);
+        return process::run(&mut built.test("tests/sim", "hostile")?.command());
     }
-    process::run(&mut sim)
+    process::run(Command::new(built.program("sim")?).args(words))
 }
 
 /// The compiler that builds this workspace's packages with the planted bugs in.
 fn planted_rustc() -> Outcome<PathBuf> {
-    let mut cargo = Command::new("cargo");
-    process::forget_own_package(&mut cargo);
-    cargo.args(["build", "--quiet", "--package", "xtask", "--bin", "planted-rustc"]);
-    process::run(cargo.current_dir(test::workspace()).env("CARGO_TARGET_DIR", test::target_folder()?))?;
+    process::run(&mut packages::cargo(&["build", "--quiet", "--package", "xtask", "--bin", "planted-rustc"])?)?;
     Ok(test::target_folder()?.join("debug/planted-rustc"))
 }
