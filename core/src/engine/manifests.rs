@@ -1,7 +1,7 @@
 //! Others' manifests: read, verified, and taken as what their devices say now.
 
 use super::api::SyncReport;
-use super::head::{Behind, Debt, Identity, Log, Point2, damaged, local_error};
+use super::head::{Behind, Identity, Log, Point2, damaged, local_error};
 use super::objects::{Opened, manifest_path};
 use super::shared::Shared;
 use super::state::Tx;
@@ -92,7 +92,8 @@ pub(super) fn verify_manifest(
     Ok((manifest, hash, signed.to_vec()))
 }
 
-/// One step: what was read counts, what is still missing becomes a debt.
+/// One step: what was read counts, what is still missing is noted. It is a debt once the ops were taken: their segments have
+/// the same one, and are due now.
 pub(super) fn settle_manifests(
     tx: &mut Tx<'_>,
     beacon: &BTreeMap<DeviceId, Sighting>,
@@ -110,7 +111,7 @@ pub(super) fn settle_manifests(
     }
     accept_listed(tx, read)?;
     lines::note_foreign(tx)?;
-    let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
+    let unix_ms = tx.now.unix_ms;
     for device in wanted {
         let missing = !read.contains_key(device);
         if missing && !tx.head.peers.contains_key(device) {
@@ -119,9 +120,6 @@ pub(super) fn settle_manifests(
         let peer = tx.head.peer_mut(*device);
         if missing && peer.sequence > 0 && peer.behind.is_none() && peer.wanted.is_none() {
             peer.behind = Some(Behind { since_ms: unix_ms, shown_n: 0 });
-        }
-        if missing || peer.wanted.is_some() || peer.behind.is_some() {
-            peer.debt = Some(Debt::after(peer.debt, polls, unix_ms));
         }
     }
     Ok(())

@@ -107,10 +107,7 @@ fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
     if planted!(DamageNotNamed) {
         return Vec::new();
     }
-    let mut damaged: Vec<_> = head.peers.values().flat_map(|peer| peer.damaged.iter().copied()).collect();
-    damaged.sort_unstable();
-    damaged.dedup(); // a range may be missed for more than one reason
-    damaged
+    head.peers.values().flat_map(|peer| peer.damaged.iter().copied()).collect()
 }
 
 /// PUTs what the next manifest names, then freezes it.

@@ -330,15 +330,16 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
             });
             let snapped = in_lost_snapshots(tx, id)?;
             let known = peer.damaged.iter().filter(|_| !due).copied();
-            let lost: Vec<Damaged> = tried
+            // A range may be missed for more than one reason.
+            let lost: BTreeSet<Damaged> = tried
                 .map(|segment| Damaged { device: id, from: segment.from, to: segment.end.n })
                 .chain(below)
                 .chain(known)
                 .filter(|damaged| parts || (damaged.from..=damaged.to).any(|n| !peer.has_number(n)))
                 .chain(snapped)
                 .collect();
-            if peer.damaged != lost {
-                tx.head.peer_mut(id).damaged = lost;
+            if !peer.damaged.iter().eq(&lost) {
+                tx.head.peer_mut(id).damaged = lost.into_iter().collect();
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Debts: what is named and cannot be had yet, or ever.
 
+use tidelock_core::local::{ByteRange, LocalStore, Table};
 use tidelock_core::s3::Response;
 use tidelock_core::{ErrorKind, Operation, Outcome};
 use tidelock_sim::device::Moment;
@@ -73,6 +74,34 @@ fn a_debt_survives_a_304() {
     world.sync(1).unwrap();
     let since = world.bucket.meter.since(&before);
     assert_eq!((since.requests(), since.bytes_received), (1, 0), "the beacon was the same all along: 304");
+}
+
+/// The manifest that is lost and the segment that could not be had are two debts: the one waits for nobody, the other for a try.
+#[test]
+fn a_manifest_that_is_lost_for_good_holds_up_no_segment_of_the_one_before() {
+    let losses: [fn(&mut World, &str); 2] =
+        [|world, manifest| world.bucket.spoil(manifest), |world, manifest| world.bucket.lose(manifest)];
+    for lose in losses {
+        let mut world = World::with_devices(77, 2);
+        write_segments(&mut world, 0, 1);
+        let segment = only_segment(&world, 0);
+        world.bucket.hide(&segment);
+        assert_eq!(world.sync(1).unwrap().debts, 1);
+        let oracle = world.oracle.clone();
+        world.put(0, "after it");
+        world.sync(0).unwrap();
+        world.oracle = oracle; // nobody ever reads it
+        let manifest = world.bucket.keys_with(&format!("/manifests/{}", world.id(0)))[0].clone();
+        lose(&mut world, &manifest);
+        world.gone.insert(0);
+        world.bucket.show();
+        for _ in 0..3 {
+            world.now_ms += HOUR_MS;
+            world.full_check(1).unwrap();
+        }
+        assert_eq!(world.standing(1, "page 0 of 0").len(), 1);
+        world.check().unwrap();
+    }
 }
 
 #[test]
@@ -246,4 +275,35 @@ fn the_superseded_data_of_a_device_that_is_gone_is_compacted_by_another() {
     world.put(0, "back");
     world.sync_all();
     world.check().unwrap();
+}
+
+#[test]
+fn a_gap_is_noted_once_however_often_it_is_seen() {
+    let mut world = World::with_devices(78, 2);
+    for round in 0..20 {
+        let value = world.big_value(30_000);
+        world.put_value(0, &format!("page {}", round % 2), &value);
+        world.sync_all();
+        world.now_ms += HOUR_MS / 2;
+    }
+    // What is below the trimmed logs is nowhere.
+    let snapshots = world.bucket.keys_with("/snapshots/");
+    snapshots.iter().for_each(|path| world.bucket.lose(path));
+    let newcomer = world.join().unwrap();
+    for _ in 0..20 {
+        world.sync(newcomer).unwrap();
+    }
+    assert!(world.sync(newcomer).unwrap().debts > 0, "nobody has mended it yet");
+    let before = kept_of_devices(&world, newcomer);
+    for _ in 0..20 {
+        world.sync(newcomer).unwrap();
+    }
+    assert_eq!(kept_of_devices(&world, newcomer), before);
+}
+
+/// Bytes that a store keeps of other devices.
+fn kept_of_devices(world: &World, at: usize) -> usize {
+    let all = ByteRange::prefix(&[]);
+    let rows = world.devices[at].disk.list(Table::Devices, &all, u32::MAX).unwrap();
+    rows.iter().map(|(_, value)| value.len()).sum()
 }
