@@ -56,7 +56,11 @@ type OneRead = Result<Result<Option<Verified>, Error>, Error>;
 
 async fn read_manifest(cx: &Shared, identity: &Identity, device: DeviceId) -> (DeviceId, OneRead) {
     let path = manifest_path(identity.space, device);
-    let read = match cx.get_sealed(&path, ObjectKind::Manifest).await {
+    let opened = match cx.get_sealed(&path, ObjectKind::Manifest).await {
+        Err(error) if cx.refuses_only(&error).await => Ok(Opened::Bad(error)),
+        opened => opened,
+    };
+    let read = match opened {
         Ok(Opened::Plain { plaintext, etag, epoch }) => Ok(known(cx, device, NEWEST)
             .and_then(|known| verify_manifest(identity, device, &plaintext, known.as_deref()))
             .map(|(manifest, hash, signed)| {

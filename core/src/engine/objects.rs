@@ -62,7 +62,7 @@ impl Shared {
         }
     }
 
-    /// Reads and opens an object that may be overwritten: a manifest or beacon.
+    /// Reads and opens an object that may be overwritten: a manifest.
     pub(super) async fn get_sealed(&self, path: &str, kind: ObjectKind) -> Result<Opened, Error> {
         match self.get(path, None, MANIFEST_SEALED_BYTES_MAX).await {
             Ok(Found::Bytes { bytes, etag }) => Ok(match self.open(path, kind, &bytes, MANIFEST_SEALED_BYTES_MAX) {
@@ -101,7 +101,24 @@ impl Shared {
             }
             Ok(Found::Unchanged | Found::Nothing) => Ok(Opened::Missing),
             Err(failure) if is_bad_data(&failure.error) => Ok(Opened::Bad(failure.error)),
+            Err(failure) if self.refuses_only(&failure.error).await => Ok(Opened::Bad(failure.error)),
             Err(failure) => Err(failure.error),
+        }
+    }
+
+    /// Whether the store fails at one object alone, so that the others are not held up: it still answers for the beacon,
+    /// which every poll reads. What ran out of time is no such failure: on a slow network small objects come and large ones don't.
+    pub(super) async fn refuses_only(&self, error: &Error) -> bool {
+        if !matches!(error.kind(), ErrorKind::Auth | ErrorKind::Network) {
+            return false;
+        }
+        let beacon = self.read(|state| {
+            let space = state.head.identity.as_ref().map(|identity| identity.space)?;
+            Some((beacon_path(space), state.head.bucket.beacon_etag.clone().and_then(ETag::new)))
+        });
+        match beacon {
+            Some((path, known)) => self.get(&path, known, MANIFEST_SEALED_BYTES_MAX).await.is_ok(),
+            None => false,
         }
     }
 

@@ -40,6 +40,8 @@ pub struct Bucket {
     pub checks_urls: bool,
     /// Every body ever PUT as a manifest, and where.
     pub manifests: Vec<(String, Bytes)>,
+    /// Reads of these keys are answered with this status, and a code.
+    pub refused: BTreeMap<String, (u16, &'static str)>,
     /// How often each key was deleted, standing or not.
     pub deletes: BTreeMap<String, u64>,
     /// What it was asked, by kind, and the bytes of bodies: counted apart from the engine's own count.
@@ -203,6 +205,9 @@ impl Bucket {
     }
 
     fn get(&self, key: &str, request: &Request, now_ms: u64, random: &mut Random) -> Response {
+        if let Some((status, code)) = self.refused.get(key) {
+            return error(*status, code);
+        }
         let Some(stored) = self.objects.get(key).filter(|stored| now_ms >= stored.hidden_until_ms) else {
             return error(404, "NoSuchKey");
         };

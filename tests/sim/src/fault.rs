@@ -109,7 +109,7 @@ faults! {
     Storage = "storage" {
         /// A listing shows an older state.
         StaleList = "stale-list" at 300,
-        /// One device does not find an object for a while that others read.
+        /// One device does not find an object for a while that others read, or is refused it.
         HiddenFromOne = "hidden-from-one" at 120,
         /// A read shows the version before.
         StaleGet = "stale-get" at 80,

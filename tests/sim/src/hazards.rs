@@ -126,7 +126,11 @@ impl Hazards {
                 self.hidden_until_ms.insert(hidden.clone(), now_ms + for_ms);
             }
             if now_ms < self.hidden_until_ms[&hidden] {
-                return said(error(404, "NoSuchKey"));
+                return said(match key.bytes().last() {
+                    Some(b'0'..=b'3') => error(403, "AccessDenied"),
+                    Some(b'4'..=b'7') => error(500, "InternalError"),
+                    _ => error(404, "NoSuchKey"),
+                });
             }
         }
         if request.method == Method::Put && faults.has(OneWriteASecond) {

@@ -51,6 +51,51 @@ fn an_archived_object_holds_up_nobody() {
 }
 
 #[test]
+fn an_object_that_the_store_refuses_for_good_holds_up_nobody() {
+    for refusal in [(403, "AccessDenied"), (500, "InternalError")] {
+        for part in ["/manifests/", "/segments/"] {
+            let mut world = World::with_devices(84, 3);
+            write_segments(&mut world, 0, 1);
+            world.put(2, "of another device");
+            world.sync(2).unwrap();
+            let path = world.bucket.keys_with(&format!("{part}{}", world.id(0)))[0].clone();
+            world.bucket.refused.insert(path.clone(), refusal);
+            let report = world.sync(1).unwrap();
+            assert!(report.reports.iter().any(|error| error.object() == Some(&path)), "{:?}", report.reports);
+            assert_eq!(report.debts, 1);
+            assert_eq!(world.standing(1, "of another device").len(), 1);
+            world.put(1, "goes on");
+            world.full_check(1).unwrap();
+            world.sync(2).unwrap();
+            assert_eq!(world.standing(2, "goes on").len(), 1);
+            world.bucket.refused.clear();
+            world.heal(2).unwrap();
+            world.check().unwrap();
+            assert_eq!(world.sync(1).unwrap().debts, 0);
+        }
+    }
+}
+
+#[test]
+fn a_store_that_refuses_everything_ends_a_sync_after_one_request_more() {
+    let mut world = World::with_devices(85, 2);
+    write_segments(&mut world, 0, 1);
+    let path = only_segment(&world, 0);
+    let now_ms = world.now_ms;
+    let op = world.devices[1].start(Operation::Sync, now_ms);
+    let asked = world.run_until(1, op, |request| request.url.contains(&path)).expect("it is new here");
+    for key in world.bucket.keys() {
+        world.bucket.refused.insert(key, (403, "AccessDenied"));
+    }
+    let before = world.bucket.meter;
+    let body = "<Error><Code>AccessDenied</Code></Error>".into();
+    let now = world.devices[1].now(now_ms);
+    world.devices[1].engine.handle_response(asked.id, Response { status: 403, headers: Vec::new(), body }, now);
+    assert_eq!(world.finish(1, op).unwrap_err().kind(), ErrorKind::Auth);
+    assert_eq!(world.bucket.meter.since(&before).requests(), 1, "the beacon was asked for, and nothing else");
+}
+
+#[test]
 fn a_debt_survives_a_304() {
     let mut world = World::with_devices(70, 2);
     write_segments(&mut world, 0, 1);
