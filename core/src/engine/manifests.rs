@@ -41,7 +41,7 @@ pub(super) async fn read_manifests(
     running.extend(waiting.by_ref().take(width).map(|device| read_manifest(cx, identity, device)));
     let mut read = Read::new();
     while let Some((device, result)) = running.next().await {
-        match result? {
+        match cx.spare(result).await? {
             Ok(found) => {
                 read.extend(found.map(|found| (device, found)));
             }
@@ -56,11 +56,7 @@ type OneRead = Result<Result<Option<Verified>, Error>, Error>;
 
 async fn read_manifest(cx: &Shared, identity: &Identity, device: DeviceId) -> (DeviceId, OneRead) {
     let path = manifest_path(identity.space, device);
-    let opened = match cx.get_sealed(&path, ObjectKind::Manifest).await {
-        Err(error) if cx.refuses_only(&error).await => Ok(Opened::Bad(error)),
-        opened => opened,
-    };
-    let read = match opened {
+    let read = match cx.get_sealed(&path, ObjectKind::Manifest).await {
         Ok(Opened::Plain { plaintext, etag, epoch }) => Ok(known(cx, device, NEWEST)
             .and_then(|known| verify_manifest(identity, device, &plaintext, known.as_deref()))
             .map(|(manifest, hash, signed)| {

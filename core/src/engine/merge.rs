@@ -148,15 +148,16 @@ async fn take(
     from: &RowKey,
 ) -> Result<Result<(), Error>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    let index = match cx.get_named(&path, ObjectKind::SnapshotIndex, object).await? {
-        Opened::Plain { plaintext, .. } => match read_index(identity, named, &plaintext) {
+    let opened = cx.get_named(&path, ObjectKind::SnapshotIndex, object).await;
+    let index = match cx.spare(opened.map(Ok)).await? {
+        Ok(Opened::Plain { plaintext, .. }) => match read_index(identity, named, &plaintext) {
             Ok(index) => index,
             Err(error) => return Ok(Err(bad(&path, &error))),
         },
-        Opened::Missing => {
+        Ok(Opened::Missing) => {
             return Ok(Err(Error::new(ErrorKind::NotFound, "a snapshot is not there yet, or gone").on(path)));
         }
-        Opened::Bad(error) => return Ok(Err(error)),
+        Ok(Opened::Bad(error)) | Err(error) => return Ok(Err(error)),
     };
     let placed = cx.step(|tx| Ok(lines::learn(tx, &index)? && lines::is_placed(tx, &index.vector)?))?;
     if !placed {
@@ -169,7 +170,7 @@ async fn take(
     }
     let mut last_digest = None;
     for deletions in &index.deletions {
-        match fetch(cx, identity, &deletions.object, deletions.content).await? {
+        match cx.spare(fetch(cx, identity, &deletions.object, deletions.content).await).await? {
             Ok(plaintext) => match decode_deletions(&plaintext) {
                 Ok(digests) if last_digest < digests.first().copied() => {
                     last_digest = digests.last().copied();
@@ -193,7 +194,7 @@ async fn take(
         .buffered(width);
     let mut fetched = Vec::new();
     while let Some((chunk, first, end)) = chunks.next().await {
-        match chunk? {
+        match cx.spare(chunk).await? {
             Ok(plaintext) => match read_rows(&plaintext, &first, end.as_ref()) {
                 Ok(_) => fetched.push((plaintext, first, end)),
                 Err(error) => return Ok(Err(bad(&path, &error))),
@@ -400,8 +401,9 @@ pub(super) async fn read_named_index(
     object: &ObjectRef,
 ) -> Result<Option<Index>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    match cx.get_named(&path, ObjectKind::SnapshotIndex, object).await? {
-        Opened::Plain { plaintext, .. } => Ok(read_index(identity, None, &plaintext).ok()),
-        Opened::Missing | Opened::Bad(_) => Ok(None),
+    let opened = cx.get_named(&path, ObjectKind::SnapshotIndex, object).await;
+    match cx.spare(opened.map(Ok)).await? {
+        Ok(Opened::Plain { plaintext, .. }) => Ok(read_index(identity, None, &plaintext).ok()),
+        Ok(Opened::Missing | Opened::Bad(_)) | Err(_) => Ok(None),
     }
 }

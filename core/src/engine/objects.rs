@@ -101,14 +101,22 @@ impl Shared {
             }
             Ok(Found::Unchanged | Found::Nothing) => Ok(Opened::Missing),
             Err(failure) if is_bad_data(&failure.error) => Ok(Opened::Bad(failure.error)),
-            Err(failure) if self.refuses_only(&failure.error).await => Ok(Opened::Bad(failure.error)),
             Err(failure) => Err(failure.error),
         }
     }
 
-    /// Whether the store fails at one object alone, so that the others are not held up: it still answers for the beacon,
-    /// which every poll reads. What ran out of time is no such failure: on a slow network small objects come and large ones don't.
-    pub(super) async fn refuses_only(&self, error: &Error) -> bool {
+    /// A read that failed, as far as it is of that object alone, counts as bad data: the others are not held up. Called for
+    /// one read after the other, so that a store which fails at many is asked once at a time.
+    pub(super) async fn spare<T>(&self, read: Result<Result<T, Error>, Error>) -> Result<Result<T, Error>, Error> {
+        match read {
+            Err(error) if self.refuses_only(&error).await => Ok(Err(error)),
+            read => read,
+        }
+    }
+
+    /// Whether the store fails at one object alone: it still answers for the beacon, which every poll reads. What ran out of
+    /// time is no such failure: on a slow network small objects come and large ones don't.
+    async fn refuses_only(&self, error: &Error) -> bool {
         if !matches!(error.kind(), ErrorKind::Auth | ErrorKind::Network) {
             return false;
         }

@@ -62,7 +62,7 @@ pub(super) async fn take_segments(
         running.extend(waiting.next().map(|(device, segment)| fetch_segment(cx, identity, device, segment)));
         done += 1;
         cx.progress(Phase::Pulling, done, total);
-        match fetched? {
+        match cx.spare(fetched).await? {
             Ok(run) => {
                 let came = apply_whole(cx, device, &run, report).await?;
                 moved |= came.moved;

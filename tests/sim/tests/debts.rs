@@ -96,6 +96,25 @@ fn a_store_that_refuses_everything_ends_a_sync_after_one_request_more() {
 }
 
 #[test]
+fn a_store_that_fails_at_two_objects_is_asked_for_the_beacon_once_at_a_time() {
+    let mut world = World::with_devices(86, 3);
+    for at in [0, 2] {
+        world.put(at, "news");
+        world.sync(at).unwrap();
+        let path = world.bucket.keys_with(&format!("/manifests/{}", world.id(at)))[0].clone();
+        world.bucket.refused.insert(path, (403, "AccessDenied"));
+    }
+    let (now_ms, before) = (world.now_ms, world.bucket.meter);
+    let op = world.devices[1].start(Operation::Sync, now_ms);
+    let asked = |world: &World| world.devices[1].sent.iter().filter(|sent| sent.url.ends_with("/beacon")).count();
+    while !world.devices[1].finished.contains_key(&op) {
+        world.step(1);
+        assert!(asked(&world) <= 1, "what one is told, to wait for one, the other doesn't hear");
+    }
+    assert_eq!(world.bucket.meter.since(&before).get, 5, "the beacon, two manifests, and the beacon for each");
+}
+
+#[test]
 fn a_debt_survives_a_304() {
     let mut world = World::with_devices(70, 2);
     write_segments(&mut world, 0, 1);
