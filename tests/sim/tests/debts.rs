@@ -109,7 +109,7 @@ fn a_store_that_fails_at_two_objects_is_asked_for_the_beacon_once_at_a_time() {
     let asked = |world: &World| world.devices[1].sent.iter().filter(|sent| sent.url.ends_with("/beacon")).count();
     while !world.devices[1].finished.contains_key(&op) {
         world.step(1);
-        assert!(asked(&world) <= 1, "what one is told, to wait for one, the other doesn't hear");
+        assert!(asked(&world) <= 1, "what one is told, such as to wait, the other doesn't hear");
     }
     assert_eq!(world.bucket.meter.since(&before).get, 5, "the beacon, two manifests, and the beacon for each");
 }
