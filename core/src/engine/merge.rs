@@ -148,16 +148,15 @@ async fn take(
     from: &RowKey,
 ) -> Result<Result<(), Error>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    let opened = cx.get_named(&path, ObjectKind::SnapshotIndex, object).await;
-    let index = match cx.spare(opened.map(Ok)).await? {
-        Ok(Opened::Plain { plaintext, .. }) => match read_index(identity, named, &plaintext) {
+    let index = match get_index(cx, &path, object).await? {
+        Opened::Plain { plaintext, .. } => match read_index(identity, named, &plaintext) {
             Ok(index) => index,
             Err(error) => return Ok(Err(bad(&path, &error))),
         },
-        Ok(Opened::Missing) => {
+        Opened::Missing => {
             return Ok(Err(Error::new(ErrorKind::NotFound, "a snapshot is not there yet, or gone").on(path)));
         }
-        Ok(Opened::Bad(error)) | Err(error) => return Ok(Err(error)),
+        Opened::Bad(error) => return Ok(Err(error)),
     };
     let placed = cx.step(|tx| Ok(lines::learn(tx, &index)? && lines::is_placed(tx, &index.vector)?))?;
     if !placed {
@@ -401,9 +400,13 @@ pub(super) async fn read_named_index(
     object: &ObjectRef,
 ) -> Result<Option<Index>, Error> {
     let path = snapshot_path(identity.space, object.id);
-    let opened = cx.get_named(&path, ObjectKind::SnapshotIndex, object).await;
-    match cx.spare(opened.map(Ok)).await? {
-        Ok(Opened::Plain { plaintext, .. }) => Ok(read_index(identity, None, &plaintext).ok()),
-        Ok(Opened::Missing | Opened::Bad(_)) | Err(_) => Ok(None),
+    match get_index(cx, &path, object).await? {
+        Opened::Plain { plaintext, .. } => Ok(read_index(identity, None, &plaintext).ok()),
+        Opened::Missing | Opened::Bad(_) => Ok(None),
     }
+}
+
+async fn get_index(cx: &Shared, path: &str, object: &ObjectRef) -> Result<Opened, Error> {
+    let opened = cx.get_named(path, ObjectKind::SnapshotIndex, object).await;
+    Ok(cx.spare(opened.map(Ok)).await?.unwrap_or_else(Opened::Bad))
 }

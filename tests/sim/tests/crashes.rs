@@ -123,7 +123,7 @@ fn long_own_history(world: &mut World) {
 fn manifest_lost(world: &mut World) {
     small_writes(world);
     world.sync(VICTIM).unwrap();
-    let path = world.bucket.keys_with(&format!("/manifests/{}", world.id(VICTIM))).remove(0);
+    let path = world.manifest_of(VICTIM);
     world.bucket.lose(&path);
     world.now_ms += 2 * HOUR_MS;
 }

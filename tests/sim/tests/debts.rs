@@ -52,13 +52,14 @@ fn an_archived_object_holds_up_nobody() {
 
 #[test]
 fn an_object_that_the_store_refuses_for_good_holds_up_nobody() {
+    let objects: [fn(&World, usize) -> String; 2] = [World::manifest_of, only_segment];
     for refusal in [(403, "AccessDenied"), (500, "InternalError")] {
-        for part in ["/manifests/", "/segments/"] {
+        for object in objects {
             let mut world = World::with_devices(84, 3);
             write_segments(&mut world, 0, 1);
             world.put(2, "of another device");
             world.sync(2).unwrap();
-            let path = world.bucket.keys_with(&format!("{part}{}", world.id(0)))[0].clone();
+            let path = object(&world, 0);
             world.bucket.refused.insert(path.clone(), refusal);
             let report = world.sync(1).unwrap();
             assert!(report.reports.iter().any(|error| error.object() == Some(&path)), "{:?}", report.reports);
@@ -101,7 +102,7 @@ fn a_store_that_fails_at_two_objects_is_asked_for_the_beacon_once_at_a_time() {
     for at in [0, 2] {
         world.put(at, "news");
         world.sync(at).unwrap();
-        let path = world.bucket.keys_with(&format!("/manifests/{}", world.id(at)))[0].clone();
+        let path = world.manifest_of(at);
         world.bucket.refused.insert(path, (403, "AccessDenied"));
     }
     let (now_ms, before) = (world.now_ms, world.bucket.meter);
@@ -140,7 +141,7 @@ fn a_debt_survives_a_304() {
     assert_eq!((since.requests(), since.bytes_received), (1, 0), "the beacon was the same all along: 304");
 }
 
-/// The manifest that is lost and the segment that could not be had are two debts: the one waits for nobody, the other for a try.
+/// The two share one debt: to have tried for the one is not to have tried for the other.
 #[test]
 fn a_manifest_that_is_lost_for_good_holds_up_no_segment_of_the_one_before() {
     let losses: [fn(&mut World, &str); 2] =
@@ -155,7 +156,7 @@ fn a_manifest_that_is_lost_for_good_holds_up_no_segment_of_the_one_before() {
         world.put(0, "after it");
         world.sync(0).unwrap();
         world.oracle = oracle; // nobody ever reads it
-        let manifest = world.bucket.keys_with(&format!("/manifests/{}", world.id(0)))[0].clone();
+        let manifest = world.manifest_of(0);
         lose(&mut world, &manifest);
         world.gone.insert(0);
         world.bucket.show();
@@ -344,12 +345,7 @@ fn the_superseded_data_of_a_device_that_is_gone_is_compacted_by_another() {
 #[test]
 fn a_gap_is_noted_once_however_often_it_is_seen() {
     let mut world = World::with_devices(78, 2);
-    for round in 0..20 {
-        let value = world.big_value(30_000);
-        world.put_value(0, &format!("page {}", round % 2), &value);
-        world.sync_all();
-        world.now_ms += HOUR_MS / 2;
-    }
+    world.write_until_trimmed(0);
     // What is below the trimmed logs is nowhere.
     let snapshots = world.bucket.keys_with("/snapshots/");
     snapshots.iter().for_each(|path| world.bucket.lose(path));

@@ -7,11 +7,6 @@ use tidelock_sim::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
 
-fn manifest_of(world: &World, at: usize) -> String {
-    let id = world.id(at).to_string();
-    world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&id)).unwrap()
-}
-
 fn is_put_of_manifest(request: &Request) -> bool {
     request.method == Method::Put && request.url.contains("/manifests/")
 }
@@ -22,7 +17,7 @@ fn reports(report: &SyncReport, kind: ErrorKind, device: DeviceId) -> bool {
 
 /// Puts a device's manifest back to what it was before its last write.
 fn roll_back(world: &mut World, at: usize) {
-    let path = manifest_of(world, at);
+    let path = world.manifest_of(at);
     let old = world.bucket.object(&path).unwrap();
     world.put(at, "milk");
     world.sync(at).unwrap();
@@ -44,7 +39,7 @@ fn an_own_manifest_that_is_gone_is_put_again() {
     for absent_is_404 in [false, true] {
         let mut world = World::with_devices(21, 2);
         world.bucket.absent_is_404 = absent_is_404;
-        let path = manifest_of(&world, 0);
+        let path = world.manifest_of(0);
         world.put(0, "milk");
         world.sync(0).unwrap();
         world.bucket.lose(&path);
@@ -281,7 +276,7 @@ fn republish_alone_restores_everything_for_a_newcomer() {
 #[test]
 fn anothers_manifest_lower_than_verified_is_a_debt_and_reported_after_an_hour() {
     let mut world = World::with_devices(30, 2);
-    let path = manifest_of(&world, 0);
+    let path = world.manifest_of(0);
     let old = world.bucket.object(&path).unwrap();
     world.put(0, "milk");
     world.sync_all();
@@ -307,7 +302,7 @@ fn anothers_manifest_lower_than_verified_is_a_debt_and_reported_after_an_hour() 
 #[test]
 fn a_rollback_with_a_witness_is_reported_at_once() {
     let mut world = World::with_devices(31, 3);
-    let path = manifest_of(&world, 0);
+    let path = world.manifest_of(0);
     let old = world.bucket.object(&path).unwrap();
     world.put(0, "milk");
     world.sync_all();

@@ -8,12 +8,7 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 #[test]
 fn a_log_is_trimmed_once_every_device_has_seen_it() {
     let mut world = World::with_devices(80, 3);
-    for round in 0..20 {
-        let value = world.big_value(30_000);
-        world.put_value(0, &format!("page {}", round % 2), &value);
-        world.sync_all();
-        world.now_ms += HOUR_MS / 2;
-    }
+    world.write_until_trimmed(0);
     world.heal(2).unwrap();
     world.check().unwrap();
     // At rest: one snapshot (an index and its chunk, and what waits for its grace) and no long logs.

@@ -124,6 +124,11 @@ impl World {
         self.devices[at].engine.status().expect("the disk is sound").device.expect("a member")
     }
 
+    /// The path of a device's manifest, which is in the bucket.
+    pub fn manifest_of(&self, at: usize) -> String {
+        self.bucket.keys_with(&format!("/manifests/{}", self.id(at))).remove(0)
+    }
+
     /// Kills a device and starts it again.
     pub fn restart(&mut self, at: usize) {
         let seed = self.random.bits();

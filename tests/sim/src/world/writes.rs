@@ -97,6 +97,16 @@ impl World {
         }
     }
 
+    /// Ten hours in which a device replaces two pages of 30 kB over and over and all sync: its log is trimmed below a snapshot.
+    pub fn write_until_trimmed(&mut self, at: usize) {
+        for round in 0..20 {
+            let value = self.big_value(30_000);
+            self.put_value(at, &format!("page {}", round % 2), &value);
+            self.sync_all();
+            self.now_ms += 30 * 60_000;
+        }
+    }
+
     /// One change; gives its key and commit, or `None` if the device was killed before it was committed, or its disk was
     /// full: then it is no fact.
     fn write(&mut self, at: usize, change: Change) -> Option<(String, CommitId)> {
