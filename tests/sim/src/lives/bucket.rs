@@ -1,6 +1,6 @@
 //! The bucket: manifests that may be read stale or overwritten, also late by old ones, and objects that go for good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::op::Set;
@@ -101,6 +101,8 @@ pub struct Bucket {
     pub moody: bool,
     /// Time.
     pub now: u32,
+    /// Objects that nobody can read now, beside those that chance hides.
+    pub hidden: BTreeSet<u32>,
     manifests: BTreeMap<u8, Vec<(u32, Rc<Manifest>)>>,
     late: Vec<(u32, Rc<Manifest>)>,
     objects: BTreeMap<u32, Object>,
@@ -108,6 +110,12 @@ pub struct Bucket {
 }
 
 impl Bucket {
+    /// Whatever went wrong with it ends.
+    pub fn heal(&mut self) {
+        self.moody = false;
+        self.hidden.clear();
+    }
+
     /// An empty one in which faults happen.
     pub fn moody() -> Self {
         Self { moody: true, ..Self::default() }
@@ -166,9 +174,10 @@ impl Bucket {
     }
 
     /// GET of an object.
-    pub fn get(&self, object: u32) -> Option<Rc<Body>> {
-        let object = self.objects.get(&object)?;
-        (!self.moody || object.bad_until <= self.now).then(|| Rc::clone(&object.body))
+    pub fn get(&self, name: u32) -> Option<Rc<Body>> {
+        let object = self.objects.get(&name)?;
+        let bad = self.hidden.contains(&name) || self.moody && object.bad_until > self.now;
+        (!bad).then(|| Rc::clone(&object.body))
     }
 
     /// A device's manifest is gone, as a lifecycle rule would take it.

@@ -160,6 +160,11 @@ fn run_in(world: &mut World, plan: &[Event]) -> Result<Had, Failure> {
             exact(world, s).map_err(Failure::Inexact)?;
         }
     }
+    end(world)
+}
+
+/// Heals the bucket, lets everybody come to rest, and asks the judge.
+pub fn end(world: &mut World) -> Result<Had, Failure> {
     world.note(|_| "healing".into());
     heal(world);
     world.judge_all().map_err(Failure::Wrong)?;
@@ -182,7 +187,8 @@ fn run_in(world: &mut World, plan: &[Event]) -> Result<Had, Failure> {
     Ok(world.had)
 }
 
-fn happen(world: &mut World, s: usize, doing: Doing, random: &mut Random) {
+/// A store does something.
+pub fn happen(world: &mut World, s: usize, doing: Doing, random: &mut Random) {
     match doing {
         Doing::Write => world.write_something(s, random),
         Doing::Sync => {
@@ -265,7 +271,7 @@ fn round(world: &mut World) {
 
 /// Rounds until nothing moves any more.
 fn heal(world: &mut World) {
-    world.bucket.moody = false;
+    world.bucket.heal();
     let (mut before, mut still) = (Vec::new(), 0);
     for _ in 0..40 {
         round(world);
@@ -279,7 +285,7 @@ fn heal(world: &mut World) {
 }
 
 /// A store holds exactly what the writes it knows make of it.
-fn exact(world: &World, s: usize) -> Result<(), String> {
+pub fn exact(world: &World, s: usize) -> Result<(), String> {
     let slots = &world.stores[s].state.slots;
     for (key, held) in slots.iter().enumerate().take(MAP_KEYS) {
         world.judge(key, held.ghost, held).map_err(|what| format!("store {s}: {what}"))?;

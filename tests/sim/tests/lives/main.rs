@@ -1,8 +1,10 @@
 //! The rules of the lives of devices hold in random schedules, and leaving one out shows.
 
+mod cases;
+
 use Shows::{Forbidden, Passing, Silent, Stays};
 use tidelock_sim::lives::rules::Rule::{self, *};
-use tidelock_sim::lives::rules::{ADDED, Rules, SPARED};
+use tidelock_sim::lives::rules::{ADDED, RULES, Rules, SPARED};
 use tidelock_sim::lives::schedule::{Failure, plan, run};
 use tidelock_sim::lives::world::Had;
 
@@ -85,4 +87,14 @@ fn leaving_a_rule_out_shows() {
         };
         assert!((first..first + seeds).any(shows), "without {left_out:?} nothing shows in {seeds} seeds from {first}");
     }
+}
+
+/// By a seed, or by a case of its own.
+#[test]
+fn every_rule_is_left_out_somewhere() {
+    let by_seed = |rule: &Rule| ABLATIONS.iter().any(|(left_out, ..)| *left_out == [*rule]);
+    let by_case = |rule: &Rule| cases::CASES.iter().any(|case| case.0 == *rule);
+    let needed = RULES.iter().filter(|rule| !SPARED.contains(rule));
+    let silent: Vec<&Rule> = needed.filter(|rule| !by_seed(rule) && !by_case(rule)).collect();
+    assert_eq!(silent, Vec::<&Rule>::new());
 }
