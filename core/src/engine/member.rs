@@ -276,6 +276,13 @@ fn new_identity(cx: &Shared) -> Result<Arc<Identity>, Error> {
 /// This device's keys for a vault it joins; a crashed join of the same vault goes on with the ones it had.
 fn joining(cx: &Shared, vault: VaultId, header: Hash, keys: KeyRing) -> Result<Arc<Identity>, Error> {
     if let Some(started) = cx.read(|state| state.head.identity.clone()).filter(|started| started.vault == vault) {
+        // Whoever joins again wants it to go on, whatever stopped it; nothing is in the vault yet that could be republished.
+        cx.step(|tx| {
+            if tx.head.bucket.stopped.take().is_some() {
+                tx.head.bucket.rollbacks_ms.clear();
+            }
+            Ok(())
+        })?;
         return Ok(started);
     }
     let secret = {

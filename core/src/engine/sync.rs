@@ -44,11 +44,7 @@ pub(super) struct Scope {
 }
 
 pub(super) async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
-    let identity = cx.read(|state| state.head.identity().cloned())?;
-    if !identity.member {
-        return Err(Error::new(ErrorKind::NotFound, "creating or joining the vault was interrupted")
-            .next_step("run `init` or `join` again: it goes on where it stopped"));
-    }
+    let identity = identity_of_member(cx)?;
     check_going(cx)?;
     if identity.recovery.is_some() {
         member::erase_recovery_code(cx)?;
@@ -66,6 +62,16 @@ pub(super) async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
         synced.reports.push(report);
     }
     Ok(outcome)
+}
+
+/// Who this device is, if it is one of its vault already.
+fn identity_of_member(cx: &Shared) -> Result<Arc<Identity>, Error> {
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    if identity.member {
+        return Ok(identity);
+    }
+    Err(Error::new(ErrorKind::NotFound, "creating or joining the vault was interrupted")
+        .next_step("run `init` or `join` again: it goes on where it stopped"))
 }
 
 /// Publishes what an operation has just changed for all, and keeps the code that it made until the next sync.
@@ -137,7 +143,7 @@ fn check_is_due(cx: &Shared) -> bool {
 
 /// After a rollback or a wipe: this device's state goes to the bucket again, as a new sequence and a snapshot.
 async fn republish(cx: &Shared) -> Result<Outcome, Error> {
-    let identity = cx.read(|state| state.head.identity().cloned())?;
+    let identity = identity_of_member(cx)?;
     if let Some(Stopped::Revoked) = cx.read(|state| state.head.bucket.stopped.clone()) {
         return Err(Stopped::Revoked.error());
     }

@@ -195,6 +195,41 @@ fn the_loser_of_two_init_keeps_its_local_data_and_may_join() {
     assert_eq!(world.bucket.keys_with(&format!("slots/{}", world.id(b))).len(), 1);
 }
 
+/// Somebody puts the bucket back whenever a newcomer has published itself. It stops, and goes on when a person joins again:
+/// there is nothing yet that it could republish.
+#[test]
+fn a_join_that_was_rolled_back_goes_on_when_it_is_run_again() {
+    let mut world = World::new(16);
+    world.create().unwrap();
+    let others = world.manifest_of(0);
+    let newcomer = world.add();
+    let mut ends = Vec::new();
+    while !ends.contains(&ErrorKind::RolledBack) {
+        assert!(ends.len() < 5, "{ends:?}");
+        let (secret, now_ms) = (Secret::Recovery(world.code.clone().unwrap()), world.now_ms);
+        let op = world.devices[newcomer].start(Operation::Join { secret }, now_ms);
+        let slot = |request: &Request| request.method == Method::Put && request.url.contains("/slots/");
+        if world.run_until(newcomer, op, slot).is_some() {
+            world.restart(newcomer);
+            ends.push(ErrorKind::Cancelled);
+        } else {
+            ends.push(world.finish(newcomer, op).unwrap_err().kind());
+        }
+        for manifest in world.bucket.keys_with("/manifests/").into_iter().filter(|key| *key != others) {
+            world.bucket.lose(&manifest);
+        }
+    }
+    let puts = world.bucket.meter.put;
+    let refused = world.run(newcomer, Operation::Republish).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotFound, "{refused}");
+    assert!(refused.hint().unwrap().contains("join"), "{refused:?}");
+    assert_eq!(world.bucket.meter.put, puts, "it publishes nothing");
+    world.join_on(newcomer).unwrap();
+    world.put(newcomer, "bread");
+    world.sync_all();
+    world.check().unwrap();
+}
+
 #[test]
 fn what_is_written_while_init_or_join_is_under_way_goes_with_it() {
     let mut world = World::new(15);
