@@ -20,7 +20,7 @@ import merge
 import snapshot
 from parse import Refused, reading, require
 from replica import LOG, MAP, ROOT, Collection, Entry, Point, Vector
-from run import Op, Run
+from run import Op, Run, Void
 from snapshot import RowKey, Standing
 from vault import Bucket, Vault, read_vault
 
@@ -55,10 +55,16 @@ def _greater(one: Point | None, other: Point | None) -> Point | None:
     return max((point for point in (one, other) if point), default=None)
 
 
-def _that_count(vault: Vault, device: bytes, points: set[Point]) -> list[tuple[str, Run]]:
-    """Of a revoked device's log all up to the last op that somebody vouches for, by number and tag."""
+def _that_count(vault: Vault, device: bytes, points: set[Point], state: merge.State) -> list[tuple[str, Run]]:
+    """Of a revoked device's log all up to the last op that somebody vouches for, by number and tag; and what of that comes
+    before a void that stands alone: what replaced it does not count."""
     ops = [op for _, run in vault.runs[device] for op in run.ops]
     last = max((op.dot.n for op in ops if Point(op.dot.n, op.dot.tag) in points), default=0)
+    alone: dict[int, Void] = {}
+    for op in reversed(ops):
+        if isinstance(op, Void) and op.dot.n <= last and (op.dot.n + op.by > last or op.dot.n + op.by in alone):
+            alone[op.dot.n] = op
+    last = min((n - 1 for n, op in alone.items() if not state.has(op.dot)), default=last)
     return [(path, replace(run, ops=[op for op in run.ops if op.dot.n <= last])) for path, run in vault.runs[device]]
 
 
@@ -93,7 +99,7 @@ def _replay(
         runs = vault.runs[device]
         if device in revoked:
             marks = {revoked[device]} | {point for vector in vouched if device in vector for point in vector[device].points()}
-            runs = _that_count(vault, device, {mark for mark in marks if mark})
+            runs = _that_count(vault, device, {mark for mark in marks if mark}, state)
         for path, run in runs:
             if not run.ops and device in revoked:
                 break

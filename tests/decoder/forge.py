@@ -64,7 +64,7 @@ def seal(ring: crypto.KeyRing, path: str, kind: int, content: bytes, padded: int
 
 @dataclass
 class Write:
-    """An op to be written. `void`: it goes out as one. Raw bytes stand for a context or an action that no type has."""
+    """An op to be written. `void`: it goes out as one, and so far on is what replaced it. Raw bytes stand for a context or an action that no type has."""
 
     collection: Collection
     key: bytes
@@ -72,7 +72,7 @@ class Write:
     seen: list[tuple[int, int, bytes]] = field(default_factory=list)
     context: bytes = Context().encoded()
     raw_action: bytes | None = None
-    void: bool = False
+    void: int | None = None
     index: int | None = None
     head_form: int = 1
     stamp: Stamp = STAMP
@@ -121,7 +121,8 @@ class Columns:
                 short = self.raw_seen
             index = self.tables().index(op.collection) if op.index is None else op.index
             rest = op.stamp.encoded() + index.to_bytes(2, "little") + op.context
-            heads.append(b"\2" + short + tag if op.void else bytes([op.head_form]) + short + rest)
+            op_head = bytes([op.head_form]) + short + rest
+            heads.append(op_head if op.void is None else b"\2" + short + tag + varint(op.void))
         base = encode_points(self.base) if self.raw_base is None else self.raw_base
         tables = listed(self.others) + listed([c.encoded() for c in self.tables()])
         return base + tables + listed(heads), tag
@@ -129,7 +130,7 @@ class Columns:
     def payloads(self) -> list[bytes]:
         lists = []
         for collection in self.tables():
-            ops = [op for op in self.ops if op.collection == collection and not op.void]
+            ops = [op for op in self.ops if op.collection == collection and op.void is None]
             lists.append(listed([counted(op.key) + op.encoded_action() for op in ops]))
         if self.extra_payload:
             lists[-1] = u32(int.from_bytes(lists[-1][:4], "little") + 1) + lists[-1][4:] + self.extra_payload

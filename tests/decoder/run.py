@@ -40,8 +40,11 @@ class Op:
 
 @dataclass(frozen=True)
 class Void:
+    """`by`: how far on in its line what replaced it is."""
+
     dot: Dot
     seen: Vector
+    by: int
 
 
 Logged = Op | Void
@@ -110,7 +113,8 @@ class _Seen:
 @dataclass(frozen=True)
 class _Head:
     seen: list[_Seen]
-    void_tag: bytes | None
+    void: tuple[bytes, int] | None
+    """Of a void its tag, and how far on what replaced it is."""
     stamp: Stamp
     collection: int
     context: Context
@@ -121,7 +125,9 @@ class _Head:
         require(form in (1, 2), "a head is neither an op's nor a void's")
         seen = r.list(_Seen.read)
         if form == 2:
-            return cls(seen, r.fixed(8), Stamp(0, 0), 0, Context())
+            tag, by = r.fixed(8), r.varint()
+            require(by > 0, "a void was replaced by itself")
+            return cls(seen, (tag, by), Stamp(0, 0), 0, Context())
         return cls(seen, None, Stamp.read(r), r.u16(), Context.read(r))
 
 
@@ -186,9 +192,9 @@ def _run(device: bytes, start: int, before: bytes, heads: Heads, payloads: list[
             seen[device_seen] = said.entry(known.get(device_seen, 0))
             known[device_seen] = seen[device_seen].n
         require_rising([table[said.index] for said in head.seen], "the entries of one head")
-        if head.void_tag is not None:
-            tag = head.void_tag
-            ops.append(Void(Dot(device, n, tag), seen))
+        if head.void is not None:
+            tag, by = head.void
+            ops.append(Void(Dot(device, n, tag), seen, by))
             continue
         require(head.collection <= opened, "a run's collections are not in the order of their first op")
         require(head.collection < len(collections), "a head names a collection outside the table")

@@ -178,7 +178,7 @@ def run_value(r: Run) -> Json:
             value["action"] = action_value(op.action)
             value["context"] = context_value(op.context)
         else:
-            value["void"] = True
+            value["void"] = str(op.by)
         ops.append(value)
     end = r.end()
     return {

@@ -3,13 +3,14 @@
 use super::head::{Head, Partial};
 use super::lines::Wait;
 use super::state::Tx;
-use super::{lines, tags};
+use super::{lines, revoked, tags};
 use crate::local::Table;
 use crate::replica::{
-    Action, Collection, Context, Dot, Index, Island, Kind, Logged, Op, Point, Row, RowKey, Run, SUSPICIOUS_AHEAD_MS,
-    Slot, Standing, Vector, deletion_digest,
+    Action, Collection, Context, Dot, Forks, Index, Island, Kind, Logged, Op, Point, Row, RowKey, Run,
+    SUSPICIOUS_AHEAD_MS, Slot, Standing, Vector, deletion_digest,
 };
 use crate::{DeviceId, Error, Tag};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The most ops merged in one step.
@@ -52,47 +53,27 @@ pub(super) fn apply_run(
     place: Place,
     counted: &mut u64,
 ) -> Result<Applied, Error> {
-    let Place { index: start, mut vector, tags } = place;
-    if start == 0 && !lines::place_run(tx, device, run, &tags)? {
+    if place.index == 0 && !lines::place_run(tx, device, run, &place.tags)? {
         return Ok(Applied::Unplaced);
     }
-    if start == 0
+    if place.index == 0
         && let Some(wait) = lines::awaited(tx, &run.base)?
     {
         return Ok(Applied::Waits(wait));
     }
+    let (reached, wait) = reach(tx, device, run, &place)?;
+    let Place { index: start, mut vector, tags } = place;
+    let end = reached.min(start + OPS_PER_STEP_MAX);
     let unix_ms = tx.now.unix_ms;
     let forks = tx.head.forks.clone();
     let mut prefix = tx.head.vector();
-    let mut checked = false;
     let mut fresh = Vec::new();
-    let mut applied = Applied::Whole;
-    for (at, logged) in run.ops.iter().enumerate().skip(start) {
-        let n = run.from + at as u64;
-        let (before, tag) = (if at == 0 { run.before } else { tags[at - 1] }, tags[at]);
-        if at - start == OPS_PER_STEP_MAX {
-            applied = Applied::More(Place { index: at, vector, tags: tags.clone() });
-            break;
-        }
-        let has = tx.head.has_op(device, Point { n, tag });
-        let is_new = !has && (!checked || !logged.seen().is_empty());
-        if is_new && let Some(wait) = lines::awaited(tx, logged.seen())? {
-            applied = Applied::Waits(wait);
-            break;
-        }
-        vector.join(logged.seen(), &forks);
-        if n > 1 {
-            vector.raise(device, Point { n: n - 1, tag: before }, &forks); // an op has seen its device's earlier ones
-        }
-        if has {
+    for (at, logged) in run.ops.iter().enumerate().take(end).skip(start) {
+        let (n, before, tag) = (run.from + at as u64, run.before_op(at, &tags), tags[at]);
+        see(&mut vector, device, n, before, logged, &forks);
+        if tx.head.has_op(device, Point { n, tag }) {
             continue;
         }
-        if (!checked || !logged.seen().is_empty()) && !is_published(tx.head, &vector) {
-            lines::note_unplaced(tx, device); // it may be in a snapshot alone: of who has left an id, for one
-            applied = Applied::Waits(Wait::News);
-            break;
-        }
-        checked = true;
         if let Logged::Op(op) = logged {
             apply_op(tx, op, Dot { device, n, tag }, &vector, &prefix)?;
             tx.head.clock.stamp = tx.head.clock.stamp.after_seeing(op.stamp, unix_ms);
@@ -104,7 +85,73 @@ pub(super) fn apply_run(
         }
     }
     tags::keep(tx, device, fresh)?;
-    Ok(applied)
+    Ok(match wait {
+        _ if end < reached => Applied::More(Place { index: end, vector, tags }),
+        Some(wait) => Applied::Waits(wait),
+        None => Applied::Whole,
+    })
+}
+
+/// The author's vector goes on to an op.
+fn see(vector: &mut Vector, device: DeviceId, n: u64, before: Tag, logged: &Logged, forks: &Forks) {
+    vector.join(logged.seen(), forks);
+    if n > 1 {
+        vector.raise(device, Point { n: n - 1, tag: before }, forks); // an op has seen its device's earlier ones
+    }
+}
+
+/// Before which op of a run what can be applied now ends, and what the rest waits for.
+fn reach(tx: &mut Tx<'_>, device: DeviceId, run: &Run, place: &Place) -> Result<(usize, Option<Wait>), Error> {
+    let forks = tx.head.forks.clone();
+    let Place { index: start, vector, tags } = place;
+    let mut vector = vector.clone();
+    let mut checked = false;
+    let (mut end, mut waits) = (run.ops.len(), None);
+    for (at, logged) in run.ops.iter().enumerate().skip(*start) {
+        let (n, before) = (run.from + at as u64, run.before_op(at, tags));
+        let is_new = !tx.head.has_op(device, Point { n, tag: tags[at] });
+        let is_news = is_new && (!checked || !logged.seen().is_empty());
+        if is_news && let Some(wait) = lines::awaited(tx, logged.seen())? {
+            (end, waits) = (at, Some(wait));
+            break;
+        }
+        see(&mut vector, device, n, before, logged, &forks);
+        if is_news && !is_published(tx.head, &vector) {
+            lines::note_unplaced(tx, device); // it may be in a snapshot alone: of who has left an id, for one
+            (end, waits) = (at, Some(Wait::News));
+            break;
+        }
+        checked |= is_new;
+    }
+    Ok(match first_alone(tx.head, device, run, tags, *start..end) {
+        Some(void) => (void, waits.or(Some(Wait::News))),
+        None => (end, waits),
+    })
+}
+
+/// The first void of these ops that does not count yet: one counts only with what replaced it, which may be a void too. A
+/// copy of its author's store may have published what it stands for, and whoever took the void alone would never hold that.
+///
+/// What another object of the log is to bring counts as if it were here: otherwise a key that is replaced over and over
+/// would have all of a log be read at once.
+fn first_alone(head: &Head, device: DeviceId, run: &Run, tags: &[Tag], reach: Range<usize>) -> Option<usize> {
+    let to_come = revoked::wanted(head, device);
+    let mut counts = vec![true; reach.len()];
+    let mut alone = None;
+    for at in reach.clone().rev() {
+        let Logged::Void { by, .. } = &run.ops[at] else { continue };
+        let n = (run.from + at as u64).saturating_add(*by);
+        let replaced_by = usize::try_from(n - run.from).unwrap_or(usize::MAX);
+        counts[at - reach.start] = match tags.get(replaced_by) {
+            Some(_) if reach.contains(&replaced_by) => counts[replaced_by - reach.start],
+            Some(tag) => head.has_op(device, Point { n, tag: *tag }),
+            None => n <= to_come,
+        };
+        if !counts[at - reach.start] && !head.has_op(device, Point { n: run.from + at as u64, tag: tags[at] }) {
+            alone = Some(at);
+        }
+    }
+    alone
 }
 
 /// Whether a vector names no more than the devices' newest verified manifests publish.

@@ -461,7 +461,7 @@ fn run_value(device: DeviceId, run: &Run) -> Value {
         tag = logged.tag(tag);
         let mut value = match logged {
             Logged::Op(op) => op_value(op),
-            Logged::Void { .. } => json!({"void": true}),
+            Logged::Void { by, .. } => json!({"void": by.to_string()}),
         };
         value["n"] = json!(n.to_string());
         value["tag"] = hex(tag.0);

@@ -134,7 +134,7 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
     }
     let (dot, op) = allocate(tx, collection, key, action, context)?;
     for replaced in &before.standing {
-        void(tx, replaced.dot)?;
+        void(tx, replaced.dot, dot.n)?;
     }
     let standing = Standing { dot, stamp: op.stamp, action: op.action, context: op.context };
     tx.set_slot(number, key, &Slot { standing: vec![standing] }, &before);
@@ -180,9 +180,9 @@ fn delete_entry(tx: &mut Tx<'_>, collection: &Collection, key: &str) -> Result<(
         return Ok(());
     }
     let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, key);
-    allocate(tx, collection, key, Action::Delete, Context::default())?;
+    let (dot, _) = allocate(tx, collection, key, Action::Delete, Context::default())?;
     for replaced in &before.standing {
-        void(tx, replaced.dot)?;
+        void(tx, replaced.dot, dot.n)?;
     }
     tx.set(Table::Deletions, digest.to_vec(), Some(Vec::new()));
     tx.set_slot(number, key, &Slot::default(), &before);
@@ -226,15 +226,15 @@ fn allocate(
     Ok((dot, op))
 }
 
-/// An own op that is replaced before anything published held it goes out as a void.
-fn void(tx: &mut Tx<'_>, dot: Dot) -> Result<(), Error> {
+/// An own op that is replaced before anything published held it goes out as a void. `by` is the number of what replaced it.
+fn void(tx: &mut Tx<'_>, dot: Dot, by: u64) -> Result<(), Error> {
     if dot.device != tx.head.identity()?.device || (dot.n <= tx.head.published.held && !planted!(PublishedTurnsVoid)) {
         return Ok(());
     }
     let key = dot.n.to_be_bytes().to_vec();
     let Some(bytes) = tx.get(Table::Ops, &key)? else { return Err(internal("an own op is not in the log")) };
     let op: Logged = damaged(decode(&bytes, "an own op"))?;
-    let empty = Logged::Void { seen: op.seen().clone(), tag: dot.tag };
+    let empty = Logged::Void { seen: op.seen().clone(), tag: dot.tag, by: by - dot.n };
     tx.set(Table::Ops, key, Some(encode(&empty)));
     Ok(())
 }

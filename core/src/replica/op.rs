@@ -30,12 +30,15 @@ pub struct Op {
 pub enum Logged {
     /// A put or delete.
     Op(Op) = 1,
-    /// Replaced before anything published held it: only its number, its tag and what its author had seen remain.
+    /// Replaced before anything published held it: only its number, its tag and what its author had seen remain. It counts
+    /// only with what replaced it, for a copy of its author's store may have published the op itself.
     Void {
         /// As the op had it.
         seen: Vector,
         /// As the op had it.
         tag: Tag,
+        /// How far on in its line the op is that replaced it; not 0.
+        by: u64,
     } = 2,
 }
 
@@ -100,6 +103,11 @@ impl Run {
         Point { n: self.to(), tag: self.ops.iter().fold(self.before, |tag, op| op.tag(tag)) }
     }
 
+    /// The tag before op `at` of the run; `tags` are its ops'.
+    pub(crate) fn before_op(&self, at: usize, tags: &[Tag]) -> Tag {
+        if at == 0 { self.before } else { tags[at - 1] }
+    }
+
     /// The tag of each op.
     pub(crate) fn tags(&self) -> Vec<Tag> {
         let mut tag = self.before;
@@ -151,7 +159,7 @@ impl Run {
             });
             let seen = seen.collect();
             columns.heads.push(match logged {
-                Logged::Void { tag, .. } => Head::Void { seen, tag: *tag },
+                Logged::Void { tag, by, .. } => Head::Void { seen, tag: *tag, by: *by },
                 Logged::Op(op) => {
                     let at =
                         columns.collections.iter().position(|known| *known == op.collection).unwrap_or_else(|| {
@@ -189,8 +197,22 @@ pub(super) struct Columns {
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub(super) enum Head {
-    Op { seen: Vec<Seen>, stamp: Stamp, collection: u16, context: Context } = 1,
-    Void { seen: Vec<Seen>, tag: Tag } = 2,
+    Op {
+        seen: Vec<Seen>,
+        stamp: Stamp,
+        collection: u16,
+        context: Context,
+    } = 1,
+    Void {
+        seen: Vec<Seen>,
+        tag: Tag,
+        #[borsh(serialize_with = "write_by", deserialize_with = "read_varint")]
+        by: u64,
+    } = 2,
+}
+
+fn write_by<W: io::Write>(by: &u64, writer: &mut W) -> io::Result<()> {
+    write_varint(writer, *by)
 }
 
 /// An entry of `seen`, short: ten devices that all write name nine each time.
@@ -347,9 +369,10 @@ impl Columns {
         let mut ops = Vec::with_capacity(self.heads.len());
         for head in self.heads {
             ops.push(match head {
-                Head::Void { seen, tag } => {
+                Head::Void { by: 0, .. } => return Err(bad("has a void that replaced itself")),
+                Head::Void { seen, tag, by } => {
                     let seen = reached.vector(seen).ok_or_else(|| bad("names devices out of order"))?;
-                    Logged::Void { seen, tag }
+                    Logged::Void { seen, tag, by }
                 }
                 Head::Op { seen, stamp, collection, context } => {
                     let seen = reached.vector(seen).ok_or_else(|| bad("names devices out of order"))?;

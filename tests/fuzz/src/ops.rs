@@ -124,7 +124,7 @@ pub fn run(author: DeviceId, input: &mut Input<'_>) -> Run {
         reached.join(&vector(input), &FORKS);
         let seen = reached.beyond(&before, &FORKS);
         if input.byte() % 8 == 7 {
-            ops.push(Logged::Void { seen, tag: Tag(input.array()) });
+            ops.push(Logged::Void { seen, tag: Tag(input.array()), by: 1 + input.byte() as u64 % 8 });
             continue;
         }
         let collection = collection(input);

@@ -105,7 +105,7 @@ pub(crate) fn vector_value(vector: &[Lines]) -> Value {
     vector.iter().map(entry).collect()
 }
 
-/// An op. `void`: it is published as one.
+/// An op. `void`: it is published as one, and so far on in its line is what replaced it.
 #[derive(Clone, Debug)]
 pub(crate) struct Op {
     pub(crate) seen: Vec<Lines>,
@@ -114,7 +114,7 @@ pub(crate) struct Op {
     pub(crate) key: Vec<u8>,
     pub(crate) action: Action,
     pub(crate) context: Context,
-    pub(crate) void: bool,
+    pub(crate) void: Option<u64>,
 }
 
 impl Op {
@@ -124,7 +124,7 @@ impl Op {
 
     pub(crate) fn new(collection: Collection, key: &str, action: Action) -> Self {
         let key = key.as_bytes().to_vec();
-        Self { seen: Vec::new(), stamp: (MS, 0), collection, key, action, context: Context::default(), void: false }
+        Self { seen: Vec::new(), stamp: (MS, 0), collection, key, action, context: Context::default(), void: None }
     }
 
     pub(crate) fn seeing(mut self, seen: &[Entry]) -> Self {
@@ -155,8 +155,8 @@ impl Op {
     fn value(&self, n: u64, tag: &Tag) -> Value {
         let mut value = json!({"n": n.to_string(), "tag": hex(tag), "seen": vector_value(&self.seen)});
         let op = match self.void {
-            true => json!({"void": true}),
-            false => json!({
+            Some(by) => json!({"void": by.to_string()}),
+            None => json!({
                 "stamp": stamp_value(self.stamp),
                 "collection": collection_value(&self.collection),
                 "key": String::from_utf8_lossy(&self.key),
@@ -256,8 +256,8 @@ impl Run {
                 seen.push(Seen { device: varint(at as u64), ahead: varint(ahead), rest });
                 table[at].1 = *n;
             }
-            if op.void {
-                columns.heads.push(Head { form: 2, seen, rest: tag.to_vec() });
+            if let Some(by) = op.void {
+                columns.heads.push(Head { form: 2, seen, rest: join(&[&tag[..], &varint(by)]) });
                 continue;
             }
             let at = columns.collections.iter().position(|known| *known == op.collection).unwrap_or_else(|| {
@@ -283,7 +283,7 @@ impl Run {
 pub(crate) struct Head {
     pub(crate) form: u8,
     pub(crate) seen: Vec<Seen>,
-    /// Stamp, collection, context; a void's tag.
+    /// Stamp, collection, context; a void's tag, and what replaced it.
     pub(crate) rest: Vec<u8>,
 }
 

@@ -219,7 +219,8 @@ fn single(file: &mut File) {
     );
 
     let mut bucket = Bucket::new();
-    let (head, seed) = run(0, vec![Op::put(map("m"), "k", "a"), Op { void: true, ..Op::put(map("m"), "v", "gone") }]);
+    let (head, seed) =
+        run(0, vec![Op::put(map("m"), "k", "a"), Op { void: Some(2), ..Op::put(map("m"), "v", "gone") }]);
     let middle = head.then(vec![], vec![Op::put(map("m"), "k2", "b")]);
     let tail = middle.then(vec![], vec![Op::put(map("m"), "k", "c")]);
     let segments = vec![bucket.segment(1, &head), bucket.segment(2, &middle)];
@@ -344,8 +345,17 @@ fn revoked(file: &mut File) {
     case(file, "revoked: up to the mark its log counts", &[&bucket], &[], &[held(&[end, mark], maps())]);
     let forged = one(&run(1, vec![op("before", "forged"), op("later", "x")]).0);
     let bucket = revoking(&forged, &zero, mark, &record);
-    let only = held(&[end, record.end()], json!({}));
-    case(file, "revoked: another history below the mark", &[&bucket], &[], &[only]);
+    let only = || held(&[end, record.end()], json!({}));
+    case(file, "revoked: another history below the mark", &[&bucket], &[], &[only()]);
+    let void = |by: u64| Op { void: Some(by), ..op("before", "b") };
+    let replaced = one(&run(1, vec![void(1), op("before", "x")]).0);
+    let bucket = revoking(&replaced, &zero, mark, &record);
+    case(file, "revoked: a void up to the mark, what replaced it beyond", &[&bucket], &[], &[only()]);
+    let bucket = revoking(&replaced, &zero, mark, &before);
+    case(file, "revoked: such a void, and a snapshot with its op", &[&bucket], &[], &[held(&[end, mark], maps())]);
+    let twice = one(&run(1, vec![void(1), Op { void: Some(1), ..op("before", "c") }, op("before", "x")]).0);
+    let bucket = revoking(&twice, &zero, mark, &record);
+    case(file, "revoked: a void that a void replaced", &[&bucket], &[], &[only()]);
 
     let mut bucket = revoking(&one(&all), &zero, mark, &before);
     let two = first(2, vec![op("on it", "y").seeing(&[all.end()])], &[all.end()]);

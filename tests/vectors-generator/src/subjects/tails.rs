@@ -18,7 +18,7 @@ pub(crate) fn rich() -> Run {
     let ops = vec![
         Op::put(map("todo"), "milk", "two litres").seeing(&[(one, 5, tag(5)), (two, 1, tag(1))]),
         Op::put(log("shell"), "018bcfe568000000000000000000000a", "ls -l").at(MS, 1),
-        Op { void: true, ..Op::put(map("todo"), "tea", "green").seeing(&[(one, 6, tag(6))]) },
+        Op { void: Some(2), ..Op::put(map("todo"), "tea", "green").seeing(&[(one, 6, tag(6))]) },
         Op { context, ..Op::new(map("todo"), "milk", Action::Delete).at(MS + 5, 0) },
         Op::put(map("todo"), "tea", "").seeing(&[(one, 300, tag(7)), (two, 2, tag(2))]).at(u64::MAX, u32::MAX),
     ];
@@ -39,7 +39,8 @@ pub(crate) fn file() -> File {
     take("no op yet", &Run::first(own, vec![]));
     take("no op since", &rich.then(vec![(other, 300, [7; 8])], vec![]));
     take("a root record", &Run::first(own, vec![Op::put(root(), "devices/x", "record")]));
-    take("only a void", &Run::first(own, vec![Op { void: true, ..put() }]));
+    take("only a void", &Run::first(own, vec![Op { void: Some(1), ..put() }]));
+    take("a void that was replaced 128 ops on", &Run::first(own, vec![Op { void: Some(128), ..put() }]));
     take("the longest key", &Run::first(own, vec![Op::put(map("m"), &"k".repeat(512), "v")]));
     take("the longest name", &Run::first(own, vec![Op::put(map(&"n".repeat(128)), "k", "v")]));
     take("a name with a zero-width space", &Run::first(own, vec![Op::put(map("a\u{200b}"), "k", "v")]));
@@ -140,6 +141,9 @@ pub(crate) fn file() -> File {
     spoil("a head of form 3", &|c| c.heads[4].form = 3);
     spoil("an op as a void", &|c| c.heads[4].form = 2);
     spoil("a void as an op", &|c| c.heads[2].form = 1);
+    spoil("a void that nothing replaced", &|c| c.heads[2].rest[8] = 0);
+    spoil("a void's number in more bytes than it needs", &|c| c.heads[2].rest.splice(8.., [0x82, 0]).for_each(drop));
+    spoil("a void without a number", &|c| c.heads[2].rest.truncate(8));
     spoil("a device's index in two bytes", &|c| c.heads[4].seen[0].device = vec![0x80, 0]);
     spoil("a number in more bytes than it needs", &|c| c.heads[4].seen[1].ahead = vec![0x81, 0x80, 0]);
     spoil("a number of ten bytes past 2⁶⁴", &|c| c.heads[4].seen[1].ahead = [&[0xff; 9][..], &[2]].concat());
