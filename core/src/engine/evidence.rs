@@ -94,6 +94,7 @@ pub(super) async fn check_own(
         Opened::Missing => Ok(None),
         Opened::Bad(error) => Err(error),
     };
+    let mut holds_up_sweeps = false;
     let older = match found {
         Ok(Some(((_, hash, signed), etag))) => {
             if frozen.as_ref().is_some_and(|frozen| frozen.next.hash == hash) {
@@ -109,6 +110,7 @@ pub(super) async fn check_own(
                     }
                     let due = tx.head.bucket.reread_own_ms.is_some_and(|due| tx.now.unix_ms >= due);
                     tx.head.bucket.reread_own = false;
+                    tx.head.bucket.stood_ms = tx.now.unix_ms;
                     if due {
                         tx.head.bucket.reread_own_ms = None;
                     }
@@ -128,6 +130,7 @@ pub(super) async fn check_own(
         Err(_) if !sought && cx.read(|state| state.unknown_epoch.is_some()) => return Ok(false),
         Err(error) => {
             report.reports.push(error.next_step("none: this device publishes its manifest again"));
+            holds_up_sweeps = true; // nobody sweeps what a manifest may name that can't be read
             true
         }
     };
@@ -144,7 +147,16 @@ pub(super) async fn check_own(
     if times >= ROLLBACKS_MAX {
         return Err(stop(cx, Stopped::RolledBack)?);
     }
-    publish::put_again(cx, identity).await?;
+    // By a clock that went back nobody can tell how long it was.
+    let lately = cx.read(|state| {
+        let stood_ms = state.head.bucket.stood_ms;
+        (stood_ms..stood_ms.saturating_add(DAY_MS)).contains(&state.now.unix_ms)
+    });
+    if lately || holds_up_sweeps {
+        publish::put_again(cx, identity).await?;
+    } else {
+        publish::renew(cx)?;
+    }
     Ok(true)
 }
 

@@ -186,6 +186,8 @@ pub(super) struct Bucket {
     pub(super) last_error: Option<String>,
     /// Kind and message of what stopped publishing.
     pub(super) stopped: Option<Stopped>,
+    /// When the newest own manifest was last known to stand in the bucket.
+    pub(super) stood_ms: u64,
     /// When the own manifest was found to be an older one of mine, within the last day.
     pub(super) rollbacks_ms: Vec<u64>,
     /// Another device has seen ops under the own id that this store never wrote: it was copied, or restored.

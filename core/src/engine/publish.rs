@@ -260,9 +260,8 @@ async fn publish_frozen(cx: &Shared, identity: &Arc<Identity>, report: &mut Sync
         evidence::check_own(cx, identity, true, report).await?;
         if cx.read(|state| state.head.frozen.is_some()) {
             abandon_frozen(cx)?;
-            return Ok(false);
         }
-        return Ok(true);
+        return Ok(confirmed(cx)?.as_ref() == Some(&frozen.signed));
     }
     cx.progress(Phase::Pushing, 0, 1);
     let before = cx.read(|state| state.head.published.n);
@@ -353,6 +352,7 @@ async fn overwrite(cx: &Shared, path: &str, sealed: Bytes, over: Option<(ETag, V
 pub(super) fn confirm(cx: &Shared, etag: Option<ETag>) -> Result<(), Error> {
     cx.step(|tx| {
         let etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
+        tx.head.bucket.stood_ms = tx.now.unix_ms;
         let Some(frozen) = tx.head.frozen.take() else {
             Arc::make_mut(&mut tx.head.published).etag = etag;
             return Ok(());
@@ -377,16 +377,33 @@ pub(super) fn confirm(cx: &Shared, etag: Option<ETag>) -> Result<(), Error> {
 /// s was frozen a day ago and the bucket does not show it: s + 1 is frozen instead, and its objects get new names.
 fn abandon_frozen(cx: &Shared) -> Result<(), Error> {
     cx.step(|tx| {
-        let Some(frozen) = tx.head.frozen.take() else { return Ok(()) };
-        let published = Arc::make_mut(&mut tx.head.published);
+        give_up_frozen(tx);
+        Ok(())
+    })
+}
+
+fn give_up_frozen(tx: &mut Tx<'_>) {
+    let frozen = tx.head.frozen.take();
+    let published = Arc::make_mut(&mut tx.head.published);
+    if let Some(frozen) = frozen {
         published.sequence = frozen.next.sequence;
         published.hash = frozen.next.hash;
-        // What the bucket shows of this device may be older still: whoever wants its segments finds them by the new names.
-        published.n = 0;
-        if let Some(first) = published.segments.first() {
-            published.tail = first.start.clone();
-        }
-        published.segments.clear();
+    }
+    // What the bucket shows of this device may be older still: whoever wants its segments finds them by the new names.
+    published.n = 0;
+    if let Some(first) = published.segments.first() {
+        published.tail = first.start.clone();
+    }
+    published.segments.clear();
+}
+
+/// An older own manifest stands, perhaps for long: others may have swept what only the newest one named. The next sequence
+/// names all of it under new names.
+pub(super) fn renew(cx: &Shared) -> Result<(), Error> {
+    cx.step(|tx| {
+        give_up_frozen(tx);
+        tx.head.snapshot = None; // every chunk is written anew
+        tx.head.bucket.snapshot_wanted |= tx.head.published.snapshot.is_some();
         Ok(())
     })
 }

@@ -89,3 +89,46 @@ fn no_sweep_while_a_listed_manifest_is_unread() {
     world.heal(2).unwrap();
     world.check().unwrap();
 }
+
+/// An older manifest, and beacon, stand for weeks in place of the newest ones, and others sweep what only that named. Its author finds
+/// that, pushes once, and is gone.
+#[test]
+fn what_was_swept_under_an_older_manifest_is_written_anew() {
+    for with_snapshot in [false, true] {
+        let mut world = World::with_devices(84, 2);
+        let path = world.manifest_of(0);
+        if with_snapshot {
+            world.write_until_trimmed(0);
+        }
+        let beacon = world.bucket.keys_with("/beacon").remove(0);
+        let older = [path, beacon].map(|path| (world.bucket.object(&path).unwrap(), path));
+        let before = world.bucket.keys();
+        if with_snapshot {
+            for _ in 0..12 {
+                let value = world.big_value(30_000);
+                world.put_value(0, "page 0", &value);
+            }
+        }
+        let value = world.big_value(30_000);
+        world.put_value(0, "late", &value);
+        world.sync(0).unwrap();
+        let only_named_there: Vec<String> = {
+            let new = world.bucket.keys().into_iter().filter(|key| !before.contains(key));
+            new.filter(|key| key.contains("/segments/") || key.contains("/snapshots/")).collect()
+        };
+        assert!(!only_named_there.is_empty());
+        older.into_iter().for_each(|(bytes, path)| world.bucket.put(&path, bytes));
+        for _ in 0..3 {
+            world.now_ms += 8 * DAY_MS;
+            world.full_check(1).unwrap();
+        }
+        assert!(only_named_there.iter().all(|key| world.bucket.object(key).is_none()), "swept");
+        world.sync(0).unwrap();
+        world.gone.insert(0);
+        world.heal(2).unwrap();
+        assert!(!world.standing(1, "late").is_empty());
+        world.check().unwrap();
+        let newcomer = world.join().unwrap();
+        world.check_one(newcomer).unwrap();
+    }
+}

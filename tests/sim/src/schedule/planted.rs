@@ -41,5 +41,5 @@ pub const FOUND: &[(&str, u64)] = &[
     ("published before it is durable", 311),
     ("debt forgotten", 788),
     ("name from entropy alone", 1970),
-    ("tombstone dropped on cover alone", 729),
+    ("tombstone dropped on cover alone", 719),
 ];
