@@ -94,7 +94,7 @@ pub(super) async fn check_own(
         Opened::Missing => Ok(None),
         Opened::Bad(error) => Err(error),
     };
-    let mut holds_up_sweeps = false;
+    let holds_up_sweeps = found.is_err(); // nobody sweeps what a manifest may name that can't be read
     let older = match found {
         Ok(Some(((_, hash, signed), etag))) => {
             if frozen.as_ref().is_some_and(|frozen| frozen.next.hash == hash) {
@@ -130,7 +130,6 @@ pub(super) async fn check_own(
         Err(_) if !sought && cx.read(|state| state.unknown_epoch.is_some()) => return Ok(false),
         Err(error) => {
             report.reports.push(error.next_step("none: this device publishes its manifest again"));
-            holds_up_sweeps = true; // nobody sweeps what a manifest may name that can't be read
             true
         }
     };

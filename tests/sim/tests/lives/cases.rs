@@ -54,16 +54,18 @@ fn chance() -> Random {
     Random::new(0)
 }
 
-fn put(world: &mut World, s: usize, key: usize) -> u8 {
+fn write(world: &mut World, s: usize, kind: Kind, key: usize) -> u8 {
     world.bucket.pass(1);
-    world.write(s, Kind::Put, key, None);
+    world.write(s, kind, key, None);
     world.ops.len() as u8 - 1
 }
 
+fn put(world: &mut World, s: usize, key: usize) -> u8 {
+    write(world, s, Kind::Put, key)
+}
+
 fn delete(world: &mut World, s: usize, key: usize) -> u8 {
-    world.bucket.pass(1);
-    world.write(s, Kind::Delete, key, None);
-    world.ops.len() as u8 - 1
+    write(world, s, Kind::Delete, key)
 }
 
 fn does(world: &mut World, s: usize, doing: Doing) {
@@ -79,6 +81,22 @@ fn join(world: &mut World) -> usize {
 /// The manifest that stands under an id.
 fn standing(world: &World, device: u8) -> Rc<Manifest> {
     world.bucket.manifest(device, &mut chance()).expect("it was put")
+}
+
+/// Store 0 publishes a write, and another: the first manifest, and the second write.
+fn publishes_twice(world: &mut World) -> (Rc<Manifest>, u8) {
+    put(world, 0, 0);
+    does(world, 0, Doing::Sync);
+    let older = standing(world, 0);
+    let newest = put(world, 0, 1);
+    does(world, 0, Doing::Sync);
+    (older, newest)
+}
+
+/// A store publishes what it has, and looks at nothing.
+fn publishes(world: &mut World, s: usize) {
+    does(world, s, Doing::Freeze);
+    does(world, s, Doing::Put);
 }
 
 /// A PUT of long ago lands once more.
@@ -101,11 +119,7 @@ fn ends(world: &mut World) -> Result<(), String> {
 
 fn an_older_own_manifest_lands_again(world: &mut World) -> Result<(), String> {
     let other = join(world);
-    put(world, 0, 0);
-    does(world, 0, Doing::Sync);
-    let older = standing(world, 0);
-    let newest = put(world, 0, 1);
-    does(world, 0, Doing::Sync);
+    let (older, newest) = publishes_twice(world);
     lands_again(world, &older);
     does(world, 0, Doing::CheckOwn);
     dies(world, 0);
@@ -115,11 +129,7 @@ fn an_older_own_manifest_lands_again(world: &mut World) -> Result<(), String> {
 
 fn an_older_manifest_stands_for_a_while(world: &mut World) -> Result<(), String> {
     let other = join(world);
-    put(world, 0, 0);
-    does(world, 0, Doing::Sync);
-    let older = standing(world, 0);
-    put(world, 0, 1);
-    does(world, 0, Doing::Sync);
+    let (older, _) = publishes_twice(world);
     does(world, other, Doing::Sync);
     lands_again(world, &older);
     does(world, other, Doing::FullCheck);
@@ -181,8 +191,7 @@ fn an_older_manifest_lands_after_its_segments_were_superseded(world: &mut World)
     publishes_a_segment(world, 0);
     let older = standing(world, 0);
     does(world, 0, Doing::Snapshot);
-    does(world, 0, Doing::Freeze);
-    does(world, 0, Doing::Put);
+    publishes(world, 0);
     does(world, 0, Doing::Delete);
     lands_again(world, &older);
     dies(world, 0);
@@ -250,8 +259,7 @@ fn what_replaced_a_void_does_not_count(world: &mut World) -> Result<(), String> 
     dies(world, 1);
     revokes(world, revoker, 0);
     put(world, 0, 0);
-    does(world, 0, Doing::Freeze); // as a void
-    does(world, 0, Doing::Put);
+    publishes(world, 0); // as a void
     dies(world, 0);
     reads(world, reader, revoker);
     reads(world, reader, 0);
@@ -262,8 +270,7 @@ fn what_replaced_a_void_does_not_count(world: &mut World) -> Result<(), String> 
 fn revokes(world: &mut World, s: usize, device: u8) {
     world.bucket.pass(1);
     world.close(s, device, true, &mut chance());
-    does(world, s, Doing::Freeze);
-    does(world, s, Doing::Put);
+    publishes(world, s);
 }
 
 /// A store reads the manifest of another.
@@ -317,8 +324,7 @@ fn two_revoke_what_is_two_lines_to_them(world: &mut World) -> Result<(), String>
     for key in [1, 2] {
         put(world, copy, key);
     }
-    does(world, copy, Doing::Freeze);
-    does(world, copy, Doing::Put);
+    publishes(world, copy);
     revokes(world, other, 0);
     lands_again(world, &with_short);
     for s in [0, copy, one] {
@@ -330,11 +336,7 @@ fn two_revoke_what_is_two_lines_to_them(world: &mut World) -> Result<(), String>
 
 fn who_revokes_has_read_less_than_another(world: &mut World) -> Result<(), String> {
     let (revoker, other) = (join(world), join(world));
-    put(world, 0, 0);
-    does(world, 0, Doing::Push);
-    let older = standing(world, 0);
-    put(world, 0, 1);
-    does(world, 0, Doing::Push);
+    let (older, _) = publishes_twice(world);
     let newest = standing(world, 0);
     does(world, other, Doing::Sync);
     lands_again(world, &older);
