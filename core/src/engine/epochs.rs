@@ -3,9 +3,9 @@
 use super::collect;
 use super::head::Identity;
 use super::shared::Shared;
-use super::slots::{get_slot, key_ring, put_keys, put_slots};
-use super::state::{Tx, internal};
-use crate::crypto::{KeyRing, Opener, RootSecret, SlotName, Told, open_slot};
+use super::slots::{get_slot, key_ring, put_all, records};
+use super::state::{State, Tx, internal};
+use crate::crypto::{KeyRing, Opener, RootSecret, SlotName, SlotRecord, Told, open_slot};
 use crate::{EpochId, Error, ErrorKind};
 use std::sync::Arc;
 
@@ -15,7 +15,18 @@ const AGAIN_MS: u64 = 3_600_000;
 
 /// One step: from here on everything is sealed under a new epoch. `change` says what becomes of the slots' records and
 /// gives the paths of those that get no new key. Nothing is PUT before [`hand_on`] is through, now or after a crash.
+///
+/// # Errors
+/// `closed` if others have newer keys: slots with what comes after older ones would shut those others out. `corrupt` if this
+/// device has not read yet who has slots.
 pub(super) fn turn(cx: &Shared, change: impl Fn(&mut Tx<'_>) -> Result<Vec<String>, Error>) -> Result<(), Error> {
+    if cx.read(|state| state.locked_out) {
+        return Err(cx.read(|state| state.head.identity().map(|identity| locked_out(identity)))?);
+    }
+    if !cx.read(knows_slots)? {
+        return Err(Error::new(ErrorKind::Corrupt, "this device could not read yet who is to get new keys")
+            .next_step("sync, and try again once this device holds what the others hold, or do it on another"));
+    }
     cx.step(|tx| {
         let before = tx.head.identity()?.clone();
         let number = before.keys.greatest_number().checked_add(1).ok_or_else(|| internal("no epoch is left"))?;
@@ -42,15 +53,21 @@ pub(super) fn turn_again(cx: &Shared) -> Result<(), Error> {
     let due = cx.read(|state| {
         let bucket = &state.head.bucket;
         let rests = bucket.turned_again_ms > 0 && state.now.unix_ms < bucket.turned_again_ms.saturating_add(AGAIN_MS);
-        bucket.must_turn && !rests
+        bucket.must_turn && !rests && !state.locked_out
     });
-    if !due {
+    if !due || !cx.read(knows_slots)? {
         return Ok(());
     }
     turn(cx, |tx| {
         tx.head.bucket.turned_again_ms = tx.now.unix_ms;
         Ok(tx.head.revoked.keys().map(|device| SlotName::Device(*device).path()).collect())
     })
+}
+
+/// Whether the record of a slot that people open was ever seen here: a newcomer that has not read it knows of nobody's slot.
+pub(super) fn knows_slots(state: &State) -> Result<bool, Error> {
+    let of_people = |record: &SlotRecord| !matches!(record.name, SlotName::Device(_));
+    Ok(state.head.bucket.knows_slots || records(state)?.iter().any(of_people))
 }
 
 /// PUTs the earlier keys and everybody's slot, if a turn is under way; then the slots that get none go.
@@ -60,8 +77,7 @@ pub(super) async fn hand_on(cx: &Shared) -> Result<(), Error> {
     }
     let (identity, gone) =
         cx.read(|state| Ok::<_, Error>((state.head.identity()?.clone(), state.head.bucket.slots_gone.clone())))?;
-    put_keys(cx, &identity).await?;
-    put_slots(cx, &identity).await?;
+    put_all(cx, &identity).await?;
     collect::delete(cx, &gone).await?;
     cx.step(|tx| {
         tx.head.bucket.hand_on = false;
@@ -69,6 +85,20 @@ pub(super) async fn hand_on(cx: &Shared) -> Result<(), Error> {
         tx.head.bucket.slots_gone.clear();
         Ok(())
     })
+}
+
+/// Somebody shows not to have these keys: they are handed on once more, unless that was lately.
+pub(super) fn hand_on_again(cx: &Shared) -> Result<(), Error> {
+    cx.step(|tx| {
+        let bucket = &mut tx.head.bucket;
+        bucket.hand_on |= tx.now.unix_ms >= bucket.handed_on_ms.saturating_add(AGAIN_MS);
+        Ok(())
+    })
+}
+
+/// Who has not the newest keys says something now and then, so that others see it and hand them on.
+pub(super) fn asks(cx: &Shared) -> bool {
+    cx.read(|state| state.now.unix_ms >= state.head.bucket.asked_ms.saturating_add(AGAIN_MS))
 }
 
 /// Something was read that is sealed under an epoch unknown here: reads the own slot, once a poll. True if keys came of
@@ -97,13 +127,10 @@ pub(super) async fn learn(cx: &Shared, identity: &Identity, unknown: EpochId) ->
     if !known && current.number < unknown.number {
         return Err(locked_out(identity));
     }
-    if !known && current.number == unknown.number && !moved {
-        // Of a turn at the same time: its author finds this one's keys in its slot, and turns to one that has both.
-        cx.step(|tx| {
-            let bucket = &mut tx.head.bucket;
-            bucket.hand_on |= tx.now.unix_ms >= bucket.handed_on_ms.saturating_add(AGAIN_MS);
-            Ok(())
-        })?;
+    if !known && unknown.number <= current.number && !moved {
+        // Of a turn at the same time, or of one taken up again later: its author finds this one's keys in its slot, and turns to
+        // one that has both.
+        hand_on_again(cx)?;
     }
     Ok(moved)
 }

@@ -212,6 +212,10 @@ pub(super) struct Bucket {
     /// The keys turned, and not everybody's slot has the new ones yet.
     pub(super) hand_on: bool,
     pub(super) handed_on_ms: u64,
+    /// The record of a slot that people open was seen.
+    pub(super) knows_slots: bool,
+    /// When a device without the newest keys last said something for their sake.
+    pub(super) asked_ms: u64,
     /// The epoch that was last put into others' slots from here.
     pub(super) handed_on: Option<EpochId>,
     /// Keys that are apart were told, or somebody revoked may have the current ones: they turn once more.

@@ -158,8 +158,16 @@ pub(super) fn is_listed(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) 
 /// Of a revoked device nothing is taken but where its ops are; which of them count is asked when they are applied.
 fn accept_revoked(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     let Verified { manifest, hash, etag, signed, .. } = verified;
+    let unix_ms = tx.now.unix_ms;
     let peer = tx.head.peer_mut(device);
-    if manifest.sequence <= peer.sequence {
+    if (manifest.sequence, hash.0) < (peer.sequence, peer.hash.0) {
+        // What the newer one had that counts may stand nowhere now.
+        let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
+        peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
+        return;
+    }
+    if manifest.sequence == peer.sequence {
+        peer.behind = None;
         return;
     }
     peer.etag = etag.as_ref().map(|etag| etag.as_str().to_owned());

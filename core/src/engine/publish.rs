@@ -12,7 +12,7 @@ use super::own_log::{
 use super::pull::Polled;
 use super::shared::Shared;
 use super::state::{Tx, internal};
-use super::{adopt, beacon, evidence, leave, own_log, revoked, snapshot};
+use super::{adopt, beacon, epochs, evidence, leave, own_log, revoked, snapshot};
 use crate::crypto::{ObjectKind, pad_to_power_of_two};
 use crate::local::{ByteRange, Table};
 use crate::replica::{Line, Manifest, Run, SEGMENTS_MAX, TAIL_BYTES_MAX};
@@ -71,11 +71,18 @@ pub(super) async fn push(
         let revoked_moved = cx.read(|state| revoked::stated(&state.head) != state.head.published.revoked);
         let superseded = if with_vector { adopt::open_newest(cx, &identity).await? } else { Vec::new() };
         let newer = cx.read(|state| adopt::held(&state.head, state.head.published.snapshot.as_ref()).is_some());
-        let said = pending || first || vector_moved || damage_moved || revoked_moved || keys_moved;
+        let asks = polled.locked_out && epochs::asks(cx);
+        let said = pending || first || vector_moved || damage_moved || revoked_moved || keys_moved || asks;
         if !(said || missed || snapshot_due || newer) {
             break;
         }
         prepare(cx, &identity, snapshot_due, superseded).await?;
+        if asks {
+            cx.step(|tx| {
+                tx.head.bucket.asked_ms = tx.now.unix_ms;
+                Ok(())
+            })?;
+        }
     }
     // What this push has just PUT stays dirty until the next poll shows it, and is not PUT twice.
     if polled.repair || (!in_beacon && cx.read(|state| state.head.bucket.beacon_dirty)) {
@@ -447,6 +454,7 @@ pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>) -> Result<(
         Answer::Stored { etag } => confirm(cx, etag),
         _ => Err(internal("an unconditional PUT was refused")),
     }?;
-    let mut polled = Polled { repair: true, locked_out: false, beacon: BTreeMap::new(), beacon_etag: None };
+    let mut polled =
+        Polled { repair: true, locked_out: false, lacks_keys: false, beacon: BTreeMap::new(), beacon_etag: None };
     beacon::put(cx, identity, &mut polled).await.map(|_| ())
 }

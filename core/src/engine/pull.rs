@@ -31,6 +31,8 @@ pub(super) struct Polled {
     pub(super) repair: bool,
     /// Others have newer keys than this device, which must not overwrite what it cannot read.
     pub(super) locked_out: bool,
+    /// A device that counts has said something new under older keys: perhaps it has no others.
+    pub(super) lacks_keys: bool,
     /// The beacon in the bucket, as far as it could be read.
     pub(super) beacon: BTreeMap<DeviceId, Sighting>,
     /// Its ETag, for a conditional repair.
@@ -109,7 +111,7 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
     };
 
     if unchanged && planted!(NotModifiedEndsIt) {
-        return Ok(Some(Polled { repair: false, locked_out: false, beacon, beacon_etag: etag }));
+        return Ok(Some(Polled { repair: false, locked_out: false, lacks_keys: false, beacon, beacon_etag: etag }));
     }
     let polls = cx.read(|state| state.head.bucket.polls + 1);
     let mut to_read = cx.read(|state| look::from_beacon(&state.head, &identity, &beacon, polls, state.now.unix_ms));
@@ -140,6 +142,7 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
     if new_keys(cx, looked, report).await? {
         return Ok(None);
     }
+    let under_older_keys = cx.read(|state| news_under_older_keys(&state.head, &read));
     let shown = beacon.clone();
     cx.step(|tx| settle_manifests(tx, &shown, &to_read, &read))?;
     check_not_revoked(cx)?;
@@ -153,10 +156,11 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
         return Ok(None);
     }
 
-    let retired = cx.read(retired::all)?;
+    let (retired, knows_slots) = (cx.read(retired::all)?, cx.read(epochs::knows_slots)?);
     let repair = cx.step(|tx| {
         let unix_ms = tx.now.unix_ms;
         let bucket = &mut tx.head.bucket;
+        bucket.knows_slots = knows_slots;
         bucket.polls = polls;
         bucket.last_pull_ms = Some(unix_ms);
         // A beacon that could not be read is asked for again, whole.
@@ -184,7 +188,19 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
     }
     revoked::report(cx, report);
     // Who has the newer keys writes the beacon.
-    Ok(Some(Polled { repair, locked_out: *looked == Looked::LockedOut, beacon, beacon_etag: etag }))
+    let locked_out = *looked == Looked::LockedOut;
+    cx.lock().locked_out = locked_out;
+    let lacks_keys = cx.read(|state| under_older_keys.iter().any(|device| !state.head.is_revoked(*device)));
+    Ok(Some(Polled { repair, locked_out, lacks_keys, beacon, beacon_etag: etag }))
+}
+
+/// Devices known before whose newer manifest is not sealed under the current keys.
+fn news_under_older_keys(head: &Head, read: &Read) -> Vec<DeviceId> {
+    let known = |device: &DeviceId| head.peers.get(device).map_or(0, |peer| peer.sequence);
+    read.iter()
+        .filter(|(device, verified)| !verified.current_keys && (1..verified.manifest.sequence).contains(&known(device)))
+        .map(|(device, _)| *device)
+        .collect()
 }
 
 /// Who reads that it is revoked stops there.

@@ -7,7 +7,7 @@ use super::state::{State, Tx, internal, record_key};
 use super::write;
 use crate::crypto::{
     KeyRing, Opener, RootSecret, SlotName, SlotPayload, SlotRecord, StretchParams, StretchRequest, Stretching,
-    keys_path, open_keys, seal_keys, seal_slot,
+    epoch_of, keys_path, open_keys, open_slot, seal_keys, seal_slot,
 };
 use crate::local::{ByteRange, Table};
 use crate::replica::{Action, Collection, Slot, decode, encode};
@@ -55,20 +55,46 @@ pub(super) fn records(state: &State) -> Result<Vec<SlotRecord>, Error> {
     Ok(records)
 }
 
-/// Weekly: the own slot and the earlier keys stand, or a lifecycle rule or a slip took them, and all are PUT again.
+/// The own slot, those that people open and the earlier keys stand as they were PUT last; else a lifecycle rule or a slip took
+/// one, or the bucket went back to before a turn, and all are PUT again.
 pub(super) async fn check(cx: &Shared, identity: &Identity) -> Result<(), Error> {
-    let epoch = identity.keys.current();
-    let mut paths = vec![SlotName::Device(identity.device).path()];
-    if epoch.number > 1 {
-        paths.push(keys_path(epoch));
+    let own = SlotName::Device(identity.device);
+    let slots = cx.read(records)?.into_iter().map(|record| record.name);
+    let mut paths: Vec<String> =
+        slots.filter(|name| *name == own || !matches!(name, SlotName::Device(_))).map(|name| name.path()).collect();
+    let current = identity.keys.current();
+    if current.number > 1 {
+        paths.push(keys_path(current));
     }
     for path in paths {
-        if let Found::Nothing = cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error)? {
-            put_keys(cx, identity).await?;
-            return put_slots(cx, identity).await;
+        let found = cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error)?;
+        let Found::Bytes { bytes, .. } = found else { return put_all(cx, identity).await };
+        if !stands(identity, &path, &bytes) {
+            return put_all(cx, identity).await;
         }
     }
     Ok(())
+}
+
+/// What is sealed under an epoch not known here is another device's turn.
+fn stands(identity: &Identity, path: &str, sealed: &[u8]) -> bool {
+    let Ok(epoch) = epoch_of(sealed) else { return false };
+    let current = identity.keys.current();
+    if epoch != current {
+        return identity.keys.root_secret(epoch).is_none();
+    }
+    let own = SlotName::Device(identity.device);
+    if path == own.path() {
+        return open_slot(&Opener::device(&identity.secret), identity.vault, identity.header, sealed).is_ok();
+    }
+    let secret = identity.keys.root_secret(current).filter(|_| path == keys_path(current));
+    secret.is_none_or(|secret| open_keys(identity.vault, current, secret.clone(), sealed).is_ok())
+}
+
+/// The earlier keys, and every slot.
+pub(super) async fn put_all(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    put_keys(cx, identity).await?;
+    put_slots(cx, identity).await
 }
 
 /// The object with all earlier keys. There is none in the first epoch.

@@ -71,54 +71,41 @@ pub(super) fn is_due(cx: &Shared) -> bool {
     due_ms.is_some_and(|due_ms| crossed && unix_ms >= due_ms) && may_write(cx)
 }
 
-/// Whether a device misses ops that are applied here and stand in no log and no named snapshot, or in one that it can't read.
+/// Whether a device misses ops that are applied here.
 fn is_missed(head: &Head) -> bool {
     let held = head.vector();
-    let named = newest(head);
     complaints(head).any(|missed| {
-        let in_none = named.is_none_or(|named| named.vector.n(missed.device) < missed.to);
         // Numbers don't say which line is missed: who misses one of them too has nothing to give.
         let is_here = !head.forks.parts(missed.device)
             || head.peers.get(&missed.device).is_none_or(|peer| peer.damaged.is_empty());
-        held.n(missed.device) >= missed.to
-            && is_here
-            && (is_in_no_log(head, missed) || (in_none && !is_own(head, missed)))
+        held.n(missed.device) >= missed.to && is_here
     })
 }
 
-/// Whether the newest named snapshot is one that a device can't read: all of it is written anew.
+/// Whether the newest named snapshot is one that a device can't read, for it misses what that holds: all of it is written anew.
 fn is_spoilt(head: &Head) -> bool {
     let named = newest(head);
-    complaints(head).any(|missed| {
-        is_in_no_log(head, missed) && named.is_some_and(|named| named.vector.n(missed.device) >= missed.to)
-    })
+    complaints(head).any(|missed| named.is_some_and(|named| named.vector.n(missed.device) >= missed.to))
 }
 
-/// What others could not read, by manifests that no snapshot written here has answered.
+/// What others could not read, by manifests that no snapshot written here has answered. What the own log has is written again
+/// there; another's author may be gone.
 fn complaints(head: &Head) -> impl Iterator<Item = &Damaged> {
     let new =
         |(id, peer): &(&DeviceId, &Arc<Peer>)| head.bucket.answered.get(*id).is_none_or(|told| *told < peer.sequence);
     let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
-    counting.filter(new).flat_map(|(_, peer)| peer.misses.iter().chain(&peer.misses_of_others))
+    let missed = counting.filter(new).flat_map(|(_, peer)| peer.misses.iter().chain(&peer.misses_of_others));
+    missed.filter(|missed| !is_own(head, missed) || is_below_own_log(head, missed))
 }
 
 fn is_own(head: &Head, missed: &Damaged) -> bool {
     head.identity.as_ref().is_some_and(|identity| identity.device == missed.device)
 }
 
-/// Whether what is missed is below a device's log, or beyond what its manifest in the bucket publishes. Of a device that has
-/// several lines, it may be on another than its log.
-fn is_in_no_log(head: &Head, missed: &Damaged) -> bool {
+/// Whether what is missed of this device is below its log: that is in its snapshot alone.
+fn is_below_own_log(head: &Head, missed: &Damaged) -> bool {
     let published = &head.published;
-    if is_own(head, missed) {
-        return missed.from < published.segments.first().map_or(published.tail.from, |first| first.start.from);
-    }
-    let Some(peer) = head.peers.get(&missed.device) else { return true };
-    if head.forks.parts(missed.device) {
-        return true;
-    }
-    let log = peer.twin.as_ref().unwrap_or(&peer.log);
-    missed.from < log.from() || missed.to > log.end.n
+    missed.from < published.segments.first().map_or(published.tail.from, |first| first.start.from)
 }
 
 /// Whether the log that this push makes crosses the line.

@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) reused_url: Option<ReusedUrl>,
     /// Something sealed under an epoch that is not known here was read: the own slot may tell.
     pub(super) unknown_epoch: Option<EpochId>,
+    /// The newest poll found that others have newer keys than this device.
+    pub(super) locked_out: bool,
     /// The logs that the pull under way has at hand.
     pub(super) at_hand: AtHand,
     /// The store's clock at its newest answer that told it, unix ms.
@@ -89,6 +91,7 @@ impl State {
             credentials: None,
             reused_url: None,
             unknown_epoch: None,
+            locked_out: false,
             at_hand: AtHand::default(),
             server_ms: None,
             uncounted: Meter::default(),

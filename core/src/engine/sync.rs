@@ -98,7 +98,11 @@ async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<
         return Err(leave::copied(cx)?); // nothing more is PUT under an id that two stores use
     }
     epochs::turn_again(cx)?;
+    if polled.lacks_keys && !polled.locked_out {
+        epochs::hand_on_again(cx)?;
+    }
     epochs::hand_on(cx).await?;
+    let identity = &cx.read(|state| state.head.identity().cloned())?; // new keys may have come
     if full {
         cx.step(|tx| {
             carry::look(tx);
@@ -120,10 +124,17 @@ async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<
         let sweep_due =
             cx.read(|state| state.now.unix_ms >= state.head.bucket.swept_ms.saturating_add(collect::SWEEP_MS));
         // Who lacks the newest keys sees less than what is named, and must not hand on the ones it has.
-        if full && sweep_due && !polled.locked_out {
-            evidence::check_header(cx, identity).await?;
-            slots::check(cx, identity).await?;
-            collect::sweep(cx, identity).await?;
+        if full && !polled.locked_out {
+            if sweep_due {
+                evidence::check_header(cx, identity).await?;
+            }
+            // Once keys have turned, a bucket that goes back shuts out whoever has not got the newer ones yet.
+            if sweep_due || identity.keys.current().number > 1 {
+                slots::check(cx, identity).await?;
+            }
+            if sweep_due {
+                collect::sweep(cx, identity).await?;
+            }
         }
     } else if polled.repair {
         beacon::repair(cx, identity, &mut polled).await?;
@@ -169,8 +180,7 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
         published.etag = None;
         Ok(())
     })?;
-    slots::put_keys(cx, &identity).await?;
-    slots::put_slots(cx, &identity).await?;
+    slots::put_all(cx, &identity).await?;
     publish::republish(cx, &identity).await?;
     sync(cx, Scope { push: true, full: true }).await
 }

@@ -1,13 +1,15 @@
 //! Keys turn: a passphrase changed, a recovery code replaced, by one device and by two at once, killed at every step.
 
 use std::collections::BTreeSet;
-use tidelock_core::crypto::RecoveryCode;
+use tidelock_core::crypto::{Opener, RecoveryCode};
 use tidelock_core::s3::Method;
 use tidelock_core::{EpochId, ErrorKind, OpId, Operation, Outcome, Request, Secret};
 use tidelock_sim::device::Moment;
 use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 use zeroize::Zeroizing;
+
+const HOUR_MS: u64 = 3_600_000;
 
 fn new_code(outcome: Outcome) -> RecoveryCode {
     match outcome {
@@ -246,6 +248,150 @@ fn lost_slots_and_keys_are_put_again_within_a_week() {
     }
     world.sync_all();
     world.check().unwrap();
+}
+
+#[test]
+fn the_recovery_slot_alone_is_put_again_too() {
+    let mut world = World::with_devices(65, 2);
+    let slot = Opener::recovery(world.code.as_ref().unwrap()).name().path();
+    world.bucket.lose(&slot);
+    assert!(world.join().is_err());
+    world.devices.pop();
+    hourly_checks(&mut world, 8 * 24);
+    world.join().unwrap();
+}
+
+/// Everybody checks everything once an hour, for so many hours.
+fn hourly_checks(world: &mut World, hours: u32) {
+    for _ in 0..hours {
+        world.now_ms += HOUR_MS + 60_000;
+        for at in (0..world.devices.len()).filter(|at| !world.gone.contains(at)).collect::<Vec<_>>() {
+            world.full_check(at).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_bucket_that_goes_back_to_before_a_turn_gets_the_new_keys_again() {
+    let mut world = World::with_devices(66, 3);
+    let older = world.bucket.older();
+    let code = new_code(world.run(0, Operation::ReplaceRecoveryCode).unwrap());
+    world.code = Some(code);
+    world.put(0, "after");
+    world.sync(0).unwrap();
+    world.bucket.roll_back(&older);
+    world.put(1, "unheard");
+    hourly_checks(&mut world, 4);
+    world.check().unwrap();
+    assert_eq!(current(&world).len(), 1, "{:?}", current(&world));
+    world.join().unwrap();
+    world.sync_all();
+    world.check().unwrap();
+}
+
+/// A device whose slot alone is the one before the last turn, as by a PUT that came late.
+fn with_an_old_slot() -> World {
+    let mut world = World::with_devices(67, 3);
+    let path = format!("slots/{}", world.id(2));
+    let old = world.bucket.object(&path).unwrap();
+    let code = new_code(world.run(0, Operation::ReplaceRecoveryCode).unwrap());
+    world.code = Some(code);
+    world.sync(1).unwrap();
+    world.bucket.put(&path, old);
+    world
+}
+
+#[test]
+fn a_device_whose_slot_is_an_older_one_asks_and_is_handed_the_keys() {
+    for writes in [true, false] {
+        let mut world = with_an_old_slot();
+        if writes {
+            world.put(2, "unheard");
+        }
+        let report = world.sync(2).unwrap();
+        assert!(report.reports.iter().any(|error| error.kind() == ErrorKind::Closed), "{:?}", report.reports);
+        hourly_checks(&mut world, 4);
+        world.put(0, "after");
+        world.sync_all();
+        world.check().unwrap();
+        assert_eq!(current(&world).len(), 1, "{:?}", current(&world));
+    }
+}
+
+/// Who takes its turn up again writes over all slots that it knows. The newcomer's, who has newer keys, is not among them; and
+/// the first, who doesn't know the newcomer, is not given them by anybody else.
+#[test]
+fn a_turn_that_is_taken_up_again_after_a_newcomer_turned_ends_with_one() {
+    let mut world = World::with_devices(68, 2);
+    let op = world.devices[0].start(Operation::SetPassphrase { passphrase: None }, world.now_ms);
+    world.run_until(0, op, |request| request.method == Method::Put && request.url.contains("/slots/")).unwrap();
+    world.restart(0);
+    let newcomer = world.join().unwrap();
+    let device = world.id(1);
+    world.run(newcomer, Operation::RevokeDevice { device }).unwrap();
+    world.gone.insert(1);
+    world.run(newcomer, Operation::SetPassphrase { passphrase: None }).unwrap();
+    world.put(newcomer, "after");
+    world.sync(newcomer).unwrap();
+    world.put(0, "meanwhile");
+    hourly_checks(&mut world, 4);
+    let (rings, own) = ([0, newcomer].map(|at| Keys::of(&world.devices[at].disk).ring), world.id(newcomer));
+    let all: BTreeSet<_> = rings[1].epochs().collect();
+    assert!(all.len() == 3 && all.iter().all(|epoch| rings[0].root_secret(*epoch).is_some()), "{all:?}");
+    let told = world.full_check(newcomer).unwrap().reports;
+    let lacks = format!("slots/{own}");
+    assert!(told.iter().any(|error| error.object() == Some(&lacks)), "it counts for nobody yet, and is told: {told:?}");
+    let secret = Secret::Recovery(world.code.clone().unwrap());
+    world.run(newcomer, Operation::Join { secret }).unwrap();
+    hourly_checks(&mut world, 3);
+    world.check().unwrap();
+    world.join().unwrap();
+}
+
+#[test]
+fn a_newcomer_that_could_read_nothing_yet_turns_no_keys() {
+    let mut world = World::with_devices(69, 3);
+    world.write_until_trimmed(0);
+    for part in ["/snapshots/", "/segments/"] {
+        for key in world.bucket.keys_with(part) {
+            world.bucket.hide(&key);
+        }
+    }
+    let newcomer = world.join().unwrap();
+    let slots = world.bucket.keys_with("slots/");
+    let held: Vec<_> = slots.iter().map(|path| world.bucket.object(path)).collect();
+    let device = world.id(1);
+    let refused = world.run(newcomer, Operation::RevokeDevice { device }).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt, "{refused}");
+    assert_eq!(slots.iter().map(|path| world.bucket.object(path)).collect::<Vec<_>>(), held);
+    world.bucket.show();
+    world.gone.insert(1);
+    hourly_checks(&mut world, 2);
+    world.run(newcomer, Operation::RevokeDevice { device }).unwrap();
+    hourly_checks(&mut world, 2);
+    world.check().unwrap();
+}
+
+#[test]
+fn who_lacks_the_newest_keys_asks_once_an_hour_and_turns_none() {
+    let mut world = with_an_old_slot();
+    world.sync(2).unwrap();
+    let manifest = world.manifest_of(2);
+    let (asked, slots) = (world.bucket.object(&manifest), world.bucket.keys_with("slots/"));
+    let held: Vec<_> = slots.iter().map(|path| world.bucket.object(path)).collect();
+    world.sync(2).unwrap();
+    assert_eq!(world.bucket.object(&manifest), asked, "once an hour is enough");
+    let device = world.id(1);
+    for operation in [
+        Operation::ReplaceRecoveryCode,
+        Operation::SetPassphrase { passphrase: Some(Zeroizing::new("correct horse".to_owned())) },
+        Operation::RevokeDevice { device },
+    ] {
+        let refused = world.run(2, operation).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Closed, "{refused}");
+    }
+    assert_eq!(world.bucket.keys_with("slots/"), slots);
+    assert_eq!(slots.iter().map(|path| world.bucket.object(path)).collect::<Vec<_>>(), held);
 }
 
 #[test]
