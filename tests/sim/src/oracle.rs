@@ -38,66 +38,86 @@ pub enum Fact {
     },
 }
 
-/// The history.
+/// The history. Each write is told with the device that made it.
 #[derive(Clone, Debug, Default)]
 pub struct Oracle {
-    /// Values put at a key of a map.
-    put: BTreeMap<String, BTreeSet<String>>,
-    /// Values replaced at a key.
-    replaced: BTreeMap<String, BTreeSet<String>>,
-    /// Entries of the log.
-    entries: BTreeMap<String, String>,
-    deleted: BTreeSet<String>,
+    /// Values put at a key of a map, and by whom.
+    put: BTreeMap<String, BTreeMap<String, usize>>,
+    /// Values replaced at a key, and by whom.
+    replaced: BTreeMap<String, BTreeMap<String, BTreeSet<usize>>>,
+    /// Entries of the log, by key: what they say, and who added them; an import may be made by several.
+    entries: BTreeMap<String, (String, BTreeSet<usize>)>,
+    deleted: BTreeMap<String, BTreeSet<usize>>,
+}
+
+/// What a device holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The values that stand at each key of the map.
+    pub map: BTreeMap<String, BTreeSet<String>>,
+    /// The entries of the log.
+    pub log: BTreeMap<String, String>,
 }
 
 impl Oracle {
-    /// A write.
-    pub fn tell(&mut self, fact: Fact) {
+    /// A write of a device.
+    pub fn tell(&mut self, by: usize, fact: Fact) {
         match fact {
-            Fact::Put { key, value, standing } => self.put(&key, &value, standing),
-            Fact::Delete { key, standing } => self.delete(&key, standing),
-            Fact::Append { key, value } => self.append(&key, &value),
-            Fact::DeleteEntry { key } => self.delete_entry(&key),
+            Fact::Put { key, value, standing } => {
+                self.replace(by, &key, standing);
+                self.put.entry(key).or_default().insert(value, by);
+            }
+            Fact::Delete { key, standing } => self.replace(by, &key, standing),
+            Fact::Append { key, value } => {
+                self.entries.entry(key).or_insert((value, BTreeSet::new())).1.insert(by);
+            }
+            Fact::DeleteEntry { key } => {
+                self.deleted.entry(key).or_default().insert(by);
+            }
         }
     }
 
-    /// A put, with what stood there.
-    pub fn put(&mut self, key: &str, value: &str, standing: BTreeSet<String>) {
-        self.put.entry(key.to_owned()).or_default().insert(value.to_owned());
-        self.replaced.entry(key.to_owned()).or_default().extend(standing);
+    fn replace(&mut self, by: usize, key: &str, standing: BTreeSet<String>) {
+        let replaced = self.replaced.entry(key.to_owned()).or_default();
+        for value in standing {
+            replaced.entry(value).or_default().insert(by);
+        }
     }
 
-    /// A delete, with what stood there.
-    pub fn delete(&mut self, key: &str, standing: BTreeSet<String>) {
-        self.replaced.entry(key.to_owned()).or_default().extend(standing);
+    /// What everybody must hold.
+    pub fn held(&self) -> Held {
+        self.of(|_| true, |_| true)
     }
 
-    /// An entry of the log.
-    pub fn append(&mut self, key: &str, value: &str) {
-        self.entries.insert(key.to_owned(), value.to_owned());
+    /// What must be held where it may be that nothing of some devices counts, and may be that all of it does.
+    pub fn at_least(&self, maybe: &BTreeSet<usize>) -> Held {
+        self.of(|by| !maybe.contains(&by), |_| true)
     }
 
-    /// A deletion in the log.
-    pub fn delete_entry(&mut self, key: &str) {
-        self.deleted.insert(key.to_owned());
+    /// All that may be held then.
+    pub fn at_most(&self, maybe: &BTreeSet<usize>) -> Held {
+        self.of(|_| true, |by| !maybe.contains(&by))
     }
 
-    /// The values that stand at each key of the map.
-    pub fn map(&self) -> BTreeMap<String, BTreeSet<String>> {
-        let none = BTreeSet::new();
-        let standing = |(key, put): (&String, &BTreeSet<String>)| {
-            let left: BTreeSet<String> = put - self.replaced.get(key).unwrap_or(&none);
-            (!left.is_empty()).then(|| (key.clone(), left))
-        };
-        self.put.iter().filter_map(standing).collect()
-    }
-
-    /// The log.
-    pub fn log(&self) -> BTreeMap<String, String> {
-        self.entries
-            .iter()
-            .filter(|(key, _)| !self.deleted.contains(*key))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect()
+    /// What stands of what the first kind of devices wrote, while nothing of the second replaced it.
+    fn of(&self, writes: impl Fn(usize) -> bool, replaces: impl Fn(usize) -> bool) -> Held {
+        let is_gone = |by: Option<&BTreeSet<usize>>| by.is_some_and(|by| by.iter().any(|by| replaces(*by)));
+        let mut held = Held::default();
+        for (key, put) in &self.put {
+            let replaced = self.replaced.get(key);
+            let stands = |(value, by): &(&String, &usize)| {
+                writes(**by) && !is_gone(replaced.and_then(|replaced| replaced.get(*value)))
+            };
+            let values: BTreeSet<String> = put.iter().filter(stands).map(|(value, _)| value.clone()).collect();
+            if !values.is_empty() {
+                held.map.insert(key.clone(), values);
+            }
+        }
+        for (key, (value, by)) in &self.entries {
+            if by.iter().any(|by| writes(*by)) && !is_gone(self.deleted.get(key)) {
+                held.log.insert(key.clone(), value.clone());
+            }
+        }
+        held
     }
 }

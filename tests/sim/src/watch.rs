@@ -2,6 +2,7 @@
 //! salt, an immutable name with two contents, a sequence that goes back, a value that comes back, a word in clear.
 
 use crate::bucket::{header, split};
+use crate::device::Disk;
 use crate::fault::Fault;
 use crate::witness::Witness;
 use crate::world::World;
@@ -100,8 +101,8 @@ impl Watch {
         self.waits.retain(|(device, ..), _| *device != at);
     }
 
-    /// A request leaves a device.
-    pub fn request(&mut self, at: usize, request: &Request, sent_ms: u64) {
+    /// A request leaves a device, which has this store.
+    pub fn request(&mut self, at: usize, request: &Request, sent_ms: u64, disk: &Disk) {
         let requests = self.requests.entry(at).or_default();
         *requests += 1;
         if *requests == REQUESTS_MAX {
@@ -128,11 +129,11 @@ impl Watch {
             ));
         }
         if request.method == Method::Put {
-            self.put(at, &key, request);
+            self.put(at, &key, request, disk);
         }
     }
 
-    fn put(&mut self, at: usize, key: &str, request: &Request) {
+    fn put(&mut self, at: usize, key: &str, request: &Request, disk: &Disk) {
         let body = &request.body;
         let hash = Hash::of(body);
         if let Some(salt) = body.get(SALT_AT..SALT_AT + SALT_BYTES).filter(|_| key.contains("spaces/")) {
@@ -149,7 +150,10 @@ impl Watch {
         }
         let device = key.rsplit('/').next().and_then(DeviceId::from_hex);
         if key.contains("/manifests/") && !device.is_some_and(|device| self.twins.contains(&device)) {
-            let opened = self.witness.as_ref().and_then(|witness| witness.manifest(key, body));
+            let opened = self.witness.as_mut().and_then(|witness| {
+                witness.learn(body, disk);
+                witness.manifest(key, body)
+            });
             let Some(opened) = opened else {
                 return self.wrong(format!("device {at} PUTs a manifest that does not open"));
             };

@@ -2,17 +2,19 @@
 //! first bytes (vault, space, device, public key, sequence).
 
 use crate::bucket::Bucket;
+use crate::device::Disk;
+use crate::keys::Keys;
 use std::collections::BTreeMap;
 use tidelock_core::crypto::{
     ContentKey, KeyRing, ObjectKind, Opener, Place, RecoveryCode, epoch_of, open, open_slot, private_space_id,
     unpad_padme, unpad_to_power_of_two,
 };
-use tidelock_core::{Hash, VaultId};
+use tidelock_core::{EpochId, Hash, VaultId};
 
 /// Opens objects of one vault.
 pub struct Witness {
     vault: VaultId,
-    key: ContentKey,
+    keys: BTreeMap<EpochId, ContentKey>,
 }
 
 /// Where a manifest's sequence stands: after vault, space and device (16 bytes each) and public key (32).
@@ -28,8 +30,21 @@ impl Witness {
         let slot = bucket.object(&opener.name().path()).expect("a recovery slot");
         let payload = open_slot(&opener, vault, Hash::of(&header), &slot).expect("the code opens its slot");
         let keys = KeyRing::first(vault, payload.epoch, payload.root_secret).expect("the first epoch");
-        let key = keys.content_key(payload.epoch, private_space_id(vault)).expect("the first epoch's key");
-        Self { vault, key }
+        let mut witness = Self { vault, keys: BTreeMap::new() };
+        witness.take(&keys);
+        witness
+    }
+
+    /// Takes the keys that a device keeps in its store, if what it has sealed is of an epoch unknown so far.
+    pub fn learn(&mut self, sealed: &[u8], disk: &Disk) {
+        if epoch_of(sealed).is_ok_and(|epoch| !self.keys.contains_key(&epoch)) {
+            self.take(&Keys::of(disk).ring);
+        }
+    }
+
+    fn take(&mut self, ring: &KeyRing) {
+        let space = private_space_id(self.vault);
+        self.keys.extend(ring.epochs().filter_map(|epoch| Some((epoch, ring.content_key(epoch, space)?))));
     }
 
     /// A manifest's body and signature; `None` if it is not of this vault.
@@ -46,7 +61,7 @@ impl Witness {
 
     fn open(&self, path: &str, kind: ObjectKind, sealed: &[u8]) -> Option<Vec<u8>> {
         let epoch = epoch_of(sealed).ok()?;
-        open(&self.key, &Place { vault: self.vault, kind, epoch, path }, sealed, 16 << 20).ok()
+        open(self.keys.get(&epoch)?, &Place { vault: self.vault, kind, epoch, path }, sealed, 16 << 20).ok()
     }
 
     /// The sequence of a manifest's body.

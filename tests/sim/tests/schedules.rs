@@ -204,7 +204,7 @@ fn a_snapshot_that_is_gone_when_its_merge_is_taken_up_again() {
             world.now_ms += 3_700_000;
             world.full_check(0).unwrap();
         }
-        assert_ne!(before.map(), world.oracle.map());
+        assert_ne!(before.held().map, world.oracle.held().map);
         if let Err(error) = world.join_on(at) {
             assert_eq!(error.kind(), ErrorKind::AlreadyExists, "commit {commit}: {error}");
         }

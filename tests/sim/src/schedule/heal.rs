@@ -13,6 +13,8 @@ const QUIET_ROUNDS: u32 = 8;
 const QUIET_WITHIN: u32 = 30;
 /// Full checks after which everything is right.
 const ROUNDS: u32 = 12;
+/// Full checks after which whoever lacks the newest keys is handed them by nobody.
+const JOIN_AGAIN_AFTER: u32 = 4;
 
 /// Heals the world and demands that everybody is in step.
 ///
@@ -33,15 +35,22 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
     run.world.bucket.clock_off_ms = 0;
     run.world.bucket.faults = Default::default();
     run.calm_down()?;
-    let code = run.world.code.clone().ok_or("no vault")?;
-    for at in 0..run.world.devices.len() {
-        run.world.settle();
-        if run.world.devices[at].engine.status().map_err(|error| error.to_string())?.vault.is_none() {
-            let secret = tidelock_core::Secret::Recovery(code.clone());
-            operation(run, at, Operation::Join { secret })?;
+    join(run)?;
+    run.world.bucket.show();
+    if !run.shut_out.is_empty() {
+        let mut rounds = 0;
+        while !run.revoke_again()? {
+            rounds += 1;
+            if rounds > ROUNDS {
+                return Err(format!("{ROUNDS} full checks after healing nobody can revoke who was to be revoked"));
+            }
+            republish(run)?;
+            everybody(run, &Operation::Check, 3_700_000)?;
+            if rounds == JOIN_AGAIN_AFTER {
+                run.join_again(false)?;
+            }
         }
     }
-    run.world.bucket.show();
     if run.world.random.permille(400) {
         run.all_at_once()?; // so that whatever is written last was written in a race
     }
@@ -53,6 +62,7 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
         && !run.world.hazards.faults.took_something_away()
         && !has_stopped(run)
         && !run.forked
+        && run.shut_out.is_empty()
     {
         let rounds = if owes(run) { DEBT_ROUNDS } else { SOON_ROUNDS };
         for _ in 0..rounds {
@@ -70,8 +80,12 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
     run.world.deliver_late();
     let mut result = Ok(());
     for round in 0..ROUNDS {
+        join(run)?;
         republish(run)?;
         everybody(run, &Operation::Check, 3_700_000)?;
+        if !run.shut_out.is_empty() && round % JOIN_AGAIN_AFTER == JOIN_AGAIN_AFTER - 1 {
+            run.join_again(round > JOIN_AGAIN_AFTER)?;
+        }
         result = in_step(run);
         if result.is_ok() && round >= 1 {
             break;
@@ -87,6 +101,19 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
             }
         }
         in_step(run).map_err(|why| format!("a newcomer later: {why}"))?;
+    }
+    Ok(())
+}
+
+/// Who is not of the vault yet joins. What a bucket that went back has lost of the keys comes with the others' full checks.
+fn join(run: &mut Run<'_>) -> Result<(), String> {
+    let code = run.world.code.clone().ok_or("no vault")?;
+    for at in staying(run) {
+        run.world.settle();
+        if run.world.devices[at].engine.status().map_err(|error| error.to_string())?.vault.is_none() {
+            let secret = tidelock_core::Secret::Recovery(code.clone());
+            operation(run, at, Operation::Join { secret })?;
+        }
     }
     Ok(())
 }
@@ -125,7 +152,7 @@ fn has_stopped(run: &Run<'_>) -> bool {
     run.world.devices.iter().any(|device| device.engine.status().is_ok_and(|status| status.stopped.is_some()))
 }
 
-fn operation(run: &mut Run<'_>, at: usize, operation: Operation) -> Result<(), String> {
+pub(super) fn operation(run: &mut Run<'_>, at: usize, operation: Operation) -> Result<(), String> {
     if let Some(watch) = &mut run.world.watch {
         watch.operation(at);
     }
@@ -135,13 +162,20 @@ fn operation(run: &mut Run<'_>, at: usize, operation: Operation) -> Result<(), S
     match result {
         Ok(_) => Ok(()),
         Err(error) if matches!(error.kind(), ErrorKind::RolledBack | ErrorKind::Wiped) => Ok(()), // `republish` follows
+        Err(error) if run.lacks_keys(at, &error) => Ok(()), // others' full checks bring them
         Err(error) if error.kind() == ErrorKind::AlreadyExists && shown == "Join" => Ok(()),
+        Err(error) if error.kind() == ErrorKind::Corrupt && shown == "Join" && !run.shut_out.is_empty() => Ok(()),
         Err(error) => Err(format!("{shown} of device {at} in a sound world ends in {error:?}")),
     }
 }
 
+/// The devices that are not revoked.
+fn staying(run: &Run<'_>) -> Vec<usize> {
+    (0..run.world.devices.len()).filter(|at| !run.shut_out.contains(at)).collect()
+}
+
 fn everybody(run: &mut Run<'_>, what: &Operation, pause_ms: u64) -> Result<(), String> {
-    for at in 0..run.world.devices.len() {
+    for at in staying(run) {
         run.world.now_ms += pause_ms;
         operation(run, at, what.clone())?;
     }
@@ -151,7 +185,7 @@ fn everybody(run: &mut Run<'_>, what: &Operation, pause_ms: u64) -> Result<(), S
 
 /// Who stopped because the bucket went back is told by its owner to go on.
 fn republish(run: &mut Run<'_>) -> Result<(), String> {
-    for at in 0..run.world.devices.len() {
+    for at in staying(run) {
         let status = run.world.devices[at].engine.status().map_err(|error| error.to_string())?;
         if status.stopped.is_some() {
             run.tell(|| format!("device {at} republishes"));
@@ -161,7 +195,15 @@ fn republish(run: &mut Run<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Everybody holds what the oracle says. Once a store was put back, nobody knows what only it held: then all must agree.
+/// Everybody holds what the oracle says. Once a store was put back, nobody knows what only it held: then all must agree. What a
+/// revoked device wrote may count or not.
 fn in_step(run: &Run<'_>) -> Result<(), String> {
-    if run.restored { run.world.check_alike() } else { run.world.check() }
+    if run.restored {
+        return run.world.check_alike();
+    }
+    if run.shut_out.is_empty() {
+        return run.world.check();
+    }
+    run.world.check_without(&run.shut_out)?;
+    run.nothing_opens_for_revoked()
 }

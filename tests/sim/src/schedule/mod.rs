@@ -2,6 +2,7 @@
 //! and made small when it fails.
 
 pub mod heal;
+pub mod lives;
 pub mod plan;
 pub mod planted;
 pub mod run;

@@ -29,6 +29,12 @@ pub enum Action {
     Go(u8),
     /// One more device joins, or takes up an interrupted join.
     Join,
+    /// Retires another device.
+    Retire(u8),
+    /// Revokes another device.
+    Revoke(u8),
+    /// Adopts what a revoked device wrote.
+    Adopt(u8),
     /// Nothing but time.
     Wait,
 }
@@ -46,6 +52,17 @@ pub struct Step {
     pub seed: u64,
 }
 
+/// What becomes of devices, beside joining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lives {
+    /// Nothing.
+    Stay,
+    /// They are away for long, are retired, and come back.
+    Retire,
+    /// They are revoked, and what they wrote adopted or not.
+    Revoke,
+}
+
 /// A whole schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -59,6 +76,8 @@ pub struct Plan {
     pub signed: bool,
     /// A newcomer joins at the end.
     pub newcomer: bool,
+    /// What becomes of devices.
+    pub lives: Lives,
     /// The kinds of faults that happen.
     pub faults: Vec<Fault>,
     /// The steps.
@@ -67,6 +86,11 @@ pub struct Plan {
 
 /// Steps of a schedule.
 pub const STEPS: usize = 300;
+/// Steps for which one device is away, where devices are retired.
+const SPELL: usize = 50;
+
+/// Faults after which a store is there twice, or has been.
+const COPIES: &[Fault] = &[Fault::ClonedStore, Fault::RestoredStore, Fault::SecondProcess];
 
 /// The schedule of a seed, with faults out of `allowed`.
 pub fn plan(seed: u64, allowed: &[Fault]) -> Plan {
@@ -83,6 +107,17 @@ pub fn plan(seed: u64, allowed: &[Fault]) -> Plan {
     // A tombstone alone on its key, looked at by a full check while what it has seen is still to come, is rare elsewhere.
     let removals = seed % 10 == 9;
     let (big, pace_ms) = if removals { (350, pace_ms.min(60_000)) } else { (big, pace_ms) };
+    let lives = match seed % 20 {
+        6 => Lives::Retire,
+        18 => Lives::Revoke,
+        _ => Lives::Stay,
+    };
+    // Up to some hundred days, so that half a year passes within a spell or two.
+    let pace_ms = if lives == Lives::Retire { pace_ms * [1, 1, 15][random.below(3) as usize] } else { pace_ms };
+    if lives == Lives::Revoke {
+        // Whose write it is that counts or not can't be told of two copies.
+        faults.retain(|fault| !COPIES.contains(fault));
+    }
     for fault in [Fault::Unreadable, Fault::HiddenFromOne] {
         if (gaps || removals) && allowed.contains(&fault) && !faults.contains(&fault) {
             faults.push(fault);
@@ -98,15 +133,17 @@ pub fn plan(seed: u64, allowed: &[Fault]) -> Plan {
         .map(|at| {
             let device = random.below(8) as u8;
             // A fourth device at least, whatever else.
-            let action = match () {
-                () if at == STEPS / 3 && devices < 4 => Action::Join,
-                () if removals => removal(big, &mut random),
-                () => action(big, keys, syncs, &mut random),
+            let action = match lives {
+                _ if at == STEPS / 3 && devices < 4 => Action::Join,
+                _ if removals => removal(big, &mut random),
+                Lives::Retire => away_or_not(device, (seed as usize + at / SPELL) as u8 % 4, big, &mut random),
+                Lives::Revoke => counting_or_not(big, syncs, &mut random),
+                Lives::Stay => action(big, keys, syncs, &mut random),
             };
             Step { device, action, wait_ms: random.below(pace_ms), seed: random.bits() }
         })
         .collect();
-    Plan { seed, devices, paged, signed: random.permille(200), newcomer: random.permille(400), faults, steps }
+    Plan { seed, devices, paged, signed: random.permille(200), newcomer: random.permille(400), lives, faults, steps }
 }
 
 fn action(big: u64, keys: u64, syncs: u64, random: &mut Random) -> Action {
@@ -140,6 +177,36 @@ fn removal(big: u64, random: &mut Random) -> Action {
         10 => Action::Go(1 + random.below(12) as u8),
         11..=15 => Action::Put(key, bytes(big, random)),
         _ => Action::Delete(key),
+    }
+}
+
+/// One device writes and does not sync, so that others may retire it and wait for it no longer.
+fn away_or_not(device: u8, away: u8, big: u64, random: &mut Random) -> Action {
+    let key = random.below(4) as u8;
+    let write = if device % 4 == away { 0 } else { random.below(100) };
+    match write {
+        0..=44 => match random.below(20) {
+            0..=6 => Action::Put(key, bytes(big, random)),
+            7..=11 => Action::Delete(key),
+            12 => Action::Resolve(key, random.permille(500)),
+            13..=15 => Action::Append,
+            16..=17 => Action::DeleteEntry,
+            _ => Action::Wait,
+        },
+        45..=64 => Action::Sync,
+        65..=86 => Action::Check,
+        87..=90 => Action::Begin,
+        91..=94 => Action::Go(1 + random.below(12) as u8),
+        95..=97 => Action::Retire(away),
+        _ => Action::Retire(random.below(8) as u8),
+    }
+}
+
+fn counting_or_not(big: u64, syncs: u64, random: &mut Random) -> Action {
+    match random.below(40) {
+        0 => Action::Revoke(random.below(8) as u8),
+        1 => Action::Adopt(random.below(8) as u8),
+        _ => action(big, 4, syncs, random),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::watch::Watch;
 use crate::witness::Witness;
 use crate::world::World;
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidelock_core::{ErrorKind, Hash, OpId, Operation, Outcome, Secret};
 
@@ -39,6 +39,8 @@ pub struct Run<'a> {
     pub forked: bool,
     /// A store was put back to an older state: what only it held is lost.
     pub restored: bool,
+    /// Devices that somebody was told to revoke.
+    pub shut_out: BTreeSet<usize>,
     tells: Option<Vec<String>>,
 }
 
@@ -88,6 +90,7 @@ impl<'a> Run<'a> {
             old_disks: BTreeMap::new(),
             forked: false,
             restored: false,
+            shut_out: BTreeSet::new(),
             tells: tells.then(Vec::new),
         };
         caught(|| run.found(faults))?;
@@ -264,6 +267,7 @@ impl<'a> Run<'a> {
             Action::Sync => return self.operate(at, Operation::Sync).map(Some),
             Action::Check => return self.operate(at, Operation::Check).map(Some),
             Action::Begin => self.begin(at, Operation::Sync),
+            Action::Retire(_) | Action::Revoke(_) | Action::Adopt(_) => return self.decide(at, action),
         }
         Ok(None)
     }
@@ -310,7 +314,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs an operation to its end, while others that are on their way go on too.
-    fn operate(&mut self, at: usize, operation: Operation) -> Result<String, String> {
+    pub(super) fn operate(&mut self, at: usize, operation: Operation) -> Result<String, String> {
         self.begin(at, operation);
         for _ in 0..200_000 {
             let Some(ended) = self.progress(at)? else { continue };
@@ -360,6 +364,9 @@ impl<'a> Run<'a> {
             Ok(_) => Ok("done".to_owned()),
             Err(error) => match error.kind() {
                 ErrorKind::Forked if self.forked => Ok(format!("{error}")),
+                ErrorKind::Closed if self.shut_out.contains(&at) || self.lacks_keys(at, &error) => {
+                    Ok(format!("{error}"))
+                }
                 ErrorKind::Internal | ErrorKind::Invalid | ErrorKind::Forked | ErrorKind::Closed => {
                     Err(format!("an operation of device {at} ended in {error:?}"))
                 }

@@ -1,6 +1,7 @@
 //! What devices hold, and whether it is what the oracle says.
 
 use super::World;
+use crate::oracle::Held;
 use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::{Collection, KeyRange};
 
@@ -65,7 +66,7 @@ impl World {
     /// # Errors
     /// What it holds instead.
     pub fn check_one(&self, at: usize) -> Result<(), String> {
-        let (map, log) = (self.oracle.map(), self.oracle.log());
+        let Held { map, log } = self.oracle.held();
         let held = self.map_of(at);
         if held != map {
             return Err(format!("device {at} holds the map {}, the oracle says {}", short(&held), short(&map)));
@@ -73,6 +74,33 @@ impl World {
         let held = self.log_of(at);
         if held != log {
             return Err(format!("device {at} holds the log {}, the oracle says {}", short(&held), short(&log)));
+        }
+        Ok(())
+    }
+
+    /// Everybody holds the same: all that must stand and nothing that can't, where what some devices wrote may count or not.
+    ///
+    /// # Errors
+    /// Who does not, and what.
+    pub fn check_without(&self, maybe: &BTreeSet<usize>) -> Result<(), String> {
+        self.check_alike()?;
+        let Some(at) = (0..self.devices.len()).find(|at| !self.gone.contains(at)) else { return Ok(()) };
+        let (map, log) = (self.map_of(at), self.log_of(at));
+        let (least, most) = (self.oracle.at_least(maybe), self.oracle.at_most(maybe));
+        let none = BTreeSet::new();
+        let within = |inner: &BTreeMap<String, BTreeSet<String>>, outer: &BTreeMap<String, BTreeSet<String>>| {
+            inner.iter().all(|(key, values)| values.is_subset(outer.get(key).unwrap_or(&none)))
+        };
+        let within_log = |inner: &BTreeMap<String, String>, outer: &BTreeMap<String, String>| {
+            inner.iter().all(|(key, value)| outer.get(key) == Some(value))
+        };
+        if !within(&least.map, &map) || !within(&map, &most.map) {
+            let (map, least, most) = (short(&map), short(&least.map), short(&most.map));
+            return Err(format!("device {at} holds the map {map}, at least {least} must be there, at most {most}"));
+        }
+        if !within_log(&least.log, &log) || !within_log(&log, &most.log) {
+            let (log, least, most) = (short(&log), short(&least.log), short(&most.log));
+            return Err(format!("device {at} holds the log {log}, at least {least} must be there, at most {most}"));
         }
         Ok(())
     }

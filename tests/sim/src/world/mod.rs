@@ -190,7 +190,7 @@ impl World {
             if device.disk.is_paged() && device.durable < commit {
                 self.unsure.push((at, commit, fact));
             } else {
-                self.oracle.tell(fact);
+                self.oracle.tell(at, fact);
             }
         }
     }
@@ -345,7 +345,8 @@ impl World {
             let which = if self.hazards.on { self.hazards.reorder(which, &mut self.random) } else { which };
             let request = self.devices[at].sent.remove(which);
             if let Some(watch) = &mut self.watch {
-                watch.request(at, &request, self.devices[at].sent_ms[&request.id]);
+                let device = &self.devices[at];
+                watch.request(at, &request, device.sent_ms[&request.id], &device.disk);
             }
             match self.hazards.on {
                 true => self.deliver_in_danger(at, &request),

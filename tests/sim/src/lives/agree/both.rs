@@ -491,7 +491,7 @@ impl Both {
         if self.counts.revoked == 0 {
             let mut oracle = Oracle::default();
             for (_, fact) in self.facts.iter().filter(|(op, _)| self.published & op != 0) {
-                oracle.tell(fact.clone());
+                oracle.tell(0, fact.clone()); // nobody was revoked: who wrote it is all one
             }
             self.real.oracle = oracle;
             self.real.check().map_err(|what| format!("the oracle differs: {what}"))?;

@@ -1,0 +1,113 @@
+//! Devices that are retired, revoked and adopted in a random schedule, and what must be so of a revoked one.
+
+use super::plan::Action;
+use super::run::Run;
+use crate::keys::Keys;
+use tidelock_core::{DeviceId, DeviceState, Error, ErrorKind, Operation, Secret};
+
+/// So many devices at least are never revoked.
+const STAY: usize = 2;
+
+impl Run<'_> {
+    /// A device retires, revokes or adopts another one that it knows; says how that ended.
+    pub(super) fn decide(&mut self, at: usize, action: Action) -> Result<Option<String>, String> {
+        let (Action::Retire(other) | Action::Revoke(other) | Action::Adopt(other)) = action else { return Ok(None) };
+        let other = other as usize % self.world.devices.len();
+        let Some((device, state)) = self.known(at, other) else { return Ok(None) };
+        let operation = match (action, state) {
+            (Action::Retire(_), DeviceState::Active) => Operation::RetireDevice { device },
+            (Action::Adopt(_), DeviceState::Revoked) => Operation::AdoptDevice { device },
+            (Action::Revoke(_), _) if self.may_revoke(at, other) => {
+                self.shut_out.insert(other);
+                Operation::RevokeDevice { device }
+            }
+            _ => return Ok(None),
+        };
+        self.operate(at, operation).map(|told| Some(format!("device {other}: {told}")))
+    }
+
+    /// Two that shut each other out, with newcomers on either side, may split a vault: whose it is a person must say.
+    fn may_revoke(&self, at: usize, other: usize) -> bool {
+        let more = self.shut_out.contains(&other) || self.world.devices.len() - self.shut_out.len() > STAY;
+        more && !self.shut_out.contains(&at)
+    }
+
+    /// Another device as one knows it.
+    fn known(&self, at: usize, other: usize) -> Option<(DeviceId, DeviceState)> {
+        let status = |at: usize| self.world.devices[at].engine.status().ok();
+        let device = status(other)?.device.filter(|_| at != other)?;
+        let here = status(at)?.devices.into_iter().find(|known| known.id == device && known.sequence > 0)?;
+        Some((device, here.state))
+    }
+
+    /// Whom somebody was told to revoke is revoked, however that ended: a person does it again. Nobody waits for it then.
+    /// False: nobody who knows it can, for now.
+    ///
+    /// # Errors
+    /// What else is wrong.
+    pub(super) fn revoke_again(&mut self) -> Result<bool, String> {
+        for other in self.shut_out.clone() {
+            let staying = (0..self.world.devices.len()).filter(|at| !self.shut_out.contains(at));
+            let knowing: Vec<usize> = staying.filter(|at| self.known(*at, other).is_some()).collect();
+            if knowing.is_empty() {
+                self.shut_out.remove(&other); // nobody has heard of it
+            }
+            let mut revoked = knowing.is_empty();
+            for at in knowing {
+                if let (false, Some((device, _))) = (revoked, self.known(at, other)) {
+                    super::heal::operation(self, at, Operation::RevokeDevice { device })?;
+                    revoked = self.known(at, other).is_some_and(|(_, state)| state == DeviceState::Revoked);
+                }
+            }
+            if !revoked {
+                return Ok(false);
+            }
+        }
+        self.world.gone.extend(&self.shut_out);
+        Ok(true)
+    }
+
+    /// Who joined by a slot that the bucket had gone back to is known to nobody, and handed no keys: it is told that it lacks
+    /// the newest, and a person joins again. In the end so does who is `known`, where those who have the keys lack its record
+    /// and can't tell it which object they miss.
+    ///
+    /// # Errors
+    /// Who can't.
+    pub(super) fn join_again(&mut self, known: bool) -> Result<(), String> {
+        let code = self.world.code.clone().ok_or("no vault")?;
+        let staying: Vec<usize> = (0..self.world.devices.len()).filter(|at| !self.shut_out.contains(at)).collect();
+        for at in staying.iter().copied() {
+            let is_known = staying.iter().any(|other| *other != at && self.known(*other, at).is_some());
+            let told = self.world.full_check(at).map_or(Vec::new(), |report| report.reports);
+            if (known || !is_known) && told.iter().any(|error| self.lacks_keys(at, error)) {
+                super::heal::operation(self, at, Operation::Join { secret: Secret::Recovery(code.clone()) })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a device is told that others have newer keys, once somebody was revoked.
+    pub(super) fn lacks_keys(&self, at: usize, error: &Error) -> bool {
+        let own = self.world.devices[at].engine.status().ok().and_then(|status| status.device);
+        let slot = own.map(|own| format!("slots/{own}"));
+        !self.shut_out.is_empty() && error.kind() == ErrorKind::Closed && error.object() == slot.as_deref()
+    }
+
+    /// What was published last opens with nothing that a revoked device has.
+    ///
+    /// # Errors
+    /// What it opens.
+    pub(super) fn nothing_opens_for_revoked(&self) -> Result<(), String> {
+        for gone in &self.shut_out {
+            let keys = Keys::of(&self.world.devices[*gone].disk);
+            let staying = (0..self.world.devices.len()).filter(|at| !self.shut_out.contains(at));
+            for at in staying {
+                let path = self.world.manifest_of(at);
+                if keys.open(&self.world.bucket, &path) {
+                    return Err(format!("device {gone}, which is revoked, opens the newest manifest of device {at}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
