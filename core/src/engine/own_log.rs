@@ -1,7 +1,7 @@
 //! The own log as the next manifest will tell it: trimmed below a snapshot, mended, and what overflows its tail as segments.
 
 use super::api::Phase;
-use super::head::{Identity, OwnSegment, Published, Start, damaged, local_error};
+use super::head::{Head, Identity, OwnSegment, Published, Start, damaged, local_error};
 use super::objects::segment_path;
 use super::publish::new_id;
 use super::retired::{self, awaited};
@@ -152,10 +152,21 @@ pub(super) async fn write_segments(
     Ok(())
 }
 
+/// Where a log begins; what is below is in snapshots alone.
+pub(super) fn beginning(segments: &[OwnSegment], tail: &Start) -> u64 {
+    segments.first().map_or(tail.from, |first| first.start.from)
+}
+
+/// Whether somebody misses what the own log has.
+pub(super) fn is_missed(head: &Head) -> bool {
+    let from = beginning(&head.published.segments, &head.published.tail);
+    head.peers.values().flat_map(|peer| &peer.misses).any(|missed| missed.to >= from)
+}
+
 /// What another device could not read is written again under a new name: same ops, same names, same contents.
 pub(super) async fn mend(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine) -> Result<(), Error> {
     let misses: Vec<_> = cx.read(|state| state.head.peers.values().flat_map(|peer| peer.misses.clone()).collect());
-    if misses.is_empty() {
+    if !cx.read(|state| is_missed(&state.head)) {
         return Ok(());
     }
     for segment in &mut line.segments {

@@ -6,7 +6,7 @@ use super::head::{Frozen, Head, Identity, Published, damaged};
 use super::manifests::verify_manifest;
 use super::objects::{Opened, manifest_path};
 use super::own_log::{
-    NextLine, SEGMENT_PLAIN_BYTES_MAX, drop_log_below, mend, pending_bytes, read_ops, start_of_tail, trim,
+    NextLine, SEGMENT_PLAIN_BYTES_MAX, beginning, drop_log_below, mend, pending_bytes, read_ops, start_of_tail, trim,
     write_segments,
 };
 use super::pull::Polled;
@@ -62,7 +62,7 @@ pub(super) async fn push(
         let first = cx.read(|state| state.head.published.sequence == 0);
         let vector_moved = with_vector && cx.read(|state| state.head.vector() != state.head.published.vector);
         let damage_moved = cx.read(|state| damage(&state.head) != state.head.published.damaged);
-        let missed = cx.read(|state| state.head.peers.values().any(|peer| !peer.misses.is_empty()));
+        let missed = cx.read(|state| own_log::is_missed(&state.head));
         let wanted = cx.read(|state| state.head.bucket.snapshot_wanted) && snapshot::may_write(cx);
         // Who left an id tells by a snapshot what only it had.
         let snapshot_due = snapshot::is_due(cx) || wanted || (first && has_left(cx));
@@ -249,10 +249,15 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
     tx.head.bucket.beacon_dirty = true;
     tx.head.bucket.snapshot_wanted &= !line.own_snapshot;
     if line.mended {
-        // Not before: a crash on the way here leaves the complaints standing.
+        // Not before: a crash on the way here leaves the complaints standing. What is below the log a snapshot answers.
+        let from = beginning(&line.segments, &line.tail);
         let devices: Vec<DeviceId> =
             tx.head.peers.iter().filter(|(_, peer)| !peer.misses.is_empty()).map(|(id, _)| *id).collect();
-        devices.into_iter().for_each(|id| tx.head.peer_mut(id).misses.clear());
+        for id in devices {
+            let misses = &mut tx.head.peer_mut(id).misses;
+            misses.retain(|missed| missed.from < from);
+            misses.iter_mut().for_each(|missed| missed.to = missed.to.min(from - 1));
+        }
     }
     tx.head.frozen =
         Some(Arc::new(Frozen { signed, frozen_ms: tx.now.unix_ms, next, superseded: line.superseded.clone() }));

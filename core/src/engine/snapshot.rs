@@ -5,6 +5,7 @@ use super::api::Phase;
 use super::carry;
 use super::head::{Head, Identity, Known, OwnSegment, Peer, damaged, local_error};
 use super::objects::snapshot_path;
+use super::own_log::beginning;
 use super::publish::new_id;
 use super::shared::Shared;
 use super::state::{key_of, record_key};
@@ -105,7 +106,7 @@ fn is_own(head: &Head, missed: &Damaged) -> bool {
 /// Whether what is missed of this device is below its log: that is in its snapshot alone.
 fn is_below_own_log(head: &Head, missed: &Damaged) -> bool {
     let published = &head.published;
-    missed.from < published.segments.first().map_or(published.tail.from, |first| first.start.from)
+    missed.from < beginning(&published.segments, &published.tail)
 }
 
 /// Whether the log that this push makes crosses the line.

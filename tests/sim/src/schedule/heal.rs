@@ -47,7 +47,7 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
             republish(run)?;
             everybody(run, &Operation::Check, 3_700_000)?;
             if rounds == JOIN_AGAIN_AFTER {
-                run.join_again(false)?;
+                join_again(run, false)?;
             }
         }
     }
@@ -84,7 +84,7 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
         republish(run)?;
         everybody(run, &Operation::Check, 3_700_000)?;
         if !run.shut_out.is_empty() && round % JOIN_AGAIN_AFTER == JOIN_AGAIN_AFTER - 1 {
-            run.join_again(round > JOIN_AGAIN_AFTER)?;
+            join_again(run, round > JOIN_AGAIN_AFTER)?;
         }
         result = in_step(run);
         if result.is_ok() && round >= 1 {
@@ -113,6 +113,16 @@ fn join(run: &mut Run<'_>) -> Result<(), String> {
         if run.world.devices[at].engine.status().map_err(|error| error.to_string())?.vault.is_none() {
             let secret = tidelock_core::Secret::Recovery(code.clone());
             operation(run, at, Operation::Join { secret })?;
+        }
+    }
+    Ok(())
+}
+
+/// Who can have the newest keys in no other way joins again, and has time to say what it misses then.
+fn join_again(run: &mut Run<'_>, known: bool) -> Result<(), String> {
+    if run.join_again(known)? {
+        for _ in 0..DEBT_ROUNDS {
+            everybody(run, &Operation::Sync, 60_000)?;
         }
     }
     Ok(())

@@ -69,11 +69,12 @@ impl Run<'_> {
 
     /// Who joined by a slot that the bucket had gone back to is known to nobody, and handed no keys: it is told that it lacks
     /// the newest, and a person joins again. In the end so does who is `known`, where those who have the keys lack its record
-    /// and can't tell it which object they miss.
+    /// and can't tell it which object they miss. False: nobody did.
     ///
     /// # Errors
     /// Who can't.
-    pub(super) fn join_again(&mut self, known: bool) -> Result<(), String> {
+    pub(super) fn join_again(&mut self, known: bool) -> Result<bool, String> {
+        let mut joined = false;
         let code = self.world.code.clone().ok_or("no vault")?;
         let staying: Vec<usize> = (0..self.world.devices.len()).filter(|at| !self.shut_out.contains(at)).collect();
         for at in staying.iter().copied() {
@@ -81,9 +82,10 @@ impl Run<'_> {
             let told = self.world.full_check(at).map_or(Vec::new(), |report| report.reports);
             if (known || !is_known) && told.iter().any(|error| self.lacks_keys(at, error)) {
                 super::heal::operation(self, at, Operation::Join { secret: Secret::Recovery(code.clone()) })?;
+                joined = true;
             }
         }
-        Ok(())
+        Ok(joined)
     }
 
     /// Whether a device is told that others have newer keys, once somebody was revoked.
