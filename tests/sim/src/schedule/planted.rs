@@ -16,7 +16,7 @@ pub const FOUND: &[(&str, u64)] = &[
     ("island taken for prefix", 2),
     ("bad object stops the pull", 2),
     ("damage not named", 90),
-    ("trimmed beyond the snapshot", 173),
+    ("trimmed beyond the snapshot", 326),
     ("vector adopted before the rows", 4),
     ("merge keeps what was replaced", 4),
     ("merge brings back what was replaced", 4),
