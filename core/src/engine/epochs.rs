@@ -3,9 +3,9 @@
 use super::collect;
 use super::head::Identity;
 use super::shared::Shared;
-use super::slots::{get_slot, key_ring, put_all, records};
+use super::slots::{get_slot, key_ring, knows_slots, put_all};
 use super::state::{State, Tx, internal};
-use crate::crypto::{KeyRing, Opener, RootSecret, SlotName, SlotRecord, Told, open_slot};
+use crate::crypto::{KeyRing, Opener, RootSecret, SlotName, Told, open_slot};
 use crate::{EpochId, Error, ErrorKind};
 use std::sync::Arc;
 
@@ -20,12 +20,8 @@ const AGAIN_MS: u64 = 3_600_000;
 /// `closed` if others have newer keys: slots with what comes after older ones would shut those others out. `corrupt` if this
 /// device has not read yet who has slots.
 pub(super) fn turn(cx: &Shared, change: impl Fn(&mut Tx<'_>) -> Result<Vec<String>, Error>) -> Result<(), Error> {
-    if cx.read(|state| state.locked_out) {
-        return Err(cx.read(|state| state.head.identity().map(|identity| locked_out(identity)))?);
-    }
-    if !cx.read(knows_slots)? {
-        return Err(Error::new(ErrorKind::Corrupt, "this device could not read yet who is to get new keys")
-            .next_step("sync, and try again once this device holds what the others hold, or do it on another"));
+    if let Some(hindrance) = cx.read(hindrance)? {
+        return Err(hindrance);
     }
     cx.step(|tx| {
         let before = tx.head.identity()?.clone();
@@ -53,9 +49,9 @@ pub(super) fn turn_again(cx: &Shared) -> Result<(), Error> {
     let due = cx.read(|state| {
         let bucket = &state.head.bucket;
         let rests = bucket.turned_again_ms > 0 && state.now.unix_ms < bucket.turned_again_ms.saturating_add(AGAIN_MS);
-        bucket.must_turn && !rests && !state.locked_out
+        bucket.must_turn && !rests
     });
-    if !due || !cx.read(knows_slots)? {
+    if !due || cx.read(hindrance)?.is_some() {
         return Ok(());
     }
     turn(cx, |tx| {
@@ -64,10 +60,17 @@ pub(super) fn turn_again(cx: &Shared) -> Result<(), Error> {
     })
 }
 
-/// Whether the record of a slot that people open was ever seen here: a newcomer that has not read it knows of nobody's slot.
-pub(super) fn knows_slots(state: &State) -> Result<bool, Error> {
-    let of_people = |record: &SlotRecord| !matches!(record.name, SlotName::Device(_));
-    Ok(state.head.bucket.knows_slots || records(state)?.iter().any(of_people))
+/// Why this device turns no keys now.
+fn hindrance(state: &State) -> Result<Option<Error>, Error> {
+    if state.locked_out {
+        return Ok(Some(locked_out(state.head.identity()?)));
+    }
+    if knows_slots(state)? {
+        return Ok(None);
+    }
+    let unread = Error::new(ErrorKind::Corrupt, "this device could not read yet who is to get new keys")
+        .next_step("sync, and try again once this device holds what the others hold, or do it on another");
+    Ok(Some(unread))
 }
 
 /// PUTs the earlier keys and everybody's slot, if a turn is under way; then the slots that get none go.

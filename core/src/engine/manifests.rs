@@ -1,7 +1,7 @@
 //! Others' manifests: read, verified, and taken as what their devices say now.
 
 use super::api::SyncReport;
-use super::head::{Behind, Identity, Log, Point2, damaged, local_error};
+use super::head::{Behind, Identity, Log, Peer, Point2, damaged, local_error};
 use super::objects::{Opened, manifest_path};
 use super::shared::Shared;
 use super::state::Tx;
@@ -161,10 +161,7 @@ fn accept_revoked(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     let unix_ms = tx.now.unix_ms;
     let peer = tx.head.peer_mut(device);
     if (manifest.sequence, hash.0) < (peer.sequence, peer.hash.0) {
-        // What the newer one had that counts may stand nowhere now.
-        let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
-        peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
-        return;
+        return note_behind(peer, manifest, unix_ms); // what the newer one had that counts may stand nowhere now
     }
     if manifest.sequence == peer.sequence {
         peer.behind = None;
@@ -188,8 +185,7 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     if (manifest.sequence, hash.0) < (peer.sequence, peer.hash.0) && !planted!(LatePutTrusted) {
         // An older one of its own, or another copy's: its ops count all the same.
         if manifest.sequence < peer.sequence {
-            let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
-            peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
+            note_behind(peer, manifest, unix_ms);
         }
         if peer.twin.as_ref().is_none_or(|twin| (twin.end, &twin.segments) != (log.end, &log.segments)) {
             peer.twin = Some(log);
@@ -220,6 +216,12 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     }
     tx.set(Table::Devices, manifest_row(device, NEWEST), Some(signed.clone()));
     tx.set(Table::Devices, manifest_row(device, TWIN), None);
+}
+
+/// The bucket shows an older manifest of a device than was verified.
+fn note_behind(peer: &mut Peer, manifest: &Manifest, unix_ms: u64) {
+    let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
+    peer.behind = Some(Behind { since_ms, shown_n: manifest.line.tail.to() });
 }
 
 fn log_of(manifest: &Manifest) -> Log {

@@ -58,13 +58,7 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
     }
     cx.step(|tx| introduce(tx, &identity, &name, &records))?;
     let mut report = SyncReport::default();
-    let mut polled = pull::Polled {
-        repair: true,
-        locked_out: false,
-        lacks_keys: false,
-        beacon: Default::default(),
-        beacon_etag: None,
-    };
+    let mut polled = pull::Polled { repair: true, ..Default::default() };
     publish::push(cx, &mut polled, false, &mut report).await?;
     if !header_there {
         let condition = match cx.read(|state| state.head.bucket.conditional) {

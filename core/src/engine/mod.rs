@@ -35,6 +35,7 @@ mod shared;
 mod slots;
 mod snapshot;
 mod state;
+mod stored;
 mod sync;
 mod tags;
 #[cfg(test)]

@@ -165,10 +165,10 @@ pub(super) fn is_missed(head: &Head) -> bool {
 
 /// What another device could not read is written again under a new name: same ops, same names, same contents.
 pub(super) async fn mend(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine) -> Result<(), Error> {
-    let misses: Vec<_> = cx.read(|state| state.head.peers.values().flat_map(|peer| peer.misses.clone()).collect());
     if !cx.read(|state| is_missed(&state.head)) {
         return Ok(());
     }
+    let misses: Vec<_> = cx.read(|state| state.head.peers.values().flat_map(|peer| peer.misses.clone()).collect());
     for segment in &mut line.segments {
         if planted!(MendForgotten) {
             break;

@@ -19,7 +19,6 @@ use crate::replica::{Line, Manifest, Run, SEGMENTS_MAX, TAIL_BYTES_MAX};
 use crate::s3::{Answer, Call, Condition, ETag};
 use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId};
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The grace before superseded objects go: an hour after the manifest that dropped them was confirmed.
@@ -459,7 +458,6 @@ pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>) -> Result<(
         Answer::Stored { etag } => confirm(cx, etag),
         _ => Err(internal("an unconditional PUT was refused")),
     }?;
-    let mut polled =
-        Polled { repair: true, locked_out: false, lacks_keys: false, beacon: BTreeMap::new(), beacon_etag: None };
+    let mut polled = Polled { repair: true, ..Default::default() };
     beacon::put(cx, identity, &mut polled).await.map(|_| ())
 }

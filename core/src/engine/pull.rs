@@ -10,7 +10,7 @@ use super::retired::{self, awaited};
 use super::segments::{Tagged, apply_whole, place_tail, take_segments};
 use super::shared::Shared;
 use super::state::Tx;
-use super::{epochs, evidence, look, merge, revoked};
+use super::{epochs, evidence, look, merge, revoked, slots};
 use crate::crypto::ObjectKind;
 use crate::replica::{Beacon, Damaged, MANIFEST_SEALED_BYTES_MAX, Sighting};
 use crate::s3::ETag;
@@ -26,6 +26,7 @@ const BEHIND_MS_MAX: u64 = 3_600_000;
 const TRIES_BEFORE_DAMAGED: u32 = 3;
 
 /// What a poll found.
+#[derive(Default)]
 pub(super) struct Polled {
     /// The beacon lacks something verified, or its own entry is wrong.
     pub(super) repair: bool,
@@ -111,7 +112,7 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
     };
 
     if unchanged && planted!(NotModifiedEndsIt) {
-        return Ok(Some(Polled { repair: false, locked_out: false, lacks_keys: false, beacon, beacon_etag: etag }));
+        return Ok(Some(Polled { beacon, beacon_etag: etag, ..Polled::default() }));
     }
     let polls = cx.read(|state| state.head.bucket.polls + 1);
     let mut to_read = cx.read(|state| look::from_beacon(&state.head, &identity, &beacon, polls, state.now.unix_ms));
@@ -156,7 +157,7 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
         return Ok(None);
     }
 
-    let (retired, knows_slots) = (cx.read(retired::all)?, cx.read(epochs::knows_slots)?);
+    let (retired, knows_slots) = (cx.read(retired::all)?, cx.read(slots::knows_slots)?);
     let repair = cx.step(|tx| {
         let unix_ms = tx.now.unix_ms;
         let bucket = &mut tx.head.bucket;

@@ -55,21 +55,29 @@ pub(super) fn records(state: &State) -> Result<Vec<SlotRecord>, Error> {
     Ok(records)
 }
 
+/// Whether the record of a slot that people open was ever seen here: a newcomer that has not read it knows of nobody's slot.
+pub(super) fn knows_slots(state: &State) -> Result<bool, Error> {
+    Ok(state.head.bucket.knows_slots || records(state)?.iter().any(|record| is_of_people(&record.name)))
+}
+
+fn is_of_people(name: &SlotName) -> bool {
+    !matches!(name, SlotName::Device(_))
+}
+
 /// The own slot, those that people open and the earlier keys stand as they were PUT last; else a lifecycle rule or a slip took
 /// one, or the bucket went back to before a turn, and all are PUT again.
 pub(super) async fn check(cx: &Shared, identity: &Identity) -> Result<(), Error> {
     let own = SlotName::Device(identity.device);
     let slots = cx.read(records)?.into_iter().map(|record| record.name);
     let mut paths: Vec<String> =
-        slots.filter(|name| *name == own || !matches!(name, SlotName::Device(_))).map(|name| name.path()).collect();
+        slots.filter(|name| *name == own || is_of_people(name)).map(|name| name.path()).collect();
     let current = identity.keys.current();
     if current.number > 1 {
         paths.push(keys_path(current));
     }
     for path in paths {
         let found = cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error)?;
-        let Found::Bytes { bytes, .. } = found else { return put_all(cx, identity).await };
-        if !stands(identity, &path, &bytes) {
+        if !matches!(found, Found::Bytes { bytes, .. } if stands(identity, &path, &bytes)) {
             return put_all(cx, identity).await;
         }
     }

@@ -59,6 +59,16 @@ pub struct Held {
     pub log: BTreeMap<String, String>,
 }
 
+impl Held {
+    /// Whether all of it is in another.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let in_map = |(key, values): (&String, &BTreeSet<String>)| {
+            other.map.get(key).is_some_and(|others| values.is_subset(others))
+        };
+        self.map.iter().all(in_map) && self.log.iter().all(|(key, value)| other.log.get(key) == Some(value))
+    }
+}
+
 impl Oracle {
     /// A write of a device.
     pub fn tell(&mut self, by: usize, fact: Fact) {

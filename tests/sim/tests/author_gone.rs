@@ -13,21 +13,6 @@ fn revoke_last(world: &mut World, by: usize) {
     world.gone.insert(last);
 }
 
-/// All that stay check everything once an hour, for so many hours.
-fn hourly_checks(world: &mut World, hours: u32) {
-    let stay: Vec<usize> = (0..world.devices.len()).filter(|at| !world.gone.contains(at)).collect();
-    hourly_checks_of(world, &stay, hours);
-}
-
-fn hourly_checks_of(world: &mut World, devices: &[usize], hours: u32) {
-    for _ in 0..hours {
-        world.now_ms += HOUR_MS + 60_000;
-        for at in devices {
-            world.full_check(*at).unwrap();
-        }
-    }
-}
-
 #[test]
 fn a_revoked_devices_manifest_that_went_back_is_carried_by_who_had_read_it() {
     let mut world = World::with_devices(83, 4);
@@ -37,7 +22,7 @@ fn a_revoked_devices_manifest_that_went_back_is_carried_by_who_had_read_it() {
     world.sync(1).unwrap();
     world.bucket.roll_back(&older);
     revoke_last(&mut world, 0);
-    hourly_checks(&mut world, 6);
+    world.check_hourly(6);
     world.check().unwrap();
     assert_eq!(world.standing(2, "note").len(), 1);
 }
@@ -55,7 +40,10 @@ fn its_segment_lost_with_the_snapshot_that_held_it_is_written_anew() {
         } else {
             let another = world.big_value(90_000);
             world.put_value(1, "page 2", &another);
-            hourly_checks_of(&mut world, &[1], 3); // it writes a snapshot
+            for _ in 0..3 {
+                world.now_ms += HOUR_MS;
+                world.full_check(1).unwrap(); // it writes a snapshot
+            }
             world.gone.insert(3);
         }
         for part in ["/segments/", "/snapshots/"] {
@@ -63,7 +51,7 @@ fn its_segment_lost_with_the_snapshot_that_held_it_is_written_anew() {
             assert!(!lost.is_empty(), "{part}");
             lost.iter().for_each(|key| world.bucket.lose(key));
         }
-        hourly_checks(&mut world, 8);
+        world.check_hourly(8);
         world.check().unwrap();
         assert_eq!(world.standing(2, "page").len(), 1);
     }

@@ -9,8 +9,6 @@ use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 use zeroize::Zeroizing;
 
-const HOUR_MS: u64 = 3_600_000;
-
 fn new_code(outcome: Outcome) -> RecoveryCode {
     match outcome {
         Outcome::RecoveryCodeReplaced { recovery_code } => recovery_code,
@@ -257,18 +255,8 @@ fn the_recovery_slot_alone_is_put_again_too() {
     world.bucket.lose(&slot);
     assert!(world.join().is_err());
     world.devices.pop();
-    hourly_checks(&mut world, 8 * 24);
+    world.check_hourly(8 * 24);
     world.join().unwrap();
-}
-
-/// Everybody checks everything once an hour, for so many hours.
-fn hourly_checks(world: &mut World, hours: u32) {
-    for _ in 0..hours {
-        world.now_ms += HOUR_MS + 60_000;
-        for at in (0..world.devices.len()).filter(|at| !world.gone.contains(at)).collect::<Vec<_>>() {
-            world.full_check(at).unwrap();
-        }
-    }
 }
 
 #[test]
@@ -281,7 +269,7 @@ fn a_bucket_that_goes_back_to_before_a_turn_gets_the_new_keys_again() {
     world.sync(0).unwrap();
     world.bucket.roll_back(&older);
     world.put(1, "unheard");
-    hourly_checks(&mut world, 4);
+    world.check_hourly(4);
     world.check().unwrap();
     assert_eq!(current(&world).len(), 1, "{:?}", current(&world));
     world.join().unwrap();
@@ -310,7 +298,7 @@ fn a_device_whose_slot_is_an_older_one_asks_and_is_handed_the_keys() {
         }
         let report = world.sync(2).unwrap();
         assert!(report.reports.iter().any(|error| error.kind() == ErrorKind::Closed), "{:?}", report.reports);
-        hourly_checks(&mut world, 4);
+        world.check_hourly(4);
         world.put(0, "after");
         world.sync_all();
         world.check().unwrap();
@@ -334,7 +322,7 @@ fn a_turn_that_is_taken_up_again_after_a_newcomer_turned_ends_with_one() {
     world.put(newcomer, "after");
     world.sync(newcomer).unwrap();
     world.put(0, "meanwhile");
-    hourly_checks(&mut world, 4);
+    world.check_hourly(4);
     let (rings, own) = ([0, newcomer].map(|at| Keys::of(&world.devices[at].disk).ring), world.id(newcomer));
     let all: BTreeSet<_> = rings[1].epochs().collect();
     assert!(all.len() == 3 && all.iter().all(|epoch| rings[0].root_secret(*epoch).is_some()), "{all:?}");
@@ -343,7 +331,7 @@ fn a_turn_that_is_taken_up_again_after_a_newcomer_turned_ends_with_one() {
     assert!(told.iter().any(|error| error.object() == Some(&lacks)), "it counts for nobody yet, and is told: {told:?}");
     let secret = Secret::Recovery(world.code.clone().unwrap());
     world.run(newcomer, Operation::Join { secret }).unwrap();
-    hourly_checks(&mut world, 3);
+    world.check_hourly(3);
     world.check().unwrap();
     world.join().unwrap();
 }
@@ -366,9 +354,9 @@ fn a_newcomer_that_could_read_nothing_yet_turns_no_keys() {
     assert_eq!(slots.iter().map(|path| world.bucket.object(path)).collect::<Vec<_>>(), held);
     world.bucket.show();
     world.gone.insert(1);
-    hourly_checks(&mut world, 2);
+    world.check_hourly(2);
     world.run(newcomer, Operation::RevokeDevice { device }).unwrap();
-    hourly_checks(&mut world, 2);
+    world.check_hourly(2);
     world.check().unwrap();
 }
 

@@ -108,7 +108,7 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
 /// Who is not of the vault yet joins. What a bucket that went back has lost of the keys comes with the others' full checks.
 fn join(run: &mut Run<'_>) -> Result<(), String> {
     let code = run.world.code.clone().ok_or("no vault")?;
-    for at in staying(run) {
+    for at in run.staying() {
         run.world.settle();
         if run.world.devices[at].engine.status().map_err(|error| error.to_string())?.vault.is_none() {
             let secret = tidelock_core::Secret::Recovery(code.clone());
@@ -179,13 +179,8 @@ pub(super) fn operation(run: &mut Run<'_>, at: usize, operation: Operation) -> R
     }
 }
 
-/// The devices that are not revoked.
-fn staying(run: &Run<'_>) -> Vec<usize> {
-    (0..run.world.devices.len()).filter(|at| !run.shut_out.contains(at)).collect()
-}
-
 fn everybody(run: &mut Run<'_>, what: &Operation, pause_ms: u64) -> Result<(), String> {
-    for at in staying(run) {
+    for at in run.staying() {
         run.world.now_ms += pause_ms;
         operation(run, at, what.clone())?;
     }
@@ -195,7 +190,7 @@ fn everybody(run: &mut Run<'_>, what: &Operation, pause_ms: u64) -> Result<(), S
 
 /// Who stopped because the bucket went back is told by its owner to go on.
 fn republish(run: &mut Run<'_>) -> Result<(), String> {
-    for at in staying(run) {
+    for at in run.staying() {
         let status = run.world.devices[at].engine.status().map_err(|error| error.to_string())?;
         if status.stopped.is_some() {
             run.tell(|| format!("device {at} republishes"));

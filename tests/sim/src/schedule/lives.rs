@@ -28,8 +28,13 @@ impl Run<'_> {
 
     /// Two that shut each other out, with newcomers on either side, may split a vault: whose it is a person must say.
     fn may_revoke(&self, at: usize, other: usize) -> bool {
-        let more = self.shut_out.contains(&other) || self.world.devices.len() - self.shut_out.len() > STAY;
+        let more = self.shut_out.contains(&other) || self.staying().len() > STAY;
         more && !self.shut_out.contains(&at)
+    }
+
+    /// The devices that nobody was told to revoke.
+    pub(super) fn staying(&self) -> Vec<usize> {
+        (0..self.world.devices.len()).filter(|at| !self.shut_out.contains(at)).collect()
     }
 
     /// Another device as one knows it.
@@ -47,8 +52,8 @@ impl Run<'_> {
     /// What else is wrong.
     pub(super) fn revoke_again(&mut self) -> Result<bool, String> {
         for other in self.shut_out.clone() {
-            let staying = (0..self.world.devices.len()).filter(|at| !self.shut_out.contains(at));
-            let knowing: Vec<usize> = staying.filter(|at| self.known(*at, other).is_some()).collect();
+            let knowing: Vec<usize> =
+                self.staying().into_iter().filter(|at| self.known(*at, other).is_some()).collect();
             if knowing.is_empty() {
                 self.shut_out.remove(&other); // nobody has heard of it
             }
@@ -76,7 +81,7 @@ impl Run<'_> {
     pub(super) fn join_again(&mut self, known: bool) -> Result<bool, String> {
         let mut joined = false;
         let code = self.world.code.clone().ok_or("no vault")?;
-        let staying: Vec<usize> = (0..self.world.devices.len()).filter(|at| !self.shut_out.contains(at)).collect();
+        let staying = self.staying();
         for at in staying.iter().copied() {
             let is_known = staying.iter().any(|other| *other != at && self.known(*other, at).is_some());
             let told = self.world.full_check(at).map_or(Vec::new(), |report| report.reports);
@@ -102,8 +107,7 @@ impl Run<'_> {
     pub(super) fn nothing_opens_for_revoked(&self) -> Result<(), String> {
         for gone in &self.shut_out {
             let keys = Keys::of(&self.world.devices[*gone].disk);
-            let staying = (0..self.world.devices.len()).filter(|at| !self.shut_out.contains(at));
-            for at in staying {
+            for at in self.staying() {
                 let path = self.world.manifest_of(at);
                 if keys.open(&self.world.bucket, &path) {
                     return Err(format!("device {gone}, which is revoked, opens the newest manifest of device {at}"));

@@ -3,6 +3,7 @@
 
 pub mod heal;
 pub mod lives;
+mod mischief;
 pub mod plan;
 pub mod planted;
 pub mod run;

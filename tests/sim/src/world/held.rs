@@ -58,7 +58,7 @@ impl World {
     /// # Errors
     /// Who does not, and what.
     pub fn check(&self) -> Result<(), String> {
-        (0..self.devices.len()).filter(|at| !self.gone.contains(at)).try_for_each(|at| self.check_one(at))
+        self.here().into_iter().try_for_each(|at| self.check_one(at))
     }
 
     /// One device holds what the oracle says.
@@ -84,25 +84,14 @@ impl World {
     /// Who does not, and what.
     pub fn check_without(&self, maybe: &BTreeSet<usize>) -> Result<(), String> {
         self.check_alike()?;
-        let Some(at) = (0..self.devices.len()).find(|at| !self.gone.contains(at)) else { return Ok(()) };
-        let (map, log) = (self.map_of(at), self.log_of(at));
+        let Some(at) = self.here().first().copied() else { return Ok(()) };
+        let held = Held { map: self.map_of(at), log: self.log_of(at) };
         let (least, most) = (self.oracle.at_least(maybe), self.oracle.at_most(maybe));
-        let none = BTreeSet::new();
-        let within = |inner: &BTreeMap<String, BTreeSet<String>>, outer: &BTreeMap<String, BTreeSet<String>>| {
-            inner.iter().all(|(key, values)| values.is_subset(outer.get(key).unwrap_or(&none)))
-        };
-        let within_log = |inner: &BTreeMap<String, String>, outer: &BTreeMap<String, String>| {
-            inner.iter().all(|(key, value)| outer.get(key) == Some(value))
-        };
-        if !within(&least.map, &map) || !within(&map, &most.map) {
-            let (map, least, most) = (short(&map), short(&least.map), short(&most.map));
-            return Err(format!("device {at} holds the map {map}, at least {least} must be there, at most {most}"));
+        if least.is_within(&held) && held.is_within(&most) {
+            return Ok(());
         }
-        if !within_log(&least.log, &log) || !within_log(&log, &most.log) {
-            let (log, least, most) = (short(&log), short(&least.log), short(&most.log));
-            return Err(format!("device {at} holds the log {log}, at least {least} must be there, at most {most}"));
-        }
-        Ok(())
+        let (held, least, most) = (short(&held), short(&least), short(&most));
+        Err(format!("device {at} holds {held}, at least {least} must be there, at most {most}"))
     }
 
     /// Everybody holds the same, whatever that is.
@@ -110,7 +99,7 @@ impl World {
     /// # Errors
     /// Who does not, and what.
     pub fn check_alike(&self) -> Result<(), String> {
-        let mut here = (0..self.devices.len()).filter(|at| !self.gone.contains(at));
+        let mut here = self.here().into_iter();
         let Some(first) = here.next() else { return Ok(()) };
         let (map, log) = (self.map_of(first), self.log_of(first));
         here.try_for_each(|at| {

@@ -275,10 +275,28 @@ impl World {
     /// Everybody syncs twice: what one has, all have.
     pub fn sync_all(&mut self) {
         for _ in 0..2 {
-            for at in (0..self.devices.len()).filter(|at| !self.gone.contains(at)).collect::<Vec<_>>() {
+            for at in self.here() {
                 self.sync(at).expect("a sound world");
             }
         }
+    }
+
+    /// All that are not gone check everything once an hour, for so many hours.
+    ///
+    /// # Panics
+    /// If a check fails: nothing is at fault here.
+    pub fn check_hourly(&mut self, hours: u32) {
+        for _ in 0..hours {
+            self.now_ms += 3_660_000; // nothing that is due hourly is missed by a moment
+            for at in self.here() {
+                self.full_check(at).expect("a sound world");
+            }
+        }
+    }
+
+    /// The devices that are not gone.
+    pub fn here(&self) -> Vec<usize> {
+        (0..self.devices.len()).filter(|at| !self.gone.contains(at)).collect()
     }
 
     /// Lets a device go on until an operation ended. A device that is killed on the way is started again.
@@ -416,7 +434,7 @@ impl World {
         self.deliver_late();
         self.bucket.show();
         for _ in 0..rounds {
-            for at in (0..self.devices.len()).filter(|at| !self.gone.contains(at)).collect::<Vec<_>>() {
+            for at in self.here() {
                 self.now_ms += 3_700_000;
                 self.full_check(at)?;
             }
