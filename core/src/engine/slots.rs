@@ -65,7 +65,8 @@ fn is_of_people(name: &SlotName) -> bool {
 }
 
 /// The own slot, those that people open and the earlier keys stand as they were PUT last; else a lifecycle rule or a slip took
-/// one, or the bucket went back to before a turn, and all are PUT again.
+/// one, or the bucket went back to before a turn, and all are PUT again. Not where one of them is of another device's turn:
+/// whoever that shuts out must not put its own keys in the place of the newer ones.
 pub(super) async fn check(cx: &Shared, identity: &Identity) -> Result<(), Error> {
     let own = SlotName::Device(identity.device);
     let slots = cx.read(records)?.into_iter().map(|record| record.name);
@@ -75,21 +76,28 @@ pub(super) async fn check(cx: &Shared, identity: &Identity) -> Result<(), Error>
     if current.number > 1 {
         paths.push(keys_path(current));
     }
+    let mut all_stand = true;
     for path in paths {
         let found = cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error)?;
-        if !matches!(found, Found::Bytes { bytes, .. } if stands(identity, &path, &bytes)) {
-            return put_all(cx, identity).await;
+        match found {
+            Found::Bytes { bytes, .. } if is_of_another_turn(identity, &bytes) => return Ok(()),
+            Found::Bytes { bytes, .. } => all_stand &= stands(identity, &path, &bytes),
+            Found::Unchanged | Found::Nothing => all_stand = false,
         }
     }
-    Ok(())
+    if all_stand { Ok(()) } else { put_all(cx, identity).await }
 }
 
-/// What is sealed under an epoch not known here is another device's turn.
+/// Sealed under an epoch that is not known here.
+fn is_of_another_turn(identity: &Identity, sealed: &[u8]) -> bool {
+    epoch_of(sealed).is_ok_and(|epoch| identity.keys.root_secret(epoch).is_none())
+}
+
+/// Sealed under the current keys, and opens, as far as this device can tell.
 fn stands(identity: &Identity, path: &str, sealed: &[u8]) -> bool {
-    let Ok(epoch) = epoch_of(sealed) else { return false };
     let current = identity.keys.current();
-    if epoch != current {
-        return identity.keys.root_secret(epoch).is_none();
+    if epoch_of(sealed).ok() != Some(current) {
+        return false;
     }
     let own = SlotName::Device(identity.device);
     if path == own.path() {

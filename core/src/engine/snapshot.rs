@@ -72,31 +72,36 @@ pub(super) fn is_due(cx: &Shared) -> bool {
     due_ms.is_some_and(|due_ms| crossed && unix_ms >= due_ms) && may_write(cx)
 }
 
-/// Whether a device misses ops that are applied here.
+/// Whether a device misses ops that are applied here: all of them, or more than it has. The rest may be lost for good, or not
+/// count, where its author was revoked.
 fn is_missed(head: &Head) -> bool {
     let held = head.vector();
-    complaints(head).any(|missed| {
+    complaints(head).any(|(peer, missed)| {
         // Numbers don't say which line is missed: who misses one of them too has nothing to give.
         let is_here = !head.forks.parts(missed.device)
             || head.peers.get(&missed.device).is_none_or(|peer| peer.damaged.is_empty());
-        held.n(missed.device) >= missed.to && is_here
+        let more = missed.from.max(peer.stated.n(missed.device) + 1);
+        held.n(missed.device) >= missed.to.min(more) && is_here
     })
 }
 
 /// Whether the newest named snapshot is one that a device can't read, for it misses what that holds: all of it is written anew.
 fn is_spoilt(head: &Head) -> bool {
     let named = newest(head);
-    complaints(head).any(|missed| named.is_some_and(|named| named.vector.n(missed.device) >= missed.to))
+    complaints(head).any(|(_, missed)| named.is_some_and(|named| named.vector.n(missed.device) >= missed.to))
 }
 
 /// What others could not read, by manifests that no snapshot written here has answered. What the own log has is written again
 /// there; another's author may be gone.
-fn complaints(head: &Head) -> impl Iterator<Item = &Damaged> {
+fn complaints(head: &Head) -> impl Iterator<Item = (&Peer, &Damaged)> {
     let new =
         |(id, peer): &(&DeviceId, &Arc<Peer>)| head.bucket.answered.get(*id).is_none_or(|told| *told < peer.sequence);
     let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
-    let missed = counting.filter(new).flat_map(|(_, peer)| peer.misses.iter().chain(&peer.misses_of_others));
-    missed.filter(|missed| !is_own(head, missed) || is_below_own_log(head, missed))
+    let missed = counting.filter(new).flat_map(|(_, peer)| {
+        let missed = peer.misses.iter().chain(&peer.misses_of_others);
+        missed.map(move |missed| (&**peer, missed))
+    });
+    missed.filter(|(_, missed)| !is_own(head, missed) || is_below_own_log(head, missed))
 }
 
 fn is_own(head: &Head, missed: &Damaged) -> bool {

@@ -56,3 +56,32 @@ fn its_segment_lost_with_the_snapshot_that_held_it_is_written_anew() {
         assert_eq!(world.standing(2, "page").len(), 1);
     }
 }
+
+/// Somebody read its log before it grew: what nobody has read of a segment that is lost holds back nothing of what one has.
+#[test]
+fn of_a_segment_that_nobody_read_who_has_its_beginning_writes_that() {
+    for revoked in [true, false] {
+        let mut world = World::with_devices(85, 4);
+        world.put(3, "note");
+        world.sync(3).unwrap();
+        world.sync(1).unwrap();
+        let value = world.big_value(70_000);
+        world.put_value(3, "page", &value);
+        world.sync(3).unwrap();
+        let segments = world.bucket.keys_with("/segments/");
+        assert_eq!(segments.len(), 1, "its tail went into a segment");
+        world.bucket.lose(&segments[0]);
+        if revoked {
+            revoke_last(&mut world, 0);
+        } else {
+            world.gone.insert(3);
+        }
+        world.check_hourly(8);
+        world.check_alike().unwrap();
+        assert_eq!(world.standing(2, "note").len(), 1, "revoked: {revoked}");
+        let writes = |world: &World| world.bucket.keys_with("/snapshots/");
+        let written = writes(&world);
+        world.check_hourly(8);
+        assert_eq!(writes(&world), written, "once it is written nobody writes it again");
+    }
+}

@@ -382,6 +382,38 @@ fn who_lacks_the_newest_keys_asks_once_an_hour_and_turns_none() {
     assert_eq!(slots.iter().map(|path| world.bucket.object(path)).collect::<Vec<_>>(), held);
 }
 
+/// Who revokes it has PUT the slots and taken its own away, and dies: it can't know of that, and must not put older keys in the
+/// place of those that nobody else has.
+#[test]
+fn who_is_shut_out_by_a_turn_that_broke_off_writes_over_no_slot() {
+    let mut world = World::with_devices(71, 4);
+    world.code = Some(new_code(world.run(0, Operation::ReplaceRecoveryCode).unwrap()));
+    world.sync_all();
+    let device = world.id(2);
+    let op = world.devices[0].start(Operation::RevokeDevice { device }, world.now_ms);
+    let snapshot = |request: &Request| request.method == Method::Put && request.url.contains("/snapshots/");
+    let request = world.run_until(0, op, snapshot).unwrap();
+    world.break_off(0, &request);
+    world.gone.insert(0);
+    let held = |world: &World| {
+        let slots = world.bucket.keys_with("slots/").into_iter();
+        slots.map(|path| (world.bucket.object(&path), path)).collect::<Vec<_>>()
+    };
+    let slots = held(&world);
+    assert!(!slots.iter().any(|(_, path)| path.contains(&device.to_string())), "its slot is gone");
+    world.now_ms += 3_600_000;
+    world.full_check(2).unwrap();
+    assert_eq!(held(&world), slots);
+    let (first, code) = (world.id(0), world.code.clone().unwrap());
+    for device in [first, device] {
+        world.run(1, Operation::RevokeDevice { device }).unwrap();
+    }
+    world.gone.insert(2);
+    join_with(&mut world, Secret::Recovery(code)).unwrap();
+    world.check_hourly(4);
+    world.check().unwrap();
+}
+
 #[test]
 fn a_device_without_a_slot_disturbs_nobody_and_comes_back_with_the_code() {
     let mut world = World::with_devices(64, 3);
