@@ -93,6 +93,9 @@ fn a_passphrase_is_set_changed_and_removed() {
     let none = join_with(&mut world, Secret::Passphrase(phrase("battery staple"))).unwrap_err();
     assert_eq!(none.kind(), ErrorKind::WrongKey, "{none}");
     world.join().unwrap();
+    world.sync_all();
+    world.code = Some(new_code(world.run(1, Operation::ReplaceRecoveryCode).unwrap()));
+    assert!(world.bucket.object("slots/passphrase").is_none(), "who turns later brings none back");
     world.put(3, "milk");
     world.sync_all();
     world.sync_all();
@@ -246,6 +249,48 @@ fn lost_slots_and_keys_are_put_again_within_a_week() {
     }
     world.sync_all();
     world.check().unwrap();
+}
+
+/// Each of those that a device looks at, spoilt or from before the last turn; and none of them where nothing is wrong.
+#[test]
+fn a_slot_or_keys_that_do_not_stand_are_put_again_at_a_full_check() {
+    let mut world = World::with_devices(72, 2);
+    let parts = |world: &World| {
+        let objects = world.bucket.copy().into_iter();
+        objects.filter(|(path, _)| path.starts_with("slots/") || path.starts_with("keys/")).collect::<Vec<_>>()
+    };
+    let older = parts(&world);
+    world.now_ms += 8 * 24 * 3_600_000;
+    world.full_check(1).unwrap();
+    assert_eq!(parts(&world), older, "before any turn");
+    world.run(0, Operation::SetPassphrase { passphrase: None }).unwrap();
+    world.sync_all();
+    let turned = parts(&world);
+    world.full_check(1).unwrap();
+    assert_eq!(parts(&world), turned, "after a turn");
+
+    let own = format!("slots/{}", world.id(1));
+    let recovery = Opener::recovery(world.code.as_ref().unwrap()).name().path();
+    let keys = world.bucket.keys_with("keys/").remove(0);
+    let before = |path: &str| older.iter().find(|(older, _)| older == path).unwrap().1.clone();
+    let spoilt = |world: &World, path: &str| {
+        let mut bytes = world.bucket.object(path).unwrap().to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        bytes.into()
+    };
+    let wrong = [
+        (&own, before(&own)),
+        (&recovery, before(&recovery)),
+        (&own, spoilt(&world, &own)),
+        (&keys, spoilt(&world, &keys)),
+    ];
+    for (path, wrong) in wrong {
+        world.bucket.put(path, wrong.clone());
+        world.full_check(1).unwrap();
+        let now = world.bucket.object(path).unwrap();
+        assert_ne!(now, wrong, "{path}");
+        assert_eq!(epoch_number(&now), 2, "{path}");
+    }
 }
 
 #[test]

@@ -37,6 +37,11 @@ impl Run<'_> {
         (0..self.world.devices.len()).filter(|at| !self.shut_out.contains(at)).collect()
     }
 
+    /// Who of those that stay knows a device.
+    fn knowing(&self, other: usize) -> Vec<usize> {
+        self.staying().into_iter().filter(|at| self.known(*at, other).is_some()).collect()
+    }
+
     /// Another device as one knows it.
     fn known(&self, at: usize, other: usize) -> Option<(DeviceId, DeviceState)> {
         let status = |at: usize| self.world.devices[at].engine.status().ok();
@@ -52,8 +57,12 @@ impl Run<'_> {
     /// What else is wrong.
     pub(super) fn revoke_again(&mut self) -> Result<bool, String> {
         for other in self.shut_out.clone() {
-            let knowing: Vec<usize> =
-                self.staying().into_iter().filter(|at| self.known(*at, other).is_some()).collect();
+            if self.knowing(other).is_empty() {
+                for at in self.staying() {
+                    super::heal::operation(self, at, Operation::Check)?; // its manifest may be there by now
+                }
+            }
+            let knowing = self.knowing(other);
             if knowing.is_empty() {
                 self.shut_out.remove(&other); // nobody has heard of it
             }
