@@ -80,7 +80,7 @@ fn is_missed(head: &Head) -> bool {
         // Numbers don't say which line is missed: who misses one of them too has nothing to give.
         let is_here = !head.forks.parts(missed.device)
             || head.peers.get(&missed.device).is_none_or(|peer| peer.damaged.is_empty());
-        let more = missed.from.max(peer.stated.n(missed.device) + 1);
+        let more = missed.from.max(peer.stated.n(missed.device).saturating_add(1));
         held.n(missed.device) >= missed.to.min(more) && is_here
     })
 }

@@ -1,6 +1,7 @@
 //! Keys turn: a passphrase changed, a recovery code replaced, by one device and by two at once, killed at every step.
 
-use std::collections::BTreeSet;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::crypto::{Opener, RecoveryCode};
 use tidelock_core::s3::Method;
 use tidelock_core::{EpochId, ErrorKind, OpId, Operation, Outcome, Request, Secret};
@@ -36,6 +37,12 @@ fn the_code_of_a_new_vault_is_replaced_before_any_sync_too() {
     assert_ne!(*old.reveal(), *code.reveal());
     join_with(&mut world, Secret::Recovery(old)).unwrap_err();
     join_with(&mut world, Secret::Recovery(code)).unwrap();
+}
+
+/// All that hands keys on.
+fn slots_and_keys(world: &World) -> BTreeMap<String, Bytes> {
+    let objects = world.bucket.copy().into_iter();
+    objects.filter(|(path, _)| path.starts_with("slots/") || path.starts_with("keys/")).collect()
 }
 
 /// The number of the epoch that an object is sealed under: FORMAT, "Envelope".
@@ -255,24 +262,20 @@ fn lost_slots_and_keys_are_put_again_within_a_week() {
 #[test]
 fn a_slot_or_keys_that_do_not_stand_are_put_again_at_a_full_check() {
     let mut world = World::with_devices(72, 2);
-    let parts = |world: &World| {
-        let objects = world.bucket.copy().into_iter();
-        objects.filter(|(path, _)| path.starts_with("slots/") || path.starts_with("keys/")).collect::<Vec<_>>()
-    };
-    let older = parts(&world);
+    let older = slots_and_keys(&world);
     world.now_ms += 8 * 24 * 3_600_000;
     world.full_check(1).unwrap();
-    assert_eq!(parts(&world), older, "before any turn");
+    assert_eq!(slots_and_keys(&world), older, "before any turn");
     world.run(0, Operation::SetPassphrase { passphrase: None }).unwrap();
     world.sync_all();
-    let turned = parts(&world);
+    let turned = slots_and_keys(&world);
     world.full_check(1).unwrap();
-    assert_eq!(parts(&world), turned, "after a turn");
+    assert_eq!(slots_and_keys(&world), turned, "after a turn");
 
     let own = format!("slots/{}", world.id(1));
     let recovery = Opener::recovery(world.code.as_ref().unwrap()).name().path();
     let keys = world.bucket.keys_with("keys/").remove(0);
-    let before = |path: &str| older.iter().find(|(older, _)| older == path).unwrap().1.clone();
+    let before = |path: &str| older[path].clone();
     let spoilt = |world: &World, path: &str| {
         let mut bytes = world.bucket.object(path).unwrap().to_vec();
         *bytes.last_mut().unwrap() ^= 1;
@@ -440,15 +443,11 @@ fn who_is_shut_out_by_a_turn_that_broke_off_writes_over_no_slot() {
     let request = world.run_until(0, op, snapshot).unwrap();
     world.break_off(0, &request);
     world.gone.insert(0);
-    let held = |world: &World| {
-        let slots = world.bucket.keys_with("slots/").into_iter();
-        slots.map(|path| (world.bucket.object(&path), path)).collect::<Vec<_>>()
-    };
-    let slots = held(&world);
-    assert!(!slots.iter().any(|(_, path)| path.contains(&device.to_string())), "its slot is gone");
+    let turned = slots_and_keys(&world);
+    assert!(!turned.contains_key(&format!("slots/{device}")), "its slot is gone");
     world.now_ms += 3_600_000;
     world.full_check(2).unwrap();
-    assert_eq!(held(&world), slots);
+    assert_eq!(slots_and_keys(&world), turned);
     let (first, code) = (world.id(0), world.code.clone().unwrap());
     for device in [first, device] {
         world.run(1, Operation::RevokeDevice { device }).unwrap();
