@@ -123,14 +123,7 @@ async fn prepare(
     mut snapshot_due: bool,
     superseded: Vec<String>,
 ) -> Result<(), Error> {
-    // From here on these ops may be in the bucket: none of them turns into a void any more.
-    let goal = cx.step(|tx| {
-        let goal = tx.head.clock.n;
-        if tx.head.published.held < goal {
-            Arc::make_mut(&mut tx.head.published).held = goal;
-        }
-        Ok(goal)
-    })?;
+    let mut goal = hold(cx)?;
     let published = cx.read(|state| state.head.published.clone());
     let mut line = NextLine {
         segments: published.segments.clone(),
@@ -166,9 +159,25 @@ async fn prepare(
             // The snapshot holds them: the log begins above it.
             drop_log_below(cx, identity, &mut line, goal)?;
         }
+        // Its rows may have what was written meanwhile: who takes them holds no op that only the next manifest names.
+        goal = hold(cx)?;
+        if read_ops(cx, &line.tail, goal, TAIL_BYTES_MAX)?.is_none() {
+            write_segments(cx, identity, &mut line, goal).await?;
+        }
     }
     cx.step(|tx| freeze(tx, identity, &line, goal))?;
     Ok(())
+}
+
+/// From here on the ops written so far may be in the bucket: none of them turns into a void any more. Gives the last one.
+fn hold(cx: &Shared) -> Result<u64, Error> {
+    cx.step(|tx| {
+        let goal = tx.head.clock.n;
+        if tx.head.published.held < goal {
+            Arc::make_mut(&mut tx.head.published).held = goal;
+        }
+        Ok(goal)
+    })
 }
 
 /// A name for `content` that nobody else gives, even where entropy is frozen or cloned: hedged like a salt. Two copies of a

@@ -5,12 +5,11 @@ use tidelock_sim::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// Device 0 or another revokes the last one, which is gone then.
-fn revoke_last(world: &mut World, by: usize) {
-    let last = world.devices.len() - 1;
-    let device = world.id(last);
+/// One device revokes another, which is gone then.
+fn revoke(world: &mut World, by: usize, revoked: usize) {
+    let device = world.id(revoked);
     world.run(by, Operation::RevokeDevice { device }).unwrap();
-    world.gone.insert(last);
+    world.gone.insert(revoked);
 }
 
 #[test]
@@ -21,7 +20,7 @@ fn a_revoked_devices_manifest_that_went_back_is_carried_by_who_had_read_it() {
     world.sync(3).unwrap();
     world.sync(1).unwrap();
     world.bucket.roll_back(&older);
-    revoke_last(&mut world, 0);
+    revoke(&mut world, 0, 3);
     world.check_hourly(6);
     world.check().unwrap();
     assert_eq!(world.standing(2, "note").len(), 1);
@@ -36,7 +35,7 @@ fn its_segment_lost_with_the_snapshot_that_held_it_is_written_anew() {
         world.sync(3).unwrap();
         world.sync(1).unwrap();
         if revoked {
-            revoke_last(&mut world, 1);
+            revoke(&mut world, 1, 3);
         } else {
             let another = world.big_value(90_000);
             world.put_value(1, "page 2", &another);
@@ -72,7 +71,7 @@ fn of_a_segment_that_nobody_read_who_has_its_beginning_writes_that() {
         assert_eq!(segments.len(), 1, "its tail went into a segment");
         world.bucket.lose(&segments[0]);
         if revoked {
-            revoke_last(&mut world, 0);
+            revoke(&mut world, 0, 3);
         } else {
             world.gone.insert(3);
         }
@@ -82,5 +81,31 @@ fn of_a_segment_that_nobody_read_who_has_its_beginning_writes_that() {
         let written = world.bucket.keys_with("/snapshots/");
         world.check_hourly(8);
         assert_eq!(world.bucket.keys_with("/snapshots/"), written, "once it is written nobody writes it again");
+    }
+}
+
+/// A snapshot's rows have what its author wrote while it was being written, beyond the vector that it states.
+#[test]
+fn what_a_device_writes_while_it_writes_a_snapshot_is_published_with_it() {
+    for bytes in [10, 90_000] {
+        let mut world = World::with_devices(86, 4);
+        let many: Vec<String> = (0..50).map(|_| world.big_value(90_000)).collect();
+        for (at, value) in many.iter().enumerate() {
+            world.put_value(3, &format!("page {at:02}"), value);
+        }
+        let now_ms = world.now_ms;
+        let op = world.devices[3].start(Operation::Sync, now_ms);
+        let chunk = world.run_until(3, op, |request| request.url.contains("/snapshots/")).expect("a snapshot is due");
+        let value = world.big_value(bytes);
+        world.put_value(3, "written meanwhile", &value);
+        world.break_off(3, &chunk);
+        world.finish(3, op).unwrap();
+        world.join().unwrap(); // it takes the snapshot
+        revoke(&mut world, 0, 3);
+        world.check_hourly(4);
+        world.check().unwrap();
+        for at in world.here() {
+            assert_eq!(world.standing(at, "written meanwhile").len(), 1, "device {at}, {bytes} bytes");
+        }
     }
 }

@@ -367,3 +367,34 @@ fn kept_of_devices(world: &World, at: usize) -> usize {
     let rows = world.devices[at].disk.list(Table::Devices, &all, u32::MAX).unwrap();
     rows.iter().map(|(_, value)| value.len()).sum()
 }
+
+/// What is in its log an author writes anew at once, what is below it minutes later: until then it forgets no complaint of that.
+#[test]
+fn what_a_newcomer_misses_of_a_log_and_below_it_is_mended_both() {
+    let mut world = World::with_devices(33, 1);
+    world.put(0, "note");
+    world.write_until_trimmed(0);
+    write_segments(&mut world, 0, 2);
+    for part in ["/segments/", "/snapshots/"] {
+        let lost = world.bucket.keys_with(part);
+        assert!(!lost.is_empty(), "{part}");
+        lost.iter().for_each(|key| world.bucket.lose(key));
+    }
+    let newcomer = world.join().unwrap();
+    assert!(world.standing(newcomer, "note").is_empty(), "it has neither the log nor what is below");
+    for _ in 0..3 {
+        world.now_ms += 3_600_000;
+        world.full_check(newcomer).unwrap(); // it says so
+    }
+    world.sync(0).unwrap();
+    assert!(!world.bucket.keys_with("/segments/").is_empty(), "the log is mended");
+    assert!(world.bucket.keys_with("/snapshots/").is_empty(), "what is below is still to come");
+    for _ in 0..3 {
+        world.now_ms += 3_600_000;
+        world.full_check(0).unwrap(); // the newcomer is away and says nothing again
+    }
+    world.gone.insert(0);
+    world.check_hourly(3);
+    world.check().unwrap();
+    assert_eq!(world.standing(newcomer, "note").len(), 1);
+}

@@ -26,10 +26,12 @@ impl Run<'_> {
         self.operate(at, operation).map(|told| Some(format!("device {other}: {told}")))
     }
 
-    /// Two that shut each other out, with newcomers on either side, may split a vault: whose it is a person must say.
+    /// Two that shut each other out, with newcomers on either side, may split a vault: whose it is a person must say. Nor can
+    /// newcomers alone revoke anybody, where the snapshot is lost that told them who has slots: one of the first devices stays.
     fn may_revoke(&self, at: usize, other: usize) -> bool {
-        let more = self.shut_out.contains(&other) || self.staying().len() > STAY;
-        more && !self.shut_out.contains(&at)
+        let staying = self.staying();
+        let more = staying.len() > STAY && staying.iter().any(|stays| *stays != other && *stays < self.plan.devices);
+        (more || self.shut_out.contains(&other)) && !self.shut_out.contains(&at)
     }
 
     /// The devices that nobody was told to revoke.
