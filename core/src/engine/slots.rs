@@ -1,5 +1,6 @@
 //! Slots in the bucket: reading one's own, sealing everybody's again, and the keys that come with them.
 
+use super::api::SyncReport;
 use super::head::{Identity, damaged, local_error};
 use super::objects::Found;
 use super::shared::Shared;
@@ -66,8 +67,8 @@ fn is_of_people(name: &SlotName) -> bool {
 
 /// The own slot, those that people open and the earlier keys stand as they were PUT last; else a lifecycle rule or a slip took
 /// one, or the bucket went back to before a turn, and all are PUT again. Not where one of them is of another device's turn:
-/// whoever that shuts out must not put its own keys in the place of the newer ones.
-pub(super) async fn check(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+/// whoever that shuts out must not put its own keys in the place of the newer ones. Nor where one can't be read, which may be.
+pub(super) async fn check(cx: &Shared, identity: &Identity, report: &mut SyncReport) -> Result<(), Error> {
     let own = SlotName::Device(identity.device);
     let slots = cx.read(records)?.into_iter().map(|record| record.name);
     let mut paths: Vec<String> =
@@ -78,7 +79,14 @@ pub(super) async fn check(cx: &Shared, identity: &Identity) -> Result<(), Error>
     }
     let mut all_stand = true;
     for path in paths {
-        let found = cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error)?;
+        let found = cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error);
+        let found = match cx.spare(found.map(Ok)).await? {
+            Ok(found) => found,
+            Err(error) => {
+                report.reports.push(error);
+                return Ok(());
+            }
+        };
         match found {
             Found::Bytes { bytes, .. } if is_of_another_turn(identity, &bytes) => return Ok(()),
             Found::Bytes { bytes, .. } => all_stand &= stands(identity, &path, &bytes),

@@ -130,7 +130,7 @@ async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<
             }
             // Once keys have turned, a bucket that goes back shuts out whoever has not got the newer ones yet.
             if sweep_due || identity.keys.current().number > 1 {
-                slots::check(cx, identity).await?;
+                slots::check(cx, identity, &mut report).await?;
             }
             if sweep_due {
                 collect::sweep(cx, identity).await?;

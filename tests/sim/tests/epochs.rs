@@ -307,6 +307,27 @@ fn the_recovery_slot_alone_is_put_again_too() {
     world.join().unwrap();
 }
 
+/// What can't be read may be of another's turn: it is reported, and no slot is written over.
+#[test]
+fn a_slot_that_the_store_refuses_for_good_ends_no_full_check() {
+    let mut world = World::with_devices(69, 2);
+    world.run(0, Operation::ReplaceRecoveryCode).unwrap();
+    world.sync_all();
+    let path = format!("slots/{}", world.id(1));
+    let keys = world.bucket.keys_with("keys/").remove(0);
+    world.bucket.lose(&keys);
+    world.bucket.refused.insert(path.clone(), (403, "AccessDenied"));
+    world.now_ms += 3_600_000;
+    let puts = world.bucket.meter.put;
+    let report = world.full_check(1).unwrap();
+    assert!(report.reports.iter().any(|error| error.object() == Some(&path)), "{:?}", report.reports);
+    assert_eq!(world.bucket.meter.put, puts);
+    world.bucket.refused.clear();
+    world.now_ms += 3_600_000;
+    world.full_check(1).unwrap();
+    assert_eq!(world.bucket.keys_with("keys/"), [keys]);
+}
+
 #[test]
 fn a_bucket_that_goes_back_to_before_a_turn_gets_the_new_keys_again() {
     let mut world = World::with_devices(66, 3);
