@@ -5,13 +5,6 @@ use tidelock_sim::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// One device revokes another, which is gone then.
-fn revoke(world: &mut World, by: usize, revoked: usize) {
-    let device = world.id(revoked);
-    world.run(by, Operation::RevokeDevice { device }).unwrap();
-    world.gone.insert(revoked);
-}
-
 #[test]
 fn a_revoked_devices_manifest_that_went_back_is_carried_by_who_had_read_it() {
     let mut world = World::with_devices(83, 4);
@@ -20,7 +13,8 @@ fn a_revoked_devices_manifest_that_went_back_is_carried_by_who_had_read_it() {
     world.sync(3).unwrap();
     world.sync(1).unwrap();
     world.bucket.roll_back(&older);
-    revoke(&mut world, 0, 3);
+    world.revoke(0, 3).unwrap();
+    world.gone.insert(3);
     world.check_hourly(6);
     world.check().unwrap();
     assert_eq!(world.standing(2, "note").len(), 1);
@@ -35,7 +29,8 @@ fn its_segment_lost_with_the_snapshot_that_held_it_is_written_anew() {
         world.sync(3).unwrap();
         world.sync(1).unwrap();
         if revoked {
-            revoke(&mut world, 1, 3);
+            world.revoke(1, 3).unwrap();
+            world.gone.insert(3);
         } else {
             let another = world.big_value(90_000);
             world.put_value(1, "page 2", &another);
@@ -71,7 +66,8 @@ fn of_a_segment_that_nobody_read_who_has_its_beginning_writes_that() {
         assert_eq!(segments.len(), 1, "its tail went into a segment");
         world.bucket.lose(&segments[0]);
         if revoked {
-            revoke(&mut world, 0, 3);
+            world.revoke(0, 3).unwrap();
+            world.gone.insert(3);
         } else {
             world.gone.insert(3);
         }
@@ -101,7 +97,8 @@ fn what_a_device_writes_while_it_writes_a_snapshot_is_published_with_it() {
         world.break_off(3, &chunk);
         world.finish(3, op).unwrap();
         world.join().unwrap(); // it takes the snapshot
-        revoke(&mut world, 0, 3);
+        world.revoke(0, 3).unwrap();
+        world.gone.insert(3);
         world.check_hourly(4);
         world.check().unwrap();
         for at in world.here() {

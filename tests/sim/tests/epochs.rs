@@ -192,6 +192,17 @@ fn both_turn(world: &mut World, ops: [(usize, OpId); 2]) -> [Request; 2] {
     })
 }
 
+/// The one that is through first is overwritten by the other; the other's own slot tells it the first's keys.
+fn finish_turns(world: &mut World, ops: [(usize, OpId); 2], puts: &[Request; 2]) {
+    let slot = format!("slots/{}", world.id(ops[1].0));
+    world.break_off(ops[0].0, &puts[0]);
+    world.finish(ops[0].0, ops[0].1).unwrap();
+    let of_first = world.bucket.object(&slot).unwrap();
+    world.break_off(ops[1].0, &puts[1]);
+    world.finish(ops[1].0, ops[1].1).unwrap();
+    world.bucket.put(&slot, of_first);
+}
+
 #[test]
 fn two_that_turned_at_once_and_turn_again_at_once_agree_in_the_end() {
     for order in [[0, 1], [1, 0]] {
@@ -203,26 +214,19 @@ fn two_that_turned_at_once_and_turn_again_at_once_agree_in_the_end() {
         let ops = order.map(|at| start(&mut world, at, Operation::ReplaceRecoveryCode));
         let puts = both_turn(&mut world, ops);
         assert_eq!(current(&world).len(), 3, "each has an epoch of its own, and the third the old one");
-        // The one that is through first is overwritten by the other; the other's own slot tells it the first's keys.
-        world.break_off(order[0], &puts[0]);
-        world.finish(ops[0].0, ops[0].1).unwrap();
-        let slot = format!("slots/{}", world.id(order[1]));
-        let of_first = world.bucket.object(&slot).unwrap();
-        world.break_off(order[1], &puts[1]);
-        world.finish(ops[1].0, ops[1].1).unwrap();
-        world.bucket.put(&slot, of_first);
+        finish_turns(&mut world, ops, &puts);
 
         // Each meets the other's keys, and both turn again at once.
         let ops = order.map(|at| start(&mut world, at, Operation::Check));
         let puts = both_turn(&mut world, ops);
         let epochs = current(&world);
         assert_eq!(epochs.iter().filter(|epoch| epoch.number == 3).count(), 2, "{epochs:?}");
-        for (at, put) in order.into_iter().zip(&puts) {
-            world.break_off(at, put);
+        finish_turns(&mut world, ops, &puts);
+        for _ in 0..3 {
+            world.sync_all();
         }
-        for (at, op) in ops {
-            world.finish(at, op).unwrap();
-        }
+        let epochs = current(&world);
+        assert!(epochs.iter().all(|epoch| epoch.number <= 3), "within the hour neither turns: {epochs:?}");
         for at in 0..3 {
             world.put(at, &format!("of {at}"));
         }
@@ -432,12 +436,18 @@ fn a_newcomer_that_could_read_nothing_yet_turns_no_keys() {
 #[test]
 fn who_lacks_the_newest_keys_asks_once_an_hour_and_turns_none() {
     let mut world = with_an_old_slot();
-    world.sync(2).unwrap();
     let manifest = world.manifest_of(2);
-    let (asked, slots) = (world.bucket.object(&manifest), world.bucket.keys_with("slots/"));
-    let held: Vec<_> = slots.iter().map(|path| world.bucket.object(path)).collect();
+    let before = world.bucket.object(&manifest);
+    world.sync(2).unwrap();
+    let asked = world.bucket.object(&manifest);
+    assert_ne!(asked, before, "it has nothing else to say");
     world.sync(2).unwrap();
     assert_eq!(world.bucket.object(&manifest), asked, "once an hour is enough");
+    world.now_ms += 3_600_000;
+    world.sync(2).unwrap();
+    assert_ne!(world.bucket.object(&manifest), asked, "and no more than it takes");
+    let slots = world.bucket.keys_with("slots/");
+    let held: Vec<_> = slots.iter().map(|path| world.bucket.object(path)).collect();
     let device = world.id(1);
     for operation in [
         Operation::ReplaceRecoveryCode,

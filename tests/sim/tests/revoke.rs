@@ -22,11 +22,6 @@ fn is_revoked(world: &World, at: usize, of: usize) -> bool {
     status(world, at, of).state == DeviceState::Revoked
 }
 
-fn revoke(world: &mut World, at: usize, whom: usize) -> Result<(), Error> {
-    let device = world.id(whom);
-    world.run(at, Operation::RevokeDevice { device }).map(|_| ())
-}
-
 /// Everybody in use syncs, hours apart, so that what is due hourly comes too.
 fn settle(world: &mut World, rounds: u32) {
     for _ in 0..rounds {
@@ -59,7 +54,7 @@ fn a_revoked_device_opens_nothing_that_is_written_afterwards() {
     let (before, keys) = (world.bucket.copy(), Keys::of(&world.devices[1].disk));
     let all = world.bucket.keys_with("spaces/");
     assert!(all.iter().all(|path| keys.open(&world.bucket, path)), "until then it opens everything");
-    revoke(&mut world, 0, 1).unwrap();
+    world.revoke(0, 1).unwrap();
     world.gone.insert(1);
     let new = world.bucket.copy().iter().filter(|(path, sealed)| before.get(*path) != Some(sealed)).count();
     assert!(new >= 7, "keys, three slots, a snapshot, a manifest and a beacon, not {new}");
@@ -90,7 +85,7 @@ fn what_it_wrote_before_counts_and_what_it_writes_later_does_not() {
         world.append(1);
         world.sync(1).unwrap();
         world.put(1, "not published in time");
-        revoke(&mut world, 0, 1).unwrap();
+        world.revoke(0, 1).unwrap();
         let before = world.oracle.clone();
         world.gone.insert(1);
         writes_on(&mut world, 1, "later");
@@ -158,7 +153,7 @@ fn it_holds_nobody_up() {
     let mut world = World::with_devices(72, 3);
     world.put(1, "gone");
     world.sync_all();
-    revoke(&mut world, 0, 1).unwrap();
+    world.revoke(0, 1).unwrap();
     world.gone.insert(1);
     let mut held_apart = Vec::new();
     for round in 0..40 {
@@ -197,14 +192,14 @@ fn revoked_killed_at(moment: Option<Moment>) -> World {
     world.sync(1).unwrap();
     world.put(0, "pending");
     world.devices[0].kill_at(moment);
-    match revoke(&mut world, 0, 1) {
+    match world.revoke(0, 1) {
         Ok(()) => assert!(world.devices[0].moments().1 > 0),
         Err(error) => {
             assert_eq!((error.kind(), moment.is_some()), (ErrorKind::Cancelled, true), "{moment:?}: {error}");
             if is_revoked(&world, 0, 1) {
                 world.sync(0).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
             } else {
-                revoke(&mut world, 0, 1).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+                world.revoke(0, 1).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
             }
         }
     }
@@ -326,10 +321,10 @@ fn two_revocations_in_one_poll_count_both() {
     });
     // Each revokes the other, and sees nothing of the other's doing.
     let before = world.bucket.older();
-    revoke(&mut world, 0, 1).unwrap();
+    world.revoke(0, 1).unwrap();
     let first = world.bucket.older();
     world.bucket.roll_back(&before);
-    revoke(&mut world, 1, 0).unwrap();
+    world.revoke(1, 0).unwrap();
     let second = world.bucket.copy();
     // Device 2 is told the keys of one, then those of the other, and reads no manifest meanwhile.
     world.bucket.roll_back(&first);
@@ -361,7 +356,7 @@ fn adopting_takes_what_was_held_apart() {
     let mut world = World::with_devices(75, 3);
     world.put(1, "before");
     world.sync_all();
-    revoke(&mut world, 0, 1).unwrap();
+    world.revoke(0, 1).unwrap();
     world.put(1, "wanted after all");
     for _ in 0..400 {
         world.append(1);
@@ -431,7 +426,7 @@ fn a_history_forged_below_the_mark_counts_nowhere() {
         world.put(1, "genuine");
         world.sync(1).unwrap(); // device 3 is away, and has none of it
         let lies = forged(&mut world, disk, &bucket, pushes);
-        revoke(&mut world, 0, 1).unwrap();
+        world.revoke(0, 1).unwrap();
         world.gone.insert(1);
         for (path, sealed) in lies {
             world.bucket.put(&path, sealed);
@@ -459,7 +454,7 @@ fn a_revoked_device_that_comes_back_with_the_code_is_told_so_and_gets_no_keys() 
     let mut world = World::with_devices(77, 3);
     world.put(1, "mine");
     world.sync_all();
-    revoke(&mut world, 0, 1).unwrap();
+    world.revoke(0, 1).unwrap();
     let code = world.code.clone().unwrap();
     let (puts, deletes) = (world.bucket.meter.put, world.bucket.meter.delete);
     let ring = Keys::of(&world.devices[1].disk).ring;
@@ -506,9 +501,9 @@ fn what_cannot_be_revoked_is_refused() {
         }
     }
     assert_eq!(world.bucket.copy(), before, "nothing was written");
-    revoke(&mut world, 0, 1).unwrap();
+    world.revoke(0, 1).unwrap();
     let epoch = Keys::of(&world.devices[0].disk).ring.current();
-    revoke(&mut world, 0, 1).unwrap();
+    world.revoke(0, 1).unwrap();
     assert_eq!(Keys::of(&world.devices[0].disk).ring.current(), epoch, "once is enough");
 }
 
@@ -570,7 +565,7 @@ fn every_member_says_who_is_revoked() {
     let mut world = World::with_devices(83, 3);
     world.put(1, "before");
     world.sync_all();
-    revoke(&mut world, 0, 1).unwrap();
+    world.revoke(0, 1).unwrap();
     world.gone.extend([0, 1]);
     world.sync(2).unwrap();
     let id = world.id(0).to_string();
@@ -597,7 +592,7 @@ fn a_copy_does_not_write_over_what_its_twin_sealed_under_new_keys() {
     for full in [true, false] {
         let (mut world, copy) = copied(84);
         world.gone.extend([1, 2]);
-        revoke(&mut world, 0, 1).unwrap();
+        world.revoke(0, 1).unwrap();
         world.put(0, "the first's");
         world.sync(0).unwrap();
         world.gone.insert(0); // it is never heard of again, and nobody else has read it
@@ -617,7 +612,7 @@ fn a_copy_takes_the_new_keys_before_it_leaves() {
         let (mut world, copy) = copied(85);
         world.put(0, "the first's");
         world.sync(0).unwrap();
-        revoke(&mut world, 1, 2).unwrap();
+        world.revoke(1, 2).unwrap();
         world.gone.insert(2);
         world.put(copy, "the copy's");
         let (old, operation) = (world.id(0), if full { Operation::Check } else { Operation::Sync });
@@ -638,7 +633,7 @@ fn a_revoked_device_that_hears_of_its_copy_cannot_leave() {
     world.put(copy, "the copy's");
     world.full_check(copy).unwrap(); // it leaves
     world.full_check(1).unwrap();
-    revoke(&mut world, 1, 0).unwrap();
+    world.revoke(1, 0).unwrap();
     let before = world.oracle.clone();
     world.put(0, "late");
     world.oracle = before;

@@ -299,6 +299,15 @@ impl World {
         (0..self.devices.len()).filter(|at| !self.gone.contains(at)).collect()
     }
 
+    /// One device revokes another.
+    ///
+    /// # Errors
+    /// What `devices revoke` ends with.
+    pub fn revoke(&mut self, at: usize, whom: usize) -> Result<(), Error> {
+        let device = self.id(whom);
+        self.run(at, Operation::RevokeDevice { device }).map(|_| ())
+    }
+
     /// Lets a device go on until an operation ended. A device that is killed on the way is started again.
     ///
     /// # Errors
