@@ -80,6 +80,28 @@ fn of_a_segment_that_nobody_read_who_has_its_beginning_writes_that() {
     }
 }
 
+/// One device has what stood in its manifest, and lacks the segment below: the bucket has lost both.
+#[test]
+fn what_is_held_beyond_a_gap_is_carried_too() {
+    let mut world = World::with_devices(87, 4);
+    let value = world.big_value(70_000);
+    world.put_value(3, "page", &value);
+    world.sync(3).unwrap();
+    world.put(3, "note");
+    world.sync(3).unwrap();
+    world.gone.insert(3);
+    for lost in world.bucket.keys_with("/segments/") {
+        world.bucket.lose(&lost);
+    }
+    world.sync(1).unwrap();
+    assert!(world.standing(1, "page").is_empty() && world.standing(1, "note").len() == 1);
+    let manifest = world.manifest_of(3);
+    world.bucket.lose(&manifest);
+    world.check_hourly(6);
+    world.check_alike().unwrap();
+    assert_eq!(world.standing(2, "note").len(), 1);
+}
+
 /// A snapshot's rows have what its author wrote while it was being written, beyond the vector that it states.
 #[test]
 fn what_a_device_writes_while_it_writes_a_snapshot_is_published_with_it() {

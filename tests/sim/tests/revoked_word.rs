@@ -57,6 +57,21 @@ fn who_comes_back_is_revoked_by_the_word_of_a_device_it_knew() {
     assert!(told.to_string().contains("revoked"), "{told}");
 }
 
+/// It is told so by a newcomer, too, that shows to have the current keys.
+#[test]
+fn who_comes_back_is_revoked_by_the_word_of_a_newcomer() {
+    let mut world = World::with_devices(76, 2);
+    world.revoke(0, 1).unwrap();
+    world.gone.insert(1);
+    let newcomer = world.join().unwrap();
+    world.full_check(newcomer).unwrap();
+    assert!(is_revoked(&world, newcomer, 1));
+    world.bucket.lose(&world.manifest_of(0));
+    let secret = Secret::Recovery(world.code.clone().unwrap());
+    let told = world.run(1, Operation::Join { secret }).unwrap_err();
+    assert!(told.to_string().contains("revoked"), "{told}");
+}
+
 fn write_page(world: &mut World, at: usize) {
     let value = world.big_value(90_000);
     world.put_value(at, &format!("page of {at}"), &value);
