@@ -97,6 +97,11 @@ impl Bucket {
         self.objects.remove(key);
     }
 
+    /// Takes all away whose keys have `part` in them.
+    pub fn lose_all(&mut self, part: &str) {
+        self.objects.retain(|key, _| !key.contains(part));
+    }
+
     /// Puts bytes at a key, as an attacker would.
     pub fn put(&mut self, key: &str, bytes: Bytes) {
         self.next_etag += 1;
@@ -108,6 +113,11 @@ impl Bucket {
     /// Makes an object unreadable for ever, or until `show`.
     pub fn hide(&mut self, key: &str) {
         self.objects.get_mut(key).expect("an object to hide").hidden_until_ms = u64::MAX;
+    }
+
+    /// Makes all unreadable, until `show`, whose keys have `part` in them.
+    pub fn hide_all(&mut self, part: &str) {
+        self.keys_with(part).iter().for_each(|key| self.hide(key));
     }
 
     /// Makes an object unreadable until a time.

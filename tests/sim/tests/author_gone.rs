@@ -3,8 +3,6 @@
 use tidelock_core::Operation;
 use tidelock_sim::world::World;
 
-const HOUR_MS: u64 = 3_600_000;
-
 #[test]
 fn a_revoked_devices_manifest_that_went_back_is_carried_by_who_had_read_it() {
     let mut world = World::with_devices(83, 4);
@@ -34,16 +32,12 @@ fn its_segment_lost_with_the_snapshot_that_held_it_is_written_anew() {
         } else {
             let another = world.big_value(90_000);
             world.put_value(1, "page 2", &another);
-            for _ in 0..3 {
-                world.now_ms += HOUR_MS;
-                world.full_check(1).unwrap(); // it writes a snapshot
-            }
+            world.check_alone(1, 3); // it writes a snapshot
             world.gone.insert(3);
         }
         for part in ["/segments/", "/snapshots/"] {
-            let lost = world.bucket.keys_with(part);
-            assert!(!lost.is_empty(), "{part}");
-            lost.iter().for_each(|key| world.bucket.lose(key));
+            assert!(!world.bucket.keys_with(part).is_empty(), "{part}");
+            world.bucket.lose_all(part);
         }
         world.check_hourly(8);
         world.check().unwrap();
@@ -90,9 +84,7 @@ fn what_is_held_beyond_a_gap_is_carried_too() {
     world.put(3, "note");
     world.sync(3).unwrap();
     world.gone.insert(3);
-    for lost in world.bucket.keys_with("/segments/") {
-        world.bucket.lose(&lost);
-    }
+    world.bucket.lose_all("/segments/");
     world.sync(1).unwrap();
     assert!(world.standing(1, "page").is_empty() && world.standing(1, "note").len() == 1);
     let manifest = world.manifest_of(3);

@@ -160,10 +160,7 @@ fn a_manifest_that_is_lost_for_good_holds_up_no_segment_of_the_one_before() {
         lose(&mut world, &manifest);
         world.gone.insert(0);
         world.bucket.show();
-        for _ in 0..3 {
-            world.now_ms += HOUR_MS;
-            world.full_check(1).unwrap();
-        }
+        world.check_alone(1, 3);
         assert_eq!(world.standing(1, "page 0 of 0").len(), 1);
         world.check().unwrap();
     }
@@ -376,23 +373,16 @@ fn what_a_newcomer_misses_of_a_log_and_below_it_is_mended_both() {
     world.write_until_trimmed(0);
     write_segments(&mut world, 0, 2);
     for part in ["/segments/", "/snapshots/"] {
-        let lost = world.bucket.keys_with(part);
-        assert!(!lost.is_empty(), "{part}");
-        lost.iter().for_each(|key| world.bucket.lose(key));
+        assert!(!world.bucket.keys_with(part).is_empty(), "{part}");
+        world.bucket.lose_all(part);
     }
     let newcomer = world.join().unwrap();
     assert!(world.standing(newcomer, "note").is_empty(), "it has neither the log nor what is below");
-    for _ in 0..3 {
-        world.now_ms += 3_600_000;
-        world.full_check(newcomer).unwrap(); // it says so
-    }
+    world.check_alone(newcomer, 3); // it says so
     world.sync(0).unwrap();
     assert!(!world.bucket.keys_with("/segments/").is_empty(), "the log is mended");
     assert!(world.bucket.keys_with("/snapshots/").is_empty(), "what is below is still to come");
-    for _ in 0..3 {
-        world.now_ms += 3_600_000;
-        world.full_check(0).unwrap(); // the newcomer is away and says nothing again
-    }
+    world.check_alone(0, 3); // the newcomer is away and says nothing again
     world.gone.insert(0);
     world.check_hourly(3);
     world.check().unwrap();

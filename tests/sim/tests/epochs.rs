@@ -247,9 +247,7 @@ fn lost_slots_and_keys_are_put_again_within_a_week() {
     world.code = Some(code);
     world.sync_all();
     for part in ["keys/", "slots/"] {
-        for key in world.bucket.keys_with(part) {
-            world.bucket.lose(&key);
-        }
+        world.bucket.lose_all(part);
         for _ in 0..9 {
             world.now_ms += 24 * 3_600_000;
             for at in 0..2 {
@@ -413,11 +411,8 @@ fn a_turn_that_is_taken_up_again_after_a_newcomer_turned_ends_with_one() {
 fn a_newcomer_that_could_read_nothing_yet_turns_no_keys() {
     let mut world = World::with_devices(69, 3);
     world.write_until_trimmed(0);
-    for part in ["/snapshots/", "/segments/"] {
-        for key in world.bucket.keys_with(part) {
-            world.bucket.hide(&key);
-        }
-    }
+    world.bucket.hide_all("/snapshots/");
+    world.bucket.hide_all("/segments/");
     let newcomer = world.join().unwrap();
     let slots = world.bucket.keys_with("slots/");
     let held: Vec<_> = slots.iter().map(|path| world.bucket.object(path)).collect();

@@ -4,23 +4,13 @@
 use std::collections::BTreeMap;
 use tidelock_core::local::{LocalStore as _, Table};
 use tidelock_core::s3::Method;
-use tidelock_core::{DeviceState, DeviceStatus, Error, ErrorKind, Operation, Request, Secret};
+use tidelock_core::{Error, ErrorKind, Operation, Request};
 use tidelock_sim::bucket::Bucket;
 use tidelock_sim::device::Moment;
 use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
-
-fn status(world: &World, at: usize, of: usize) -> DeviceStatus {
-    let id = world.id(of);
-    let devices = world.devices[at].engine.status().unwrap().devices;
-    devices.into_iter().find(|device| device.id == id).unwrap()
-}
-
-fn is_revoked(world: &World, at: usize, of: usize) -> bool {
-    status(world, at, of).state == DeviceState::Revoked
-}
 
 /// Everybody in use syncs, hours apart, so that what is due hourly comes too.
 fn settle(world: &mut World, rounds: u32) {
@@ -111,14 +101,14 @@ fn what_it_wrote_before_counts_and_what_it_writes_later_does_not() {
             world.now_ms += HOUR_MS + 60_000;
         }
         for at in [0, 2, 3] {
-            assert!(is_revoked(&world, at, 1));
+            assert!(world.is_revoked(at, 1));
             assert_eq!(world.map_of(at), world.map_of(0), "seed {seed}, device {at}");
             assert_eq!(world.log_of(at), world.log_of(0), "seed {seed}, device {at}");
         }
         let newcomer = world.join().unwrap();
         world.sync_all();
         assert_eq!(world.map_of(newcomer), world.map_of(0), "seed {seed}");
-        assert!(is_revoked(&world, newcomer, 1));
+        assert!(world.is_revoked(newcomer, 1));
     }
 }
 
@@ -144,8 +134,8 @@ fn what_a_device_that_counts_had_taken_counts_for_all() {
     world.gone.insert(1);
     settle(&mut world, 4);
     world.check().unwrap();
-    assert!((0..4).filter(|at| *at != 1).all(|at| is_revoked(&world, at, 1)));
-    assert_eq!(status(&world, 0, 1).quarantined, None);
+    assert!((0..4).filter(|at| *at != 1).all(|at| world.is_revoked(at, 1)));
+    assert_eq!(world.status_of(0, 1).quarantined, None);
 }
 
 #[test]
@@ -177,7 +167,7 @@ fn it_holds_nobody_up() {
         let rows = world.devices[at].disk.list(Table::Tombstones, &Default::default(), 100).unwrap();
         assert_eq!(rows.len(), 0, "device {at} keeps a tombstone for it");
         assert_eq!(world.devices[at].engine.status().unwrap().debts, 0);
-        assert!(status(&world, at, 1).quarantined.is_some());
+        assert!(world.status_of(at, 1).quarantined.is_some());
     }
     let device = world.id(1);
     world.run(2, Operation::AdoptDevice { device }).unwrap();
@@ -196,7 +186,7 @@ fn revoked_killed_at(moment: Option<Moment>) -> World {
         Ok(()) => assert!(world.devices[0].moments().1 > 0),
         Err(error) => {
             assert_eq!((error.kind(), moment.is_some()), (ErrorKind::Cancelled, true), "{moment:?}: {error}");
-            if is_revoked(&world, 0, 1) {
+            if world.is_revoked(0, 1) {
                 world.sync(0).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
             } else {
                 world.revoke(0, 1).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
@@ -222,7 +212,7 @@ fn a_revocation_killed_at_every_step_is_finished_by_the_next_sync() {
         world.join().unwrap_or_else(|error| panic!("{moment:?}: {error}"));
         world.sync_all();
         world.check().unwrap_or_else(|why| panic!("{moment:?}: {why}"));
-        assert!(is_revoked(&world, 2, 1) && is_revoked(&world, 3, 1), "{moment:?}");
+        assert!(world.is_revoked(2, 1) && world.is_revoked(3, 1), "{moment:?}");
         let slots = world.bucket.keys_with("slots/");
         assert_eq!(slots.len(), 4, "{moment:?}: three devices and one code, not {slots:?}");
         let named = world.bucket.keys_with("/snapshots/");
@@ -266,7 +256,7 @@ fn two_devices_revoke_a_third_at_once() {
         world.check().unwrap_or_else(|why| panic!("{seed}: {why}"));
         let current = [0, 1, 3].map(|at| Keys::of(&world.devices[at].disk).ring.current());
         assert!(current.iter().all(|epoch| *epoch == current[0]), "{seed}: {current:?}");
-        assert!([0, 1, 3].iter().all(|at| is_revoked(&world, *at, 2)), "{seed}");
+        assert!([0, 1, 3].iter().all(|at| world.is_revoked(*at, 2)), "{seed}");
         let before = world.bucket.copy();
         world.put(3, "and nothing of it is opened");
         world.sync_all();
@@ -298,7 +288,7 @@ fn of_two_that_revoke_each_other_all_others_agree() {
             world.now_ms += HOUR_MS + 60_000;
         }
         settle(&mut world, 2);
-        let revoked = [0, 1].map(|of| [2, 3].map(|at| is_revoked(&world, at, of)));
+        let revoked = [0, 1].map(|of| [2, 3].map(|at| world.is_revoked(at, of)));
         assert!(revoked.iter().all(|told| told[0] == told[1]), "{seed}: {revoked:?}");
         assert!(revoked.iter().any(|told| told[0]), "{seed}: neither is revoked");
         both += usize::from(revoked.iter().all(|told| told[0]));
@@ -309,46 +299,6 @@ fn of_two_that_revoke_each_other_all_others_agree() {
         }
     }
     println!("both revoked in {both} of 20");
-}
-
-/// Who hears of both in one poll takes both.
-#[test]
-fn two_revocations_in_one_poll_count_both() {
-    let mut world = World::with_devices(74, 3);
-    let [of_zero, of_one] = [0, 1].map(|at| {
-        let id = world.id(at).to_string();
-        world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&id)).unwrap()
-    });
-    // Each revokes the other, and sees nothing of the other's doing.
-    let before = world.bucket.older();
-    world.revoke(0, 1).unwrap();
-    let first = world.bucket.older();
-    world.bucket.roll_back(&before);
-    world.revoke(1, 0).unwrap();
-    let second = world.bucket.copy();
-    // Device 2 is told the keys of one, then those of the other, and reads no manifest meanwhile.
-    world.bucket.roll_back(&first);
-    world.bucket.hide(&of_zero);
-    world.sync(2).unwrap();
-    let now = world.bucket.copy();
-    for (path, sealed) in second.into_iter().filter(|(path, sealed)| now.get(path) != Some(sealed) && *path != of_zero)
-    {
-        world.bucket.put(&path, sealed);
-    }
-    world.bucket.hide(&of_one);
-    world.sync(2).unwrap();
-    assert!(!is_revoked(&world, 2, 0) && !is_revoked(&world, 2, 1));
-    world.bucket.show();
-    world.full_check(2).unwrap();
-    assert!(is_revoked(&world, 2, 0) && is_revoked(&world, 2, 1));
-    world.sync(2).unwrap();
-    for at in [0, 1] {
-        let keys = Keys::of(&world.devices[at].disk);
-        assert!(!keys.open(&world.bucket, &format!("slots/{}", world.id(2))));
-        let manifest = world.bucket.keys_with(&world.id(2).to_string());
-        let manifest = manifest.iter().find(|path| path.contains("/manifests/")).unwrap();
-        assert!(!keys.open(&world.bucket, manifest), "device {at} reads who left it out");
-    }
 }
 
 #[test]
@@ -366,16 +316,16 @@ fn adopting_takes_what_was_held_apart() {
     for at in [0, 2] {
         world.full_check(at).unwrap();
         assert!(world.standing(at, "wanted after all").is_empty());
-        let (from, to) = status(&world, at, 1).quarantined.unwrap();
+        let (from, to) = world.status_of(at, 1).quarantined.unwrap();
         assert_eq!(to - from, 400, "a put and 400 entries");
     }
     let device = world.id(1);
     world.run(2, Operation::AdoptDevice { device }).unwrap();
-    assert_eq!(status(&world, 2, 1).quarantined, None);
+    assert_eq!(world.status_of(2, 1).quarantined, None);
     world.run(2, Operation::AdoptDevice { device }).unwrap();
     settle(&mut world, 2);
     world.check().unwrap();
-    assert!(is_revoked(&world, 0, 1), "it stays revoked");
+    assert!(world.is_revoked(0, 1), "it stays revoked");
     writes_on(&mut world, 1, "and later");
     for at in [0, 2] {
         world.full_check(at).unwrap();
@@ -450,45 +400,6 @@ fn a_history_forged_below_the_mark_counts_nowhere() {
 }
 
 #[test]
-fn a_revoked_device_that_comes_back_with_the_code_is_told_so_and_gets_no_keys() {
-    let mut world = World::with_devices(77, 3);
-    world.put(1, "mine");
-    world.sync_all();
-    world.revoke(0, 1).unwrap();
-    let code = world.code.clone().unwrap();
-    let (puts, deletes) = (world.bucket.meter.put, world.bucket.meter.delete);
-    let ring = Keys::of(&world.devices[1].disk).ring;
-    for _ in 0..2 {
-        let secret = Secret::Recovery(code.clone());
-        let error = world.run(1, Operation::Join { secret }).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
-        for operation in [
-            Operation::Sync,
-            Operation::Pull,
-            Operation::Check,
-            Operation::Republish,
-            Operation::ReplaceRecoveryCode,
-            Operation::SetPassphrase { passphrase: None },
-            Operation::RevokeDevice { device: world.id(0) },
-            Operation::RetireDevice { device: world.id(0) },
-        ] {
-            let error = world.run(1, operation.clone()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Closed, "{operation:?}: {error}");
-            assert!(error.hint().unwrap().contains("export"), "{error}");
-        }
-        world.restart(1);
-    }
-    assert_eq!((world.bucket.meter.put, world.bucket.meter.delete), (puts, deletes), "it writes nothing");
-    assert_eq!(Keys::of(&world.devices[1].disk).ring, ring, "it keeps no new keys");
-    assert_eq!(world.standing(1, "mine").len(), 1, "what it has stays with it");
-    assert_eq!(status(&world, 1, 1).state, DeviceState::Revoked);
-    world.gone.insert(1);
-    world.join().unwrap();
-    world.sync_all();
-    world.check().unwrap();
-}
-
-#[test]
 fn what_cannot_be_revoked_is_refused() {
     let mut world = World::with_devices(78, 2);
     let own = world.id(0);
@@ -524,7 +435,7 @@ fn turned_by_who_had_not_heard(heard: bool) -> World {
         world.step(0);
     }
     world.full_check(2).unwrap();
-    assert!(!is_revoked(&world, 2, 1));
+    assert!(!world.is_revoked(2, 1));
     assert_eq!(Keys::of(&world.devices[2].disk).ring.current().number, 2);
     let now_ms = world.now_ms;
     let turn = world.devices[2].start(Operation::SetPassphrase { passphrase: None }, now_ms);
@@ -575,7 +486,7 @@ fn every_member_says_who_is_revoked() {
     writes_on(&mut world, 1, "later");
     let newcomer = world.join().unwrap();
     settle(&mut world, 2);
-    assert!(is_revoked(&world, newcomer, 1));
+    assert!(world.is_revoked(newcomer, 1));
     assert!(world.standing(newcomer, "later").is_empty());
 }
 

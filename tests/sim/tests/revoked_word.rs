@@ -1,15 +1,9 @@
 //! What a revoked device has published, and says, beside its ops: which of it counts for the others, and for whom.
 
 use tidelock_core::s3::Method;
-use tidelock_core::{DeviceState, Operation, Request, Secret};
+use tidelock_core::{DeviceState, ErrorKind, Operation, Request, Secret};
 use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
-
-fn is_revoked(world: &World, at: usize, of: usize) -> bool {
-    let id = world.id(of);
-    let devices = world.devices[at].engine.status().unwrap().devices;
-    devices.iter().any(|device| device.id == id && device.state == DeviceState::Revoked)
-}
 
 fn puts_manifest(request: &Request) -> bool {
     request.method == Method::Put && request.url.contains("/manifests/")
@@ -29,18 +23,94 @@ fn what_a_revoked_device_says_later_revokes_nobody() {
     world.sync(1).unwrap();
     world.arrive(&late);
     world.bucket.put(&slot, by_device_2);
-    for _ in 0..3 {
-        world.now_ms += 3_600_000;
-        world.full_check(0).unwrap();
-    }
+    world.check_alone(0, 3);
     let opens = Keys::of(&world.devices[0].disk).open(&world.bucket, &world.manifest_of(2));
-    assert!(opens && is_revoked(&world, 0, 2) && !is_revoked(&world, 0, 1));
+    assert!(opens && world.is_revoked(0, 2) && !world.is_revoked(0, 1));
 
     let secret = Secret::Recovery(world.code.clone().unwrap());
     world.run(1, Operation::Join { secret }).unwrap(); // its slot may be gone; it is told no more than the others
-    assert!(is_revoked(&world, 1, 2));
+    assert!(world.is_revoked(1, 2));
     world.put(1, "goes on");
     world.check_hourly(3);
+    world.check().unwrap();
+}
+
+/// Who hears of both in one poll takes both.
+#[test]
+fn two_revocations_in_one_poll_count_both() {
+    let mut world = World::with_devices(74, 3);
+    let [of_zero, of_one] = [0, 1].map(|at| {
+        let id = world.id(at).to_string();
+        world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&id)).unwrap()
+    });
+    // Each revokes the other, and sees nothing of the other's doing.
+    let before = world.bucket.older();
+    world.revoke(0, 1).unwrap();
+    let first = world.bucket.older();
+    world.bucket.roll_back(&before);
+    world.revoke(1, 0).unwrap();
+    let second = world.bucket.copy();
+    // Device 2 is told the keys of one, then those of the other, and reads no manifest meanwhile.
+    world.bucket.roll_back(&first);
+    world.bucket.hide(&of_zero);
+    world.sync(2).unwrap();
+    let now = world.bucket.copy();
+    for (path, sealed) in second.into_iter().filter(|(path, sealed)| now.get(path) != Some(sealed) && *path != of_zero)
+    {
+        world.bucket.put(&path, sealed);
+    }
+    world.bucket.hide(&of_one);
+    world.sync(2).unwrap();
+    assert!(!world.is_revoked(2, 0) && !world.is_revoked(2, 1));
+    world.bucket.show();
+    world.full_check(2).unwrap();
+    assert!(world.is_revoked(2, 0) && world.is_revoked(2, 1));
+    world.sync(2).unwrap();
+    for at in [0, 1] {
+        let keys = Keys::of(&world.devices[at].disk);
+        assert!(!keys.open(&world.bucket, &format!("slots/{}", world.id(2))));
+        let manifest = world.bucket.keys_with(&world.id(2).to_string());
+        let manifest = manifest.iter().find(|path| path.contains("/manifests/")).unwrap();
+        assert!(!keys.open(&world.bucket, manifest), "device {at} reads who left it out");
+    }
+}
+
+#[test]
+fn a_revoked_device_that_comes_back_with_the_code_is_told_so_and_gets_no_keys() {
+    let mut world = World::with_devices(77, 3);
+    world.put(1, "mine");
+    world.sync_all();
+    world.revoke(0, 1).unwrap();
+    let code = world.code.clone().unwrap();
+    let (puts, deletes) = (world.bucket.meter.put, world.bucket.meter.delete);
+    let ring = Keys::of(&world.devices[1].disk).ring;
+    for _ in 0..2 {
+        let secret = Secret::Recovery(code.clone());
+        let error = world.run(1, Operation::Join { secret }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+        for operation in [
+            Operation::Sync,
+            Operation::Pull,
+            Operation::Check,
+            Operation::Republish,
+            Operation::ReplaceRecoveryCode,
+            Operation::SetPassphrase { passphrase: None },
+            Operation::RevokeDevice { device: world.id(0) },
+            Operation::RetireDevice { device: world.id(0) },
+        ] {
+            let error = world.run(1, operation.clone()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Closed, "{operation:?}: {error}");
+            assert!(error.hint().unwrap().contains("export"), "{error}");
+        }
+        world.restart(1);
+    }
+    assert_eq!((world.bucket.meter.put, world.bucket.meter.delete), (puts, deletes), "it writes nothing");
+    assert_eq!(Keys::of(&world.devices[1].disk).ring, ring, "it keeps no new keys");
+    assert_eq!(world.standing(1, "mine").len(), 1, "what it has stays with it");
+    assert_eq!(world.status_of(1, 1).state, DeviceState::Revoked);
+    world.gone.insert(1);
+    world.join().unwrap();
+    world.sync_all();
     world.check().unwrap();
 }
 
@@ -65,7 +135,7 @@ fn who_comes_back_is_revoked_by_the_word_of_a_newcomer() {
     world.gone.insert(1);
     let newcomer = world.join().unwrap();
     world.full_check(newcomer).unwrap();
-    assert!(is_revoked(&world, newcomer, 1));
+    assert!(world.is_revoked(newcomer, 1));
     world.bucket.lose(&world.manifest_of(0));
     let secret = Secret::Recovery(world.code.clone().unwrap());
     let told = world.run(1, Operation::Join { secret }).unwrap_err();
@@ -84,40 +154,25 @@ fn with_pages(seed: u64) -> World {
     write_page(&mut world, 2);
     world.sync(3).unwrap();
     write_page(&mut world, 3);
-    for _ in 0..3 {
-        world.now_ms += 3_600_000;
-        world.full_check(3).unwrap();
-    }
+    world.check_alone(3, 3);
     assert!(!world.bucket.keys_with("/snapshots/").is_empty());
     world
-}
-
-fn hide(world: &mut World, part: &str) {
-    for key in world.bucket.keys_with(part) {
-        world.bucket.hide(&key);
-    }
-}
-
-fn lose_segments(world: &mut World) {
-    for key in world.bucket.keys_with("/segments/") {
-        world.bucket.lose(&key);
-    }
 }
 
 /// Others know its snapshot from before it was revoked, and want it for what device 2 wrote. Nobody had read its own page.
 #[test]
 fn a_snapshot_with_what_does_not_count_is_not_taken() {
     let mut world = with_pages(74);
-    hide(&mut world, "/snapshots/");
-    hide(&mut world, "/segments/");
+    world.bucket.hide_all("/snapshots/");
+    world.bucket.hide_all("/segments/");
     world.sync(1).unwrap();
     world.revoke(0, 3).unwrap();
     world.gone.insert(3);
     world.bucket.show();
-    lose_segments(&mut world);
+    world.bucket.lose_all("/segments/");
     world.check_hourly(6);
     for at in world.here() {
-        assert!(is_revoked(&world, at, 3));
+        assert!(world.is_revoked(at, 3));
         assert_eq!(world.map_of(at).into_keys().collect::<Vec<_>>(), ["page of 2"], "device {at}");
     }
 }
@@ -126,15 +181,15 @@ fn a_snapshot_with_what_does_not_count_is_not_taken() {
 #[test]
 fn a_snapshot_of_which_all_counts_is_taken() {
     let mut world = with_pages(75);
-    hide(&mut world, "/snapshots/");
+    world.bucket.hide_all("/snapshots/");
     world.sync(1).unwrap();
     world.put(1, "read");
     world.sync(1).unwrap();
-    hide(&mut world, "/segments/");
+    world.bucket.hide_all("/segments/");
     world.revoke(0, 3).unwrap();
     world.gone.extend([1, 2, 3]);
     world.bucket.show();
-    lose_segments(&mut world);
+    world.bucket.lose_all("/segments/");
     world.check_hourly(4);
     world.check().unwrap();
     assert_eq!(world.map_of(0).len(), 3);

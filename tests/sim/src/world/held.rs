@@ -3,9 +3,21 @@
 use super::World;
 use crate::oracle::Held;
 use std::collections::{BTreeMap, BTreeSet};
-use tidelock_core::{Collection, KeyRange};
+use tidelock_core::{Collection, DeviceState, DeviceStatus, KeyRange};
 
 impl World {
+    /// What a device says of another, which it knows.
+    pub fn status_of(&self, at: usize, of: usize) -> DeviceStatus {
+        let id = self.id(of);
+        let devices = self.devices[at].engine.status().expect("the disk is sound").devices;
+        devices.into_iter().find(|device| device.id == id).expect("it is known there")
+    }
+
+    /// Whether a device knows that another is revoked.
+    pub fn is_revoked(&self, at: usize, of: usize) -> bool {
+        self.status_of(at, of).state == DeviceState::Revoked
+    }
+
     /// The values that stand at a key of the map on a device.
     pub fn standing(&self, at: usize, key: &str) -> BTreeSet<String> {
         let engine = &self.devices[at].engine;

@@ -294,6 +294,17 @@ impl World {
         }
     }
 
+    /// One device checks everything once an hour, for so many hours; the others are away.
+    ///
+    /// # Panics
+    /// If a check fails: nothing is at fault here.
+    pub fn check_alone(&mut self, at: usize, hours: u32) {
+        for _ in 0..hours {
+            self.now_ms += 3_660_000;
+            self.full_check(at).expect("a sound world");
+        }
+    }
+
     /// The devices that are not gone.
     pub fn here(&self) -> Vec<usize> {
         (0..self.devices.len()).filter(|at| !self.gone.contains(at)).collect()
