@@ -29,7 +29,8 @@ pub(super) async fn replace_recovery_code(cx: &Shared) -> Result<Outcome, Error>
         code.map(|code| code.filter(|_| state.head.bucket.code_replaced))
     })?;
     if let Some(made) = made {
-        sync::publish(cx).await?;
+        let identity = cx.read(|state| state.head.identity().cloned())?;
+        sync::sync_as(cx, &identity, sync::Scope { push: true, full: false }).await?;
         return Ok(Outcome::RecoveryCodeReplaced { recovery_code: RecoveryCode::parse(&made)? });
     }
     sync::sync(cx, sync::Scope { push: false, full: false }).await?;

@@ -18,6 +18,14 @@ pub struct Now {
     pub unix_ms: u64,
 }
 
+impl Now {
+    /// Whether it is so long ago by the device's own clock. What is further ahead than that was noted by a clock that went
+    /// back since: nobody knows how long ago it was, and nothing waits longer than twice its time.
+    pub(super) fn has_passed(&self, since_ms: u64, wait_ms: u64) -> bool {
+        self.unix_ms >= since_ms.saturating_add(wait_ms) || since_ms > self.unix_ms.saturating_add(wait_ms)
+    }
+}
+
 /// How this device reaches its vault.
 #[derive(Clone, Debug)]
 pub struct Config {

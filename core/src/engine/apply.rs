@@ -372,10 +372,29 @@ pub(super) fn adopt(tx: &mut Tx<'_>, index: &Index) -> Result<(), Error> {
         }
         absorb_islands(tx.head, *device);
     }
-    let prefix = tx.head.vector();
-    let forks = tx.head.forks.clone();
-    tx.head.bucket.partial.retain(|partial| !prefix.covers_all(&partial.vector, &forks));
+    forget_had(tx);
     Ok(())
+}
+
+/// A half-merged snapshot all of which is applied here, whatever brought it, is none any more: it may be gone.
+pub(super) fn forget_had(tx: &mut Tx<'_>) {
+    if tx.head.bucket.partial.is_empty() {
+        return;
+    }
+    let head = &*tx.head;
+    let prefix = head.vector();
+    let has_island = |device: DeviceId, island: &Island| {
+        (island.from..).zip(&island.tags).all(|(n, tag)| head.has(&Dot { device, n, tag: *tag }))
+    };
+    let had = |partial: &Partial| {
+        let mut islands = partial.islands.iter();
+        prefix.covers_all(&partial.vector, &head.forks)
+            && islands.all(|(device, islands)| islands.iter().all(|island| has_island(*device, island)))
+    };
+    let left: Vec<Partial> = head.bucket.partial.iter().filter(|partial| !had(partial)).cloned().collect();
+    if left.len() < head.bucket.partial.len() {
+        tx.head.bucket.partial = left;
+    }
 }
 
 /// A stamp more than 24 h ahead is data like any other, and worth a word.

@@ -7,7 +7,7 @@ use super::shared::Shared;
 use super::snapshot::objects;
 use super::state::{Tx, key_of};
 use crate::local::{ByteRange, Table};
-use crate::replica::{Dot, SegmentRef, Slot, Standing, Vector};
+use crate::replica::{Dot, SegmentRef, Slot, SnapshotRef, Standing};
 use crate::s3::{Answer, Call, KEYS_PER_DELETE_MAX, Retry};
 use crate::{DeviceId, Error, ObjectId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,15 +70,20 @@ pub(super) async fn garbage(cx: &Shared, identity: &Arc<Identity>) -> Result<(),
         return Ok(());
     }
     let Some(named) = named_objects(cx, identity).await? else { return Ok(()) };
-    let (kept, due): (Vec<String>, Vec<String>) = due.into_iter().partition(|path| named.contains(path));
-    for paths in due.chunks(KEYS_PER_DELETE_MAX) {
+    let (kept, gone): (Vec<String>, Vec<String>) = due.into_iter().partition(|path| named.contains(path));
+    forget(cx, &kept)?; // once nothing names them any more, a sweep finds them
+    for paths in gone.chunks(KEYS_PER_DELETE_MAX) {
         delete(cx, paths).await?;
-        cx.step(|tx| {
-            tx.head.bucket.garbage.retain(|(path, _)| !paths.contains(path) && !kept.contains(path));
-            Ok(())
-        })?;
+        forget(cx, paths)?;
     }
     Ok(())
+}
+
+fn forget(cx: &Shared, paths: &[String]) -> Result<(), Error> {
+    cx.step(|tx| {
+        tx.head.bucket.garbage.retain(|(path, _)| !paths.contains(path));
+        Ok(())
+    })
 }
 
 /// Deletes many objects in one request where the server takes that, else one by one. Deleting what is gone is no error.
@@ -123,10 +128,10 @@ async fn named_objects(cx: &Shared, identity: &Arc<Identity>) -> Result<Option<B
                 .map(|segment| segment_path(identity.space, *id, segment.object.id))
         });
         let snapshots = head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).chain(&head.published.snapshot);
-        let covered = |vector: &Vector| {
-            head.snapshot.as_ref().is_some_and(|known| known.named.vector.covers_all(vector, &head.forks))
+        let covered = |named: &SnapshotRef| {
+            head.snapshot.as_ref().is_some_and(|known| known.named.covers_all(named, &head.forks))
         };
-        let indexes: BTreeMap<_, _> = snapshots.map(|named| (named.index, covered(&named.vector))).collect();
+        let indexes: BTreeMap<_, _> = snapshots.map(|named| (named.index, covered(named))).collect();
         (head.snapshot.clone(), own.chain(theirs).collect::<BTreeSet<_>>(), indexes)
     });
     let path = |id: ObjectId| snapshot_path(identity.space, id);
@@ -200,7 +205,8 @@ pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>) -> Result<(), E
         for (row, since) in tx.list(Table::Unnamed, &ByteRange::default(), u32::MAX)? {
             let path = String::from_utf8_lossy(&row).into_owned();
             let since = since.first_chunk::<8>().map_or(unix_ms, |ms| u64::from_be_bytes(*ms));
-            if !unnamed.contains(&path) {
+            // By a clock that went back nobody can tell how long it was: it counts from now on.
+            if !unnamed.contains(&path) || since > unix_ms {
                 tx.set(Table::Unnamed, row, None);
             } else if unix_ms >= since.saturating_add(SWEEP_MS) {
                 doomed.push(path);

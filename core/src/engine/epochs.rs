@@ -1,10 +1,10 @@
 //! Epochs of keys: turning to a new one and handing it on by the slots, and learning of another device's turn.
 
-use super::collect;
 use super::head::Identity;
 use super::shared::Shared;
 use super::slots::{get_slot, key_ring, knows_slots, put_all};
 use super::state::{State, Tx, internal};
+use super::{collect, evidence};
 use crate::crypto::{KeyRing, Opener, RootSecret, SlotName, Told, open_slot};
 use crate::{EpochId, Error, ErrorKind};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub(super) fn turn(cx: &Shared, change: impl Fn(&mut Tx<'_>) -> Result<Vec<Strin
 pub(super) fn turn_again(cx: &Shared) -> Result<(), Error> {
     let due = cx.read(|state| {
         let bucket = &state.head.bucket;
-        let rests = bucket.turned_again_ms > 0 && state.now.unix_ms < bucket.turned_again_ms.saturating_add(AGAIN_MS);
+        let rests = bucket.turned_again_ms > 0 && !state.now.has_passed(bucket.turned_again_ms, AGAIN_MS);
         bucket.must_turn && !rests
     });
     if !due || cx.read(hindrance)?.is_some() {
@@ -73,6 +73,15 @@ fn hindrance(state: &State) -> Result<Option<Error>, Error> {
     Ok(Some(unread))
 }
 
+/// Goes on with a turn that an earlier operation began. It may be long ago: nothing is PUT into a bucket that was wiped since.
+pub(super) async fn take_up(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    if !cx.read(|state| state.head.bucket.hand_on) {
+        return Ok(());
+    }
+    evidence::check_header(cx, identity).await?;
+    hand_on(cx).await
+}
+
 /// PUTs the earlier keys and everybody's slot, if a turn is under way; then the slots that get none go.
 pub(super) async fn hand_on(cx: &Shared) -> Result<(), Error> {
     if !cx.read(|state| state.head.bucket.hand_on) {
@@ -94,14 +103,14 @@ pub(super) async fn hand_on(cx: &Shared) -> Result<(), Error> {
 pub(super) fn hand_on_again(cx: &Shared) -> Result<(), Error> {
     cx.step(|tx| {
         let bucket = &mut tx.head.bucket;
-        bucket.hand_on |= tx.now.unix_ms >= bucket.handed_on_ms.saturating_add(AGAIN_MS);
+        bucket.hand_on |= tx.now.has_passed(bucket.handed_on_ms, AGAIN_MS);
         Ok(())
     })
 }
 
 /// Who has not the newest keys says something now and then, so that others see it and hand them on.
 pub(super) fn asks(cx: &Shared) -> bool {
-    cx.read(|state| state.now.unix_ms >= state.head.bucket.asked_ms.saturating_add(AGAIN_MS))
+    cx.read(|state| state.now.has_passed(state.head.bucket.asked_ms, AGAIN_MS))
 }
 
 /// Something was read that is sealed under an epoch unknown here: reads the own slot, once a poll. True if keys came of

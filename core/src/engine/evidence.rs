@@ -24,17 +24,8 @@ pub(super) fn own_is_due(head: &Head, unix_ms: u64) -> bool {
         && (head.bucket.reread_own || head.bucket.reread_own_ms.is_some_and(|due| unix_ms >= due))
 }
 
-/// No beacon: of a vault that stands it is only lost, and the next repair writes it. With header and manifests gone too,
-/// the vault was wiped, and nothing is PUT any more.
-pub(super) async fn beacon_missing(cx: &Shared, identity: &Identity) -> Result<(), Error> {
-    if cx.read(|state| state.head.published.sequence) == 0 {
-        return Ok(());
-    }
-    check_header(cx, identity).await
-}
-
-/// Reads the header. Another vault's is refused; header and manifests both gone: wiped; the header alone gone: a slip, and
-/// it is PUT again.
+/// Reads the header. Another vault's is refused; header and manifests both gone: the vault was wiped, and nothing is PUT any
+/// more; the header alone gone: a slip, and it is PUT again.
 pub(super) async fn check_header(cx: &Shared, identity: &Identity) -> Result<(), Error> {
     match cx.get(HEADER, None, HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
         Found::Bytes { bytes, .. } if Hash::of(&bytes) == identity.header => Ok(()),
@@ -137,10 +128,9 @@ pub(super) async fn check_own(
         return Ok(true);
     }
     let times = cx.step(|tx| {
-        let unix_ms = tx.now.unix_ms;
         let times = &mut tx.head.bucket.rollbacks_ms;
-        times.retain(|at| unix_ms < at.saturating_add(DAY_MS));
-        times.push(unix_ms);
+        times.retain(|at| !tx.now.has_passed(*at, DAY_MS));
+        times.push(tx.now.unix_ms);
         Ok(times.len())
     })?;
     if times >= ROLLBACKS_MAX {

@@ -156,6 +156,10 @@ pub(super) struct Frozen {
     pub(super) next: Published,
     /// Objects that nothing names once it is there.
     pub(super) superseded: Vec<String>,
+    /// It names a snapshot that was written for it.
+    pub(super) wrote_snapshot: bool,
+    /// An older snapshot that it names, or some of whose objects it names again.
+    pub(super) rests_on: Option<ObjectId>,
 }
 
 /// How things stand with the bucket.

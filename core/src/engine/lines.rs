@@ -118,7 +118,7 @@ fn told_apart(tx: &mut Tx<'_>, seen: &Vector) -> Result<Option<Wait>, Error> {
 
 fn has_waited(tx: &Tx<'_>, device: DeviceId) -> bool {
     let since_ms = tx.head.peers.get(&device).and_then(|peer| peer.unplaced_ms);
-    since_ms.is_some_and(|ms| tx.now.unix_ms >= ms.saturating_add(UNPLACED_MS_MAX))
+    since_ms.is_some_and(|ms| tx.now.has_passed(ms, UNPLACED_MS_MAX))
 }
 
 /// Something of a device can't be taken before more is known: a snapshot may tell.

@@ -6,6 +6,7 @@ use super::objects::segment_path;
 use super::publish::new_id;
 use super::retired::{self, awaited};
 use super::shared::Shared;
+use super::snapshot::Written;
 use super::state::internal;
 use crate::crypto::{ObjectKind, pad_padme};
 use crate::local::{ByteRange, LocalError, Row, Table};
@@ -31,8 +32,8 @@ pub(super) struct NextLine {
     pub(super) snapshot: Option<SnapshotRef>,
     /// What others could not read has been written again.
     pub(super) mended: bool,
-    /// The snapshot was written for this very manifest.
-    pub(super) own_snapshot: bool,
+    /// The snapshot, if it was written for this very manifest.
+    pub(super) written: Option<Written>,
 }
 
 pub(super) fn start_of_tail(published: &Published, identity: &Identity) -> Start {

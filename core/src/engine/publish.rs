@@ -23,7 +23,8 @@ use std::sync::Arc;
 
 /// The grace before superseded objects go: an hour after the manifest that dropped them was confirmed.
 const GRACE_MS: u64 = 3_600_000;
-/// A frozen sequence older than this that the bucket does not show is never PUT again.
+/// A frozen sequence older than this that the bucket does not show is never PUT again; nor one that rests on a snapshot which
+/// no manifest names any more.
 const FROZEN_MS_MAX: u64 = 24 * 3600 * 1000;
 /// The own manifest is read once more this long after an ambiguous PUT: a late duplicate may land.
 const REREAD_MS: u64 = 20 * 60 * 1000;
@@ -131,7 +132,7 @@ async fn prepare(
         superseded,
         snapshot: published.snapshot.clone(),
         mended: false,
-        own_snapshot: false,
+        written: None,
     };
     if let Some(newer) = cx.read(|state| adopt::held(&state.head, line.snapshot.as_ref())) {
         line.snapshot = Some(newer);
@@ -150,10 +151,10 @@ async fn prepare(
     }
     if snapshot_due && snapshot::may_write(cx) {
         line.superseded.extend(adopt::open_newest(cx, identity).await?);
-        let (named, superseded) = snapshot::write(cx, identity, goal).await?;
-        line.snapshot = Some(named);
-        line.own_snapshot = true;
-        line.superseded.extend(superseded);
+        let written = snapshot::write(cx, identity, goal).await?;
+        line.snapshot = Some(written.named.clone());
+        line.superseded.extend_from_slice(&written.superseded);
+        line.written = Some(written);
         trim(cx, identity, &mut line)?;
         if read_ops(cx, &line.tail, goal, TAIL_BYTES_MAX)?.is_none() {
             // The snapshot holds them: the log begins above it.
@@ -255,7 +256,11 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
     next.remember(hash);
     Arc::make_mut(&mut tx.head.published).remember(hash);
     tx.head.bucket.beacon_dirty = true;
-    tx.head.bucket.snapshot_wanted &= !line.own_snapshot;
+    if let Some(written) = &line.written {
+        let bucket = &mut tx.head.bucket;
+        (bucket.snapshot_wanted, bucket.snapshot_due_ms) = (false, None);
+        bucket.answered.clone_from(&written.answers);
+    }
     if line.mended {
         // Not before: a crash on the way here leaves the complaints standing. What is below the log a snapshot answers.
         let from = beginning(&line.segments, &line.tail);
@@ -267,16 +272,28 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
             misses.iter_mut().for_each(|missed| missed.to = missed.to.min(from - 1));
         }
     }
-    tx.head.frozen =
-        Some(Arc::new(Frozen { signed, frozen_ms: tx.now.unix_ms, next, superseded: line.superseded.clone() }));
+    tx.head.frozen = Some(Arc::new(Frozen {
+        signed,
+        frozen_ms: tx.now.unix_ms,
+        next,
+        superseded: line.superseded.clone(),
+        wrote_snapshot: line.written.is_some(),
+        rests_on: match &line.written {
+            Some(written) => written.lender,
+            None => line.snapshot.as_ref().map(|named| named.index.id),
+        },
+    }));
     Ok(())
 }
 
 /// PUTs the frozen manifest until it is there, or found to be. False: it was given up.
 async fn publish_frozen(cx: &Shared, identity: &Arc<Identity>, report: &mut SyncReport) -> Result<bool, Error> {
     let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(true) };
-    let unix_ms = cx.read(|state| state.now.unix_ms);
-    if unix_ms >= frozen.frozen_ms.saturating_add(FROZEN_MS_MAX) {
+    let is_stale = cx.read(|state| {
+        let is_gone = |snapshot: ObjectId| !snapshot::is_named(&state.head, snapshot);
+        frozen.rests_on.is_some_and(is_gone) || state.now.has_passed(frozen.frozen_ms, FROZEN_MS_MAX)
+    });
+    if is_stale {
         evidence::check_own(cx, identity, true, report).await?;
         if cx.read(|state| state.head.frozen.is_some()) {
             abandon_frozen(cx)?;
@@ -408,6 +425,11 @@ fn give_up_frozen(tx: &mut Tx<'_>) {
     if let Some(frozen) = frozen {
         published.sequence = frozen.next.sequence;
         published.hash = frozen.next.hash;
+        if frozen.wrote_snapshot {
+            // Nobody was told of it: whatever it was written for, the next manifest needs one.
+            tx.head.bucket.snapshot_wanted = true;
+            tx.head.bucket.answered.clear();
+        }
     }
     // What the bucket shows of this device may be older still: whoever wants its segments finds them by the new names.
     published.n = 0;

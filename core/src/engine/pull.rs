@@ -10,7 +10,7 @@ use super::retired::{self, awaited};
 use super::segments::{Tagged, apply_whole, place_tail, take_segments};
 use super::shared::Shared;
 use super::state::Tx;
-use super::{epochs, evidence, look, merge, revoked, slots};
+use super::{apply, epochs, evidence, look, merge, revoked, slots};
 use crate::crypto::ObjectKind;
 use crate::replica::{Beacon, Damaged, MANIFEST_SEALED_BYTES_MAX, Sighting};
 use crate::s3::ETag;
@@ -104,7 +104,7 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
             }
         },
         Ok(Found::Nothing) => {
-            evidence::beacon_missing(cx, &identity).await?;
+            evidence::check_header(cx, &identity).await?;
             (BTreeMap::new(), None, false)
         }
         Err(failure) if failure.error.kind() == ErrorKind::Corrupt => (BTreeMap::new(), None, false),
@@ -251,12 +251,12 @@ pub(super) fn debts(head: &Head) -> u64 {
 }
 
 fn report_debts(cx: &Shared, report: &mut SyncReport) {
-    let (mut peers, unix_ms) = cx.read(|state| (state.head.peers.clone(), state.now.unix_ms));
+    let (mut peers, now) = cx.read(|state| (state.head.peers.clone(), state.now));
     cx.read(|state| peers.retain(|id, _| !state.head.is_revoked(*id)));
     for (id, peer) in &peers {
         let Some(behind) = peer.behind else { continue };
         let witness = peers.iter().find(|(other, third)| *other != id && third.stated.n(*id) > behind.shown_n);
-        if unix_ms >= behind.since_ms + BEHIND_MS_MAX || witness.is_some() {
+        if now.has_passed(behind.since_ms, BEHIND_MS_MAX) || witness.is_some() {
             let witness =
                 witness.map_or(String::new(), |(third, _)| format!(" (device {third} has signed to have seen more)"));
             report.reports.push(
@@ -313,6 +313,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
     }
     cx.lock().at_hand = AtHand::default();
     cx.step(|tx| {
+        apply::forget_had(tx);
         let (polls, unix_ms) = (tx.head.bucket.polls + 1, tx.now.unix_ms);
         let ids: Vec<DeviceId> = tx.head.peers.keys().copied().collect();
         for id in ids {

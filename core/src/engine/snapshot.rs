@@ -16,8 +16,8 @@ use crate::replica::{
     ChunkPart, ChunkRef, Collection, Damaged, DeletionsRef, FRAME_FULL_BYTES, Index, ObjectRef, Point, Row, RowKey,
     SnapshotRef, Vector, decode, encode, encode_chunk,
 };
-use crate::{DeviceId, Error, Hash};
-use std::collections::BTreeSet;
+use crate::{DeviceId, Error, Hash, ObjectId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// No snapshot is written for less than this outside the last one.
@@ -69,7 +69,9 @@ pub(super) fn is_due(cx: &Shared) -> bool {
             return false; // the store is broken: the push finds out by itself
         }
     }
-    due_ms.is_some_and(|due_ms| crossed && unix_ms >= due_ms) && may_write(cx)
+    // One further ahead than anybody waits was set by a clock that went back since.
+    let is_over = |due_ms| unix_ms >= due_ms || due_ms > unix_ms.saturating_add(10 * OTHERS_WAIT_MS);
+    due_ms.is_some_and(|due_ms| crossed && is_over(due_ms)) && may_write(cx)
 }
 
 /// Whether a device misses ops that are applied here: all of them, or more than it has. The rest may be lost for good, or not
@@ -147,14 +149,35 @@ fn newest(head: &Head) -> Option<&SnapshotRef> {
         .max_by_key(|named| named.vector.iter().map(|(_, point)| point.n).sum::<u64>())
 }
 
-/// Writes the state of the space, own ops up to `goal`, and gives its name and what it supersedes.
-pub(super) async fn write(
-    cx: &Shared,
-    identity: &Arc<Identity>,
-    goal: u64,
-) -> Result<(SnapshotRef, Vec<String>), Error> {
-    let old = cx.read(|state| state.head.snapshot.clone());
-    let spoilt = cx.read(|state| is_spoilt(&state.head));
+/// Whether a manifest that counts names a snapshot: its objects stand, and will for an hour after none does.
+pub(super) fn is_named(head: &Head, index: ObjectId) -> bool {
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
+    let theirs = counting.filter_map(|(_, peer)| peer.snapshot.as_ref());
+    theirs.chain(&head.published.snapshot).any(|named| named.index.id == index)
+}
+
+/// A snapshot that no manifest names yet.
+pub(super) struct Written {
+    pub(super) named: SnapshotRef,
+    /// Objects that it does away with.
+    pub(super) superseded: Vec<String>,
+    /// The older snapshot some of whose objects it names again.
+    pub(super) lender: Option<ObjectId>,
+    /// The manifests of others that stood: what they miss is in it.
+    pub(super) answers: BTreeMap<DeviceId, u64>,
+}
+
+/// Writes the state of the space, own ops up to `goal`.
+pub(super) async fn write(cx: &Shared, identity: &Arc<Identity>, goal: u64) -> Result<Written, Error> {
+    let (old, answers) = cx.read(|state| {
+        let stand = state.head.peers.iter().map(|(id, peer)| (*id, peer.sequence));
+        (state.head.snapshot.clone(), stand.collect())
+    });
+    // The objects of one that no manifest names may be swept; those of one that others can't read may be what is wrong with it.
+    let lender = cx.read(|state| {
+        let lends = |known: &Arc<Known>| is_named(&state.head, known.named.index.id) && !is_spoilt(&state.head);
+        old.clone().filter(lends)
+    });
     let (vector, islands, forks, tags) = cx.step(|tx| {
         let mut vector = tx.head.vector();
         if let Some(tag) = tags::of(tx, identity.device, goal)? {
@@ -171,7 +194,7 @@ pub(super) async fn write(
     let mut writer = Writer {
         cx,
         identity,
-        old: old.clone().filter(|_| !spoilt),
+        old: lender.clone(),
         chunks: Vec::new(),
         rows: Vec::new(),
         parts: Vec::new(),
@@ -188,7 +211,7 @@ pub(super) async fn write(
     }
     writer.end_chunk().await?;
     let chunks = writer.chunks;
-    let deletions = write_deletions(cx, identity, old.as_deref().filter(|_| !spoilt)).await?;
+    let deletions = write_deletions(cx, identity, lender.as_deref()).await?;
     let bytes =
         chunks.iter().map(|chunk| chunk.object.len).chain(deletions.iter().map(|deletions| deletions.object.len)).sum();
     let index = Index {
@@ -205,14 +228,13 @@ pub(super) async fn write(
     let object = put(cx, identity, ObjectKind::SnapshotIndex, &encode(&index)).await?;
     let named = SnapshotRef { index: object, bytes, vector, beyond: index.beyond() };
     let superseded = old.as_deref().map(|old| no_longer_named(identity, old, &index)).unwrap_or_default();
+    let lent: BTreeSet<ObjectId> = lender.iter().flat_map(|old| objects(&old.index)).map(|object| object.id).collect();
+    let lender = lender.filter(|_| objects(&index).any(|object| lent.contains(&object.id)));
     cx.step(|tx| {
         tx.head.snapshot = Some(Arc::new(Known { named: named.clone(), index: index.clone() }));
-        tx.head.bucket.snapshot_due_ms = None;
-        let told = tx.head.peers.iter().map(|(id, peer)| (*id, peer.sequence));
-        tx.head.bucket.answered = told.collect();
         Ok(())
     })?;
-    Ok((named, superseded))
+    Ok(Written { named, superseded, lender: lender.map(|old| old.named.index.id), answers })
 }
 
 /// What an older snapshot names and a newer one does not.

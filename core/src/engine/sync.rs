@@ -50,8 +50,8 @@ pub(super) async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
         member::erase_recovery_code(cx)?;
     }
     let synced = sync_as(cx, &identity, scope).await;
-    let locked_out = synced.as_ref().is_err_and(|error| error.kind() == ErrorKind::Closed);
-    if locked_out || !cx.read(|state| state.head.bucket.copied) {
+    // A copy that could not look at the bucket leaves when it can: it may have been wiped.
+    if !synced.as_ref().is_err_and(|error| error.kind() == ErrorKind::Forked) {
         return synced;
     }
     let identity = cx.read(|state| state.head.identity().cloned())?; // new keys may have come
@@ -74,10 +74,12 @@ fn identity_of_member(cx: &Shared) -> Result<Arc<Identity>, Error> {
         .next_step("run `init` or `join` again: it goes on where it stopped"))
 }
 
-/// Publishes what an operation has just changed for all, and keeps the code that it made until the next sync.
+/// Publishes what an operation, which has synced before, has just changed for all.
 pub(super) async fn publish(cx: &Shared) -> Result<Outcome, Error> {
+    check_going(cx)?;
+    epochs::hand_on(cx).await?;
     let identity = cx.read(|state| state.head.identity().cloned())?;
-    sync_as(cx, &identity, Scope { push: true, full: false }).await
+    exchange(cx, &identity, Scope { push: true, full: false }).await
 }
 
 /// Nothing stopped this device from publishing.
@@ -85,9 +87,15 @@ fn check_going(cx: &Shared) -> Result<(), Error> {
     cx.read(|state| state.head.bucket.stopped.clone()).map_or(Ok(()), |stopped| Err(stopped.error()))
 }
 
-async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<Outcome, Error> {
+/// A sync that keeps a recovery code which was made and perhaps not shown yet.
+pub(super) async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<Outcome, Error> {
     check_going(cx)?;
-    epochs::hand_on(cx).await?;
+    epochs::take_up(cx, identity).await?;
+    exchange(cx, identity, scope).await
+}
+
+/// Pulls, and pushes what `scope` says.
+async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<Outcome, Error> {
     let full = scope.full || check_is_due(cx);
     let mut report = SyncReport::default();
     let mut polled = pull::pull(cx, full, &mut report).await?;
@@ -121,8 +129,7 @@ async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<
             Ok(())
         })?;
         collect::garbage(cx, identity).await?;
-        let sweep_due =
-            cx.read(|state| state.now.unix_ms >= state.head.bucket.swept_ms.saturating_add(collect::SWEEP_MS));
+        let sweep_due = cx.read(|state| state.now.has_passed(state.head.bucket.swept_ms, collect::SWEEP_MS));
         // Who lacks the newest keys sees less than what is named, and must not hand on the ones it has.
         if full && !polled.locked_out {
             if sweep_due {
@@ -148,13 +155,13 @@ fn check_is_due(cx: &Shared) -> bool {
     let mut random = [0; 2];
     state.entropy.fill(&mut random);
     let jitter_ms = u64::from(u16::from_le_bytes(random)) * (CHECK_MS * 2 / 5) / 65_536;
-    let due_ms = state.head.bucket.checked_ms.saturating_add(CHECK_MS * 4 / 5 + jitter_ms);
-    state.head.bucket.check_soon || state.now.unix_ms >= due_ms
+    let bucket = &state.head.bucket;
+    bucket.check_soon || state.now.has_passed(bucket.checked_ms, CHECK_MS * 4 / 5 + jitter_ms)
 }
 
 /// After a rollback or a wipe: this device's state goes to the bucket again, as a new sequence and a snapshot.
 async fn republish(cx: &Shared) -> Result<Outcome, Error> {
-    let identity = identity_of_member(cx)?;
+    let mut identity = identity_of_member(cx)?;
     if let Some(Stopped::Revoked) = cx.read(|state| state.head.bucket.stopped.clone()) {
         return Err(Stopped::Revoked.error());
     }
@@ -180,7 +187,16 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
         published.etag = None;
         Ok(())
     })?;
+    let mut left = None;
+    if cx.read(|state| state.head.bucket.copied) {
+        left = Some(leave::leave(cx, &identity).await?);
+        identity = cx.read(|state| state.head.identity().cloned())?;
+    }
     slots::put_all(cx, &identity).await?;
     publish::republish(cx, &identity).await?;
-    sync(cx, Scope { push: true, full: true }).await
+    let mut outcome = sync(cx, Scope { push: true, full: true }).await?;
+    if let Outcome::Synced(synced) = &mut outcome {
+        synced.reports.extend(left);
+    }
+    Ok(outcome)
 }

@@ -108,6 +108,18 @@ async fn no_more_is_read_than_an_object_may_have() {
 }
 
 #[tokio::test]
+async fn an_answer_without_end_is_cut_off() {
+    // A body that the transport reads whole, as all that an engine asks for are: 64 KiB here, and its length is not said.
+    let beginning = "HTTP/1.1 409 Words\r\nconnection: close\r\n\r\n<Error><Code>C</Code><Message>";
+    let endless = |bytes: usize| format!("{beginning}{}", "x".repeat(bytes - "<Error><Code>C</Code><Message>".len()));
+    for (bytes, cut) in [(64 << 10, false), ((64 << 10) + 1, true)] {
+        let (bucket, _served) = server(vec![endless(bytes), endless(bytes), endless(bytes)]);
+        let error = bucket.delete("k").await.unwrap_err();
+        assert_eq!(error.message().contains("longer than"), cut, "{bytes}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn content_without_an_etag_is_not_pieced_together() {
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello".to_owned();
     let (bucket, served) = server(vec![cut]);

@@ -1,8 +1,11 @@
 //! Clocks: the provider's `Date` signs requests and nothing else; a device's clock orders its writes and nothing else.
 
-use tidelock_core::ErrorKind;
+use tidelock_core::s3::Method;
+use tidelock_core::{ErrorKind, Operation, Request};
+use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 
+const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: i64 = 24 * 3_600_000;
 const YEAR_MS: i64 = 365 * DAY_MS;
 
@@ -111,4 +114,80 @@ fn a_device_ten_years_ahead_is_reported_and_moves_nobodys_clock() {
     world.devices[1].skew_ms = 0;
     world.sync_all();
     world.check().unwrap();
+}
+
+/// What a device does hourly and weekly it goes on doing, though its clock was a year ahead once.
+#[test]
+fn a_clock_that_was_ahead_puts_off_no_check_and_no_sweep() {
+    let mut world = World::with_devices(95, 2);
+    let orphan = format!("{}/{}", world.manifest_of(1).replace("/manifests/", "/segments/"), "0".repeat(32));
+    world.bucket.put(&orphan, "of a push that broke off".into());
+    world.devices[1].skew_ms = YEAR_MS;
+    world.full_check(1).unwrap(); // it notes the orphan
+    world.devices[1].skew_ms = 0;
+    world.now_ms += 2 * HOUR_MS;
+    let before = world.bucket.meter;
+    world.sync(1).unwrap();
+    assert!(world.bucket.meter.since(&before).list > 0, "a full check was due");
+    for _ in 0..28 {
+        world.now_ms += DAY_MS as u64;
+        world.full_check(1).unwrap();
+    }
+    assert!(world.bucket.object(&orphan).is_none(), "a sweep was due");
+}
+
+#[test]
+fn a_clock_that_was_ahead_puts_off_no_answer_to_who_misses_something() {
+    let mut world = World::with_devices(96, 3);
+    let value = world.big_value(24_000);
+    world.put_value(0, "page", &value);
+    world.sync(0).unwrap();
+    world.sync(1).unwrap();
+    world.gone.insert(0);
+    world.bucket.lose_all("/segments/");
+    world.check_alone(2, 4); // it says so
+    world.devices[1].skew_ms = YEAR_MS;
+    world.sync(1).unwrap();
+    world.devices[1].skew_ms = 0;
+    world.check_hourly(3);
+    world.check().unwrap();
+}
+
+/// By the wrong clock it is not old; what it names was swept for all that.
+#[test]
+fn a_manifest_that_a_clock_ahead_froze_is_not_published_weeks_later() {
+    let mut world = World::with_devices(97, 2);
+    let value = world.big_value(24_000);
+    world.put_value(1, "page", &value);
+    world.devices[1].skew_ms = YEAR_MS;
+    let op = world.devices[1].start(Operation::Sync, world.now_ms);
+    let puts_manifest = |request: &Request| request.method == Method::Put && request.url.contains("/manifests/");
+    world.run_until(1, op, puts_manifest).expect("a push");
+    world.devices[1].skew_ms = 0;
+    world.restart(1);
+    for _ in 0..3 {
+        world.now_ms += 8 * DAY_MS as u64;
+        world.full_check(0).unwrap();
+    }
+    assert!(world.bucket.keys_with("/segments/").is_empty(), "swept");
+    world.sync(1).unwrap();
+    world.gone.insert(1);
+    world.full_check(0).unwrap();
+    world.check().unwrap();
+}
+
+/// A device's slot is an older one again: it asks for the keys, and is handed them, which both do no more than hourly.
+#[test]
+fn a_clock_that_was_ahead_puts_off_no_keys() {
+    let mut world = World::with_devices(98, 2);
+    let slot = format!("slots/{}", world.id(1));
+    let old = world.bucket.object(&slot).unwrap();
+    world.devices.iter_mut().for_each(|device| device.skew_ms = YEAR_MS);
+    world.run(0, Operation::SetPassphrase { passphrase: None }).unwrap();
+    world.bucket.put(&slot, old);
+    world.sync(1).unwrap();
+    world.devices.iter_mut().for_each(|device| device.skew_ms = 0);
+    world.check_hourly(4);
+    let [of_zero, of_one] = [0, 1].map(|at| Keys::of(&world.devices[at].disk).ring.current());
+    assert_eq!(of_zero, of_one);
 }

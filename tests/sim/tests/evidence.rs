@@ -1,4 +1,4 @@
-//! Evidence: refusing to lose. Rollbacks, copies of a store, a wiped bucket.
+//! Evidence: refusing to lose. Rollbacks, and copies of a store.
 
 use tidelock_core::s3::Method;
 use tidelock_core::{DeviceId, ErrorKind, Operation, Outcome, Request, SyncReport};
@@ -229,48 +229,6 @@ fn a_restored_store_leaves_and_loses_nothing_that_was_published() {
     assert!(world.id(0) != first);
     world.heal(3).unwrap();
     world.check().unwrap();
-}
-
-#[test]
-fn a_wiped_bucket_is_not_filled_before_republish() {
-    let mut world = World::with_devices(28, 3);
-    world.put(0, "milk");
-    world.put(1, "bread");
-    world.append(2);
-    world.sync_all();
-    world.bucket.wipe();
-    world.put(1, "written after");
-    let puts = world.bucket.meter.put;
-    for at in 0..3 {
-        assert_eq!(world.sync(at).unwrap_err().kind(), ErrorKind::Wiped);
-        assert_eq!(world.full_check(at).unwrap_err().kind(), ErrorKind::Wiped, "and stays so");
-    }
-    assert_eq!(world.bucket.meter.put, puts, "no PUT of any kind");
-
-    // One republishes; the others find the vault again when they are told so too.
-    for at in [1, 0, 2] {
-        world.run(at, Operation::Republish).unwrap();
-    }
-    world.heal(3).unwrap();
-    world.check().unwrap();
-    world.join().unwrap();
-    world.sync_all();
-    world.check().unwrap();
-}
-
-#[test]
-fn republish_alone_restores_everything_for_a_newcomer() {
-    let mut world = World::with_devices(29, 2);
-    world.put(0, "milk");
-    world.put(1, "bread");
-    world.append(1);
-    world.sync_all();
-    world.bucket.wipe();
-    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Wiped);
-    world.run(0, Operation::Republish).unwrap();
-    world.gone.insert(1);
-    let newcomer = world.join().unwrap();
-    world.check_one(newcomer).unwrap();
 }
 
 #[test]

@@ -142,6 +142,12 @@ fn stretching_is_read_from_the_slot_and_bounded() {
 }
 
 #[test]
+fn passphrases_are_stretched_at_the_cost_that_the_format_says() {
+    // docs/format/crypto.md, "Slots": 65,536 KiB, 3 passes, 1 lane.
+    assert_eq!(StretchParams::default(), StretchParams { memory_kib: 65_536, passes: 3, lanes: 1 });
+}
+
+#[test]
 fn passphrases_are_bounded() {
     stretched(&[b'x'; 1024]);
     for passphrase in [vec![], vec![b'x'; 1025]] {

@@ -4,6 +4,7 @@ use crate::Outcome;
 use bytes::Bytes;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::VecDeque;
 use tidelock_core::crypto::{ObjectKind, pad_padme, pad_to_power_of_two};
 use tidelock_core::s3::Response;
 use tidelock_core::{Hash, Operation, Request, TransportFailure};
@@ -13,6 +14,8 @@ use tidelock_sim::hostile::stage::{Kind, Stage};
 use tidelock_sim::world::World;
 
 const MEMORY_MAX: usize = 64 << 20;
+/// How many requests an engine has under way at once: `Config::concurrency`, as it is without a word.
+const AT_ONCE: usize = 8;
 
 /// Counts what this thread holds and the most that it held.
 struct Meter;
@@ -70,15 +73,22 @@ pub(crate) fn class() -> Outcome {
     member_bombs()
 }
 
-/// As many bytes as were asked for, of several fillings, and one more: an endless body that the transport cuts off.
+/// As many bytes as were asked for, of several fillings, and one more: an endless body that the transport cuts off. As many
+/// bodies stay in memory as may be on their way at once.
 fn long_bodies(stage: &Stage) -> Outcome {
     let pattern = stage.others.iter().max_by_key(|other| other.len()).expect("objects").slice(1..);
     for (filling, more) in [(&b"\0"[..], 0), (b"<", 0), (b"<a>", 0), (&pattern, 0), (b"\0", 1)] {
         let (played, bytes) = most(|| {
+            let mut at_once: VecDeque<Bytes> = VecDeque::new();
             stage.play(&mut |request, _| {
                 let len = request.max_response_bytes as usize + more;
                 assert!(len <= 17 << 20, "{} may be answered by {len} bytes", request.url);
-                let body: Vec<u8> = filling.iter().copied().cycle().take(len).collect();
+                let body: Bytes = filling.iter().copied().cycle().take(len).collect();
+                // The pages of a listing are asked for one after the other.
+                if !is_list(request) {
+                    at_once.push_front(body.clone());
+                    at_once.truncate(AT_ONCE);
+                }
                 Ok(answer(if stage.kind == Kind::Error { 500 } else { 200 }, body))
             })
         });

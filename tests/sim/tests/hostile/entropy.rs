@@ -32,9 +32,14 @@ const OPENER_PASSPHRASE: u8 = 2;
 const STRETCHING_BYTES: usize = 28;
 const ENC_BYTES: usize = 32;
 
-/// Everything sealed: at each path, by what its key and nonce come from, the whole of it.
+const STRETCHING_SALT_BYTES: usize = 16;
+
+/// Everything sealed: at each path, by what its key and nonce come from, the whole of it; and what passphrases were salted with.
 #[derive(Default)]
-struct Sealed(BTreeMap<(String, Vec<u8>), Vec<u8>>);
+struct Sealed {
+    objects: BTreeMap<(String, Vec<u8>), Vec<u8>>,
+    passphrase_salts: BTreeSet<Vec<u8>>,
+}
 
 impl Sealed {
     /// A key is the content key of an epoch with a salt at a place, or what a slot's `enc` gives: it may seal one thing.
@@ -43,19 +48,22 @@ impl Sealed {
             return Ok(()); // in clear
         }
         let from = if path.starts_with("slots/") {
-            let stretching = if body[OPENER_AT] == OPENER_PASSPHRASE { STRETCHING_BYTES } else { 0 };
-            let enc_at = OPENER_AT + 1 + stretching;
+            let is_of_passphrase = body[OPENER_AT] == OPENER_PASSPHRASE;
+            if is_of_passphrase {
+                self.passphrase_salts.insert(body[OPENER_AT + 1..][..STRETCHING_SALT_BYTES].to_vec());
+            }
+            let enc_at = OPENER_AT + 1 + if is_of_passphrase { STRETCHING_BYTES } else { 0 };
             &body[enc_at..enc_at + ENC_BYTES]
         } else {
             &body[..CLEAR_HEADER_BYTES + SALT_BYTES]
         };
-        let whole = self.0.entry((path.to_owned(), from.to_vec())).or_insert_with(|| body.to_vec());
+        let whole = self.objects.entry((path.to_owned(), from.to_vec())).or_insert_with(|| body.to_vec());
         ensure!(whole == body, "one key and nonce sealed two things at {path}");
         Ok(())
     }
 
     fn count(&self, beginning: &str) -> usize {
-        self.0.keys().filter(|(path, _)| path.starts_with(beginning)).count()
+        self.objects.keys().filter(|(path, _)| path.starts_with(beginning)).count()
     }
 }
 
@@ -91,7 +99,7 @@ fn frozen_for_life() -> Outcome {
         engine.write(&[change], now).map_err(|error| error.to_string())?;
         drive(&mut world, &mut engine, Operation::Sync, &mut sealed, &mut names)?;
     }
-    ensure!(sealed.0.len() > 60, "only {} objects were sealed", sealed.0.len());
+    ensure!(sealed.objects.len() > 60, "only {} objects were sealed", sealed.objects.len());
     for passphrase in ["the second", "the third"] {
         let other = world.join().map_err(|error| error.to_string())?;
         drive(&mut world, &mut engine, Operation::Sync, &mut sealed, &mut names)?;
@@ -107,6 +115,8 @@ fn frozen_for_life() -> Outcome {
     // Each of the six turns PUTs the earlier keys, and slots for the device, the code and the passphrase at least.
     let (keys, slots) = (sealed.count("keys/"), sealed.count("slots/"));
     ensure!(keys >= 6 && slots >= 6 * 3, "only {keys} objects of keys and {slots} slots were sealed");
+    let salts = sealed.passphrase_salts.len();
+    ensure!(salts == 3, "three passphrases were stretched with {salts} salts");
     Ok(())
 }
 
@@ -151,7 +161,7 @@ fn clones_turn_the_keys(frozen: bool) -> Outcome {
     }
     // The copies draw the same epochs: they seal under the same keys.
     let keys: BTreeSet<&str> =
-        sealed.0.keys().map(|(path, _)| path.as_str()).filter(|path| path.starts_with("keys/")).collect();
+        sealed.objects.keys().map(|(path, _)| path.as_str()).filter(|path| path.starts_with("keys/")).collect();
     ensure!(keys.len() == 3, "the copies turned to other keys: {keys:?}");
     Ok(())
 }

@@ -3,10 +3,10 @@
 
 use crate::Outcome;
 use bytes::Bytes;
-use tidelock_core::crypto::{DeviceSecret, Opener, RootSecret, SlotPayload, epoch_of, keys_path, seal_keys, seal_slot};
-use tidelock_core::local::{ByteRange, LocalStore, Table};
+use tidelock_core::crypto::{Opener, RootSecret, SlotPayload, epoch_of, keys_path, seal_keys, seal_slot};
 use tidelock_core::{EpochId, Operation};
 use tidelock_sim::hostile::insider::Insider;
+use tidelock_sim::keys::Keys;
 use tidelock_sim::random::Random;
 use tidelock_sim::world::World;
 use zeroize::Zeroizing;
@@ -23,10 +23,7 @@ fn forged_epoch(epoch: EpochId) -> Outcome {
     let mut world = World::with_devices(151, 2);
     let mut insider = Insider::new(&world.bucket, world.code.as_ref().expect("a vault"));
     // Root records, which the insider had, tell what device 1's slot is sealed to.
-    let rows = world.devices[1].disk.list(Table::Head, &ByteRange::default(), 100).expect("a sound disk");
-    let row = rows.into_iter().map(|(_, row)| row).find(|row| row.starts_with(&insider.vault.0) && row.len() > 48);
-    let seed: [u8; 32] = row.ok_or("no identity")?[16..48].try_into().expect("32 bytes");
-    let opener = Opener::device(&DeviceSecret::from_bytes(seed));
+    let opener = Opener::device(&Keys::of(&world.devices[1].disk).secret);
 
     let passphrase = Some(Zeroizing::new("a new passphrase, and new keys with it".to_owned()));
     world.run(0, Operation::SetPassphrase { passphrase }).map_err(say)?;
@@ -51,14 +48,23 @@ fn forged_epoch(epoch: EpochId) -> Outcome {
     bytes[11..19].copy_from_slice(&epoch.id);
     world.bucket.put(&beacon, Bytes::from(bytes));
 
+    let before = world.bucket.copy();
     world.put(1, "bread");
-    let _ = world.sync(1);
+    world.sync(1).map_err(say)?;
     world.now_ms += 7_200_000;
-    let _ = world.full_check(1);
+    world.full_check(1).map_err(say)?;
     world.put(1, "salt");
-    let _ = world.sync(1);
-    let sealed = world.bucket.object(&path).expect("a manifest");
-    let read = insider.open(&path, tidelock_core::crypto::ObjectKind::Manifest, &sealed).is_some();
-    ensure!(!read, "epoch {epoch}: what was written after the turn is sealed to who was left out of it");
+    let value = world.big_value(20_000); // a segment
+    world.put_value(1, "big", &value);
+    world.sync(1).map_err(say)?;
+    let pending = world.devices[1].engine.status().expect("a sound disk").pending;
+    ensure!(pending == 0, "epoch {epoch}: the device publishes nothing any more: {pending} ops wait");
+    let left_out = Keys { secret: insider.secret, ring: insider.keys };
+    let new = world.bucket.copy().into_iter().filter(|(path, sealed)| before.get(path) != Some(sealed));
+    let read: Vec<String> = new.map(|(path, _)| path).filter(|path| left_out.open(&world.bucket, path)).collect();
+    ensure!(
+        read.is_empty(),
+        "epoch {epoch}: what was written after the turn is sealed to who was left out of it: {read:?}"
+    );
     Ok(())
 }

@@ -1,0 +1,148 @@
+//! Snapshots that were begun and not ended: written for a manifest that never stood, or merged half.
+
+use tidelock_core::s3::Method;
+use tidelock_core::{Operation, Request};
+use tidelock_sim::device::Moment;
+use tidelock_sim::world::World;
+
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+fn puts_manifest(request: &Request) -> bool {
+    request.method == Method::Put && request.url.contains("/manifests/")
+}
+
+fn write(world: &mut World, at: usize, key: &str, bytes: usize) {
+    let value = world.big_value(bytes);
+    world.put_value(at, key, &value);
+}
+
+/// All that an operation brings is PUT but for the manifest; then the device is off.
+fn all_but_the_manifest(world: &mut World, at: usize, operation: Operation) {
+    let op = world.devices[at].start(operation, world.now_ms);
+    world.run_until(at, op, puts_manifest).expect("it has something to say");
+    world.restart(at);
+}
+
+#[test]
+fn a_snapshot_that_no_manifest_named_lends_nothing_to_the_next() {
+    let mut world = World::with_devices(91, 2);
+    write(&mut world, 0, "page", 200_000);
+    all_but_the_manifest(&mut world, 0, Operation::Sync);
+    let written = world.bucket.keys_with("/snapshots/");
+    assert!(!written.is_empty());
+    for _ in 0..3 {
+        world.now_ms += 8 * DAY_MS;
+        world.full_check(1).unwrap();
+    }
+    assert!(written.iter().all(|path| world.bucket.object(path).is_none()), "swept");
+    world.sync(0).unwrap();
+    world.check_hourly(5);
+    world.gone.extend([0, 1]);
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+/// The lender's author wrote another one meanwhile, and did away with it.
+#[test]
+fn a_manifest_whose_snapshot_names_what_went_meanwhile_is_never_published() {
+    let mut world = World::with_devices(92, 2);
+    let entry = world.append(0).unwrap();
+    world.delete_entry(0, &entry);
+    write(&mut world, 0, "page", 200_000);
+    world.sync(0).unwrap();
+    let lender = world.bucket.keys_with("/snapshots/");
+    assert!(!lender.is_empty());
+    for at in 0..30 {
+        world.put(1, &format!("note {at}"));
+    }
+    write(&mut world, 1, "leaf", 200_000);
+    all_but_the_manifest(&mut world, 1, Operation::Sync);
+
+    let entry = world.append(0).unwrap();
+    world.delete_entry(0, &entry);
+    write(&mut world, 0, "page", 200_000);
+    for _ in 0..2 {
+        world.sync(0).unwrap();
+        world.now_ms += 2 * HOUR_MS;
+    }
+    assert!(lender.iter().all(|path| world.bucket.object(path).is_none()), "nobody names it: {lender:?}");
+    world.sync(1).unwrap();
+    world.gone.extend([0, 1]);
+    world.bucket.hide_all("/segments/");
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+/// A device misses what only another holds, which answers by a snapshot. Nobody says it twice.
+#[test]
+fn an_answer_whose_manifest_was_given_up_is_given_again() {
+    let mut world = World::with_devices(93, 3);
+    write(&mut world, 0, "page", 24_000);
+    world.sync(0).unwrap();
+    world.sync(1).unwrap();
+    world.gone.insert(0);
+    world.bucket.lose_all("/segments/");
+    world.check_alone(2, 4);
+    world.sync(1).unwrap();
+    world.now_ms += HOUR_MS;
+    all_but_the_manifest(&mut world, 1, Operation::Sync);
+    assert!(!world.bucket.keys_with("/snapshots/").is_empty());
+    world.now_ms += 25 * HOUR_MS;
+    world.check_alone(1, 3);
+    world.gone.insert(1);
+    world.check_alone(2, 3);
+    world.check_one(2).unwrap();
+}
+
+/// Who revokes a device holds for all what was held by that one; the first manifest that says so names it.
+#[test]
+fn a_revocation_that_was_given_up_is_said_with_a_snapshot_too() {
+    let mut world = World::with_devices(94, 3);
+    write(&mut world, 2, "page", 24_000);
+    world.sync(2).unwrap();
+    let device = world.id(2);
+    all_but_the_manifest(&mut world, 0, Operation::RevokeDevice { device });
+    world.gone.insert(2);
+    world.now_ms += 25 * HOUR_MS;
+    world.sync(0).unwrap();
+    world.sync(0).unwrap();
+    world.gone.insert(0);
+    world.bucket.lose_all("/segments/");
+    world.check_alone(1, 3);
+    assert!(world.is_revoked(1, 2));
+    world.check_one(1).unwrap();
+}
+
+/// A snapshot that is half merged goes, and the logs that were missing come: its device goes on as if it had never begun.
+#[test]
+fn a_half_merged_snapshot_that_logs_overtook_is_forgotten() {
+    let begun = || {
+        let mut world = World::with_devices(102, 2);
+        for page in 0..28 {
+            write(&mut world, 0, &format!("page {page}"), 200 << 10);
+        }
+        world.sync(0).unwrap();
+        world.bucket.hide_all("/segments/");
+        world
+    };
+    let mut world = begun();
+    world.devices[1].kill_at(None);
+    world.sync(1).unwrap();
+    let (commits, _) = world.devices[1].moments();
+    for commit in 0..commits {
+        let mut world = begun();
+        world.devices[1].kill_at(Some(Moment::Commit(commit)));
+        world.sync(1).unwrap_err();
+        world.bucket.lose_all("/snapshots/");
+        world.bucket.show();
+        world.check_alone(1, 4);
+        world.check_one(1).unwrap_or_else(|why| panic!("{commit}: {why}"));
+        world.gone.insert(0);
+        world.bucket.wipe();
+        world.sync(1).unwrap_err();
+        world.run(1, Operation::Republish).unwrap();
+        let newcomer = world.join().unwrap();
+        world.check_one(newcomer).unwrap_or_else(|why| panic!("{commit}: {why}"));
+    }
+}

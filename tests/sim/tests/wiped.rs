@@ -1,0 +1,131 @@
+//! A bucket that was wiped: nothing is PUT into it before a person says so, whatever was under way, and nothing is lost.
+
+use tidelock_core::{Error, ErrorKind, Operation, Outcome};
+use tidelock_sim::device::Moment;
+use tidelock_sim::hostile::host::{self, answer};
+use tidelock_sim::world::World;
+
+#[test]
+fn a_wiped_bucket_is_not_filled_before_republish() {
+    let mut world = World::with_devices(28, 3);
+    world.put(0, "milk");
+    world.put(1, "bread");
+    world.append(2);
+    world.sync_all();
+    world.bucket.wipe();
+    world.put(1, "written after");
+    let puts = world.bucket.meter.put;
+    for at in 0..3 {
+        assert_eq!(world.sync(at).unwrap_err().kind(), ErrorKind::Wiped);
+        assert_eq!(world.full_check(at).unwrap_err().kind(), ErrorKind::Wiped, "and stays so");
+    }
+    assert_eq!(world.bucket.meter.put, puts, "no PUT of any kind");
+
+    // One republishes; the others find the vault again when they are told so too.
+    for at in [1, 0, 2] {
+        world.run(at, Operation::Republish).unwrap();
+    }
+    world.heal(3).unwrap();
+    world.check().unwrap();
+    world.join().unwrap();
+    world.sync_all();
+    world.check().unwrap();
+}
+
+#[test]
+fn republish_alone_restores_everything_for_a_newcomer() {
+    let mut world = World::with_devices(29, 2);
+    world.put(0, "milk");
+    world.put(1, "bread");
+    world.append(1);
+    world.sync_all();
+    world.bucket.wipe();
+    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Wiped);
+    world.run(0, Operation::Republish).unwrap();
+    world.gone.insert(1);
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+/// The bucket is empty, says the device, and stays so.
+fn finds_it_wiped(world: &mut World, at: usize, operation: Operation, when: Moment) {
+    let ended = world.run(at, operation.clone());
+    assert_eq!(ended.map_err(|error| error.kind()), Err(ErrorKind::Wiped), "{when:?}: {operation:?}");
+    assert!(world.bucket.keys().is_empty(), "{when:?}: {operation:?} PUT {:?}", world.bucket.keys());
+}
+
+/// Every moment at which a device can be killed, by how many of them its last operation had.
+fn all_moments((commits, requests): (u64, u64)) -> Vec<Moment> {
+    let answers = (0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)]);
+    (0..commits).map(Moment::Commit).chain(answers).collect()
+}
+
+/// Device 0 replaces the code, killed at a moment.
+fn turning(moment: Option<Moment>) -> World {
+    let mut world = World::with_devices(86, 2);
+    world.put(0, "before");
+    world.sync_all();
+    world.put(0, "not yet published");
+    world.devices[0].kill_at(moment);
+    let killed = world.run(0, Operation::ReplaceRecoveryCode).is_err_and(|error| error.kind() == ErrorKind::Cancelled);
+    assert_eq!(killed, moment.is_some(), "{moment:?}");
+    world
+}
+
+#[test]
+fn a_turn_of_keys_that_was_killed_puts_nothing_into_it() {
+    for moment in all_moments(turning(None).devices[0].moments()) {
+        for operation in [Operation::Sync, Operation::ReplaceRecoveryCode] {
+            let mut world = turning(Some(moment));
+            world.bucket.wipe();
+            finds_it_wiped(&mut world, 0, operation, moment);
+            world.run(0, Operation::Republish).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+            match world.run(0, Operation::ReplaceRecoveryCode) {
+                Ok(Outcome::RecoveryCodeReplaced { recovery_code }) => world.code = Some(recovery_code),
+                other => panic!("{moment:?}: {other:?}"),
+            }
+            world.heal(3).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+            world.join().unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+            world.sync_all();
+            world.check().unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+        }
+    }
+}
+
+/// A copy of device 0's store, device 2, was quicker; device 0 finds it, killed at a moment.
+fn copied(moment: Option<Moment>) -> World {
+    let mut world = World::with_devices(87, 2);
+    let disk = world.devices[0].disk.copy();
+    let copy = world.add_with(disk);
+    world.put(copy, "the copy's");
+    world.sync(copy).unwrap();
+    world.put(0, "the first's");
+    world.devices[0].kill_at(moment);
+    let killed = world.sync(0).is_err_and(|error| error.kind() == ErrorKind::Cancelled);
+    assert_eq!(killed, moment.is_some(), "{moment:?}");
+    world
+}
+
+#[test]
+fn a_copy_that_was_killed_puts_nothing_into_it_and_leaves_its_id_once_it_is_filled() {
+    for moment in all_moments(copied(None).devices[0].moments()) {
+        let mut world = copied(Some(moment));
+        world.bucket.wipe();
+        // Once it can't even look.
+        let refused = host::run(&mut world, 0, Operation::Sync, |request, truth| {
+            let is_beacon = host::path(request).ends_with("/beacon");
+            Ok(if is_beacon { answer(403, "<Error><Code>AccessDenied</Code></Error>") } else { truth() })
+        });
+        assert_eq!(refused.result.map_err(|error| error.kind()), Err(ErrorKind::Auth), "{moment:?}");
+        assert!(world.bucket.keys().is_empty(), "{moment:?}: it PUT {:?}", world.bucket.keys());
+        finds_it_wiped(&mut world, 0, Operation::Sync, moment);
+        world.put(0, "meanwhile");
+        let republished: Result<Vec<Outcome>, Error> =
+            [0, 2, 1].into_iter().map(|at| world.run(at, Operation::Republish)).collect();
+        republished.unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+        world.heal(3).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+        world.check().unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+        let newcomer = world.join().unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+        world.check_one(newcomer).unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+    }
+}
