@@ -7,7 +7,7 @@ use super::lines;
 use super::objects::{Opened, snapshot_path};
 use super::revoked;
 use super::shared::Shared;
-use super::state::{key_of, record_key};
+use super::state::{Tx, key_of, record_key};
 use crate::crypto::{ObjectKind, unpad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
@@ -167,14 +167,11 @@ async fn take(
         .on(path)
         .next_step("none: another snapshot or log is taken, or this one later")));
     }
-    let mut last_digest = None;
+    let mut digests: Vec<[u8; 16]> = Vec::new();
     for deletions in &index.deletions {
         match cx.spare(fetch(cx, identity, &deletions.object, deletions.content).await).await? {
             Ok(plaintext) => match decode_deletions(&plaintext) {
-                Ok(digests) if last_digest < digests.first().copied() => {
-                    last_digest = digests.last().copied();
-                    take_deletions(cx, &digests).await?;
-                }
+                Ok(more) if digests.last() < more.first() => digests.extend(more),
                 Ok(_) => return Ok(Err(bad(&path, &out_of_range()))),
                 Err(error) => return Ok(Err(bad(&path, &error))),
             },
@@ -187,7 +184,7 @@ async fn take(
     let wanted: Vec<(ChunkRef, Option<RowKey>)> =
         index.chunks.iter().cloned().zip(ends).filter(|(_, end)| end.as_ref().is_none_or(|end| from < end)).collect();
     // All of it is fetched and read before any of it is merged: two devices could else stick half-way in each other's
-    // snapshots (found by the model), and half of a bad one would count. It is held compressed.
+    // snapshots (found by the model), and half of a bad one would count. Chunks are held compressed.
     let mut chunks = stream::iter(wanted)
         .map(|(chunk, end)| async move { (fetch(cx, identity, &chunk.object, chunk.content).await, chunk.first, end) })
         .buffered(width);
@@ -208,6 +205,7 @@ async fn take(
     }
     let mut merging =
         Partial { index: *object, vector: index.vector.clone(), islands: index.islands.clone(), up_to: from.clone() };
+    take_deletions(cx, &merging, &digests).await?;
     for (plaintext, first, end) in fetched {
         let rows = match read_rows(&plaintext, &first, end.as_ref()) {
             Ok(rows) => rows,
@@ -300,12 +298,13 @@ async fn fetch(
     })
 }
 
-async fn take_deletions(cx: &Shared, digests: &[[u8; 16]]) -> Result<(), Error> {
+async fn take_deletions(cx: &Shared, merging: &Partial, digests: &[[u8; 16]]) -> Result<(), Error> {
     for slice in digests.chunks(OPS_PER_STEP_MAX) {
         cx.step(|tx| {
             for digest in slice {
                 tx.set(Table::Deletions, digest.to_vec(), Some(Vec::new()));
             }
+            note(tx, merging.clone());
             Ok(())
         })?;
         cx.yield_now().await;
@@ -348,8 +347,7 @@ async fn merge_range(
                 merge_rows(tx, &before, &first.collection, rows, local)?;
                 rest = after;
             }
-            tx.head.bucket.partial.retain(|partial| partial.index.id != before.index.id);
-            tx.head.bucket.partial.push(Partial { up_to: up_to.clone(), ..before.clone() });
+            note(tx, Partial { up_to: up_to.clone(), ..before.clone() });
             Ok(())
         })?;
         merging.up_to = up_to;
@@ -359,6 +357,13 @@ async fn merge_range(
         merging.up_to = end.clone();
     }
     Ok(())
+}
+
+/// How far a snapshot is merged.
+fn note(tx: &mut Tx<'_>, merging: Partial) {
+    let partial = &mut tx.head.bucket.partial;
+    partial.retain(|other| other.index.id != merging.index.id);
+    partial.push(merging);
 }
 
 /// The places of local rows from `from` to `end`.

@@ -146,3 +146,30 @@ fn a_half_merged_snapshot_that_logs_overtook_is_forgotten() {
         world.check_one(newcomer).unwrap_or_else(|why| panic!("{commit}: {why}"));
     }
 }
+
+/// Its author is revoked by who could read half of it: what is deleted there counts for nobody.
+#[test]
+fn of_a_snapshot_that_cant_be_had_whole_no_deletion_counts() {
+    let mut world = World::with_devices(95, 3);
+    let entry = world.append(0).unwrap();
+    world.sync_all();
+    let before = world.oracle.clone();
+    world.delete_entry(2, &entry);
+    write(&mut world, 2, "page", 200_000);
+    world.sync(2).unwrap();
+    world.oracle = before; // nobody ever reads it
+    world.bucket.lose_all("/segments/");
+    let objects = world.bucket.keys_with("/snapshots/").into_iter();
+    let chunk = objects.max_by_key(|path| world.bucket.object(path).unwrap().len()).unwrap();
+    world.bucket.spoil(&chunk);
+    world.sync(1).unwrap();
+    world.revoke(1, 2).unwrap();
+    world.gone.insert(2);
+    world.check_hourly(3);
+    let newcomer = world.join().unwrap();
+    world.check_hourly(2);
+    for at in [0, 1, newcomer] {
+        assert!(world.log_of(at).contains_key(&entry), "device {at}");
+    }
+    world.check().unwrap();
+}
