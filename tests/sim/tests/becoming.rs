@@ -1,6 +1,7 @@
 //! Becoming a device of a vault: `init` and `join` crashed at every step, two at once, and what stands in their way.
 
 use std::collections::BTreeSet;
+use tidelock_core::crypto::Opener;
 use tidelock_core::s3::Method;
 use tidelock_core::{ErrorKind, Operation, Outcome, Request, Secret};
 use tidelock_sim::bucket::Conditions;
@@ -343,4 +344,68 @@ fn objects_of_another_vault_are_refused() {
     let error = world.sync(0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
     assert_eq!(world.bucket.meter.put, puts, "a vault of others gets nothing of ours");
+}
+
+#[test]
+fn the_loser_of_two_init_brings_no_slot_of_its_lost_vault() {
+    let mut world = World::new(17);
+    let (winner, loser) = (world.add(), world.add());
+    let now_ms = world.now_ms;
+    let op = world.devices[loser].start(Operation::Create { passphrase: None }, now_ms);
+    let header = world.run_until(loser, op, is_put_of_header).unwrap();
+    world.create_on(winner).unwrap();
+    world.break_off(loser, &header);
+    world.finish(loser, op).unwrap_err();
+    world.join_on(loser).unwrap();
+    world.bucket.lose_all("slots/"); // the lost vault's are there for ever
+    let Outcome::RecoveryCodeReplaced { recovery_code } = world.run(winner, Operation::ReplaceRecoveryCode).unwrap()
+    else {
+        panic!("another outcome")
+    };
+    let devices = [winner, loser].map(|at| format!("slots/{}", world.id(at)));
+    let wanted = devices.into_iter().chain([Opener::recovery(&recovery_code).name().path()]);
+    assert_eq!(world.bucket.keys_with("slots/").into_iter().collect::<BTreeSet<_>>(), wanted.collect());
+}
+
+#[test]
+fn a_store_that_was_joining_another_vault_brings_nothing_of_it() {
+    let mut other = World::with_devices(18, 1);
+    other.put(0, "theirs");
+    other.append(0);
+    other.sync(0).unwrap();
+    let at = other.add();
+    let (secret, now_ms) = (Secret::Recovery(other.code.clone().unwrap()), other.now_ms);
+    let op = other.devices[at].start(Operation::Join { secret }, now_ms);
+    other.run_until(at, op, |request| request.method == Method::Put && request.url.contains("/slots/")).unwrap();
+    other.check_one(at).unwrap(); // it has pulled
+    let mut world = World::with_devices(19, 1);
+    let newcomer = world.add_with(other.devices[at].disk.copy());
+    world.join_on(newcomer).unwrap();
+    world.sync_all();
+    world.check().unwrap();
+    let known: Vec<_> = world.devices[0].engine.status().unwrap().devices.into_iter().map(|device| device.id).collect();
+    assert_eq!(known.len(), 2, "{known:?}");
+}
+
+/// Both go on with the id that they had begun to join with.
+#[test]
+fn a_store_copied_in_the_middle_of_join_becomes_a_device_of_its_own() {
+    let mut world = World::with_devices(20, 1);
+    let first = world.add();
+    let (secret, now_ms) = (Secret::Recovery(world.code.clone().unwrap()), world.now_ms);
+    let op = world.devices[first].start(Operation::Join { secret }, now_ms);
+    let is_put = |request: &Request| request.method == Method::Put && request.url.contains("/manifests/");
+    let held = world.run_until(first, op, is_put).unwrap();
+    let copied = world.devices[first].disk.copy();
+    let copy = world.add_with(copied);
+    world.break_off(first, &held);
+    world.finish(first, op).unwrap();
+    world.put(first, "of the first");
+    world.sync(first).unwrap();
+    world.gone.insert(first);
+    world.join_on(copy).unwrap();
+    assert_ne!(world.id(first), world.id(copy));
+    world.put(copy, "of the copy");
+    world.sync_all();
+    world.check().unwrap();
 }

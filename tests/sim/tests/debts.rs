@@ -370,6 +370,9 @@ fn kept_of_devices(world: &World, at: usize) -> usize {
 fn what_a_newcomer_misses_of_a_log_and_below_it_is_mended_both() {
     let mut world = World::with_devices(33, 1);
     world.put(0, "note");
+    let entry = world.append(0).unwrap();
+    world.sync(0).unwrap();
+    world.delete_entry(0, &entry); // a snapshot has deletions beside its rows
     world.write_until_trimmed(0);
     write_segments(&mut world, 0, 2);
     for part in ["/segments/", "/snapshots/"] {
@@ -387,4 +390,25 @@ fn what_a_newcomer_misses_of_a_log_and_below_it_is_mended_both() {
     world.check_hourly(3);
     world.check().unwrap();
     assert_eq!(world.standing(newcomer, "note").len(), 1);
+}
+
+#[test]
+fn a_lost_segment_of_one_change_is_mended() {
+    let mut world = World::with_devices(34, 1);
+    let value = world.big_value(200_000);
+    world.put_value(0, "page", &value);
+    world.sync(0).unwrap(); // a snapshot holds it, and its log begins above
+    world.bucket.lose_all("/segments/");
+    let value = world.big_value(40_000);
+    world.put_value(0, "page 2", &value);
+    world.sync(0).unwrap();
+    let segment = only_segment(&world, 0);
+    world.bucket.lose(&segment);
+    let newcomer = world.join().unwrap();
+    assert!(world.standing(newcomer, "page 2").is_empty());
+    world.check_alone(newcomer, 3); // it says so
+    world.sync(0).unwrap();
+    world.gone.insert(0);
+    world.check_hourly(3);
+    world.check().unwrap();
 }

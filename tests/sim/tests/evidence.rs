@@ -325,3 +325,23 @@ fn a_line_that_only_a_snapshot_tells_is_no_other_line_because_it_is_shorter() {
     }
     world.check().unwrap();
 }
+
+/// What the bucket was seen to hold was the old id's.
+#[test]
+fn a_leaver_that_cannot_publish_takes_that_for_no_rollback() {
+    let mut world = cloned(34);
+    let first = world.id(0);
+    for _ in 0..4 {
+        let now_ms = world.now_ms;
+        let op = world.devices[2].start(Operation::Check, now_ms);
+        while let Some(put) = world.run_until(2, op, is_put_of_manifest) {
+            world.break_off(2, &put);
+        }
+        world.restart(2);
+        assert!(world.id(2) != first);
+        world.now_ms += HOUR_MS;
+    }
+    assert!(world.devices[2].engine.status().unwrap().stopped.is_none());
+    world.sync_all();
+    world.check().unwrap();
+}

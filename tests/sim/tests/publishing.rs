@@ -2,8 +2,15 @@
 
 use tidelock_core::Operation;
 use tidelock_core::s3::Method;
+use tidelock_sim::device::Moment;
 use tidelock_sim::witness::Witness;
 use tidelock_sim::world::World;
+
+/// What a manifest names by itself.
+const SEGMENTS_MAX: usize = 16;
+/// Three of the longest values fill a segment: so many take more.
+const VALUES: usize = 52;
+const VALUE_BYTES_MAX: usize = 256 << 10;
 
 #[test]
 fn a_check_with_nothing_new_publishes_nothing() {
@@ -71,4 +78,56 @@ fn what_was_published_never_turns_into_a_void() {
     assert!(published.contains("third thought") && published.contains("fourth thought"));
     world.sync_all();
     world.check().unwrap();
+}
+
+#[test]
+fn a_log_stays_above_its_snapshot_until_every_device_has_read_it() {
+    let mut world = World::with_devices(43, 2);
+    let value = world.big_value(200_000);
+    world.put_value(0, "page", &value);
+    world.check_alone(0, 3);
+    assert!(!world.bucket.keys_with("/snapshots/").is_empty());
+    world.bucket.lose_all("/snapshots/");
+    world.gone.insert(0);
+    world.sync(1).unwrap();
+    world.check_one(1).unwrap();
+}
+
+/// A world with a page, and a device that was killed while it took the snapshot with it: it may write none itself now.
+fn half_taken() -> World {
+    let killed_at = |commit| {
+        let mut world = World::with_devices(44, 1);
+        let value = world.big_value(200_000);
+        world.put_value(0, "page", &value);
+        world.sync(0).unwrap();
+        let newcomer = world.add();
+        world.devices[newcomer].kill_at(Some(Moment::Commit(commit)));
+        world.join_on(newcomer).unwrap_err();
+        world
+    };
+    (0..).map(killed_at).find(|world| world.standing(1, "page").len() == 1).unwrap()
+}
+
+#[test]
+fn a_log_of_more_segments_than_a_manifest_may_name_goes_out_whole_without_a_snapshot() {
+    let mut world = half_taken();
+    world.bucket.hide_all("/snapshots/");
+    world.join_on(1).unwrap();
+    for at in 0..VALUES {
+        let mut value = world.value();
+        value.extend(std::iter::repeat_n(' ', VALUE_BYTES_MAX - value.len()));
+        world.put_value(1, &format!("value {at:02}"), &value);
+    }
+    world.sync(1).unwrap();
+    let of_one = format!("/segments/{}/", world.id(1));
+    let written = world.bucket.keys_with(&of_one);
+    assert!(written.len() > SEGMENTS_MAX, "{}", written.len());
+    world.sync(0).unwrap();
+    world.check_one(0).unwrap();
+    world.bucket.lose_all(&of_one);
+    let newcomer = world.join().unwrap();
+    world.check_alone(newcomer, 3); // it says what it misses
+    world.sync(1).unwrap();
+    world.check_alone(newcomer, 1);
+    assert_eq!(world.map_of(newcomer).len(), VALUES, "each is written again as it was");
 }

@@ -1,9 +1,22 @@
 //! Room in the bucket: logs are trimmed, superseded objects go after their grace, orphans after a week.
 
+use tidelock_core::crypto::ObjectKind;
 use tidelock_sim::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
+/// Where a sealed object says what it is.
+const KIND_AT: usize = 5;
+
+/// All that are not gone check everything once a day, for four weeks and more: a sweep comes weekly.
+fn check_daily(world: &mut World) {
+    for _ in 0..30 {
+        world.now_ms += DAY_MS;
+        for at in world.here() {
+            world.full_check(at).unwrap();
+        }
+    }
+}
 
 #[test]
 fn a_log_is_trimmed_once_every_device_has_seen_it() {
@@ -78,12 +91,7 @@ fn no_sweep_while_a_listed_manifest_is_unread() {
     let segment = world.bucket.keys_with("/segments/")[0].clone();
     world.bucket.hide(&manifest);
     world.gone.insert(2);
-    for _ in 0..30 {
-        world.now_ms += DAY_MS;
-        for at in 0..2 {
-            world.full_check(at).unwrap();
-        }
-    }
+    check_daily(&mut world);
     assert!(world.bucket.object(&segment).is_some());
     world.gone.clear();
     world.heal(2).unwrap();
@@ -131,4 +139,76 @@ fn what_was_swept_under_an_older_manifest_is_written_anew() {
         let newcomer = world.join().unwrap();
         world.check_one(newcomer).unwrap();
     }
+}
+
+#[test]
+fn no_sweep_takes_the_snapshot_that_only_the_own_manifest_names() {
+    let mut world = World::with_devices(86, 1);
+    world.write_until_trimmed(0);
+    check_daily(&mut world);
+    world.gone.insert(0);
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+/// It may come back at any time, and what it names a newcomer takes.
+#[test]
+fn a_superseded_snapshot_stays_while_the_manifest_of_a_device_that_is_away_names_it() {
+    let mut world = World::with_devices(87, 3);
+    world.write_until_trimmed(0);
+    world.check_hourly(3); // all name one
+    let named = world.bucket.keys_with("/snapshots/");
+    world.gone.insert(1);
+    world.write_until_trimmed(2);
+    world.check_hourly(3);
+    let stand = world.bucket.keys_with("/snapshots/");
+    assert!(stand.len() > named.len(), "there is another");
+    assert!(named.iter().all(|path| stand.contains(path)), "{named:?} of {stand:?}");
+}
+
+/// What a snapshot's index names nobody can tell while it can't be read.
+#[test]
+fn no_sweep_while_a_named_index_is_unread() {
+    let mut world = World::with_devices(88, 3);
+    let value = world.big_value(200_000);
+    world.put_value(2, "page", &value);
+    world.sync(2).unwrap();
+    world.gone.insert(2);
+    let kind = |path: &String| world.bucket.object(path).unwrap()[KIND_AT];
+    let (indexes, chunks): (Vec<_>, Vec<_>) = world
+        .bucket
+        .keys_with("/snapshots/")
+        .into_iter()
+        .partition(|path| kind(path) == ObjectKind::SnapshotIndex as u8);
+    assert_eq!((indexes.len(), chunks.len()), (1, 1));
+    world.bucket.hide(&indexes[0]);
+    check_daily(&mut world);
+    assert!(world.bucket.object(&chunks[0]).is_some());
+    world.bucket.show();
+    world.bucket.lose_all("/segments/");
+    world.gone.extend([0, 1]);
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+/// What a manifest names that nobody has read yet, in whose place an older one stands.
+#[test]
+fn no_sweep_while_the_bucket_shows_an_older_manifest_than_was_verified() {
+    let mut world = World::with_devices(89, 2);
+    let both = [world.manifest_of(0), world.bucket.keys_with("/beacon").remove(0)];
+    let stand = |world: &World| both.clone().map(|path| (world.bucket.object(&path).unwrap(), path));
+    let older = stand(&world);
+    world.put(0, "verified");
+    world.sync_all();
+    let value = world.big_value(30_000);
+    world.put_value(0, "page", &value);
+    world.sync(0).unwrap();
+    let newest = stand(&world);
+    assert_eq!(world.bucket.keys_with("/segments/").len(), 1);
+    older.into_iter().for_each(|(bytes, path)| world.bucket.put(&path, bytes));
+    world.gone.insert(0);
+    check_daily(&mut world);
+    newest.into_iter().for_each(|(bytes, path)| world.bucket.put(&path, bytes));
+    world.check_hourly(2);
+    world.check().unwrap();
 }
