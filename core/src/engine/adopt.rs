@@ -3,13 +3,13 @@
 use super::head::{Head, Identity, Known};
 use super::merge;
 use super::shared::Shared;
-use super::snapshot::no_longer_named;
+use super::snapshot::{is_of_revoked, no_longer_named};
 use crate::Error;
 use crate::replica::SnapshotRef;
 use std::sync::Arc;
 
 /// Another device's snapshot whose V covers that of the one named so far and is covered here, if it is held here. At equal
-/// V the lower id stays.
+/// V the lower id stays, but for a revoked device's.
 pub(super) fn held(head: &Head, named: Option<&SnapshotRef>) -> Option<SnapshotRef> {
     let held = &head.snapshot.as_ref()?.named;
     newer(head, named).find(|newer| newer.index.id == held.index.id).cloned()
@@ -22,7 +22,7 @@ fn newer<'a>(head: &'a Head, named: Option<&'a SnapshotRef>) -> impl Iterator<It
         let held = vector.covers_all(&newer.vector, &head.forks) && newer.beyond.iter().all(|dot| head.has(dot));
         let is_newer = |old: &SnapshotRef| {
             let same = (&newer.vector, &newer.beyond) == (&old.vector, &old.beyond);
-            newer.covers_all(old, &head.forks) && (!same || newer.index.id < old.index.id)
+            newer.covers_all(old, &head.forks) && (!same || newer.index.id < old.index.id || is_of_revoked(head, old))
         };
         held && named.is_none_or(is_newer)
     })

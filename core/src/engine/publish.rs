@@ -65,12 +65,13 @@ pub(super) async fn push(
         let missed = cx.read(|state| own_log::is_missed(&state.head));
         let wanted = cx.read(|state| state.head.bucket.snapshot_wanted) && snapshot::may_write(cx);
         // Who left an id tells by a snapshot what only it had.
-        let snapshot_due = snapshot::is_due(cx) || wanted || (first && has_left(cx));
+        let mut snapshot_due = snapshot::is_due(cx) || wanted || (first && has_left(cx));
         // Newcomers count who shows to have the current keys.
         let keys_moved = cx.read(|state| state.head.published.epoch != Some(identity.keys.current()));
         let revoked_moved = cx.read(|state| revoked::stated(&state.head) != state.head.published.revoked);
         let superseded = if with_vector { adopt::open_newest(cx, &identity).await? } else { Vec::new() };
         let newer = cx.read(|state| adopt::held(&state.head, state.head.published.snapshot.as_ref()).is_some());
+        snapshot_due |= !newer && snapshot::may_write(cx) && cx.read(|state| names_revoked(&state.head));
         let asks = polled.locked_out && epochs::asks(cx);
         let said = pending || first || vector_moved || damage_moved || revoked_moved || keys_moved || asks;
         if !(said || missed || snapshot_due || newer) {
@@ -92,6 +93,11 @@ pub(super) async fn push(
         tx.head.bucket.last_push_ms = Some(tx.now.unix_ms);
         Ok(())
     })
+}
+
+/// The snapshot that the own manifest names is a revoked device's.
+fn names_revoked(head: &Head) -> bool {
+    head.published.snapshot.as_ref().is_some_and(|named| snapshot::is_of_revoked(head, named))
 }
 
 fn has_left(cx: &Shared) -> bool {

@@ -156,6 +156,15 @@ pub(super) fn is_named(head: &Head, index: ObjectId) -> bool {
     theirs.chain(&head.published.snapshot).any(|named| named.index.id == index)
 }
 
+/// Whether a device that is revoked wrote a snapshot: it may do away with it at any time.
+pub(super) fn is_of_revoked(head: &Head, named: &SnapshotRef) -> bool {
+    let is_it = |other: &SnapshotRef| other.index.id == named.index.id;
+    let known = head.snapshot.as_ref().filter(|known| is_it(&known.named));
+    let mut revoked = head.peers.iter().filter(|(id, _)| head.is_revoked(**id));
+    known.is_some_and(|known| head.is_revoked(known.index.device))
+        || revoked.any(|(_, peer)| peer.snapshot.as_ref().is_some_and(is_it))
+}
+
 /// A snapshot that no manifest names yet.
 pub(super) struct Written {
     pub(super) named: SnapshotRef,
@@ -173,10 +182,12 @@ pub(super) async fn write(cx: &Shared, identity: &Arc<Identity>, goal: u64) -> R
         let stand = state.head.peers.iter().map(|(id, peer)| (*id, peer.sequence));
         (state.head.snapshot.clone(), stand.collect())
     });
-    // The objects of one that no manifest names may be swept; those of one that others can't read may be what is wrong with it.
+    // The objects of one that no manifest names may be swept, and those of a revoked device's deleted; those of one that others
+    // can't read may be what is wrong with it.
     let lender = cx.read(|state| {
-        let lends = |known: &Arc<Known>| is_named(&state.head, known.named.index.id) && !is_spoilt(&state.head);
-        old.clone().filter(lends)
+        let head = &state.head;
+        let stands = |known: &SnapshotRef| is_named(head, known.index.id) && !is_of_revoked(head, known);
+        old.clone().filter(|known| stands(&known.named) && !is_spoilt(head))
     });
     let (vector, islands, forks, tags) = cx.step(|tx| {
         let mut vector = tx.head.vector();

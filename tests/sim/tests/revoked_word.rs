@@ -5,6 +5,8 @@ use tidelock_core::{DeviceState, ErrorKind, Operation, Request, Secret};
 use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 
+const HOUR_MS: u64 = 3_600_000;
+
 fn puts_manifest(request: &Request) -> bool {
     request.method == Method::Put && request.url.contains("/manifests/")
 }
@@ -193,4 +195,84 @@ fn a_snapshot_of_which_all_counts_is_taken() {
     world.check_hourly(4);
     world.check().unwrap();
     assert_eq!(world.map_of(0).len(), 3);
+}
+
+/// Device 1 alone has read its log, which stays where it is. Whoever wrote the snapshot may do away with it.
+#[test]
+fn a_revoked_devices_snapshot_is_named_by_nobody_else() {
+    let mut world = World::with_devices(78, 3);
+    for at in 0..10 {
+        let value = world.big_value(20_000);
+        world.put_value(2, &format!("page {at}"), &value); // so many changes that its snapshot is the newest
+    }
+    world.sync(2).unwrap();
+    world.sync(1).unwrap();
+    world.check_one(1).unwrap();
+    let by_device_2 = world.bucket.keys_with("/snapshots/");
+    assert!(!by_device_2.is_empty());
+    world.bucket.hide_all("/segments/");
+    world.bucket.hide_all("/snapshots/");
+    world.revoke(0, 2).unwrap();
+    world.gone.insert(2);
+    world.bucket.show();
+    world.check_alone(1, 5);
+    by_device_2.iter().for_each(|path| world.bucket.lose(path));
+    world.gone.extend([0, 1]);
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+/// Device 1 named its snapshot before it was revoked. It comes back, knows of nothing, and does away with that.
+#[test]
+fn a_revoked_devices_snapshot_is_named_no_longer_than_it_counts() {
+    let mut world = World::with_devices(79, 3);
+    for at in 0..10 {
+        let value = world.big_value(80_000);
+        world.put_value(2, &format!("page {at}"), &value);
+    }
+    world.sync(2).unwrap();
+    world.check_alone(1, 1); // names it
+    world.bucket.hide_all("/segments/");
+    world.bucket.hide_all("/snapshots/");
+    world.revoke(0, 2).unwrap(); // it can't read any of it
+    world.bucket.show();
+    world.check_alone(1, 5);
+    assert!(world.is_revoked(1, 2));
+    let oracle = world.oracle.clone();
+    for at in 0..10 {
+        let value = world.big_value(120_000);
+        world.put_value(2, &format!("page {at}"), &value);
+        world.sync(2).unwrap();
+        world.now_ms += HOUR_MS / 2;
+    }
+    world.oracle = oracle; // counts for nobody
+    world.gone.extend([0, 1, 2]);
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+/// Nor does the snapshot of who revokes it name objects of that one.
+#[test]
+fn who_revokes_names_nothing_that_the_revoked_device_wrote() {
+    let mut world = World::with_devices(80, 2);
+    let delete_an_entry = |world: &mut World| {
+        let entry = world.append(1).unwrap();
+        world.delete_entry(1, &entry);
+        let value = world.big_value(200_000);
+        world.put_value(1, "page", &value);
+        world.sync(1).unwrap();
+    };
+    delete_an_entry(&mut world);
+    world.check_alone(0, 1); // it names device 1's snapshot
+    world.revoke(0, 1).unwrap();
+    world.check_alone(0, 5);
+    let oracle = world.oracle.clone();
+    delete_an_entry(&mut world);
+    world.now_ms += HOUR_MS + 60_000;
+    world.sync(1).unwrap();
+    world.oracle = oracle; // nothing of it counts
+    world.bucket.lose_all("/segments/");
+    world.gone.extend([0, 1]);
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
 }
