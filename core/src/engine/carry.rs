@@ -27,8 +27,8 @@ fn uncovered(head: &Head) -> BTreeSet<Dot> {
         let dot = |end: Point| Dot { device: *id, n: end.n, tag: end.tag };
         uncovered.extend(peer.points().filter(|point| !is_prefix_covered(head, *id, peer, *point)).map(dot));
         let islands = peer.islands.iter().filter(|island| {
-            let in_log =
-                standing(peer).is_some_and(|log| log.from() <= island.from && reaches(head, *id, log, island.end()));
+            let in_log = standing(head, *id, peer)
+                .is_some_and(|log| log.from() <= island.from && reaches(head, *id, log, island.end()));
             !in_log && !snapshots(head).any(|named| has(head, named, &dot(island.end())))
         });
         uncovered.extend(islands.map(|island| dot(island.end())));
@@ -36,10 +36,11 @@ fn uncovered(head: &Head) -> BTreeSet<Dot> {
     uncovered
 }
 
-/// The log of the manifest that stands in the bucket, as last seen.
-fn standing(peer: &Peer) -> Option<&Log> {
+/// The log of the manifest that stands in the bucket, as last seen. Of a revoked device's lines others go by the numbers of one.
+fn standing<'a>(head: &Head, device: DeviceId, peer: &'a Peer) -> Option<&'a Log> {
     match &peer.twin {
-        Some(twin) => Some(twin),
+        _ if head.is_revoked(device) && head.forks.parts(device) => None,
+        Some(twin) => peer.behind.is_none_or(|behind| behind.shown_n > 0).then_some(twin),
         None => (peer.sequence > 0 && is_there(peer)).then_some(&peer.log),
     }
 }
@@ -55,9 +56,11 @@ fn reaches(head: &Head, device: DeviceId, log: &Log, op: Point) -> bool {
     !foreign && head.forks.reaches(device, Point { n: log.end.n, tag: log.end.tag }, op.n, op.tag)
 }
 
-/// The snapshots that manifests name which stand in the bucket.
+/// The snapshots that manifests name which stand in the bucket, and that anybody takes: who hears that a device is revoked
+/// before he knows its snapshot takes none of it.
 fn snapshots(head: &Head) -> impl Iterator<Item = &SnapshotRef> {
-    let theirs = head.peers.values().filter(|peer| peer.twin.is_none() && is_there(peer));
+    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id)).map(|(_, peer)| peer);
+    let theirs = counting.filter(|peer| peer.twin.is_none() && is_there(peer));
     theirs.filter_map(|peer| peer.snapshot.as_ref()).chain(&head.published.snapshot)
 }
 
@@ -74,5 +77,6 @@ fn is_prefix_covered(head: &Head, device: DeviceId, peer: &Peer, end: Point) -> 
         .max()
         .unwrap_or(0);
     in_snapshots >= end.n
-        || standing(peer).is_some_and(|log| log.from() <= in_snapshots + 1 && reaches(head, device, log, end))
+        || standing(head, device, peer)
+            .is_some_and(|log| log.from() <= in_snapshots + 1 && reaches(head, device, log, end))
 }

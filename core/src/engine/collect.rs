@@ -1,10 +1,10 @@
 //! What goes away: tombstones that nobody needs, superseded objects after their grace, and objects that nothing names.
 
-use super::head::{Head, Identity};
+use super::head::{Head, Identity, Known};
 use super::merge;
 use super::objects::{segment_path, snapshot_path};
 use super::shared::Shared;
-use super::snapshot::objects;
+use super::snapshot::{is_of_revoked, objects};
 use super::state::{Tx, key_of};
 use crate::local::{ByteRange, Table};
 use crate::replica::{Dot, SegmentRef, Slot, SnapshotRef, Standing};
@@ -128,14 +128,16 @@ async fn named_objects(cx: &Shared, identity: &Arc<Identity>) -> Result<Option<B
                 .map(|segment| segment_path(identity.space, *id, segment.object.id))
         });
         let snapshots = head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).chain(&head.published.snapshot);
-        let covered = |named: &SnapshotRef| {
-            head.snapshot.as_ref().is_some_and(|known| known.named.covers_all(named, &head.forks))
+        // A snapshot that the own one covers may be gone already, and so may a revoked device's: nobody needs them any more.
+        let is_spare = |named: &SnapshotRef| {
+            let is_covered = |known: &Arc<Known>| known.named.covers_all(named, &head.forks);
+            head.snapshot.as_ref().is_some_and(is_covered) || is_of_revoked(head, named)
         };
-        let indexes: BTreeMap<_, _> = snapshots.map(|named| (named.index, covered(named))).collect();
+        let indexes: BTreeMap<_, _> = snapshots.map(|named| (named.index, is_spare(named))).collect();
         (head.snapshot.clone(), own.chain(theirs).collect::<BTreeSet<_>>(), indexes)
     });
     let path = |id: ObjectId| snapshot_path(identity.space, id);
-    for (index, is_covered) in indexes {
+    for (index, is_spare) in indexes {
         named.insert(path(index.id));
         match &head_snapshot {
             Some(known) if known.named.index.id == index.id => {
@@ -143,8 +145,7 @@ async fn named_objects(cx: &Shared, identity: &Arc<Identity>) -> Result<Option<B
             }
             _ => match merge::read_named_index(cx, identity, &index).await? {
                 Some(other) => named.extend(objects(&other).map(|object| path(object.id))),
-                // A snapshot that the own one covers may be gone already: nobody needs it any more.
-                None if is_covered => {}
+                None if is_spare => {}
                 None => return Ok(None),
             },
         }

@@ -407,15 +407,18 @@ pub(super) struct Debt {
     pub(super) due_ms: u64,
 }
 
+/// A debt waits no longer than this.
+const DEBT_MS_MAX: u64 = 3_600_000;
+
 impl Debt {
     /// The debt after one more try: 1, 2, 4… polls later, an hour at most.
     pub(super) fn after(before: Option<Self>, polls: u64, unix_ms: u64) -> Self {
         let tries = before.map_or(0, |debt| debt.tries).saturating_add(1);
-        Self { tries, due_poll: polls + (1 << (tries - 1).min(12)), due_ms: unix_ms + 3_600_000 }
+        Self { tries, due_poll: polls + (1 << (tries - 1).min(12)), due_ms: unix_ms + DEBT_MS_MAX }
     }
 
     pub(super) fn is_due(&self, polls: u64, unix_ms: u64) -> bool {
-        polls >= self.due_poll || unix_ms >= self.due_ms
+        polls >= self.due_poll || unix_ms >= self.due_ms || self.due_ms > unix_ms.saturating_add(DEBT_MS_MAX)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lines of forked devices, as they turn up: which line a run, a vector or a snapshot speaks of, by the tags kept here.
 
 use super::at_hand::Told;
-use super::head::{Head, Log};
+use super::head::{Head, Log, Peer};
 use super::state::Tx;
 use super::tags;
 use crate::replica::{Fork, Index, Point, Run, UNKNOWN, Vector, first_tag};
@@ -64,7 +64,7 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
                 let on_trunk = point.n <= fork.before().n && known.is_none_or(|known| known == point.tag);
                 on_trunk || (point.n > fork.before().n && tx.head.forks.places(device, point))
             } else {
-                let peer = tx.head.peers.get(&device);
+                let (peer, is_revoked) = (tx.head.peers.get(&device), tx.head.is_revoked(device));
                 let in_island = |n: u64| {
                     let islands = peer.into_iter().flat_map(|peer| &peer.islands);
                     islands.filter(move |island| island.from <= n && n <= island.end().n)
@@ -73,8 +73,10 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
                     && match known {
                         Some(known) => known == point.tag,
                         None => {
+                            // What a revoked device says of itself places nothing: another history may end at that number.
+                            let is_denied = |peer: &Arc<Peer>| !is_revoked && !peer.may_publish(point);
                             in_island(point.n).all(|island| island.has(point.n, point.tag))
-                                && peer.is_none_or(|peer| peer.may_publish(point))
+                                && !peer.is_some_and(is_denied)
                         }
                     }
             };
@@ -118,14 +120,15 @@ fn told_apart(tx: &mut Tx<'_>, seen: &Vector) -> Result<Option<Wait>, Error> {
 
 fn has_waited(tx: &Tx<'_>, device: DeviceId) -> bool {
     let since_ms = tx.head.peers.get(&device).and_then(|peer| peer.unplaced_ms);
-    since_ms.is_some_and(|ms| tx.now.has_passed(ms, UNPLACED_MS_MAX))
+    since_ms.is_some_and(|ms| tx.now.unix_ms >= ms.saturating_add(UNPLACED_MS_MAX))
 }
 
 /// Something of a device can't be taken before more is known: a snapshot may tell.
 pub(super) fn note_unplaced(tx: &mut Tx<'_>, device: DeviceId) {
     let unix_ms = tx.now.unix_ms;
     let peer = tx.head.peer_mut(device);
-    peer.unplaced_ms = peer.unplaced_ms.or(Some(unix_ms));
+    // What a clock that went back noted counts from now on: after the wait the number decides, and it may be another line's.
+    peer.unplaced_ms = Some(peer.unplaced_ms.map_or(unix_ms, |since_ms| since_ms.min(unix_ms)));
 }
 
 /// Finds the line of a run, and where it parts from those known here. False: that can't be told yet.

@@ -118,8 +118,9 @@ pub(super) fn settle_manifests(
             continue; // a listing named it, which anybody may forge: the next full check lists again
         }
         let peer = tx.head.peer_mut(*device);
-        if missing && peer.sequence > 0 && peer.behind.is_none() && peer.wanted.is_none() {
-            peer.behind = Some(Behind { since_ms: unix_ms, shown_n: 0 });
+        if missing && peer.sequence > 0 && peer.wanted.is_none() {
+            let since_ms = peer.behind.map_or(unix_ms, |behind| behind.since_ms);
+            peer.behind = Some(Behind { since_ms, shown_n: 0 });
         }
     }
     Ok(())
@@ -163,15 +164,17 @@ fn accept_revoked(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     if (manifest.sequence, hash.0) < (peer.sequence, peer.hash.0) {
         return note_behind(peer, manifest, unix_ms); // what the newer one had that counts may stand nowhere now
     }
-    if manifest.sequence == peer.sequence {
-        peer.behind = None;
+    (peer.behind, peer.twin) = (None, None);
+    if *hash == peer.hash {
+        tx.set(Table::Devices, manifest_row(device, TWIN), None);
         return;
     }
     peer.etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
-    (peer.behind, peer.wanted, peer.debt) = (None, None, None);
+    (peer.wanted, peer.debt) = (None, None);
     (peer.sequence, peer.hash) = (manifest.sequence, *hash);
     peer.log = log_of(manifest);
     tx.set(Table::Devices, manifest_row(device, NEWEST), Some(signed.clone()));
+    tx.set(Table::Devices, manifest_row(device, TWIN), None);
 }
 
 fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {

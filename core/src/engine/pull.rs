@@ -7,7 +7,7 @@ use super::lines::{self, foreign_snapshots};
 use super::manifests::{Read, accept_listed, read_manifests, settle_manifests, stored_tails};
 use super::objects::{Found, beacon_path};
 use super::retired::{self, awaited};
-use super::segments::{Tagged, apply_whole, place_tail, take_segments};
+use super::segments::{self, Tagged, apply_whole, place_tail, take_segments};
 use super::shared::Shared;
 use super::state::Tx;
 use super::{apply, epochs, evidence, look, merge, revoked, slots};
@@ -292,7 +292,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
                 let tails: Vec<Tagged> = stored_tails(cx, *device, read)?.into_iter().map(Tagged::new).collect();
                 for tail in &tails {
                     let placed = place_tail(cx, *device, tail, report)?;
-                    cx.lock().at_hand.add(*device, tail.run.from, &tail.tags, placed);
+                    segments::show(cx, *device, tail, placed);
                 }
                 vacant.insert(tails);
             }

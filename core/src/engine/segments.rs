@@ -67,7 +67,7 @@ pub(super) async fn take_segments(
                 let came = apply_whole(cx, device, &run, report).await?;
                 moved |= came.moved;
                 if let Some(wait) = came.waits {
-                    cx.lock().at_hand.add(device, run.run.from, &run.tags, came.placed);
+                    show(cx, device, &run, came.placed);
                     held.push(Held { device, segment, run, wait });
                 }
             }
@@ -170,6 +170,16 @@ async fn apply_held(
         }
     }
     Ok(moved)
+}
+
+/// What a run tells of its device's ops, for others that name them: of a revoked device what counts, and no other history.
+pub(super) fn show(cx: &Shared, device: DeviceId, read: &Tagged, placed: bool) {
+    let counted = cx.read(|state| revoked::counted(&state.head, device, &read.run).ops.len());
+    let tags = match counted == read.tags.len() {
+        true => read.tags.clone(),
+        false => Arc::new(read.tags[..counted].to_vec()),
+    };
+    cx.lock().at_hand.add(device, read.run.from, &tags, placed);
 }
 
 /// Finds the line of a manifest's tail before anything is applied. Of a revoked device only what counts may show a line.

@@ -1,6 +1,8 @@
 //! What a device had published that never comes back, and that the bucket lost: whoever holds it writes it again.
 
 use tidelock_core::Operation;
+use tidelock_core::s3::Method;
+use tidelock_sim::bucket::Conditions;
 use tidelock_sim::world::World;
 
 #[test]
@@ -118,5 +120,63 @@ fn what_a_device_writes_while_it_writes_a_snapshot_is_published_with_it() {
         for at in world.here() {
             assert_eq!(world.standing(at, "written meanwhile").len(), 1, "device {at}, {bytes} bytes");
         }
+    }
+}
+
+/// Who hears first that its author is revoked takes nothing of that snapshot.
+#[test]
+fn what_a_revoked_devices_snapshot_alone_had_is_carried_by_who_took_it() {
+    let mut world = World::with_devices(88, 4);
+    let older = world.bucket.older();
+    world.put(3, "note");
+    world.sync(3).unwrap();
+    world.sync(2).unwrap(); // device 2 alone reads it
+    world.bucket.roll_back(&older);
+    world.gone.insert(3);
+    world.check_alone(2, 4); // and writes a snapshot
+    assert!(!world.bucket.keys_with("/snapshots/").is_empty());
+    world.run(1, Operation::Pull).unwrap(); // device 1 takes that, and names nothing
+    assert_eq!(world.standing(1, "note").len(), 1);
+    let manifest = world.manifest_of(2);
+    world.bucket.hide(&manifest);
+    world.revoke(0, 2).unwrap();
+    world.gone.insert(2);
+    world.bucket.show();
+    world.check_hourly(6);
+    world.put(1, "later");
+    world.check_hourly(4);
+    world.check().unwrap();
+}
+
+/// Device 1 had read the one copy's write and revokes the id; device 2 had read the other's by then: both count.
+#[test]
+fn of_a_revoked_id_that_two_stores_had_both_lines_that_count_are_everywhere() {
+    for seed in 90..98 {
+        let mut world = World::with_devices(seed, 3);
+        world.bucket.conditions = Conditions::Ignored;
+        (0..3).for_each(|at| world.restart(at));
+        let disk = world.devices[0].disk.copy();
+        let copy = world.add_with(disk);
+        world.put(copy, "the copy's");
+        let op = world.devices[copy].start(Operation::Sync, world.now_ms);
+        let manifest = world.manifest_of(0);
+        let late = world
+            .run_until(copy, op, |request| request.method == Method::Put && request.url.ends_with(&manifest))
+            .unwrap();
+        world.put(0, "the first's");
+        world.sync(0).unwrap();
+        world.sync(1).unwrap();
+        world.revoke(1, 0).unwrap();
+        world.gone.extend([0, copy]);
+        world.arrive(&late);
+        let by_one = world.manifest_of(1);
+        world.bucket.hide(&by_one);
+        world.sync(2).unwrap();
+        assert_eq!(world.standing(2, "the copy's").len(), 1, "{seed}");
+        world.bucket.show();
+        world.check_hourly(6);
+        world.put(2, "later");
+        world.check_hourly(4);
+        world.check().unwrap_or_else(|why| panic!("{seed}: {why}"));
     }
 }

@@ -365,12 +365,17 @@ fn forged(
 
 #[test]
 fn a_history_forged_below_the_mark_counts_nowhere() {
-    for (pushes, hidden) in [(1, false), (3, false), (20, false), (1, true), (3, true), (20, true)] {
+    let shorter_and_longer = [(200, 1), (200, 3), (200, 20)];
+    let as_long = (60, 1);
+    let cases = shorter_and_longer.into_iter().chain([as_long]);
+    for (entries, pushes, hidden) in
+        cases.flat_map(|(entries, pushes)| [false, true].map(|hidden| (entries, pushes, hidden)))
+    {
         let mut world = World::with_devices(76, 4);
         world.put(1, "shared");
         world.sync_all();
         let (disk, bucket) = (world.devices[1].disk.copy(), world.bucket.older());
-        for _ in 0..200 {
+        for _ in 0..entries {
             world.append(1);
         }
         world.put(1, "genuine");

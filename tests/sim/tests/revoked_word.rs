@@ -276,3 +276,24 @@ fn who_revokes_names_nothing_that_the_revoked_device_wrote() {
     let newcomer = world.join().unwrap();
     world.check_one(newcomer).unwrap();
 }
+
+/// What its client did away with nobody can read any more, nor needs.
+#[test]
+fn a_revoked_devices_snapshot_that_is_gone_holds_up_no_deleting() {
+    let mut world = with_pages(81);
+    let its = world.bucket.keys_with("/snapshots/");
+    world.bucket.hide_all("/snapshots/");
+    world.bucket.hide_all("/segments/");
+    world.revoke(0, 3).unwrap(); // it knows that snapshot, and holds nothing of it
+    world.gone.extend([1, 2, 3]);
+    world.bucket.show();
+    its.iter().for_each(|path| world.bucket.lose(path));
+    write_page(&mut world, 0);
+    world.check_alone(0, 3);
+    let superseded = world.bucket.keys_with("/snapshots/");
+    assert!(!superseded.is_empty());
+    write_page(&mut world, 0);
+    world.check_alone(0, 3);
+    let left = superseded.iter().filter(|path| world.bucket.object(path).is_some()).count();
+    assert_eq!(left, 0, "of {superseded:?}");
+}
