@@ -108,7 +108,7 @@ pub(super) async fn delete(cx: &Shared, paths: &[String]) -> Result<(), Error> {
     }
 }
 
-async fn delete_one(cx: &Shared, path: &str) -> Result<(), Error> {
+pub(super) async fn delete_one(cx: &Shared, path: &str) -> Result<(), Error> {
     cx.call(&Call::DeleteObject { key: path.to_owned() }).await.map(|_| ()).map_err(|failure| failure.error)
 }
 

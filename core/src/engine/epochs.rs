@@ -1,11 +1,12 @@
 //! Epochs of keys: turning to a new one and handing it on by the slots, and learning of another device's turn.
 
+use super::api::SyncReport;
 use super::head::Identity;
 use super::shared::Shared;
 use super::slots::{get_slot, key_ring, knows_slots, put_all};
 use super::state::{State, Tx, internal};
 use super::{collect, evidence};
-use crate::crypto::{KeyRing, Opener, RootSecret, SlotName, Told, open_slot};
+use crate::crypto::{EPOCHS_MAX, KeyRing, Opener, RootSecret, SlotName, Told, epoch_of, open_slot};
 use crate::{EpochId, Error, ErrorKind};
 use std::sync::Arc;
 
@@ -65,6 +66,11 @@ fn hindrance(state: &State) -> Result<Option<Error>, Error> {
     if state.locked_out {
         return Ok(Some(locked_out(state.head.identity()?)));
     }
+    if state.head.identity()?.keys.epochs().count() >= EPOCHS_MAX {
+        let full = Error::new(ErrorKind::Unsupported, "the vault's keys have turned as often as they can")
+            .next_step("`export` what is here, and make another vault");
+        return Ok(Some(full));
+    }
     if knows_slots(state)? {
         return Ok(None);
     }
@@ -79,7 +85,23 @@ pub(super) async fn take_up(cx: &Shared, identity: &Identity) -> Result<(), Erro
         return Ok(());
     }
     evidence::check_header(cx, identity).await?;
+    learn_of_another_turn(cx, identity).await?;
     hand_on(cx).await
+}
+
+/// Before this device's keys go into everybody's slots: another device may have put newer ones there since, which perhaps
+/// nobody else has any more. They are in the own slot, too.
+pub(super) async fn learn_of_another_turn(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    let Some(sealed) = get_slot(cx, &SlotName::Device(identity.device).path()).await? else { return Ok(()) };
+    let Some(unknown) = epoch_of(&sealed).ok().filter(|epoch| identity.keys.root_secret(*epoch).is_none()) else {
+        return Ok(());
+    };
+    match learn(cx, identity, unknown).await {
+        // It opens nothing: whoever put it there, no keys are lost with it.
+        Err(error) if error.kind() == ErrorKind::Closed => Ok(()),
+        learnt => learnt.map(|_| ()),
+    }?;
+    turn_again(cx)
 }
 
 /// PUTs the earlier keys and everybody's slot, if a turn is under way; then the slots that get none go.
@@ -90,7 +112,9 @@ pub(super) async fn hand_on(cx: &Shared) -> Result<(), Error> {
     let (identity, gone) =
         cx.read(|state| Ok::<_, Error>((state.head.identity()?.clone(), state.head.bucket.slots_gone.clone())))?;
     put_all(cx, &identity).await?;
-    collect::delete(cx, &gone).await?;
+    for path in &gone {
+        collect::delete_one(cx, path).await?; // no sweep would find one that was left
+    }
     cx.step(|tx| {
         tx.head.bucket.hand_on = false;
         tx.head.bucket.handed_on_ms = tx.now.unix_ms;
@@ -121,17 +145,16 @@ pub(super) fn asks(cx: &Shared) -> bool {
 pub(super) async fn learn(cx: &Shared, identity: &Identity, unknown: EpochId) -> Result<bool, Error> {
     let opener = Opener::device(&identity.secret);
     let path = SlotName::Device(identity.device).path();
-    let Some(sealed) = get_slot(cx, &path).await? else { return Err(locked_out(identity)) };
+    let slot = get_slot(cx, &path).await;
+    let Ok(Some(sealed)) = had(cx, slot).await? else { return Err(locked_out(identity)) };
     let payload = open_slot(&opener, identity.vault, identity.header, &sealed).map_err(|_| locked_out(identity))?;
-    let told = key_ring(cx, identity.vault, payload.epoch, payload.root_secret).await?;
+    let ring = key_ring(cx, identity.vault, payload.epoch, payload.root_secret).await;
+    let Ok(told) = had(cx, ring).await? else { return Err(locked_out(identity)) };
     let moved = match take_keys(cx, &told) {
         // No ring of this vault, or too many epochs: whoever made it, nothing follows.
         Err(error) if error.kind() == ErrorKind::Corrupt => return Err(locked_out(identity)),
         moved => moved?,
     };
-    if moved {
-        turn_if_handed_on(cx).await?;
-    }
     let (current, known) = cx.read(|state| {
         let keys = &state.head.identity()?.keys;
         Ok::<_, Error>((keys.current(), keys.root_secret(unknown).is_some()))
@@ -147,6 +170,14 @@ pub(super) async fn learn(cx: &Shared, identity: &Identity, unknown: EpochId) ->
     Ok(moved)
 }
 
+/// What is gone, bad or refused by itself leaves this device with the keys that it has, and ends no sync.
+async fn had<T>(cx: &Shared, read: Result<T, Error>) -> Result<Result<T, Error>, Error> {
+    match read {
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Err(error)),
+        read => cx.spare(read.map(Ok)).await,
+    }
+}
+
 /// Others have newer keys than this device.
 pub(super) fn locked_out(identity: &Identity) -> Error {
     Error::new(ErrorKind::Closed, "the vault has new keys, and none of them for this device")
@@ -154,17 +185,33 @@ pub(super) fn locked_out(identity: &Identity) -> Error {
         .next_step("if it was not revoked: `export` what is here, `reset`, and `join` again with the recovery code")
 }
 
-/// Who made the newer keys may not have heard yet that some device is revoked: then that one has a slot.
-async fn turn_if_handed_on(cx: &Shared) -> Result<(), Error> {
-    for device in cx.read(|state| state.head.revoked.keys().copied().collect::<Vec<_>>()) {
-        if get_slot(cx, &SlotName::Device(device).path()).await?.is_some() {
-            return cx.step(|tx| {
-                tx.head.bucket.must_turn = true;
-                Ok(())
-            });
+/// Whoever turned the keys may not have heard yet that some device is revoked: then that one has a slot with the current
+/// keys, and they turn once more.
+pub(super) async fn look_at_revoked(cx: &Shared, report: &mut SyncReport) -> Result<(), Error> {
+    let (revoked, current) = cx.read(|state| {
+        let bucket = &state.head.bucket;
+        let revoked = state.head.revoked.keys().copied().filter(|_| bucket.must_look);
+        Ok::<_, Error>((revoked.collect::<Vec<_>>(), state.head.identity()?.keys.current()))
+    })?;
+    if revoked.is_empty() {
+        return Ok(());
+    }
+    let mut was_handed_on = false;
+    for device in revoked {
+        let slot = get_slot(cx, &SlotName::Device(device).path()).await;
+        match cx.spare(slot.map(Ok)).await? {
+            Ok(slot) => was_handed_on |= slot.is_some_and(|sealed| epoch_of(&sealed).is_ok_and(|of| of == current)),
+            Err(error) => {
+                report.reports.push(error);
+                return Ok(()); // it is looked at by the next sync
+            }
         }
     }
-    Ok(())
+    cx.step(|tx| {
+        tx.head.bucket.must_look = false;
+        tx.head.bucket.must_turn |= was_handed_on;
+        Ok(())
+    })
 }
 
 /// Takes what a ring tells; true if something of it was new. One that is apart from the own, of a turn at the same time or
@@ -178,6 +225,7 @@ pub(super) fn take_keys(cx: &Shared, told: &KeyRing) -> Result<bool, Error> {
             return Ok(false);
         }
         tx.head.bucket.must_turn = took == Told::Apart;
+        tx.head.bucket.must_look |= !tx.head.revoked.is_empty();
         tx.head.identity = Some(Arc::new(identity));
         Ok(true)
     })

@@ -220,6 +220,8 @@ pub(super) struct Bucket {
     pub(super) handed_on: Option<EpochId>,
     /// Keys that are apart were told, or somebody revoked may have the current ones: they turn once more.
     pub(super) must_turn: bool,
+    /// Somebody revoked may have been handed the current keys: the slots of revoked devices are to be looked at.
+    pub(super) must_look: bool,
     /// When they last did for such a reason; 0: never.
     pub(super) turned_again_ms: u64,
     /// A device was revoked here: the next manifest names a snapshot of this device's own.

@@ -7,7 +7,7 @@ use super::objects::{Found, HEADER};
 use super::shared::Shared;
 use super::slots::{get_slot, key_ring, passphrase_opener, put_slot, stretched};
 use super::state::{Tx, internal};
-use super::{anew, epochs, leave, publish, pull, revoked, slots, write};
+use super::{anew, collect, epochs, leave, publish, pull, revoked, slots, write};
 use crate::crypto::{
     DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotPayload, SlotRecord, open_slot,
     private_space_id, stretching_of,
@@ -56,7 +56,18 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
     for record in &records {
         put_slot(cx, &identity, record).await?;
     }
-    cx.step(|tx| introduce(tx, &identity, &name, &records))?;
+    // What an `init` that broke off had set, perhaps with another passphrase, opens nothing any more.
+    let before = cx.read(slots::records)?;
+    let stale: Vec<&SlotRecord> = before.iter().filter(|record| !records.contains(record)).collect();
+    for record in stale.iter().filter(|stale| records.iter().all(|record| record.name.path() != stale.name.path())) {
+        collect::delete_one(cx, &record.name.path()).await?;
+    }
+    cx.step(|tx| {
+        stale.iter().try_for_each(|record| slots::delete_record(tx, record))?;
+        introduce(tx, &identity, &name, &records)?;
+        let new = records.iter().filter(|record| !before.is_empty() && !before.contains(record));
+        new.into_iter().try_for_each(|record| slots::put_record(tx, record))
+    })?;
     let mut report = SyncReport::default();
     let mut polled = pull::Polled { repair: true, ..Default::default() };
     publish::push(cx, &mut polled, false, &mut report).await?;
@@ -117,6 +128,7 @@ pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> 
         return joined;
     }
     // A store that was copied, or put back, before it had joined: the id is another's.
+    let identity = cx.read(|state| state.head.identity().cloned())?; // new keys may have come
     leave::leave(cx, &identity).await?;
     let identity = cx.read(|state| state.head.identity().cloned())?;
     join_as(cx, &identity, &name).await
@@ -130,6 +142,7 @@ async fn join_as(cx: &Shared, identity: &Arc<Identity>, name: &str) -> Result<Ou
     let mut report = SyncReport::default();
     publish::publish_manifest(cx, identity, &mut report).await?;
     let mut polled = pull::pull(cx, true, &mut report).await?;
+    let identity = &cx.read(|state| state.head.identity().cloned())?; // new keys may have come
     put_slot(cx, identity, &record).await?;
     polled.repair = true;
     publish::push(cx, &mut polled, true, &mut report).await?;
@@ -273,9 +286,9 @@ fn new_identity(cx: &Shared) -> Result<Arc<Identity>, Error> {
     Ok(identity)
 }
 
-/// This device's keys for a vault it joins; a crashed join of the same vault goes on with the ones it had.
+/// This device, and its keys, for a vault it joins; a crashed join of the same vault goes on as the device that it began.
 fn joining(cx: &Shared, vault: VaultId, header: Hash, keys: KeyRing) -> Result<Arc<Identity>, Error> {
-    if let Some(started) = cx.read(|state| state.head.identity.clone()).filter(|started| started.vault == vault) {
+    if cx.read(|state| state.head.identity.as_ref().is_some_and(|started| started.vault == vault)) {
         // Whoever joins again wants it to go on, whatever stopped it; nothing is in the vault yet that could be republished.
         cx.step(|tx| {
             if tx.head.bucket.stopped.take().is_some() {
@@ -283,7 +296,8 @@ fn joining(cx: &Shared, vault: VaultId, header: Hash, keys: KeyRing) -> Result<A
             }
             Ok(())
         })?;
-        return Ok(started);
+        epochs::take_keys(cx, &keys)?; // they may have turned since
+        return cx.read(|state| state.head.identity().cloned());
     }
     let secret = {
         let mut state = cx.lock();

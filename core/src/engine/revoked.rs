@@ -47,6 +47,7 @@ pub(super) fn insert(head: &mut Head, device: DeviceId, new: Revocation) {
     let is_new = known.is_none();
     let both = known.map_or(new.clone(), |known| joined(known, &new));
     head.revoked.insert(device, both);
+    head.bucket.must_look |= is_new;
     let has_current = |identity: &Identity| head.bucket.handed_on == Some(identity.keys.current());
     if is_new && head.identity.as_deref().is_some_and(has_current) {
         // This device put the current keys into every slot it knew, and so perhaps into that one's.

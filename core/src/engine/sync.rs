@@ -105,11 +105,14 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
         }
         return Err(leave::copied(cx)?); // nothing more is PUT under an id that two stores use
     }
-    epochs::turn_again(cx)?;
-    if polled.lacks_keys && !polled.locked_out {
-        epochs::hand_on_again(cx)?;
+    if !polled.locked_out {
+        epochs::look_at_revoked(cx, &mut report).await?;
+        epochs::turn_again(cx)?;
+        if polled.lacks_keys {
+            epochs::hand_on_again(cx)?;
+        }
+        epochs::hand_on(cx).await?;
     }
-    epochs::hand_on(cx).await?;
     let identity = &cx.read(|state| state.head.identity().cloned())?; // new keys may have come
     if full {
         cx.step(|tx| {
@@ -192,6 +195,8 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
         left = Some(leave::leave(cx, &identity).await?);
         identity = cx.read(|state| state.head.identity().cloned())?;
     }
+    epochs::learn_of_another_turn(cx, &identity).await?;
+    identity = cx.read(|state| state.head.identity().cloned())?;
     slots::put_all(cx, &identity).await?;
     publish::republish(cx, &identity).await?;
     let mut outcome = sync(cx, Scope { push: true, full: true }).await?;

@@ -8,6 +8,7 @@ use tidelock_sim::bucket::Conditions;
 use tidelock_sim::device::Moment;
 use tidelock_sim::witness::Witness;
 use tidelock_sim::world::World;
+use zeroize::Zeroizing;
 
 /// Every moment of what a device did since its counters were set.
 fn moments((commits, requests): (u64, u64)) -> Vec<Moment> {
@@ -408,4 +409,57 @@ fn a_store_copied_in_the_middle_of_join_becomes_a_device_of_its_own() {
     world.put(copy, "of the copy");
     world.sync_all();
     world.check().unwrap();
+}
+
+/// The keys turned while it was off: it is given the new ones, and goes on with those.
+#[test]
+fn a_join_that_was_broken_off_goes_on_with_the_keys_of_the_new_code() {
+    let mut world = World::with_devices(21, 1);
+    world.put(0, "milk");
+    world.sync(0).unwrap();
+    let at = world.add();
+    let secret = Secret::Recovery(world.code.clone().unwrap());
+    let op = world.devices[at].start(Operation::Join { secret }, world.now_ms);
+    world
+        .run_until(at, op, |request| request.method == Method::Put && request.url.contains("/manifests/"))
+        .expect("it publishes itself");
+    world.restart(at);
+    match world.run(0, Operation::ReplaceRecoveryCode).unwrap() {
+        Outcome::RecoveryCodeReplaced { recovery_code } => world.code = Some(recovery_code),
+        other => panic!("{other:?}"),
+    }
+    world.join_on(at).unwrap();
+    world.put(at, "bread");
+    world.check_hourly(3);
+    world.check().unwrap();
+}
+
+/// What `init` was told last opens the vault, before and after the keys turn; what it was told before opens nothing.
+#[test]
+fn an_init_that_is_run_again_forgets_the_passphrase_of_before() {
+    let phrase = |text: Option<&str>| text.map(|text| Zeroizing::new(text.to_owned()));
+    for (first, second) in [(Some("abandoned"), Some("chosen")), (Some("abandoned"), None), (None, Some("chosen"))] {
+        let mut world = World::new(22);
+        let at = world.add();
+        let create = Operation::Create { passphrase: phrase(first) };
+        let op = world.devices[at].start(create, world.now_ms);
+        world.run_until(at, op, is_put_of_header).expect("its header comes last");
+        world.restart(at);
+        match world.run(at, Operation::Create { passphrase: phrase(second) }).unwrap() {
+            Outcome::Created { recovery_code } => world.code = Some(recovery_code),
+            other => panic!("{other:?}"),
+        }
+        for turned in [false, true] {
+            if turned {
+                world.sync(at).unwrap();
+                world.run(at, Operation::ReplaceRecoveryCode).unwrap();
+            }
+            for (tried, opens) in [(second, true), (first, false)] {
+                let Some(passphrase) = phrase(tried) else { continue };
+                let newcomer = world.add();
+                let joined = world.run(newcomer, Operation::Join { secret: Secret::Passphrase(passphrase) });
+                assert_eq!(joined.is_ok(), opens, "{first:?} {second:?} turned {turned}: {joined:?}");
+            }
+        }
+    }
 }

@@ -407,6 +407,52 @@ fn a_turn_that_is_taken_up_again_after_a_newcomer_turned_ends_with_one() {
     world.join().unwrap();
 }
 
+/// Of two that turned the second is lost for good, and the slots alone have its keys: the first takes them from its own before it
+/// writes over any, whether it goes on with its turn or publishes all that it holds.
+#[test]
+fn nobody_writes_over_keys_that_nobody_else_has() {
+    for republishes in [false, true] {
+        let mut world = World::with_devices(74, 3);
+        let op = world.devices[0].start(Operation::SetPassphrase { passphrase: None }, world.now_ms);
+        if !republishes {
+            world.run_until(0, op, |request| request.url.contains("keys/")).unwrap();
+        }
+        world.restart(0);
+        world.run(1, Operation::SetPassphrase { passphrase: None }).unwrap();
+        world.put(1, "after");
+        world.sync(1).unwrap();
+        world.gone.insert(1);
+        if republishes {
+            world.run(0, Operation::Republish).unwrap();
+        }
+        world.check_hourly(4);
+        world.check().unwrap();
+        world.join().unwrap();
+    }
+}
+
+/// Whoever turned them is gone with them: the others go on with what they have.
+#[test]
+fn keys_that_are_lost_end_no_sync() {
+    let losses: [fn(&mut World, &str); 2] =
+        [|world, keys| world.bucket.lose(keys), |world, keys| world.bucket.spoil(keys)];
+    for lose in losses {
+        let mut world = World::with_devices(75, 3);
+        let before = world.oracle.clone();
+        world.run(0, Operation::ReplaceRecoveryCode).unwrap();
+        world.put(0, "after");
+        world.sync(0).unwrap();
+        world.oracle = before; // nobody ever reads it
+        world.gone.insert(0);
+        let keys = world.bucket.keys_with("keys/").remove(0);
+        lose(&mut world, &keys);
+        world.put(1, "goes on");
+        world.check_hourly(3);
+        assert_eq!(world.standing(2, "goes on").len(), 1);
+        world.check().unwrap();
+    }
+}
+
 #[test]
 fn a_newcomer_that_could_read_nothing_yet_turns_no_keys() {
     let mut world = World::with_devices(69, 3);

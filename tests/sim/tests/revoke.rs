@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use tidelock_core::local::{LocalStore as _, Table};
 use tidelock_core::s3::Method;
-use tidelock_core::{Error, ErrorKind, Operation, Request};
+use tidelock_core::{Error, ErrorKind, Operation, Request, Secret};
 use tidelock_sim::bucket::Bucket;
 use tidelock_sim::device::Moment;
 use tidelock_sim::keys::Keys;
@@ -563,4 +563,29 @@ fn a_revoked_device_that_hears_of_its_copy_cannot_leave() {
     assert_eq!((world.id(0), world.bucket.meter.put), (id, puts), "it PUTs nothing");
     settle(&mut world, 2);
     world.check().unwrap();
+}
+
+/// Whoever takes keys looks whether somebody revoked was handed them too: also after a crash in between, and whichever way
+/// they came.
+#[test]
+fn keys_handed_to_it_turn_again_whatever_comes_between() {
+    for rejoins in [false, true] {
+        let mut world = turned_by_who_had_not_heard(false);
+        if rejoins {
+            let secret = Secret::Recovery(world.code.clone().unwrap());
+            world.run(0, Operation::Join { secret }).unwrap();
+        } else {
+            let slot = format!("/slots/{}", world.id(1));
+            let op = world.devices[0].start(Operation::Check, world.now_ms);
+            world
+                .run_until(0, op, |request| request.method == Method::Get && request.url.ends_with(&slot))
+                .expect("it looks");
+            world.restart(0);
+        }
+        settle(&mut world, 3);
+        let (before, keys) = (world.bucket.copy(), Keys::of(&world.devices[1].disk));
+        world.put(0, "afterwards");
+        settle(&mut world, 2);
+        assert_eq!(opened(&world, &keys, &before), [""; 0], "rejoins: {rejoins}");
+    }
 }
