@@ -27,8 +27,9 @@ fn uncovered(head: &Head) -> BTreeSet<Dot> {
         let dot = |end: Point| Dot { device: *id, n: end.n, tag: end.tag };
         uncovered.extend(peer.points().filter(|point| !is_prefix_covered(head, *id, peer, *point)).map(dot));
         let islands = peer.islands.iter().filter(|island| {
-            let in_log = standing(head, *id, peer)
-                .is_some_and(|log| log.from() <= island.from && reaches(head, *id, log, island.end()));
+            let in_log = |log: &Log| log.from() <= island.from && reaches(head, *id, log, island.end());
+            // A revoked device's log is read as far as somebody says that it counts, and of an island only a snapshot says so.
+            let in_log = !head.is_revoked(*id) && standing(head, *id, peer).is_some_and(in_log);
             !in_log && !snapshots(head).any(|named| has(head, named, &dot(island.end())))
         });
         uncovered.extend(islands.map(|island| dot(island.end())));

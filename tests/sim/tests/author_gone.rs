@@ -180,3 +180,30 @@ fn of_a_revoked_id_that_two_stores_had_both_lines_that_count_are_everywhere() {
         world.check().unwrap_or_else(|why| panic!("{seed}: {why}"));
     }
 }
+
+/// Two have read what it published last, and nobody what comes before, which the bucket lost. Then it is revoked.
+#[test]
+fn what_is_held_of_a_revoked_device_beyond_a_gap_counts_for_all() {
+    for by in [1, 2] {
+        let mut world = World::with_devices(89, 4);
+        let before = world.oracle.clone();
+        let value = world.big_value(70_000);
+        world.put_value(3, "page", &value);
+        world.sync(3).unwrap();
+        world.oracle = before; // nobody ever reads it
+        world.put(3, "note");
+        world.sync(3).unwrap();
+        world.bucket.lose_all("/segments/");
+        world.sync(1).unwrap();
+        assert_eq!(world.standing(1, "note").len(), 1);
+        world.revoke(by, 3).unwrap();
+        world.gone.insert(3);
+        world.check_hourly(6);
+        let newcomer = world.join().unwrap();
+        world.check_hourly(3);
+        for at in [0, 1, 2, newcomer] {
+            assert_eq!(world.standing(at, "note").len(), 1, "revoked by {by}: device {at}");
+        }
+        world.check().unwrap();
+    }
+}
