@@ -83,7 +83,8 @@ def _replay(
             waiting.append(f"spaces/{vault.ring.space.hex()}/manifests/{device.hex()}")
     speaking = {device: m for device, m in vault.manifests.items() if device in counted and device not in revoked}
     named = {m.snapshot.index.id.hex() for m in speaking.values() if m.snapshot}
-    vouched = [m.vector for m in speaking.values()] + [m.snapshot.vector for m in speaking.values() if m.snapshot]
+    told = [m.snapshot for m in speaking.values() if m.snapshot]
+    vouched = [m.vector for m in speaking.values()] + [ref.vector for ref in told]
     snapshots = [s for s in vault.snapshots if s.path.rsplit("/", 1)[1] in named]
     logs = {device: [run for _, run in vault.runs[device]] for device in speaking}
     known = lineage.learn([s.index for s in snapshots], {device: m.vector for device, m in speaking.items()}, logs)
@@ -99,6 +100,7 @@ def _replay(
         runs = vault.runs[device]
         if device in revoked:
             marks = {revoked[device]} | {point for vector in vouched if device in vector for point in vector[device].points()}
+            marks |= {Point(dot.n, dot.tag) for ref in told for dot in ref.beyond if dot.device == device}
             runs = _that_count(vault, device, {mark for mark in marks if mark}, state)
         for path, run in runs:
             if not run.ops and device in revoked:

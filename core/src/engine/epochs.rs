@@ -92,7 +92,8 @@ pub(super) async fn take_up(cx: &Shared, identity: &Identity) -> Result<(), Erro
 /// Before this device's keys go into everybody's slots: another device may have put newer ones there since, which perhaps
 /// nobody else has any more. They are in the own slot, too.
 pub(super) async fn learn_of_another_turn(cx: &Shared, identity: &Identity) -> Result<(), Error> {
-    let Some(sealed) = get_slot(cx, &SlotName::Device(identity.device).path()).await? else { return Ok(()) };
+    let slot = get_slot(cx, &SlotName::Device(identity.device).path()).await;
+    let Ok(Some(sealed)) = had(cx, slot).await? else { return Ok(()) };
     let Some(unknown) = epoch_of(&sealed).ok().filter(|epoch| identity.keys.root_secret(*epoch).is_none()) else {
         return Ok(());
     };

@@ -73,7 +73,7 @@ fn vouched(head: &Head, device: DeviceId) -> Vec<Point> {
     let mut points: Vec<Point> = head.revoked.get(&device).and_then(|known| known.mark).into_iter().collect();
     for (_, peer) in head.peers.iter().filter(|(id, _)| !head.is_revoked(**id)) {
         points.extend(peer.stated.points(device));
-        for named in &peer.snapshot {
+        if let Some(named) = &peer.snapshot {
             points.extend(named.vector.points(device));
             let beyond = named.beyond.iter().filter(|dot| dot.device == device);
             points.extend(beyond.map(|dot| Point { n: dot.n, tag: dot.tag }));
