@@ -17,8 +17,7 @@ pub(super) fn held(head: &Head, named: Option<&SnapshotRef>) -> Option<SnapshotR
 
 fn newer<'a>(head: &'a Head, named: Option<&'a SnapshotRef>) -> impl Iterator<Item = &'a SnapshotRef> {
     let vector = head.vector();
-    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
-    counting.filter_map(|(_, peer)| peer.snapshot.as_ref()).filter(move |newer| {
+    head.counting().filter_map(|(_, peer)| peer.snapshot.as_ref()).filter(move |newer| {
         let held = vector.covers_all(&newer.vector, &head.forks) && newer.beyond.iter().all(|dot| head.has(dot));
         let is_newer = |old: &SnapshotRef| {
             let same = (&newer.vector, &newer.beyond) == (&old.vector, &old.beyond);

@@ -60,8 +60,7 @@ fn reaches(head: &Head, device: DeviceId, log: &Log, op: Point) -> bool {
 /// The snapshots that manifests name which stand in the bucket, and that anybody takes: who hears that a device is revoked
 /// before he knows its snapshot takes none of it.
 fn snapshots(head: &Head) -> impl Iterator<Item = &SnapshotRef> {
-    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id)).map(|(_, peer)| peer);
-    let theirs = counting.filter(|peer| peer.twin.is_none() && is_there(peer));
+    let theirs = head.counting().map(|(_, peer)| peer).filter(|peer| peer.twin.is_none() && is_there(peer));
     theirs.filter_map(|peer| peer.snapshot.as_ref()).chain(&head.published.snapshot)
 }
 

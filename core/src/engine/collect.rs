@@ -185,10 +185,7 @@ pub(super) fn covered_segments(tx: &mut Tx<'_>, identity: &Identity, grace_ms: u
 
 /// Weekly: what no manifest names, and what an earlier sweep at least a week before also found unnamed, goes.
 pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
-    let unread = cx.read(|state| {
-        let mut counting = state.head.peers.iter().filter(|(id, _)| !state.head.is_revoked(**id));
-        counting.any(|(_, peer)| peer.wanted.is_some() || peer.behind.is_some())
-    });
+    let unread = cx.read(|state| state.head.counting().any(|(_, peer)| peer.wanted.is_some() || peer.behind.is_some()));
     if unread {
         return Ok(());
     }

@@ -450,6 +450,11 @@ impl Head {
         vector
     }
 
+    /// The devices that are not revoked.
+    pub(super) fn counting(&self) -> impl Iterator<Item = (&DeviceId, &Arc<Peer>)> {
+        self.peers.iter().filter(|(id, _)| !self.is_revoked(**id))
+    }
+
     /// Whether an op is applied here.
     pub(super) fn has(&self, dot: &Dot) -> bool {
         if self.identity.as_ref().is_some_and(|identity| identity.device == dot.device) {

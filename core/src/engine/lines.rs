@@ -94,7 +94,7 @@ pub(super) fn is_placed(tx: &mut Tx<'_>, vector: &Vector) -> Result<bool, Error>
 /// a device that counts says that lines part below them.
 fn told_apart(tx: &mut Tx<'_>, seen: &Vector) -> Result<Option<Wait>, Error> {
     let own = tx.head.identity()?.device;
-    let stating = tx.head.peers.iter().filter(|(id, peer)| peer.stated.has_further() && !tx.head.is_revoked(**id));
+    let stating = tx.head.counting().filter(|(_, peer)| peer.stated.has_further());
     let stating: Vec<DeviceId> = stating.map(|(id, _)| *id).collect();
     for (device, point) in seen.iter().filter(|(device, _)| *device != own) {
         let told = tx.at_hand.of(device, point);

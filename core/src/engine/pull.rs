@@ -371,7 +371,7 @@ fn in_lost_snapshots(tx: &Tx<'_>, id: DeviceId) -> Result<Option<Damaged>, Error
         return Ok(None);
     }
     let mut missed: Option<Damaged> = None;
-    for (_, peer) in head.peers.iter().filter(|(id, _)| !head.is_revoked(**id)) {
+    for (_, peer) in head.counting() {
         for point in peer.snapshot.iter().flat_map(|named| named.vector.points(id)) {
             let from = if lines::parts_from_here(tx, id, point)? {
                 point.n // how much lower the lines part is not known

@@ -54,7 +54,7 @@ pub(super) fn awaited<'a>(
     head: &'a Head,
     retired: &'a BTreeSet<DeviceId>,
 ) -> impl Iterator<Item = (&'a DeviceId, &'a Arc<Peer>)> {
-    head.peers.iter().filter(|(id, peer)| peer.sequence > 0 && !head.is_revoked(**id) && !retired.contains(id))
+    head.counting().filter(|(id, peer)| peer.sequence > 0 && !retired.contains(id))
 }
 
 /// Says that a device is retired, unless that stands already.

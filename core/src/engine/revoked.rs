@@ -71,7 +71,7 @@ pub(super) fn stated(head: &Head) -> Vec<Revoked> {
 /// an op that is applied goes on from.
 fn vouched(head: &Head, device: DeviceId) -> Vec<Point> {
     let mut points: Vec<Point> = head.revoked.get(&device).and_then(|known| known.mark).into_iter().collect();
-    for (_, peer) in head.peers.iter().filter(|(id, _)| !head.is_revoked(**id)) {
+    for (_, peer) in head.counting() {
         points.extend(peer.stated.points(device));
         if let Some(named) = &peer.snapshot {
             points.extend(named.vector.points(device));

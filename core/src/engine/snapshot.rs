@@ -98,8 +98,7 @@ fn is_spoilt(head: &Head) -> bool {
 fn complaints(head: &Head) -> impl Iterator<Item = (&Peer, &Damaged)> {
     let new =
         |(id, peer): &(&DeviceId, &Arc<Peer>)| head.bucket.answered.get(*id).is_none_or(|told| *told < peer.sequence);
-    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
-    let missed = counting.filter(new).flat_map(|(_, peer)| {
+    let missed = head.counting().filter(new).flat_map(|(_, peer)| {
         let missed = peer.misses.iter().chain(&peer.misses_of_others);
         missed.map(move |missed| (&**peer, missed))
     });
@@ -129,8 +128,7 @@ fn crosses(head: &Head, own: &[OwnSegment]) -> bool {
         None => (&none, 0),
     };
     let mine = own.iter().map(|segment| (identity.device, &segment.named));
-    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
-    let theirs = counting.flat_map(|(id, peer)| peer.log.segments.iter().map(move |segment| (*id, segment)));
+    let theirs = head.counting().flat_map(|(id, peer)| peer.log.segments.iter().map(move |segment| (*id, segment)));
     let outside: Vec<u64> = mine
         .chain(theirs)
         .filter(|(id, segment)| segment.end.n > covered.n(*id))
@@ -144,15 +142,13 @@ fn crosses(head: &Head, own: &[OwnSegment]) -> bool {
 /// The named snapshot that covers most.
 fn newest(head: &Head) -> Option<&SnapshotRef> {
     let own = head.published.snapshot.as_ref().into_iter();
-    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
-    own.chain(counting.filter_map(|(_, peer)| peer.snapshot.as_ref()))
+    own.chain(head.counting().filter_map(|(_, peer)| peer.snapshot.as_ref()))
         .max_by_key(|named| named.vector.iter().map(|(_, point)| point.n).sum::<u64>())
 }
 
 /// Whether a manifest that counts names a snapshot: its objects stand, and will for an hour after none does.
 pub(super) fn is_named(head: &Head, index: ObjectId) -> bool {
-    let counting = head.peers.iter().filter(|(id, _)| !head.is_revoked(**id));
-    let theirs = counting.filter_map(|(_, peer)| peer.snapshot.as_ref());
+    let theirs = head.counting().filter_map(|(_, peer)| peer.snapshot.as_ref());
     theirs.chain(&head.published.snapshot).any(|named| named.index.id == index)
 }
 

@@ -298,6 +298,11 @@ impl Bucket {
     }
 }
 
+/// Whether a request publishes something: a device's manifest.
+pub fn puts_manifest(request: &Request) -> bool {
+    request.method == Method::Put && request.url.contains("/manifests/")
+}
+
 pub(crate) fn header<'a>(request: &'a Request, name: &str) -> Option<&'a String> {
     request.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }

@@ -284,6 +284,13 @@ impl Device {
         (self.disk.locked().commits, self.requests)
     }
 
+    /// Each of them, as one to be killed at.
+    pub fn every_moment(&self) -> Vec<Moment> {
+        let (commits, requests) = self.moments();
+        let answers = (0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)]);
+        (0..commits).map(Moment::Commit).chain(answers).collect()
+    }
+
     /// Whether its moment has come.
     pub fn is_killed(&self) -> bool {
         self.killed || self.disk.is_cut()

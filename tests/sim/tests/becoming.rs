@@ -4,18 +4,11 @@ use std::collections::BTreeSet;
 use tidelock_core::crypto::Opener;
 use tidelock_core::s3::Method;
 use tidelock_core::{ErrorKind, Operation, Outcome, Request, Secret};
-use tidelock_sim::bucket::Conditions;
+use tidelock_sim::bucket::{Conditions, puts_manifest};
 use tidelock_sim::device::Moment;
 use tidelock_sim::witness::Witness;
 use tidelock_sim::world::World;
 use zeroize::Zeroizing;
-
-/// Every moment of what a device did since its counters were set.
-fn moments((commits, requests): (u64, u64)) -> Vec<Moment> {
-    let commits = (0..commits).map(Moment::Commit);
-    let requests = (0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)]);
-    commits.chain(requests).collect()
-}
 
 /// Init, killed once at a moment and run again until it ends well.
 fn init_killed_at(moment: Option<Moment>) -> World {
@@ -32,7 +25,7 @@ fn init_killed_at(moment: Option<Moment>) -> World {
 #[test]
 fn init_crashed_at_every_step_resumes_with_the_same_code() {
     let whole = init_killed_at(None);
-    let all = moments(whole.devices[0].moments());
+    let all = whole.devices[0].every_moment();
     assert!(all.len() > 30, "init has many steps: {}", all.len());
     for moment in all {
         let mut world = init_killed_at(Some(moment));
@@ -63,7 +56,7 @@ fn the_code_of_a_crashed_init_is_not_lost() {
 
 #[test]
 fn an_init_that_resumes_leaves_one_recovery_slot() {
-    for moment in moments(init_killed_at(None).devices[0].moments()) {
+    for moment in init_killed_at(None).devices[0].every_moment() {
         let world = init_killed_at(Some(moment));
         let slots = world.bucket.keys_with("slots/");
         assert_eq!(slots.len(), 2, "{moment:?}: one for the code, one for the device, not {slots:?}");
@@ -90,7 +83,7 @@ fn join_killed_at(moment: Option<Moment>) -> World {
 
 #[test]
 fn join_crashed_at_every_step() {
-    let all = moments(join_killed_at(None).devices[1].moments());
+    let all = join_killed_at(None).devices[1].every_moment();
     assert!(all.len() > 30, "join has many steps: {}", all.len());
     for moment in all {
         let mut world = join_killed_at(Some(moment));
@@ -395,8 +388,7 @@ fn a_store_copied_in_the_middle_of_join_becomes_a_device_of_its_own() {
     let first = world.add();
     let (secret, now_ms) = (Secret::Recovery(world.code.clone().unwrap()), world.now_ms);
     let op = world.devices[first].start(Operation::Join { secret }, now_ms);
-    let is_put = |request: &Request| request.method == Method::Put && request.url.contains("/manifests/");
-    let held = world.run_until(first, op, is_put).unwrap();
+    let held = world.run_until(first, op, puts_manifest).unwrap();
     let copied = world.devices[first].disk.copy();
     let copy = world.add_with(copied);
     world.break_off(first, &held);
@@ -420,9 +412,7 @@ fn a_join_that_was_broken_off_goes_on_with_the_keys_of_the_new_code() {
     let at = world.add();
     let secret = Secret::Recovery(world.code.clone().unwrap());
     let op = world.devices[at].start(Operation::Join { secret }, world.now_ms);
-    world
-        .run_until(at, op, |request| request.method == Method::Put && request.url.contains("/manifests/"))
-        .expect("it publishes itself");
+    world.run_until(at, op, puts_manifest).expect("it publishes itself");
     world.restart(at);
     match world.run(0, Operation::ReplaceRecoveryCode).unwrap() {
         Outcome::RecoveryCodeReplaced { recovery_code } => world.code = Some(recovery_code),

@@ -1,7 +1,7 @@
 //! Clocks: the provider's `Date` signs requests and nothing else; a device's clock orders its writes and nothing else.
 
-use tidelock_core::s3::Method;
-use tidelock_core::{ErrorKind, Operation, Request};
+use tidelock_core::{ErrorKind, Operation};
+use tidelock_sim::bucket::puts_manifest;
 use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 
@@ -161,7 +161,6 @@ fn a_manifest_that_a_clock_ahead_froze_is_not_published_weeks_later() {
     world.put_value(1, "page", &value);
     world.devices[1].skew_ms = YEAR_MS;
     let op = world.devices[1].start(Operation::Sync, world.now_ms);
-    let puts_manifest = |request: &Request| request.method == Method::Put && request.url.contains("/manifests/");
     world.run_until(1, op, puts_manifest).expect("a push");
     world.devices[1].skew_ms = 0;
     world.restart(1);

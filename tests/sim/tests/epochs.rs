@@ -129,9 +129,7 @@ fn turned_killed_at(moment: Option<Moment>) -> World {
 
 #[test]
 fn a_turn_killed_at_every_step_is_finished() {
-    let (commits, requests) = turned_killed_at(None).devices[0].moments();
-    let answers = (0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)]);
-    for moment in (0..commits).map(Moment::Commit).chain(answers) {
+    for moment in turned_killed_at(None).devices[0].every_moment() {
         let mut world = turned_killed_at(Some(moment));
         world.put(1, "goes on");
         for _ in 0..3 {

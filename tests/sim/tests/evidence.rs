@@ -1,15 +1,10 @@
 //! Evidence: refusing to lose. Rollbacks, and copies of a store.
 
-use tidelock_core::s3::Method;
-use tidelock_core::{DeviceId, ErrorKind, Operation, Outcome, Request, SyncReport};
-use tidelock_sim::bucket::Conditions;
+use tidelock_core::{DeviceId, ErrorKind, Operation, Outcome, SyncReport};
+use tidelock_sim::bucket::{Conditions, puts_manifest};
 use tidelock_sim::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
-
-fn is_put_of_manifest(request: &Request) -> bool {
-    request.method == Method::Put && request.url.contains("/manifests/")
-}
 
 fn reports(report: &SyncReport, kind: ErrorKind, device: DeviceId) -> bool {
     report.reports.iter().any(|error| error.kind() == kind && error.object() == Some(&*device.to_string()))
@@ -159,7 +154,7 @@ fn overwritten(seed: u64) -> (World, usize) {
     world.put(copy, "the copy's");
     let now_ms = world.now_ms;
     let op = world.devices[copy].start(Operation::Sync, now_ms);
-    let held = world.run_until(copy, op, is_put_of_manifest).unwrap();
+    let held = world.run_until(copy, op, puts_manifest).unwrap();
     world.put(0, "the first's");
     world.sync(0).unwrap();
     world.sync(1).unwrap();
@@ -334,7 +329,7 @@ fn a_leaver_that_cannot_publish_takes_that_for_no_rollback() {
     for _ in 0..4 {
         let now_ms = world.now_ms;
         let op = world.devices[2].start(Operation::Check, now_ms);
-        while let Some(put) = world.run_until(2, op, is_put_of_manifest) {
+        while let Some(put) = world.run_until(2, op, puts_manifest) {
             world.break_off(2, &put);
         }
         world.restart(2);

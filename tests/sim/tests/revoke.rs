@@ -200,9 +200,7 @@ fn revoked_killed_at(moment: Option<Moment>) -> World {
 #[test]
 fn a_revocation_killed_at_every_step_is_finished_by_the_next_sync() {
     let before = Keys::of(&World::with_devices(73, 3).devices[1].disk);
-    let (commits, requests) = revoked_killed_at(None).devices[0].moments();
-    let answers = (0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)]);
-    for moment in (0..commits).map(Moment::Commit).chain(answers) {
+    for moment in revoked_killed_at(None).devices[0].every_moment() {
         let mut world = revoked_killed_at(Some(moment));
         for path in world.bucket.keys_with(&format!("manifests/{}", world.id(0))) {
             assert!(!before.open(&world.bucket, &path), "{moment:?}: the manifest that revokes is read by the revoked");

@@ -1,15 +1,11 @@
 //! What a revoked device has published, and says, beside its ops: which of it counts for the others, and for whom.
 
-use tidelock_core::s3::Method;
-use tidelock_core::{DeviceState, ErrorKind, Operation, Request, Secret};
+use tidelock_core::{DeviceState, ErrorKind, Operation, Secret};
+use tidelock_sim::bucket::puts_manifest;
 use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
-
-fn puts_manifest(request: &Request) -> bool {
-    request.method == Method::Put && request.url.contains("/manifests/")
-}
 
 /// Device 2 revokes device 1, and is revoked itself before its manifest arrives, which others can open all the same.
 #[test]

@@ -1,16 +1,12 @@
 //! Snapshots that were begun and not ended: written for a manifest that never stood, or merged half.
 
-use tidelock_core::s3::Method;
-use tidelock_core::{Operation, Request};
+use tidelock_core::Operation;
+use tidelock_sim::bucket::puts_manifest;
 use tidelock_sim::device::Moment;
 use tidelock_sim::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
-
-fn puts_manifest(request: &Request) -> bool {
-    request.method == Method::Put && request.url.contains("/manifests/")
-}
 
 fn write(world: &mut World, at: usize, key: &str, bytes: usize) {
     let value = world.big_value(bytes);

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use tidelock_core::Operation;
-use tidelock_core::s3::Method;
-use tidelock_sim::bucket::Conditions;
+use tidelock_sim::bucket::{Conditions, puts_manifest};
 use tidelock_sim::world::World;
 
 /// Two copies of one store publish under one id: one a write, the other a void in its place and what replaced it. Who
@@ -18,9 +17,7 @@ fn a_void_counts_only_with_what_replaced_it() {
     world.put(0, "key");
     let now_ms = world.now_ms;
     let op = world.devices[0].start(Operation::Sync, now_ms);
-    let is_manifest =
-        |request: &tidelock_core::Request| request.method == Method::Put && request.url.contains("/manifests/");
-    let with_void = world.run_until(0, op, is_manifest).expect("it puts its manifest");
+    let with_void = world.run_until(0, op, puts_manifest).expect("it puts its manifest");
     world.gone.extend([0, copy]);
     world.sync(copy).unwrap();
     world.sync(1).unwrap();

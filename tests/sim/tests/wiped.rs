@@ -54,12 +54,6 @@ fn finds_it_wiped(world: &mut World, at: usize, operation: Operation, when: Mome
     assert!(world.bucket.keys().is_empty(), "{when:?}: {operation:?} PUT {:?}", world.bucket.keys());
 }
 
-/// Every moment at which a device can be killed, by how many of them its last operation had.
-fn all_moments((commits, requests): (u64, u64)) -> Vec<Moment> {
-    let answers = (0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)]);
-    (0..commits).map(Moment::Commit).chain(answers).collect()
-}
-
 /// Device 0 replaces the code, killed at a moment.
 fn turning(moment: Option<Moment>) -> World {
     let mut world = World::with_devices(86, 2);
@@ -74,7 +68,7 @@ fn turning(moment: Option<Moment>) -> World {
 
 #[test]
 fn a_turn_of_keys_that_was_killed_puts_nothing_into_it() {
-    for moment in all_moments(turning(None).devices[0].moments()) {
+    for moment in turning(None).devices[0].every_moment() {
         for operation in [Operation::Sync, Operation::ReplaceRecoveryCode] {
             let mut world = turning(Some(moment));
             world.bucket.wipe();
@@ -108,7 +102,7 @@ fn copied(moment: Option<Moment>) -> World {
 
 #[test]
 fn a_copy_that_was_killed_puts_nothing_into_it_and_leaves_its_id_once_it_is_filled() {
-    for moment in all_moments(copied(None).devices[0].moments()) {
+    for moment in copied(None).devices[0].every_moment() {
         let mut world = copied(Some(moment));
         world.bucket.wipe();
         // Once it can't even look.
