@@ -205,8 +205,9 @@ impl Vault {
         }
     }
 
-    /// Replaces the recovery code. The keys turn: the old one opens nothing that is written from now on. A crashed or
-    /// cancelled one is resumed by calling it again.
+    /// Replaces the recovery code. The keys turn: the old one opens nothing that is written from now on. One that
+    /// failed after that, was cancelled or killed, is resumed by calling it again; until then each sync reports that the new
+    /// code was given to nobody.
     ///
     /// # Errors
     /// What the store says, after the retries.

@@ -55,7 +55,10 @@ impl Watch {
 async fn keep_syncing(vault: Vault, reports: &mpsc::Sender<Result<SyncReport, Error>>) {
     let mut pace = Pace::default();
     loop {
+        let before = pending(&vault).await;
         let result = vault.sync().await;
+        let published = result.as_ref().map_or(0, |report| report.ops_published);
+        let left = left(before, published, pending(&vault).await);
         let active = result.as_ref().is_ok_and(|report| report.ops_applied + report.ops_published > 0);
         let due = Instant::now() + Duration::from_millis(pace.next_wait_ms(active, random_below));
         if reports.send(result).await.is_err() {
@@ -63,17 +66,22 @@ async fn keep_syncing(vault: Vault, reports: &mpsc::Sender<Result<SyncReport, Er
         }
         tokio::select! {
             () = sleep_until(due) => {}
-            () = local_write(&vault) => {}
+            () = local_write(&vault, left) => {}
         }
     }
 }
 
-/// Waits for a write of this or another process since now.
-async fn local_write(vault: &Vault) {
+/// Ops that are no news after a sync: those that a failed push left, or that can't be pushed. What was written during the sync
+/// is news.
+fn left(before: u64, published: u64, now: u64) -> u64 {
+    before.saturating_sub(published).min(now)
+}
+
+/// Waits for a write of this or another process beyond the ops that are `left`.
+async fn local_write(vault: &Vault, left: u64) {
     let mut writes = vault.writes();
-    let before = pending(vault).await;
     sleep(Duration::from_millis(Pace::APART_MS)).await;
-    while pending(vault).await <= before {
+    while pending(vault).await <= left {
         tokio::select! {
             _ = writes.changed() => {}
             () = sleep(LOOK) => {}
@@ -82,7 +90,22 @@ async fn local_write(vault: &Vault) {
     sleep(Duration::from_millis(Pace::GATHER_MS)).await;
 }
 
-/// Ops not yet published. Those of a failed push stay: only more of them are news.
+/// Ops not yet published.
 async fn pending(vault: &Vault) -> u64 {
     vault.status().await.map_or(0, |status| status.pending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left;
+
+    #[test]
+    fn what_is_written_during_a_sync_is_news_and_what_it_left_is_not() {
+        assert_eq!(left(0, 0, 1), 0, "one was written");
+        assert_eq!(left(2, 2, 1), 0, "two went out, and one was written");
+        assert_eq!(left(1, 3, 0), 0, "what was written went out, too");
+        assert_eq!(left(3, 0, 3), 3, "none went out");
+        assert_eq!(left(3, 0, 5), 3, "none went out, and two were written");
+        assert_eq!(left(3, 0, 1), 1, "two went out, though the sync failed");
+    }
 }

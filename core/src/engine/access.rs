@@ -1,12 +1,13 @@
 //! Who can open the vault: the passphrase changed, the recovery code replaced. What was replaced opens nothing new: the
 //! keys turn each time.
 
-use super::api::Outcome;
+use super::api::{Outcome, SyncReport};
 use super::shared::Shared;
 use super::slots::{delete_record, passphrase_opener, put_record, records};
-use super::{epochs, sync};
-use crate::Error;
+use super::state::State;
+use super::{epochs, member, sync};
 use crate::crypto::{Opener, RecoveryCode, SlotName, SlotRecord};
+use crate::{Error, ErrorKind};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -22,18 +23,45 @@ pub(super) async fn set_passphrase(cx: &Shared, passphrase: Option<Zeroizing<Str
     Ok(Outcome::PassphraseSet)
 }
 
-/// Replaces the recovery code. One that was made and may not have been shown, since something crashed, is given again.
+/// Replaces the recovery code. One that was made and never given, since something failed or crashed, is given now.
 pub(super) async fn replace_recovery_code(cx: &Shared) -> Result<Outcome, Error> {
-    let made = cx.read(|state| {
-        let code = state.head.identity().map(|identity| identity.recovery.clone());
-        code.map(|code| code.filter(|_| state.head.bucket.code_replaced))
-    })?;
-    if let Some(made) = made {
-        let identity = cx.read(|state| state.head.identity().cloned())?;
-        sync::sync_as(cx, &identity, sync::Scope { push: true, full: false }).await?;
-        return Ok(Outcome::RecoveryCodeReplaced { recovery_code: RecoveryCode::parse(&made)? });
-    }
     sync::sync(cx, sync::Scope { push: false, full: false }).await?;
+    let code = match cx.read(code_owed)? {
+        Some(code) => {
+            sync::publish(cx).await?;
+            code
+        }
+        None => make_recovery_code(cx).await?,
+    };
+    member::erase_recovery_code(cx)?;
+    Ok(Outcome::RecoveryCodeReplaced { recovery_code: code })
+}
+
+/// A replaced recovery code that nobody was given: the one before it opens nothing new, and this one is known to nobody.
+fn code_owed(state: &State) -> Result<Option<RecoveryCode>, Error> {
+    let made = state.head.identity()?.recovery.as_ref().filter(|_| state.head.bucket.code_replaced);
+    let Some(code) = made.map(|made| RecoveryCode::parse(made)).transpose()? else { return Ok(None) };
+    // Another device may have replaced it since.
+    let stands = records(state)?.contains(&Opener::recovery(&code).record());
+    Ok(Some(code).filter(|_| stands))
+}
+
+/// Says of a sync that a recovery code is still to be given; one that another device has replaced is forgotten.
+pub(super) fn report_code_owed(cx: &Shared, report: &mut SyncReport) -> Result<(), Error> {
+    if !cx.read(|state| state.head.bucket.code_replaced) {
+        return Ok(());
+    }
+    if cx.read(code_owed)?.is_none() {
+        return member::erase_recovery_code(cx);
+    }
+    let owed = Error::new(ErrorKind::Cancelled, "the recovery code was replaced, and the new one shown to nobody");
+    report
+        .reports
+        .push(owed.next_step("run `recovery-code` again: it shows the new one, and the old one opens nothing new"));
+    Ok(())
+}
+
+async fn make_recovery_code(cx: &Shared) -> Result<RecoveryCode, Error> {
     let code = {
         let mut state = cx.lock();
         let identity = state.head.identity()?.clone();
@@ -43,7 +71,7 @@ pub(super) async fn replace_recovery_code(cx: &Shared) -> Result<Outcome, Error>
     };
     let record = Opener::recovery(&code).record();
     replace(cx, |name| matches!(name, SlotName::Recovery(_)), Some(record), Some(&code)).await?;
-    Ok(Outcome::RecoveryCodeReplaced { recovery_code: code })
+    Ok(code)
 }
 
 /// Takes away every slot of a kind, puts the new one in their place, and turns the keys.

@@ -237,8 +237,9 @@ pub enum Operation {
         /// The new one.
         passphrase: Option<Zeroizing<String>>,
     },
-    /// Replaces the recovery code. The old one opens nothing that is written from now on. A crashed one is resumed by calling
-    /// it again.
+    /// Replaces the recovery code. The old one opens nothing that is written from now on. One that fails after the
+    /// keys turned, or is killed, is resumed by calling it again; until then each sync reports that the new code was given to
+    /// nobody.
     ReplaceRecoveryCode,
     /// Says that a device is not expected any more: others wait for it no longer. What it publishes counts whenever it comes,
     /// and it is expected again then.

@@ -226,7 +226,7 @@ pub(super) struct Bucket {
     pub(super) turned_again_ms: u64,
     /// A device was revoked here: the next manifest names a snapshot of this device's own.
     pub(super) snapshot_wanted: bool,
-    /// The identity's recovery code is a replacement, and may not have been shown.
+    /// The identity's recovery code is a replacement that was not given yet.
     pub(super) code_replaced: bool,
     /// Slots that get none, and go.
     pub(super) slots_gone: Vec<String>,

@@ -9,8 +9,8 @@ use super::slots::{get_slot, key_ring, passphrase_opener, put_slot, stretched};
 use super::state::{Tx, internal};
 use super::{anew, collect, epochs, leave, publish, pull, revoked, slots, write};
 use crate::crypto::{
-    DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotPayload, SlotRecord, open_slot,
-    private_space_id, stretching_of,
+    DeviceSecret, KeyRing, Opener, RecoveryCode, RootSecret, SlotName, SlotRecord, open_slot, private_space_id,
+    stretching_of,
 };
 use crate::replica::{Action, Collection, decode, encode};
 use crate::s3::{Condition, Enforcement, Probe};
@@ -116,14 +116,14 @@ pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> 
     if let Some(member) = member.as_ref().filter(|member| member.header != header) {
         return Err(already_here(member));
     }
-    let payload = open_with(cx, secret, vault, header).await?;
-    let keys = key_ring(cx, vault, payload.epoch, payload.root_secret).await?;
+    let opener = opener(cx, secret).await?;
+    let keys = keys_by(cx, &opener, vault, header).await?;
     if let Some(member) = member {
         return come_back(cx, &member, &keys).await;
     }
     let identity = joining(cx, vault, header, keys)?;
     probe(cx, &identity).await?;
-    let joined = join_as(cx, &identity, &name).await;
+    let joined = join_as(cx, &identity, &name, &opener).await;
     if !cx.read(|state| state.head.bucket.copied) {
         return joined;
     }
@@ -131,17 +131,24 @@ pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> 
     let identity = cx.read(|state| state.head.identity().cloned())?; // new keys may have come
     leave::leave(cx, &identity).await?;
     let identity = cx.read(|state| state.head.identity().cloned())?;
-    join_as(cx, &identity, &name).await
+    join_as(cx, &identity, &name, &opener).await
 }
 
 /// Publishes the device, and takes what stands.
-async fn join_as(cx: &Shared, identity: &Arc<Identity>, name: &str) -> Result<Outcome, Error> {
+async fn join_as(cx: &Shared, identity: &Arc<Identity>, name: &str, opener: &Opener) -> Result<Outcome, Error> {
     // An empty vector is stated before any state is read, so that nobody drops tombstones that this device needs.
     let record = Opener::device(&identity.secret).record();
     cx.step(|tx| introduce(tx, identity, name, std::slice::from_ref(&record)))?;
     let mut report = SyncReport::default();
     publish::publish_manifest(cx, identity, &mut report).await?;
     let mut polled = pull::pull(cx, true, &mut report).await?;
+    if polled.locked_out {
+        // The keys may have turned since its slot was read, by who knew nothing of this device.
+        let keys = keys_by(cx, opener, identity.vault, identity.header).await?;
+        if epochs::take_keys(cx, &keys)? {
+            polled = pull::pull(cx, true, &mut report).await?;
+        }
+    }
     let identity = &cx.read(|state| state.head.identity().cloned())?; // new keys may have come
     put_slot(cx, identity, &record).await?;
     polled.repair = true;
@@ -160,13 +167,14 @@ async fn join_as(cx: &Shared, identity: &Arc<Identity>, name: &str) -> Result<Ou
 /// A `create` that was through, of which nobody may have heard: until the first sync it gives the same code again.
 async fn created_before(cx: &Shared, identity: &Identity) -> Result<Outcome, Error> {
     let here = read_header(cx).await.is_ok_and(|header| header.is_some_and(|(_, hash)| hash == identity.header));
+    let replaced = cx.read(|state| state.head.bucket.code_replaced);
     match &identity.recovery {
-        Some(code) if here => Ok(Outcome::Created { recovery_code: RecoveryCode::parse(code)? }),
+        Some(code) if here && !replaced => Ok(Outcome::Created { recovery_code: RecoveryCode::parse(code)? }),
         _ => Err(already_here(identity)),
     }
 }
 
-/// The recovery code is not needed here once the vault is in use.
+/// The recovery code is not needed here once it was given.
 pub(super) fn erase_recovery_code(cx: &Shared) -> Result<(), Error> {
     cx.step(|tx| {
         let mut identity = (**tx.head.identity()?).clone();
@@ -197,10 +205,10 @@ async fn come_back(cx: &Shared, member: &Identity, keys: &KeyRing) -> Result<Out
     Ok(Outcome::Joined)
 }
 
-/// What the slot of a code or passphrase holds.
-async fn open_with(cx: &Shared, secret: Secret, vault: VaultId, header: Hash) -> Result<SlotPayload, Error> {
-    let opener = match secret {
-        Secret::Recovery(code) => Opener::recovery(&code),
+/// What opens the slot of a code or passphrase.
+async fn opener(cx: &Shared, secret: Secret) -> Result<Opener, Error> {
+    match secret {
+        Secret::Recovery(code) => Ok(Opener::recovery(&code)),
         Secret::Passphrase(passphrase) => {
             let Some(sealed) = get_slot(cx, SlotName::PASSPHRASE_PATH).await? else {
                 return Err(Error::new(ErrorKind::WrongKey, "this vault has no passphrase")
@@ -208,16 +216,21 @@ async fn open_with(cx: &Shared, secret: Secret, vault: VaultId, header: Hash) ->
                     .next_step("join with the recovery code"));
             };
             let stretching = stretching_of(&sealed)?;
-            stretched(cx, stretching, passphrase).await?
+            stretched(cx, stretching, passphrase).await
         }
-    };
+    }
+}
+
+/// The keys in the slot of a code or passphrase, and those that came before them.
+async fn keys_by(cx: &Shared, opener: &Opener, vault: VaultId, header: Hash) -> Result<KeyRing, Error> {
     let path = opener.name().path();
     let Some(sealed) = get_slot(cx, &path).await? else {
         return Err(Error::new(ErrorKind::WrongKey, "this secret opens no slot of the vault")
             .on(path)
             .next_step("check the recovery code and the store's address"));
     };
-    open_slot(&opener, vault, header, &sealed)
+    let payload = open_slot(opener, vault, header, &sealed)?;
+    key_ring(cx, vault, payload.epoch, payload.root_secret).await
 }
 
 fn device_name(cx: &Shared) -> Result<String, Error> {

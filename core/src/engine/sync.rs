@@ -46,7 +46,8 @@ pub(super) struct Scope {
 pub(super) async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
     let identity = identity_of_member(cx)?;
     check_going(cx)?;
-    if identity.recovery.is_some() {
+    // A new vault's code has been shown; one that replaces it stays until it is given.
+    if identity.recovery.is_some() && !cx.read(|state| state.head.bucket.code_replaced) {
         member::erase_recovery_code(cx)?;
     }
     let synced = sync_as(cx, &identity, scope).await;
@@ -87,8 +88,7 @@ fn check_going(cx: &Shared) -> Result<(), Error> {
     cx.read(|state| state.head.bucket.stopped.clone()).map_or(Ok(()), |stopped| Err(stopped.error()))
 }
 
-/// A sync that keeps a recovery code which was made and perhaps not shown yet.
-pub(super) async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<Outcome, Error> {
+async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<Outcome, Error> {
     check_going(cx)?;
     epochs::take_up(cx, identity).await?;
     exchange(cx, identity, scope).await
@@ -149,6 +149,7 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
     } else if polled.repair {
         beacon::repair(cx, identity, &mut polled).await?;
     }
+    access::report_code_owed(cx, &mut report)?;
     Ok(Outcome::Synced(report))
 }
 

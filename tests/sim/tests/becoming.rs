@@ -424,6 +424,50 @@ fn a_join_that_was_broken_off_goes_on_with_the_keys_of_the_new_code() {
     world.check().unwrap();
 }
 
+/// The code opened the keys of before; whoever turned them could not know yet of a device to hand them to.
+#[test]
+fn a_join_takes_the_keys_that_turned_while_it_was_at_it() {
+    let mut world = World::with_devices(23, 1);
+    world.put(0, "milk");
+    world.sync(0).unwrap();
+    let at = world.add();
+    let secret = Secret::Recovery(world.code.clone().unwrap());
+    let op = world.devices[at].start(Operation::Join { secret }, world.now_ms);
+    let held = world.run_until(at, op, puts_manifest).expect("it publishes itself");
+    let passphrase = Some(Zeroizing::new("correct horse".to_owned()));
+    world.run(0, Operation::SetPassphrase { passphrase }).unwrap();
+    world.put(0, "after the turn");
+    world.sync(0).unwrap();
+    world.break_off(at, &held);
+    world.finish(at, op).unwrap();
+    let report = world.sync(at).unwrap();
+    assert_eq!(report.reports, []);
+    world.put(at, "bread");
+    world.sync_all();
+    world.check().unwrap();
+}
+
+/// The code was replaced since it opened its slot: it opens nothing any more.
+#[test]
+fn a_join_ends_where_its_code_was_replaced_while_it_was_at_it() {
+    let mut world = World::with_devices(24, 1);
+    let at = world.add();
+    let secret = Secret::Recovery(world.code.clone().unwrap());
+    let op = world.devices[at].start(Operation::Join { secret }, world.now_ms);
+    let held = world.run_until(at, op, puts_manifest).expect("it publishes itself");
+    match world.run(0, Operation::ReplaceRecoveryCode).unwrap() {
+        Outcome::RecoveryCodeReplaced { recovery_code } => world.code = Some(recovery_code),
+        other => panic!("{other:?}"),
+    }
+    world.break_off(at, &held);
+    let ended = world.finish(at, op).unwrap_err();
+    assert_eq!(ended.kind(), ErrorKind::WrongKey, "{ended}");
+    world.join_on(at).unwrap();
+    world.put(at, "bread");
+    world.sync_all();
+    world.check().unwrap();
+}
+
 /// What `init` was told last opens the vault, before and after the keys turn; what it was told before opens nothing.
 #[test]
 fn an_init_that_is_run_again_forgets_the_passphrase_of_before() {

@@ -127,6 +127,51 @@ fn turned_killed_at(moment: Option<Moment>) -> World {
     world
 }
 
+/// Device 0 has made a new code that is in force with its next sync, and broke off before it could give it to anybody.
+fn with_a_code_that_nobody_was_given(seed: u64) -> World {
+    let mut world = World::with_devices(seed, 2);
+    let op = world.devices[0].start(Operation::ReplaceRecoveryCode, world.now_ms);
+    world.run_until(0, op, |request| request.method == Method::Put).expect("it hands the keys on");
+    world.restart(0);
+    world
+}
+
+fn tells_of_a_code(world: &mut World, at: usize) -> bool {
+    let reports = world.sync(at).unwrap().reports;
+    reports.iter().any(|report| report.to_string().contains("recovery code"))
+}
+
+#[test]
+fn a_new_code_that_nobody_was_given_is_told_of_until_it_is() {
+    let mut world = with_a_code_that_nobody_was_given(72);
+    for _ in 0..2 {
+        assert!(tells_of_a_code(&mut world, 0));
+        world.restart(0);
+    }
+    let old = world.code.clone().unwrap();
+    assert_eq!(join_with(&mut world, Secret::Recovery(old)).unwrap_err().kind(), ErrorKind::WrongKey);
+    world.code = Some(new_code(world.run(0, Operation::ReplaceRecoveryCode).unwrap()));
+    assert!(current(&world).iter().all(|epoch| epoch.number <= 2), "the keys turned once: {:?}", current(&world));
+    assert!(!tells_of_a_code(&mut world, 0));
+    world.join().unwrap();
+    world.sync_all();
+    world.check().unwrap();
+}
+
+#[test]
+fn a_code_that_another_device_has_replaced_is_not_given() {
+    let mut world = with_a_code_that_nobody_was_given(73);
+    assert!(tells_of_a_code(&mut world, 0));
+    world.sync(1).unwrap();
+    let theirs = new_code(world.run(1, Operation::ReplaceRecoveryCode).unwrap());
+    assert!(!tells_of_a_code(&mut world, 0));
+    join_with(&mut world, Secret::Recovery(theirs)).unwrap();
+    world.code = Some(new_code(world.run(0, Operation::ReplaceRecoveryCode).unwrap()));
+    world.join().unwrap();
+    world.sync_all();
+    world.check().unwrap();
+}
+
 #[test]
 fn a_turn_killed_at_every_step_is_finished() {
     for moment in turned_killed_at(None).devices[0].every_moment() {
