@@ -3,7 +3,7 @@
 use super::api::SyncReport;
 use super::head::Identity;
 use super::shared::Shared;
-use super::slots::{get_slot, key_ring, knows_slots, put_all};
+use super::slots::{self, Standing, get_slot, key_ring, knows_slots, put_all};
 use super::state::{State, Tx, internal};
 use super::{collect, evidence};
 use crate::crypto::{EPOCHS_MAX, KeyRing, Opener, RootSecret, SlotName, Told, epoch_of, open_slot};
@@ -80,25 +80,31 @@ fn hindrance(state: &State) -> Result<Option<Error>, Error> {
 }
 
 /// Goes on with a turn that an earlier operation began. It may be long ago: nothing is PUT into a bucket that was wiped since.
+/// Where another device may have turned, the poll comes first: it tells who is shut out.
 pub(super) async fn take_up(cx: &Shared, identity: &Identity) -> Result<(), Error> {
     if !cx.read(|state| state.head.bucket.hand_on) {
         return Ok(());
     }
     evidence::check_header(cx, identity).await?;
-    learn_of_another_turn(cx, identity).await?;
-    hand_on(cx).await
+    if may_put_slots(cx, identity).await? { hand_on(cx).await } else { Ok(()) }
 }
 
 /// Before this device's keys go into everybody's slots: another device may have put newer ones there since, which perhaps
-/// nobody else has any more. They are in the own slot, too.
-pub(super) async fn learn_of_another_turn(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+/// nobody else has any more. What the own slot has of them is taken. False: they may be there, and can't be had.
+pub(super) async fn may_put_slots(cx: &Shared, identity: &Identity) -> Result<bool, Error> {
+    learn_of_another_turn(cx, identity).await?;
+    let identity = cx.read(|state| state.head.identity().cloned())?;
+    Ok(matches!(slots::look(cx, &identity).await?, Standing::AsPut | Standing::Older))
+}
+
+async fn learn_of_another_turn(cx: &Shared, identity: &Identity) -> Result<(), Error> {
     let slot = get_slot(cx, &SlotName::Device(identity.device).path()).await;
     let Ok(Some(sealed)) = had(cx, slot).await? else { return Ok(()) };
     let Some(unknown) = epoch_of(&sealed).ok().filter(|epoch| identity.keys.root_secret(*epoch).is_none()) else {
         return Ok(());
     };
     match learn(cx, identity, unknown).await {
-        // It opens nothing: whoever put it there, no keys are lost with it.
+        // The keys that it tells of are not to be had.
         Err(error) if error.kind() == ErrorKind::Closed => Ok(()),
         learnt => learnt.map(|_| ()),
     }?;

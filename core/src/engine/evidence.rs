@@ -45,6 +45,30 @@ pub(super) async fn check_header(cx: &Shared, identity: &Identity) -> Result<(),
     }
 }
 
+/// What was found wiped may have been another store, named or mounted by mistake: where header and own manifest stand as they
+/// were, nothing was.
+pub(super) async fn look_again(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    if cx.read(|state| state.head.bucket.stopped != Some(Stopped::Wiped)) {
+        return Ok(());
+    }
+    let header = cx.get(HEADER, None, HEADER_BYTES_MAX).await.map_err(|failure| failure.error)?;
+    if !matches!(header, Found::Bytes { bytes, .. } if Hash::of(&bytes) == identity.header) {
+        return Ok(());
+    }
+    let path = manifest_path(identity.space, identity.device);
+    let Opened::Plain { plaintext, .. } = cx.get_sealed(&path, ObjectKind::Manifest).await? else { return Ok(()) };
+    let confirmed = publish::confirmed(cx)?;
+    let stands = verify_manifest(identity, identity.device, &plaintext, confirmed.as_deref())
+        .is_ok_and(|(_, _, signed)| confirmed == Some(signed));
+    if !stands {
+        return Ok(());
+    }
+    cx.step(|tx| {
+        tx.head.bucket.stopped = None;
+        Ok(())
+    })
+}
+
 /// The header: what this is, its format, and which vault.
 pub(super) fn header_bytes(vault: VaultId) -> Bytes {
     Bytes::from(format!("tidelock 1\nvault {vault}\n"))
@@ -89,7 +113,7 @@ pub(super) async fn check_own(
     let older = match found {
         Ok(Some(((_, hash, signed), etag))) => {
             if frozen.as_ref().is_some_and(|frozen| frozen.next.hash == hash) {
-                publish::confirm(cx, etag)?;
+                publish::confirm(cx, hash, etag)?;
                 return Ok(true);
             }
             // After a sequence was given up the bucket shows the one before: nobody rolled that back.
@@ -115,7 +139,10 @@ pub(super) async fn check_own(
             true
         }
         Ok(None) => {
-            check_header(cx, identity).await?;
+            // The header is what `create` PUTs last, and `join` has just read it.
+            if identity.member {
+                check_header(cx, identity).await?;
+            }
             publish::was_confirmed(cx)? // a first sequence that was given up never stood there
         }
         Err(_) if !sought && cx.read(|state| state.unknown_epoch.is_some()) => return Ok(false),

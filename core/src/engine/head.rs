@@ -419,6 +419,11 @@ impl Debt {
         Self { tries, due_poll: polls + (1 << (tries - 1).min(12)), due_ms: unix_ms + DEBT_MS_MAX }
     }
 
+    /// The same debt, to be tried again now.
+    pub(super) fn at_once(self) -> Self {
+        Self { due_poll: 0, ..self }
+    }
+
     pub(super) fn is_due(&self, polls: u64, unix_ms: u64) -> bool {
         polls >= self.due_poll || unix_ms >= self.due_ms || self.due_ms > unix_ms.saturating_add(DEBT_MS_MAX)
     }

@@ -1,7 +1,7 @@
 //! Others' manifests: read, verified, and taken as what their devices say now.
 
 use super::api::SyncReport;
-use super::head::{Behind, Identity, Log, Peer, Point2, damaged, local_error};
+use super::head::{Behind, Debt, Identity, Log, Peer, Point2, damaged, local_error};
 use super::objects::{Opened, manifest_path};
 use super::shared::Shared;
 use super::state::Tx;
@@ -205,7 +205,8 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     if hash == peer.hash {
         return;
     }
-    peer.debt = None; // news: nothing of it waits for its turn
+    // News: nothing of it waits for its turn. What could not be had of it before is counted on while it is still named.
+    peer.debt = peer.debt.filter(|_| misses_the_same(peer, &log)).map(Debt::at_once);
     peer.sequence = manifest.sequence;
     peer.hash = hash;
     (peer.seen_ms, peer.seen_server_ms) = (Some(unix_ms), server_ms);
@@ -219,6 +220,16 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     }
     tx.set(Table::Devices, manifest_row(device, NEWEST), Some(signed.clone()));
     tx.set(Table::Devices, manifest_row(device, TWIN), None);
+}
+
+/// Whether the first op that is missed of a device is looked for in the same place in a newer log of it.
+fn misses_the_same(peer: &Peer, newer: &Log) -> bool {
+    let missed = peer.n + 1;
+    let place =
+        |log: &Log| log.segments.iter().find(|segment| segment.end.n >= missed).map(|segment| segment.object.id);
+    let is_below = |log: &Log| log.from() > missed;
+    is_below(&peer.log) == is_below(newer)
+        && (is_below(newer) || place(&peer.log).is_some_and(|old| place(newer) == Some(old)))
 }
 
 /// The bucket shows an older manifest of a device than was verified.

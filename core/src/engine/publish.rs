@@ -130,6 +130,7 @@ async fn prepare(
     mut snapshot_due: bool,
     superseded: Vec<String>,
 ) -> Result<(), Error> {
+    let begun_ms = cx.read(|state| state.now.unix_ms);
     let mut goal = hold(cx)?;
     let published = cx.read(|state| state.head.published.clone());
     let mut line = NextLine {
@@ -172,8 +173,15 @@ async fn prepare(
             write_segments(cx, identity, &mut line, goal).await?;
         }
     }
-    cx.step(|tx| freeze(tx, identity, &line, goal))?;
-    Ok(())
+    if cx.read(|state| state.now.has_passed(begun_ms, FROZEN_MS_MAX)) {
+        return Err(Error::new(
+            ErrorKind::Timeout,
+            "this push took more than a day: others may have swept what it wrote",
+        )
+        .next_step("try again")
+        .retryable());
+    }
+    cx.step(|tx| freeze(tx, identity, &line, goal))
 }
 
 /// From here on the ops written so far may be in the bucket: none of them turns into a void any more. Gives the last one.
@@ -301,9 +309,7 @@ async fn publish_frozen(cx: &Shared, identity: &Arc<Identity>, report: &mut Sync
     });
     if is_stale {
         evidence::check_own(cx, identity, true, report).await?;
-        if cx.read(|state| state.head.frozen.is_some()) {
-            abandon_frozen(cx)?;
-        }
+        abandon(cx, frozen.next.hash)?;
         return Ok(confirmed(cx)?.as_ref() == Some(&frozen.signed));
     }
     cx.progress(Phase::Pushing, 0, 1);
@@ -339,29 +345,34 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash
         })?;
     }
     if let Answer::Stored { etag } = answer? {
-        return confirm(cx, etag);
+        return confirm(cx, hash, etag);
     }
     if planted!(RefusedIsPublished) {
-        return confirm(cx, None);
+        return confirm(cx, hash, None);
     }
     // Refused or in conflict: by an earlier try of this very body, by a late one, or by a twin.
     match cx.get_sealed(&path, ObjectKind::Manifest).await? {
         Opened::Plain { plaintext, etag, .. } => {
             match verify_manifest(identity, identity.device, &plaintext, Some(signed)) {
-                Ok((_, found, _)) if found == hash => confirm(cx, etag),
+                Ok((_, found, _)) if found == hash => confirm(cx, hash, etag),
                 Ok((_, found, _)) if !published.hashes.contains(&found) && !weakened!(ForkNotSeen) => {
                     Err(leave::copied(cx)?)
                 }
-                _ => overwrite(cx, &path, sealed, etag.map(|etag| (etag, plaintext))).await,
+                _ => overwrite(cx, &path, sealed, hash, etag.map(|etag| (etag, plaintext))).await,
             }
         }
-        Opened::Missing => overwrite(cx, &path, sealed, None).await,
-        Opened::Bad(_) => overwrite(cx, &path, sealed, None).await,
+        Opened::Missing | Opened::Bad(_) => overwrite(cx, &path, sealed, hash, None).await,
     }
 }
 
 /// An older one of mine stands there, or nothing: PUT over exactly that.
-async fn overwrite(cx: &Shared, path: &str, sealed: Bytes, over: Option<(ETag, Vec<u8>)>) -> Result<(), Error> {
+async fn overwrite(
+    cx: &Shared,
+    path: &str,
+    sealed: Bytes,
+    hash: Hash,
+    over: Option<(ETag, Vec<u8>)>,
+) -> Result<(), Error> {
     let under_way = || {
         Error::new(ErrorKind::Busy, "another write to this device's manifest is under way")
             .on(path)
@@ -370,7 +381,7 @@ async fn overwrite(cx: &Shared, path: &str, sealed: Bytes, over: Option<(ETag, V
     };
     if let Some((etag, stood)) = over {
         match cx.put(path, sealed.clone(), Condition::IfMatch(etag)).await? {
-            Answer::Stored { etag } => return confirm(cx, etag),
+            Answer::Stored { etag } => return confirm(cx, hash, etag),
             Answer::Refused => {}
             _ => return Err(under_way()),
         }
@@ -386,18 +397,20 @@ async fn overwrite(cx: &Shared, path: &str, sealed: Bytes, over: Option<(ETag, V
         })?;
     }
     match cx.put(path, sealed, Condition::Always).await? {
-        Answer::Stored { etag } => confirm(cx, etag),
+        Answer::Stored { etag } => confirm(cx, hash, etag),
         _ => Err(under_way()),
     }
 }
 
-/// Commits *published*: the frozen manifest is in the bucket.
-pub(super) fn confirm(cx: &Shared, etag: Option<ETag>) -> Result<(), Error> {
+/// Commits *published*: the manifest of this hash is in the bucket. Another process may have confirmed it, and frozen the next.
+pub(super) fn confirm(cx: &Shared, hash: Hash, etag: Option<ETag>) -> Result<(), Error> {
     cx.step(|tx| {
         let etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
         tx.head.bucket.stood_ms = tx.now.unix_ms;
-        let Some(frozen) = tx.head.frozen.take() else {
-            Arc::make_mut(&mut tx.head.published).etag = etag;
+        let Some(frozen) = tx.head.frozen.take_if(|frozen| frozen.next.hash == hash) else {
+            if tx.head.published.hash == hash {
+                Arc::make_mut(&mut tx.head.published).etag = etag;
+            }
             return Ok(());
         };
         let before = tx.head.published.clone();
@@ -418,14 +431,17 @@ pub(super) fn confirm(cx: &Shared, etag: Option<ETag>) -> Result<(), Error> {
 }
 
 /// s was frozen a day ago and the bucket does not show it: s + 1 is frozen instead, and its objects get new names.
-fn abandon_frozen(cx: &Shared) -> Result<(), Error> {
+fn abandon(cx: &Shared, hash: Hash) -> Result<(), Error> {
     cx.step(|tx| {
-        give_up_frozen(tx);
+        if tx.head.frozen.as_ref().is_some_and(|frozen| frozen.next.hash == hash) {
+            name_anew(tx);
+        }
         Ok(())
     })
 }
 
-fn give_up_frozen(tx: &mut Tx<'_>) {
+/// What is frozen is given up, and the next sequence names everything that it needs by new names.
+fn name_anew(tx: &mut Tx<'_>) {
     let frozen = tx.head.frozen.take();
     let published = Arc::make_mut(&mut tx.head.published);
     if let Some(frozen) = frozen {
@@ -449,11 +465,20 @@ fn give_up_frozen(tx: &mut Tx<'_>) {
 /// names all of it under new names.
 pub(super) fn renew(cx: &Shared) -> Result<(), Error> {
     cx.step(|tx| {
-        give_up_frozen(tx);
+        name_anew(tx);
         tx.head.snapshot = None; // every chunk is written anew
         tx.head.bucket.snapshot_wanted |= tx.head.published.snapshot.is_some();
         Ok(())
     })
+}
+
+/// Nothing that the bucket held is relied on: the next manifest names a snapshot of everything here, and a log of new segments.
+pub(super) fn begin_anew(tx: &mut Tx<'_>) {
+    name_anew(tx);
+    tx.head.snapshot = None;
+    tx.head.bucket.snapshot_wanted = true;
+    let published = Arc::make_mut(&mut tx.head.published);
+    (published.snapshot, published.etag) = (None, None);
 }
 
 /// Whether the bucket was ever seen to hold a manifest of this device.
@@ -476,23 +501,20 @@ pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(
     let path = manifest_path(identity.space, identity.device);
     let sealed = cx.seal(&path, ObjectKind::Manifest, &pad_to_power_of_two(&signed))?;
     match cx.put(&path, sealed, Condition::Always).await? {
-        Answer::Stored { etag } => confirm(cx, etag),
+        Answer::Stored { etag } => confirm(cx, newest, etag),
         _ => Ok(()),
     }
 }
 
 /// Everything this device holds, as a new snapshot under a new sequence, whatever the bucket shows.
 pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
-    if cx.read(|state| state.head.frozen.is_some()) {
-        abandon_frozen(cx)?;
-    }
     prepare(cx, identity, true, Vec::new()).await?;
     let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(()) };
     cx.flush().await?;
     let path = manifest_path(identity.space, identity.device);
     let sealed = cx.seal(&path, ObjectKind::Manifest, &pad_to_power_of_two(&frozen.signed))?;
     match cx.put(&path, sealed, Condition::Always).await? {
-        Answer::Stored { etag } => confirm(cx, etag),
+        Answer::Stored { etag } => confirm(cx, frozen.next.hash, etag),
         _ => Err(internal("an unconditional PUT was refused")),
     }?;
     let mut polled = Polled { repair: true, ..Default::default() };

@@ -69,6 +69,28 @@ fn is_of_people(name: &SlotName) -> bool {
 /// one, or the bucket went back to before a turn, and all are PUT again. Not where one of them is of another device's turn:
 /// whoever that shuts out must not put its own keys in the place of the newer ones. Nor where one can't be read, which may be.
 pub(super) async fn check(cx: &Shared, identity: &Identity, report: &mut SyncReport) -> Result<(), Error> {
+    match look(cx, identity).await? {
+        Standing::AsPut | Standing::OfAnotherTurn => Ok(()),
+        Standing::Unreadable(error) => {
+            report.reports.push(error);
+            Ok(())
+        }
+        Standing::Older => put_all(cx, identity).await,
+    }
+}
+
+/// What stands at the own slot, those that people open and the earlier keys.
+pub(super) enum Standing {
+    AsPut,
+    /// One is gone, or not what was PUT last.
+    Older,
+    /// One is sealed under an epoch that is not known here.
+    OfAnotherTurn,
+    /// The store refuses one, which may be of another turn.
+    Unreadable(Error),
+}
+
+pub(super) async fn look(cx: &Shared, identity: &Identity) -> Result<Standing, Error> {
     let own = SlotName::Device(identity.device);
     let slots = cx.read(records)?.into_iter().map(|record| record.name);
     let mut paths: Vec<String> =
@@ -82,18 +104,15 @@ pub(super) async fn check(cx: &Shared, identity: &Identity, report: &mut SyncRep
         let found = cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error);
         let found = match cx.spare(found.map(Ok)).await? {
             Ok(found) => found,
-            Err(error) => {
-                report.reports.push(error);
-                return Ok(());
-            }
+            Err(error) => return Ok(Standing::Unreadable(error)),
         };
         match found {
-            Found::Bytes { bytes, .. } if is_of_another_turn(identity, &bytes) => return Ok(()),
+            Found::Bytes { bytes, .. } if is_of_another_turn(identity, &bytes) => return Ok(Standing::OfAnotherTurn),
             Found::Bytes { bytes, .. } => all_stand &= stands(identity, &path, &bytes),
             Found::Unchanged | Found::Nothing => all_stand = false,
         }
     }
-    if all_stand { Ok(()) } else { put_all(cx, identity).await }
+    Ok(if all_stand { Standing::AsPut } else { Standing::Older })
 }
 
 /// Sealed under an epoch that is not known here.

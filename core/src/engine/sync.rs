@@ -45,6 +45,7 @@ pub(super) struct Scope {
 
 pub(super) async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
     let identity = identity_of_member(cx)?;
+    evidence::look_again(cx, &identity).await?;
     check_going(cx)?;
     // A new vault's code has been shown; one that replaces it stays until it is given.
     if identity.recovery.is_some() && !cx.read(|state| state.head.bucket.code_replaced) {
@@ -180,15 +181,10 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
     }
     cx.step(|tx| {
         let bucket = &mut tx.head.bucket;
-        bucket.stopped = None;
-        bucket.rollbacks_ms.clear();
         bucket.beacon_etag = None;
         bucket.beacon.clear();
         bucket.beacon_dirty = true;
-        tx.head.snapshot = None; // every chunk is written anew
-        let published = Arc::make_mut(&mut tx.head.published);
-        published.snapshot = None;
-        published.etag = None;
+        publish::begin_anew(tx);
         Ok(())
     })?;
     let mut left = None;
@@ -196,10 +192,18 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
         left = Some(leave::leave(cx, &identity).await?);
         identity = cx.read(|state| state.head.identity().cloned())?;
     }
-    epochs::learn_of_another_turn(cx, &identity).await?;
-    identity = cx.read(|state| state.head.identity().cloned())?;
+    if !epochs::may_put_slots(cx, &identity).await? {
+        return Err(epochs::locked_out(&identity));
+    }
+    identity = cx.read(|state| state.head.identity().cloned())?; // new keys may have come
     slots::put_all(cx, &identity).await?;
     publish::republish(cx, &identity).await?;
+    // Not before: one that broke off is to be run again.
+    cx.step(|tx| {
+        tx.head.bucket.stopped = None;
+        tx.head.bucket.rollbacks_ms.clear();
+        Ok(())
+    })?;
     let mut outcome = sync(cx, Scope { push: true, full: true }).await?;
     if let Outcome::Synced(synced) = &mut outcome {
         synced.reports.extend(left);

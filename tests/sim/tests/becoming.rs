@@ -424,6 +424,22 @@ fn a_join_that_was_broken_off_goes_on_with_the_keys_of_the_new_code() {
     world.check().unwrap();
 }
 
+/// Its header comes last: that there is none yet says nothing.
+#[test]
+fn an_init_that_broke_off_goes_on_a_day_later() {
+    let mut world = World::new(25);
+    let at = world.add();
+    let op = world.devices[at].start(Operation::Create { passphrase: None }, world.now_ms);
+    world.run_until(at, op, puts_manifest).expect("it publishes itself");
+    world.restart(at);
+    world.now_ms += 25 * 3_600_000;
+    world.create_on(at).unwrap();
+    world.put(at, "milk");
+    world.join().unwrap();
+    world.sync_all();
+    world.check().unwrap();
+}
+
 /// The code opened the keys of before; whoever turned them could not know yet of a device to hand them to.
 #[test]
 fn a_join_takes_the_keys_that_turned_while_it_was_at_it() {

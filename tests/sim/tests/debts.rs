@@ -389,6 +389,23 @@ fn what_a_newcomer_misses_of_a_log_and_below_it_is_mended_both() {
     assert_eq!(world.standing(newcomer, "note").len(), 1);
 }
 
+/// Each of its polls finds something newer of that device.
+#[test]
+fn a_lost_segment_of_a_device_that_never_rests_is_mended() {
+    let mut world = World::with_devices(35, 2);
+    write_segments(&mut world, 0, 1);
+    let segment = only_segment(&world, 0);
+    world.bucket.lose(&segment);
+    for round in 0..8 {
+        world.put(0, &format!("round {round}"));
+        world.sync(0).unwrap();
+        world.sync(1).unwrap();
+        world.now_ms += HOUR_MS;
+    }
+    assert_eq!(world.standing(1, "page 0 of 0").len(), 1);
+    world.check().unwrap();
+}
+
 #[test]
 fn a_lost_segment_of_one_change_is_mended() {
     let mut world = World::with_devices(34, 1);

@@ -474,6 +474,52 @@ fn nobody_writes_over_keys_that_nobody_else_has() {
     }
 }
 
+/// Device 0's turn was killed before anybody heard of it. Device 1 turned meanwhile, and what it wrote is read by nobody else yet.
+fn turned_meanwhile(seed: u64, turn: impl Fn(&mut World)) -> (World, BTreeMap<String, Bytes>) {
+    let mut world = World::with_devices(seed, 3);
+    let op = world.devices[0].start(Operation::SetPassphrase { passphrase: None }, world.now_ms);
+    world.run_until(0, op, |request| request.url.contains("keys/")).unwrap();
+    world.restart(0);
+    turn(&mut world);
+    world.put(1, "after");
+    world.sync(1).unwrap();
+    world.gone.insert(1);
+    let turned = slots_and_keys(&world);
+    (world, turned)
+}
+
+/// Device 1 has revoked it: it has no slot that would tell.
+#[test]
+fn a_revoked_device_that_takes_up_its_turn_writes_over_no_newer_keys() {
+    for operation in [Operation::Sync, Operation::Republish] {
+        let (mut world, turned) = turned_meanwhile(77, |world| world.revoke(1, 0).unwrap());
+        let ended = world.run(0, operation.clone());
+        assert_eq!(slots_and_keys(&world), turned, "{operation:?}: {ended:?}");
+        world.gone.insert(0);
+        world.check_hourly(3);
+        world.check().unwrap();
+        world.join().unwrap();
+    }
+}
+
+/// The store serves its slot to nobody for a while.
+#[test]
+fn who_cannot_read_its_slot_writes_over_no_newer_keys() {
+    for operation in [Operation::Sync, Operation::Republish] {
+        let turn = |world: &mut World| {
+            world.run(1, Operation::SetPassphrase { passphrase: None }).unwrap();
+        };
+        let (mut world, turned) = turned_meanwhile(78, turn);
+        world.bucket.refused.insert(format!("slots/{}", world.id(0)), (403, "AccessDenied"));
+        let ended = world.run(0, operation.clone());
+        assert_eq!(slots_and_keys(&world), turned, "{operation:?}: {ended:?}");
+        world.bucket.refused.clear();
+        world.check_hourly(4);
+        world.check().unwrap();
+        world.join().unwrap();
+    }
+}
+
 /// Whoever turned them is gone with them: the others go on with what they have.
 #[test]
 fn keys_that_are_lost_end_no_sync() {

@@ -1,7 +1,8 @@
 //! Publishing: what goes out, once, whole, and nothing when there is nothing to say.
 
-use tidelock_core::Operation;
-use tidelock_core::s3::Method;
+use tidelock_core::s3::{Method, Response};
+use tidelock_core::{Operation, Request};
+use tidelock_sim::bucket::puts_manifest;
 use tidelock_sim::device::Moment;
 use tidelock_sim::witness::Witness;
 use tidelock_sim::world::World;
@@ -130,4 +131,57 @@ fn a_log_of_more_segments_than_a_manifest_may_name_goes_out_whole_without_a_snap
     world.sync(1).unwrap();
     world.check_alone(newcomer, 1);
     assert_eq!(world.map_of(newcomer).len(), VALUES, "each is written again as it was");
+}
+
+/// A second process on one store finds the manifest in the bucket before the first is told so, freezes the next, and dies.
+#[test]
+fn a_late_answer_confirms_no_manifest_but_its_own() {
+    let mut world = World::with_devices(59, 2);
+    world.put(0, "of the first");
+    let op = world.devices[0].start(Operation::Sync, world.now_ms);
+    let answered_late = world.run_until(0, op, puts_manifest).unwrap();
+    world.arrive(&answered_late);
+    let second = world.add_with(world.devices[0].disk.clone());
+    world.now_ms += 2 * 3_600_000; // so that it reads its own manifest
+    world.run(second, Operation::Pull).unwrap();
+    world.put(second, "of the second");
+    let begun = world.devices[second].start(Operation::Sync, world.now_ms);
+    world.run_until(second, begun, puts_manifest).expect("the next one, which never arrives");
+    world.forget_last();
+    let now = world.devices[0].now(world.now_ms);
+    let stored = Response { status: 200, headers: vec![("ETag".into(), "\"late\"".into())], body: Default::default() };
+    world.devices[0].engine.handle_response(answered_late.id, stored, now);
+    world.finish(0, op).unwrap();
+    world.sync(0).unwrap();
+    world.sync(1).unwrap();
+    assert_eq!(world.standing(1, "of the second").len(), 1);
+    world.check().unwrap();
+}
+
+/// Nobody knows what it has written so far, and others sweep it.
+#[test]
+fn a_push_that_slept_for_weeks_names_nothing_that_was_swept() {
+    let mut world = World::with_devices(60, 2);
+    for page in 0..3 {
+        let value = world.big_value(90_000);
+        world.put_value(0, &format!("page {page}"), &value);
+    }
+    let op = world.devices[0].start(Operation::Sync, world.now_ms);
+    let puts = |request: &Request, part: &str| request.method == Method::Put && request.url.contains(part);
+    let segment = world.run_until(0, op, |request| puts(request, "/segments/")).unwrap();
+    world.arrive(&segment);
+    world.break_off(0, &segment);
+    let snapshot = world.run_until(0, op, |request| puts(request, "/snapshots/")).unwrap();
+    for _ in 0..17 {
+        world.now_ms += 24 * 3_600_000;
+        world.full_check(1).unwrap();
+    }
+    assert!(world.bucket.keys_with("/segments/").is_empty(), "they are swept");
+    world.break_off(0, &snapshot);
+    let ended = world.finish(0, op).unwrap_err();
+    assert!(ended.is_retryable(), "{ended}");
+    world.sync(0).unwrap();
+    world.gone.insert(0);
+    world.sync(1).unwrap();
+    world.check().unwrap();
 }

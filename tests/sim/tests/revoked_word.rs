@@ -293,3 +293,20 @@ fn a_revoked_devices_snapshot_that_is_gone_holds_up_no_deleting() {
     let left = superseded.iter().filter(|path| world.bucket.object(path).is_some()).count();
     assert_eq!(left, 0, "of {superseded:?}");
 }
+
+/// Who does not know of a newer snapshot yet has one that a revoked device names, too; so does another that has not synced since.
+#[test]
+fn a_snapshot_that_a_revoked_device_names_is_not_named_over_and_over() {
+    let mut world = World::with_devices(85, 4);
+    world.write_until_trimmed(0);
+    world.check_hourly(3);
+    world.revoke(0, 3).unwrap();
+    world.gone.insert(3);
+    world.put(1, "goes on");
+    let before = world.bucket.meter;
+    world.sync(1).unwrap();
+    let puts = world.bucket.meter.since(&before).put;
+    assert!(puts <= 10, "a snapshot's objects, two manifests and the beacon: {puts} PUTs");
+    world.check_hourly(3);
+    world.check().unwrap();
+}

@@ -32,6 +32,27 @@ fn a_wiped_bucket_is_not_filled_before_republish() {
     world.check().unwrap();
 }
 
+/// A folder that was not mounted, or a store named by mistake.
+#[test]
+fn who_looked_at_another_store_goes_on_with_its_own() {
+    let mut world = World::with_devices(30, 2);
+    world.put(0, "milk");
+    world.sync_all();
+    let own = world.bucket.older();
+    world.bucket.wipe();
+    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Wiped);
+    world.put(0, "written after");
+    world.bucket.roll_back(&own);
+    world.sync_all();
+    world.check().unwrap();
+
+    // One that went back is not its own as it was.
+    world.bucket.wipe();
+    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Wiped);
+    world.bucket.roll_back(&own);
+    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Wiped);
+}
+
 #[test]
 fn republish_alone_restores_everything_for_a_newcomer() {
     let mut world = World::with_devices(29, 2);
@@ -45,6 +66,38 @@ fn republish_alone_restores_everything_for_a_newcomer() {
     world.gone.insert(1);
     let newcomer = world.join().unwrap();
     world.check_one(newcomer).unwrap();
+}
+
+/// A lone device, most of whose data is in a snapshot, puts it back after a wipe, killed at a moment.
+fn republishing(moment: Option<Moment>) -> World {
+    let mut world = World::with_devices(88, 1);
+    world.write_until_trimmed(0);
+    world.append(0);
+    world.sync(0).unwrap();
+    world.bucket.wipe();
+    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Wiped);
+    world.devices[0].kill_at(moment);
+    let killed = world.run(0, Operation::Republish).is_err_and(|error| error.kind() == ErrorKind::Cancelled);
+    assert_eq!(killed, moment.is_some(), "{moment:?}");
+    world
+}
+
+/// What ends well has brought all of it back, whether one does as the error says or goes on.
+#[test]
+fn a_republish_that_was_killed_is_not_taken_for_one_that_is_through() {
+    for moment in republishing(None).devices[0].every_moment() {
+        let mut world = republishing(Some(moment));
+        match world.sync(0) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Wiped => {
+                world.run(0, Operation::Republish).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+            }
+            Err(error) => panic!("{moment:?}: {error}"),
+        }
+        world.gone.insert(0);
+        let newcomer = world.join().unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+        world.check_one(newcomer).unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+    }
 }
 
 /// The bucket is empty, says the device, and stays so.
