@@ -21,8 +21,8 @@ fn newer<'a>(head: &'a Head, named: Option<&'a SnapshotRef>) -> impl Iterator<It
         let held = vector.covers_all(&newer.vector, &head.forks) && newer.beyond.iter().all(|dot| head.has(dot));
         let is_newer = |old: &SnapshotRef| {
             let same = (&newer.vector, &newer.beyond) == (&old.vector, &old.beyond);
-            let replaces = !same || newer.index.id < old.index.id || is_of_revoked(head, old);
-            replaces && newer.index.id != old.index.id && newer.covers_all(old, &head.forks)
+            let stands_longer = is_of_revoked(head, old) && !is_of_revoked(head, newer);
+            newer.covers_all(old, &head.forks) && (!same || newer.index.id < old.index.id || stands_longer)
         };
         held && named.is_none_or(is_newer)
     })

@@ -150,10 +150,12 @@ pub(super) fn accept_listed(tx: &mut Tx<'_>, read: &Read) -> Result<bool, Error>
     Ok(moved)
 }
 
-/// Whether a manifest's author is a device of the vault, by what is known here; whoever was revoked was one.
+/// Whether a manifest's author is a device of the vault, by what is known here; whoever was revoked was one, and so is whose ops a
+/// device that counts states to have: a newcomer can't read its record before its manifest.
 pub(super) fn is_listed(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) -> Result<bool, Error> {
     let known = tx.head.peers.get(&device).is_some_and(|peer| peer.sequence > 0);
-    Ok(known || verified.current_keys || tx.head.is_revoked(device) || member::is_listed(tx, device)?)
+    let is_stated = || tx.head.counting().any(|(_, peer)| peer.stated.n(device) > 0);
+    Ok(known || is_stated() || verified.current_keys || tx.head.is_revoked(device) || member::is_listed(tx, device)?)
 }
 
 /// Of a revoked device nothing is taken but where its ops are; which of them count is asked when they are applied.

@@ -3,7 +3,7 @@
 
 use super::api::{Phase, SyncReport};
 use super::apply::{Applied, Place, apply_run, suspicious_stamp};
-use super::head::{Head, Identity, Peer};
+use super::head::{Identity, Peer};
 use super::lines::Wait;
 use super::objects::{Opened, segment_path};
 use super::shared::Shared;
@@ -48,7 +48,7 @@ pub(super) async fn take_segments(
 ) -> Result<bool, Error> {
     let mut moved = apply_held(cx, held, |_| true, report).await?;
     let here: BTreeSet<ObjectId> = held.iter().map(|held| held.segment.object.id).collect();
-    let mut wanted = cx.read(|state| wanted(&state.head, state.now.unix_ms, devices, unreadable));
+    let mut wanted = cx.step(|tx| wanted(tx, devices, unreadable))?;
     wanted.retain(|(_, segment)| !here.contains(&segment.object.id));
     wanted.iter().for_each(|(device, segment)| cx.lock().at_hand.await_segment(*device, segment));
     let total = wanted.len() as u64;
@@ -91,27 +91,30 @@ pub(super) async fn take_segments(
 
 /// Segments to read. Logs grow side by side: read so, little of one waits for much of another.
 fn wanted(
-    head: &Head,
-    unix_ms: u64,
+    tx: &Tx<'_>,
     devices: &[DeviceId],
     unreadable: &BTreeSet<(DeviceId, ObjectId)>,
-) -> Vec<(DeviceId, SegmentRef)> {
+) -> Result<Vec<(DeviceId, SegmentRef)>, Error> {
+    let head = &*tx.head;
     let mut wanted = Vec::new();
     for id in devices {
         let peer: &Peer = &head.peers[id];
-        let due = peer.debt.is_none_or(|debt| debt.is_due(head.bucket.polls + 1, unix_ms));
+        let due = peer.debt.is_none_or(|debt| debt.is_due(head.bucket.polls + 1, tx.now.unix_ms));
         let counts_to = revoked::wanted(head, *id);
         let logs = peer.logs().filter(|log| due && !head.has_log(*id, log));
-        let missing: Vec<&SegmentRef> = logs
-            .flat_map(|log| &log.segments)
-            .filter(|segment| segment.from <= counts_to && !head.has_segment(*id, segment))
-            .filter(|segment| !unreadable.contains(&(*id, segment.object.id)))
-            .collect();
+        let mut missing = Vec::new();
+        for segment in logs.flat_map(|log| &log.segments).filter(|segment| segment.from <= counts_to) {
+            // By its numbers alone one of a line that nobody here knows of would count as applied.
+            let is_here = head.has_segment(*id, segment) && !lines::parts_from_here(tx, *id, segment.end)?;
+            if !is_here && !unreadable.contains(&(*id, segment.object.id)) {
+                missing.push(*segment);
+            }
+        }
         let share = |at: usize| (at << 16) / missing.len();
-        wanted.extend(missing.iter().enumerate().map(|(at, segment)| (share(at), (*id, **segment))));
+        wanted.extend(missing.iter().enumerate().map(|(at, segment)| (share(at), (*id, *segment))));
     }
     wanted.sort_by_key(|(share, _)| *share);
-    wanted.into_iter().map(|(_, segment)| segment).collect()
+    Ok(wanted.into_iter().map(|(_, segment)| segment).collect())
 }
 
 type Fetched = Result<Result<Tagged, Error>, Error>;

@@ -31,7 +31,10 @@ pub(super) async fn put_slots(cx: &Shared, identity: &Identity) -> Result<(), Er
         tx.head.bucket.handed_on = Some(identity.keys.current());
         Ok(())
     })?;
-    for record in &cx.read(records)? {
+    // Who dies in between has handed on to all devices what those who join are given.
+    let mut records = cx.read(records)?;
+    records.sort_by_key(|record| is_of_people(&record.name));
+    for record in &records {
         let gone = matches!(record.name, SlotName::Device(id) if cx.read(|state| state.head.is_revoked(id)));
         if !gone {
             put_slot(cx, identity, record).await?;

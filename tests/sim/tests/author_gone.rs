@@ -207,3 +207,24 @@ fn what_is_held_of_a_revoked_device_beyond_a_gap_counts_for_all() {
         world.check().unwrap();
     }
 }
+
+/// Nor has the log of an older manifest it, which stands there again.
+#[test]
+fn what_is_held_beyond_a_gap_is_carried_where_an_older_manifest_stands() {
+    let mut world = World::with_devices(90, 4);
+    let manifest = world.manifest_of(3);
+    let older = world.bucket.object(&manifest).unwrap();
+    let value = world.big_value(70_000);
+    world.put_value(3, "page", &value);
+    world.sync(3).unwrap();
+    world.put(3, "note");
+    world.sync(3).unwrap();
+    world.gone.insert(3);
+    world.bucket.lose_all("/segments/");
+    world.sync(1).unwrap();
+    assert!(world.standing(1, "page").is_empty() && world.standing(1, "note").len() == 1);
+    world.bucket.put(&manifest, older);
+    world.check_hourly(6);
+    world.check_alike().unwrap();
+    assert_eq!(world.standing(2, "note").len(), 1);
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use tidelock_core::crypto::Opener;
 use tidelock_core::s3::Method;
-use tidelock_core::{ErrorKind, Operation, Outcome, Request, Secret};
+use tidelock_core::{DeviceId, ErrorKind, Operation, Outcome, Request, Secret};
 use tidelock_sim::bucket::{Conditions, puts_manifest};
 use tidelock_sim::device::Moment;
 use tidelock_sim::witness::Witness;
@@ -302,6 +302,59 @@ fn a_lost_header_is_put_again() {
     assert!(world.bucket.object("tidelock").is_some());
     world.join().unwrap();
     world.put(2, "milk");
+    world.sync_all();
+    world.check().unwrap();
+}
+
+/// The header is looked at before anything goes.
+#[test]
+fn nothing_is_swept_beside_another_vaults_header() {
+    let other = World::with_devices(13, 1);
+    let mut world = World::with_devices(18, 2);
+    let unnamed = world.manifest_of(0).replace("/manifests/", "/segments/") + "/00112233445566778899aabbccddeeff";
+    world.bucket.put(&unnamed, bytes::Bytes::new());
+    let week = |world: &mut World| {
+        world.now_ms += 8 * 24 * 3600 * 1000;
+        world.full_check(1)
+    };
+    week(&mut world).unwrap(); // finds it for the first time
+    let header = world.bucket.object("tidelock").unwrap();
+    world.bucket.put("tidelock", other.bucket.object("tidelock").unwrap());
+    let error = week(&mut world).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert!(world.bucket.object(&unnamed).is_some());
+    world.bucket.put("tidelock", header);
+    week(&mut world).unwrap();
+    assert!(world.bucket.object(&unnamed).is_none(), "by then it goes");
+}
+
+/// Others know it from its first manifest on. Who was told stays so, whatever else it is shown, and PUTs nothing.
+#[test]
+fn who_is_revoked_half_way_through_a_join_joins_no_more() {
+    let mut world = World::with_devices(19, 2);
+    let others = world.bucket.keys_with("/manifests/");
+    let newcomer = world.add();
+    let join = |world: &World| Operation::Join { secret: Secret::Recovery(world.code.clone().unwrap()) };
+    let (operation, now_ms) = (join(&world), world.now_ms);
+    let op = world.devices[newcomer].start(operation, now_ms);
+    let slot = |request: &Request| request.method == Method::Put && request.url.contains("/slots/");
+    world.run_until(newcomer, op, slot).unwrap();
+    world.restart(newcomer);
+    let manifest = world.bucket.keys_with("/manifests/").into_iter().find(|path| !others.contains(path)).unwrap();
+    let device = DeviceId::from_hex(manifest.rsplit('/').next().unwrap()).unwrap();
+    world.run(0, Operation::RevokeDevice { device }).unwrap();
+    world.gone.insert(newcomer);
+    let puts = world.bucket.meter.put;
+    for hidden in [false, true] {
+        if hidden {
+            world.bucket.hide_all("/manifests/");
+        }
+        let operation = join(&world);
+        let refused = world.run(newcomer, operation).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Closed, "hidden {hidden}: {refused}");
+        assert_eq!(world.bucket.meter.put, puts, "hidden {hidden}");
+    }
+    world.bucket.show();
     world.sync_all();
     world.check().unwrap();
 }

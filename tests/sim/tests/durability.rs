@@ -1,9 +1,11 @@
 //! Local durability: killed between each pair of its steps, with ambiguous, late and repeated writes.
 
+use bytes::Bytes;
+use tidelock_core::local::LocalError;
 use tidelock_core::s3::Method;
-use tidelock_core::{ErrorKind, Request};
+use tidelock_core::{Change, ErrorKind, Request};
 use tidelock_sim::bucket::Conditions;
-use tidelock_sim::device::Moment;
+use tidelock_sim::device::{Disk, Moment};
 use tidelock_sim::witness::Witness;
 use tidelock_sim::world::World;
 
@@ -232,5 +234,33 @@ fn what_stands_after_a_sequence_was_given_up_is_no_rollback() {
         assert_eq!(world.devices[0].engine.status().unwrap().stopped, None, "nobody rolled anything back");
     }
     world.heal(2).unwrap();
+    world.check().unwrap();
+}
+
+/// Pages that can't be written are lost with their process: nothing is built upon them, and nothing of them is published.
+#[test]
+fn a_store_whose_pages_cant_be_written_takes_and_publishes_nothing_more() {
+    let mut world = World::with_devices(64, 1);
+    let at = world.add_with(Disk::paged());
+    world.join_on(at).unwrap();
+    world.put(at, "stored");
+    world.sync_all();
+    world.devices[at].holds_pages = true;
+    let change = |key: &str| Change::Put { collection: World::map(), key: key.to_owned(), value: Bytes::new() };
+    let now = world.devices[at].now(world.now_ms);
+    let device = &mut world.devices[at];
+    let written = device.engine.write(&[change("not stored")], now).unwrap();
+    device.drain(world.now_ms);
+    device.engine.handle_persisted(written.commit, Err(LocalError::Full), now);
+    let refused = device.engine.write(&[change("after it")], now).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::LocalStore, "{refused}");
+    let puts = world.bucket.meter.put;
+    let ended = world.sync(at).unwrap_err();
+    assert_eq!(ended.kind(), ErrorKind::LocalStore, "{ended}");
+    assert_eq!(world.bucket.meter.put, puts);
+    world.restart(at);
+    world.devices[at].holds_pages = false;
+    world.put(at, "since");
+    world.sync_all();
     world.check().unwrap();
 }

@@ -644,3 +644,98 @@ fn a_device_without_a_slot_disturbs_nobody_and_comes_back_with_the_code() {
     }
     world.check().unwrap();
 }
+
+/// Nor can it read the beacon: one that is the same still is asked for again, whole.
+#[test]
+fn who_lacks_the_newest_keys_is_told_at_every_sync_and_writes_over_no_beacon() {
+    let mut world = with_an_old_slot();
+    let beacon = world.bucket.keys_with("/beacon").remove(0);
+    let newest = world.bucket.object(&beacon);
+    for _ in 0..8 {
+        let report = world.sync(2).unwrap();
+        assert!(report.reports.iter().any(|error| error.kind() == ErrorKind::Closed), "{:?}", report.reports);
+        assert_eq!(world.bucket.object(&beacon), newest);
+    }
+}
+
+/// Device 0 turns the keys, is killed at a moment, and never comes back.
+fn turned_by_who_is_gone(seed: u64, operation: Operation, moment: Option<Moment>) -> World {
+    let mut world = World::with_devices(seed, 3);
+    world.put(0, "before");
+    world.sync_all();
+    world.devices[0].kill_at(moment);
+    let ended = world.run(0, operation);
+    assert_eq!(ended.is_err(), moment.is_some(), "{moment:?}: {ended:?}");
+    world.gone.insert(0);
+    world
+}
+
+#[test]
+fn who_turns_the_keys_and_dies_shuts_nobody_out() {
+    let turn = || Operation::SetPassphrase { passphrase: None };
+    for moment in turned_by_who_is_gone(76, turn(), None).devices[0].every_moment() {
+        let mut world = turned_by_who_is_gone(76, turn(), Some(moment));
+        let newcomer = world.join().unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+        for at in [1, 2, newcomer] {
+            world.put(at, &format!("of {at}"));
+        }
+        world.check_hourly(4);
+        for at in [1, 2] {
+            world.check_one(at).unwrap_or_else(|why| panic!("{moment:?}: {why}"));
+        }
+        for at in [1, 2, newcomer] {
+            let told = world.full_check(at).unwrap().reports;
+            assert!(told.iter().all(|error| error.kind() != ErrorKind::Closed), "{moment:?}: device {at}: {told:?}");
+        }
+    }
+}
+
+/// The new code was not shown to anybody yet, and the old one is not to be: one of them has its slot all the time.
+#[test]
+fn a_code_goes_after_the_one_that_replaces_it_is_there() {
+    let turn = || Operation::ReplaceRecoveryCode;
+    for moment in turned_by_who_is_gone(76, turn(), None).devices[0].every_moment() {
+        let world = turned_by_who_is_gone(76, turn(), Some(moment));
+        let of_devices: BTreeSet<_> = (0..3).map(|at| format!("slots/{}", world.id(at))).collect();
+        let slots = world.bucket.keys_with("slots/");
+        assert!(slots.iter().any(|slot| !of_devices.contains(slot)), "{moment:?}: {slots:?}");
+    }
+}
+
+/// One is away that published under the older keys alone: a newcomer holds what it had written, and what others wrote since.
+#[test]
+fn a_newcomer_after_a_turn_holds_what_a_device_wrote_that_is_away() {
+    for away in [0, 2] {
+        for operation in [Operation::SetPassphrase { passphrase: None }, Operation::ReplaceRecoveryCode] {
+            let mut world = World::with_devices(77, 3);
+            world.put(away, "before");
+            world.sync_all();
+            world.gone.insert(away);
+            if let Outcome::RecoveryCodeReplaced { recovery_code } = world.run(1, operation).unwrap() {
+                world.code = Some(recovery_code);
+            }
+            world.put(1, "after");
+            world.sync_all();
+            world.join().unwrap();
+            world.check_hourly(4);
+            world.check().unwrap_or_else(|why| panic!("{away} is away: {why}"));
+        }
+    }
+}
+
+/// The slot of the code has the lowest id of all here. Who joins by it has keys that all others' slots have.
+#[test]
+fn who_dies_between_two_slots_shuts_nobody_out() {
+    let turn = || Operation::SetPassphrase { passphrase: None };
+    for moment in turned_by_who_is_gone(81, turn(), None).devices[0].every_moment() {
+        let mut world = turned_by_who_is_gone(81, turn(), Some(moment));
+        let slot = Opener::recovery(world.code.as_ref().unwrap()).name().path();
+        assert_eq!(world.bucket.keys_with("slots/")[0], slot, "as this seed has it");
+        let newcomer = world.join().unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+        world.check_hourly(4);
+        for at in [1, 2, newcomer] {
+            let told = world.full_check(at).unwrap().reports;
+            assert!(told.iter().all(|error| error.kind() != ErrorKind::Closed), "{moment:?}: device {at}: {told:?}");
+        }
+    }
+}

@@ -340,3 +340,164 @@ fn a_leaver_that_cannot_publish_takes_that_for_no_rollback() {
     world.sync_all();
     world.check().unwrap();
 }
+
+/// A copy's manifest of the same sequence comes late, over the first's, as on a server that ignores conditions; the beacon names
+/// it, and the copy is never heard of again. Nobody has read it, and the first PUTs nothing over it.
+#[test]
+fn what_a_copy_published_under_the_same_sequence_is_not_written_over() {
+    for seed in 35..39 {
+        let mut world = World::with_devices(seed, 2);
+        world.bucket.conditions = Conditions::Ignored;
+        let first = world.id(0);
+        let disk = world.devices[0].disk.copy();
+        let copy = world.add_with(disk);
+        world.put(copy, "the copy's");
+        let op = world.devices[copy].start(Operation::Sync, world.now_ms);
+        let late = world.run_until(copy, op, puts_manifest).unwrap();
+        world.put(0, "the first's");
+        world.sync(0).unwrap();
+        world.sync(1).unwrap();
+        let response = world.bucket.answer(&late, world.now_ms, &mut world.random);
+        let now = world.devices[copy].now(world.now_ms);
+        world.devices[copy].engine.handle_response(late.id, response, now);
+        world.devices[copy].drain(world.now_ms);
+        world.finish(copy, op).unwrap();
+        world.gone.insert(copy);
+        world.put(0, "later");
+        world.sync(0).unwrap();
+        assert!(world.id(0) != first, "{seed}: it leaves");
+        world.check_hourly(3);
+        world.check().unwrap_or_else(|why| panic!("{seed}: {why}"));
+    }
+}
+
+/// The copy's line goes on from a segment that device 2 can't have: it knows other ops of those numbers than device 1, who has
+/// read the copy's alone, and what device 1 replaced can't be told by them.
+#[test]
+fn who_has_seen_a_line_that_cant_be_placed_replaces_nothing_of_another() {
+    let (mut world, copy, by_first) = parted_below_a_segment(40, 1);
+    world.gone.insert(0);
+    world.bucket.hide_all("/segments/");
+    world.full_check(2).unwrap();
+    assert!(world.standing(2, "both's").contains(&by_first), "nobody who saw it replaced it");
+    world.bucket.show();
+    world.put(2, "later"); // of which the copy hears that there are two, and leaves
+    world.check_hourly(8);
+    world.check().unwrap();
+    for at in [1, 2, copy] {
+        assert_eq!(world.standing(at, "both's").len(), 2, "device {at}");
+    }
+}
+
+/// Two stores have published under device 0's id: the first so many notes more, which device 2 has read; the copy a page, which
+/// fills a segment, and a tail, which device 1 has read. What the copy PUT arrives late, over the first's. Both lines have a
+/// value of one key, the copy's by device 1; gives the first's.
+fn parted_below_a_segment(seed: u64, notes: usize) -> (World, usize, String) {
+    let mut world = World::with_devices(seed, 3);
+    let older = world.bucket.older();
+    let disk = world.devices[0].disk.copy();
+    let copy = world.add_with(disk);
+    let value = world.big_value(24_000);
+    world.put_value(copy, "page", &value);
+    world.sync(copy).unwrap();
+    for at in 0..4 {
+        world.put(copy, &format!("leaf {at}"));
+    }
+    world.sync(copy).unwrap();
+    world.sync(1).unwrap();
+    world.put(1, "both's");
+    world.sync(1).unwrap();
+    let late = world.bucket.copy();
+    world.bucket.roll_back(&older);
+    let by_first = world.put(0, "both's");
+    for at in 0..notes {
+        world.put(0, &format!("note {at}"));
+    }
+    world.sync(0).unwrap();
+    world.sync(2).unwrap();
+    let older = older.copy();
+    for (path, sealed) in late.into_iter().filter(|(path, sealed)| older.get(path) != Some(sealed)) {
+        world.bucket.put(&path, sealed);
+    }
+    (world, copy, by_first)
+}
+
+/// A device's manifest goes back, others read that, and its newest is PUT again: nobody writes a snapshot for what is in it.
+#[test]
+fn what_is_in_a_manifest_that_stands_again_is_carried_by_nobody() {
+    let mut world = World::with_devices(41, 2);
+    let path = world.manifest_of(0);
+    let old = world.bucket.object(&path).unwrap();
+    world.put(0, "milk");
+    world.sync_all();
+    let newest = world.bucket.object(&path).unwrap();
+    world.bucket.put(&path, old);
+    world.full_check(1).unwrap();
+    world.bucket.put(&path, newest);
+    world.check_hourly(5);
+    assert_eq!(world.bucket.keys_with("/snapshots/"), [""; 0]);
+    world.check().unwrap();
+}
+
+/// The bucket went back twice under the old id: the new one's manifest never did.
+#[test]
+fn what_went_back_of_an_id_that_was_left_is_not_held_against_the_new_one() {
+    let mut world = World::with_devices(42, 2);
+    for _ in 0..2 {
+        roll_back(&mut world, 0);
+        world.full_check(0).unwrap();
+        world.now_ms += HOUR_MS;
+    }
+    let first = world.id(0);
+    let disk = world.devices[0].disk.copy();
+    let copy = world.add_with(disk);
+    world.put(copy, "the copy's");
+    world.sync(copy).unwrap();
+    world.sync(0).unwrap();
+    assert!(world.id(0) != first, "it leaves");
+    roll_back(&mut world, 0);
+    world.full_check(0).unwrap();
+    world.sync_all();
+    world.check().unwrap();
+}
+
+/// The copy's line is a segment, which ends below what device 2 has of the first's: by its numbers it is applied.
+#[test]
+fn a_segment_of_another_line_is_read_by_who_has_more_of_one() {
+    let mut world = World::with_devices(43, 3);
+    world.bucket.conditions = Conditions::Ignored;
+    let disk = world.devices[0].disk.copy();
+    let copy = world.add_with(disk);
+    let value = world.big_value(24_000);
+    world.put_value(copy, "page", &value);
+    let op = world.devices[copy].start(Operation::Sync, world.now_ms);
+    let late = world.run_until(copy, op, puts_manifest).unwrap();
+    for at in 0..3 {
+        world.put(0, &format!("note {at}"));
+    }
+    world.sync(0).unwrap();
+    world.sync(2).unwrap();
+    world.arrive(&late);
+    world.gone.extend([0, copy]);
+    world.check_hourly(6);
+    world.put(1, "goes on");
+    world.check_hourly(6);
+    world.check().unwrap();
+}
+
+/// Both stores are gone for good. Weeks later, too, nothing is lost that anybody had read.
+#[test]
+fn two_lines_that_part_below_a_segment_are_both_kept_where_nobody_is_left_to_tell() {
+    for notes in [0, 1] {
+        for weeks in [0, 5] {
+            let (mut world, copy, _) = parted_below_a_segment(40, notes);
+            world.gone.extend([0, copy]);
+            world.check_hourly(8);
+            for _ in 0..7 * weeks {
+                world.now_ms += 24 * HOUR_MS;
+                (1..3).for_each(|at| drop(world.full_check(at).unwrap()));
+            }
+            world.check().unwrap_or_else(|why| panic!("{notes} notes, {weeks} weeks: {why}"));
+        }
+    }
+}

@@ -587,3 +587,30 @@ fn keys_handed_to_it_turn_again_whatever_comes_between() {
         assert_eq!(opened(&world, &keys, &before), [""; 0], "rejoins: {rejoins}");
     }
 }
+
+/// Device 0, not having heard, hands its keys to each of two that are revoked, minutes apart. It turns them again at once each
+/// time: what it writes then neither opens.
+#[test]
+fn keys_handed_to_a_second_one_within_the_hour_turn_again_at_once() {
+    let mut world = World::with_devices(87, 4);
+    let by_one = world.manifest_of(1);
+    for whom in [2, 3] {
+        world.revoke(1, whom).unwrap();
+        world.bucket.hide(&by_one);
+        world.run(0, Operation::SetPassphrase { passphrase: None }).unwrap();
+        let _ = world.sync(whom);
+        world.gone.insert(whom);
+        let (ring, handed) = (Keys::of(&world.devices[whom].disk).ring, Keys::of(&world.devices[0].disk).ring);
+        assert_eq!(ring.current(), handed.current(), "it was handed those");
+        world.bucket.show();
+        world.sync(0).unwrap();
+        let before = world.bucket.copy();
+        world.put(0, &format!("after {whom}"));
+        world.sync(0).unwrap();
+        let keys = Keys::of(&world.devices[whom].disk);
+        assert_eq!(opened(&world, &keys, &before), [""; 0], "device {whom}");
+        world.sync(1).unwrap();
+    }
+    settle(&mut world, 2);
+    world.check().unwrap();
+}

@@ -1,7 +1,9 @@
 //! What a revoked device has published, and says, beside its ops: which of it counts for the others, and for whom.
 
-use tidelock_core::{DeviceState, ErrorKind, Operation, Secret};
-use tidelock_sim::bucket::puts_manifest;
+use tidelock_core::crypto::{ObjectKind, pad_to_power_of_two};
+use tidelock_core::{DeviceState, ErrorKind, Operation, Outcome, Secret};
+use tidelock_sim::bucket::{Conditions, puts_manifest};
+use tidelock_sim::hostile::insider::Insider;
 use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 
@@ -309,4 +311,120 @@ fn a_snapshot_that_a_revoked_device_names_is_not_named_over_and_over() {
     assert!(puts <= 10, "a snapshot's objects, two manifests and the beacon: {puts} PUTs");
     world.check_hourly(3);
     world.check().unwrap();
+}
+
+/// Device 3 alone has read both lines of device 0, and is revoked by who knows one. Device 2 has read what device 3 states, and
+/// can't have the op that device 1 had seen of device 0: it waits for no more than where nobody had two lines.
+#[test]
+fn what_a_revoked_device_states_of_lines_holds_nobody_up() {
+    let mut world = World::with_devices(82, 4);
+    world.bucket.conditions = Conditions::Ignored;
+    let disk = world.devices[0].disk.copy();
+    let copy = world.add_with(disk);
+    let before = world.oracle.clone();
+    world.put(copy, "the copy's");
+    world.oracle = before; // nobody who counts ever reads it
+    let op = world.devices[copy].start(Operation::Sync, world.now_ms);
+    let late = world.run_until(copy, op, puts_manifest).unwrap();
+    let value = world.big_value(24_000);
+    world.put_value(0, "page", &value);
+    world.sync(0).unwrap();
+    world.sync(1).unwrap();
+    world.put(1, "note");
+    world.sync(1).unwrap();
+    world.sync(3).unwrap();
+    let (manifest, by_one) = (world.manifest_of(0), world.manifest_of(1));
+    let by_first = world.bucket.object(&manifest).unwrap();
+    world.arrive(&late);
+    world.full_check(3).unwrap();
+    assert_eq!(world.standing(3, "the copy's").len(), 1);
+    world.bucket.put(&manifest, by_first); // it arrives once more
+    world.gone.extend([0, 3, copy]);
+    world.bucket.hide_all("/segments/");
+    world.bucket.hide(&by_one);
+    world.full_check(2).unwrap();
+    assert!(world.standing(2, "note").is_empty());
+    world.bucket.show();
+    world.revoke(1, 3).unwrap();
+    world.bucket.hide_all("/segments/");
+    world.bucket.hide_all("/snapshots/");
+    world.check_alone(2, 1);
+    assert!(world.is_revoked(2, 3));
+    assert_eq!(world.standing(2, "note").len(), 1);
+    world.bucket.show();
+    world.check_hourly(3);
+    world.check().unwrap();
+}
+
+/// Device 2's manifest went back, and what it had published stands in device 3's snapshot alone, which is gone with that one.
+#[test]
+fn what_a_revoked_devices_lost_snapshot_alone_had_is_no_damage() {
+    let mut world = World::with_devices(83, 4);
+    let mut reader = Insider::new(&world.bucket, world.code.as_ref().unwrap());
+    let by_two = world.manifest_of(2);
+    let older = world.bucket.object(&by_two).unwrap();
+    let before = world.oracle.clone();
+    write_page(&mut world, 2);
+    world.oracle = before; // nobody who counts ever reads it
+    write_page(&mut world, 3);
+    world.check_alone(3, 3);
+    let to = world.status_of(3, 2).applied;
+    // Device 1 has read device 3's page, which counts, and no other.
+    world.bucket.hide(&by_two);
+    world.bucket.hide_all("/snapshots/");
+    world.sync(1).unwrap();
+    world.put(1, "read");
+    world.sync(1).unwrap();
+    assert!(world.standing(1, "page of 2").is_empty() && world.standing(1, "page of 3").len() == 1);
+    world.bucket.show();
+    world.bucket.put(&by_two, older);
+    world.bucket.lose_all("/segments/");
+    world.bucket.lose_all("/snapshots/");
+    world.full_check(0).unwrap(); // knows of that snapshot
+    world.revoke(0, 3).unwrap();
+    world.gone.extend([2, 3]);
+    world.check_hourly(6);
+    world.check().unwrap();
+    reader.keys = Keys::of(&world.devices[0].disk).ring;
+    for at in [0, 1] {
+        let path = world.manifest_of(at);
+        let body = reader.manifest(&path, &world.bucket.object(&path).unwrap()).body;
+        // docs/format/replica.md, "Manifests": Damaged is device, from and to.
+        let damaged = body.windows(32).find(|at| at[..16] == world.id(2).0 && at[24..] == to.to_le_bytes());
+        assert_eq!(damaged, None, "device {at} names what nobody can have");
+    }
+}
+
+/// Device 2 is revoked, and lists itself under the keys that it has left. Device 1, who was away and comes back with the code,
+/// has heard its name, and never read it.
+#[test]
+fn who_comes_back_is_not_revoked_by_the_word_of_who_was_left_out() {
+    let mut world = World::with_devices(84, 2);
+    let mut insider = Insider::new(&world.bucket, world.code.as_ref().unwrap());
+    let thief = world.join().unwrap();
+    let (path, slot) = (world.manifest_of(thief), format!("slots/{}", world.id(1)));
+    let sealed_before = world.bucket.object(&slot).unwrap();
+    world.bucket.hide(&path);
+    world.sync(1).unwrap();
+    world.bucket.show();
+    // What it signs to say: as where it is the quicker one.
+    let now = world.bucket.older();
+    world.revoke(thief, 1).unwrap();
+    insider.keys = Keys::of(&world.devices[thief].disk).ring;
+    let said = insider.manifest(&path, &world.bucket.object(&path).unwrap());
+    world.bucket.roll_back(&now);
+
+    world.revoke(0, thief).unwrap();
+    world.gone.insert(thief);
+    world.bucket.put(&slot, sealed_before);
+    let (keys, signed) = (insider.keys.clone(), [said.body, said.signature].concat());
+    let first = insider.payload.epoch;
+    let sealed = insider.seal_under(&keys, first, &path, ObjectKind::Manifest, &pad_to_power_of_two(&signed));
+    world.bucket.put(&path, sealed);
+    let secret = Secret::Recovery(world.code.clone().unwrap());
+    assert_eq!(world.run(1, Operation::Join { secret }).unwrap(), Outcome::Joined);
+    world.put(1, "goes on");
+    world.check_hourly(3);
+    world.check().unwrap();
+    assert!(world.is_revoked(1, thief));
 }

@@ -176,3 +176,19 @@ fn a_copy_that_was_killed_puts_nothing_into_it_and_leaves_its_id_once_it_is_fill
         world.check_one(newcomer).unwrap_or_else(|why| panic!("{moment:?}: {why}"));
     }
 }
+
+/// Somebody made another vault there meanwhile: nothing of this one is put beside it.
+#[test]
+fn republish_puts_nothing_beside_another_vaults_header() {
+    let other = World::with_devices(88, 1);
+    let mut world = World::with_devices(89, 2);
+    world.put(0, "milk");
+    world.sync_all();
+    world.bucket.wipe();
+    assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Wiped);
+    world.bucket.put("tidelock", other.bucket.object("tidelock").unwrap());
+    let refused = world.run(0, Operation::Republish).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::AlreadyExists, "{refused}");
+    assert_eq!(world.bucket.keys(), ["tidelock"]);
+    assert_eq!(world.standing(0, "milk").len(), 1);
+}
