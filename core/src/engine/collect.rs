@@ -1,11 +1,11 @@
 //! What goes away: tombstones that nobody needs, superseded objects after their grace, and objects that nothing names.
 
-use super::head::{Head, Identity, Known};
-use super::merge;
+use super::head::{Identity, Known, Published};
 use super::objects::{segment_path, snapshot_path};
 use super::shared::Shared;
 use super::snapshot::{is_of_revoked, objects};
 use super::state::{Tx, key_of};
+use super::{lines, merge, publish};
 use crate::local::{ByteRange, Table};
 use crate::replica::{Dot, SegmentRef, Slot, SnapshotRef, Standing};
 use crate::s3::{Answer, Call, KEYS_PER_DELETE_MAX, Retry};
@@ -112,21 +112,42 @@ pub(super) async fn delete_one(cx: &Shared, path: &str) -> Result<(), Error> {
     cx.call(&Call::DeleteObject { key: path.to_owned() }).await.map(|_| ()).map_err(|failure| failure.error)
 }
 
+fn own_segments(published: &Published, identity: &Identity) -> impl Iterator<Item = String> {
+    let (space, device) = (identity.space, identity.device);
+    published.segments.iter().map(move |own| segment_path(space, device, own.named.object.id))
+}
+
+/// Whether all is listed that an own manifest names. A bucket that was restored from a backup lacks what was PUT since.
+pub(super) async fn is_whole(cx: &Shared, identity: &Identity, manifest: &Published) -> Result<bool, Error> {
+    let listed = list_objects(cx, identity).await?;
+    Ok(own_names(cx, identity, manifest).iter().all(|path| listed.contains(path)))
+}
+
+/// What an own manifest names, as far as this device holds the index of its snapshot.
+fn own_names(cx: &Shared, identity: &Identity, manifest: &Published) -> Vec<String> {
+    let index = manifest.snapshot.as_ref().map(|named| named.index);
+    let known = cx.read(|state| state.head.snapshot.clone()).filter(|known| Some(known.named.index) == index);
+    let parts = known.iter().flat_map(|known| objects(&known.index)).chain(index);
+    let parts = parts.map(|object| snapshot_path(identity.space, object.id));
+    own_segments(manifest, identity).chain(parts).collect()
+}
+
+async fn list_objects(cx: &Shared, identity: &Identity) -> Result<BTreeSet<String>, Error> {
+    let mut listed = BTreeSet::new();
+    for kind in ["segments", "snapshots"] {
+        let entries = cx.list_all(&format!("spaces/{}/{kind}/", identity.space)).await?;
+        listed.extend(entries.into_iter().map(|entry| entry.key));
+    }
+    Ok(listed)
+}
+
 /// Everything that a current manifest names, through the indexes of its snapshots; `None` if one cannot be read.
 async fn named_objects(cx: &Shared, identity: &Arc<Identity>) -> Result<Option<BTreeSet<String>>, Error> {
-    let (head_snapshot, mut named, indexes) = cx.read(|state| {
-        let head: &Head = &state.head;
-        let own = head
-            .published
-            .segments
-            .iter()
-            .map(|own| segment_path(identity.space, identity.device, own.named.object.id));
-        let theirs = head.peers.iter().flat_map(|(id, peer)| {
-            peer.logs()
-                .flat_map(|log| &log.segments)
-                .filter(|segment| !is_covered(head, *id, segment))
-                .map(|segment| segment_path(identity.space, *id, segment.object.id))
-        });
+    let (head_snapshot, mut named, indexes) = cx.step(|tx| {
+        let theirs = others_segments(tx, false)?.into_iter();
+        let theirs = theirs.map(|(segment, id)| segment_path(identity.space, id, segment));
+        let head = &*tx.head;
+        let own = own_segments(&head.published, identity);
         let snapshots = head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).chain(&head.published.snapshot);
         // A snapshot that the own one covers may be gone already, and so may a revoked device's: nobody needs them any more.
         let is_spare = |named: &SnapshotRef| {
@@ -134,8 +155,8 @@ async fn named_objects(cx: &Shared, identity: &Arc<Identity>) -> Result<Option<B
             head.snapshot.as_ref().is_some_and(is_covered) || is_of_revoked(head, named)
         };
         let indexes: BTreeMap<_, _> = snapshots.map(|named| (named.index, is_spare(named))).collect();
-        (head.snapshot.clone(), own.chain(theirs).collect::<BTreeSet<_>>(), indexes)
-    });
+        Ok((head.snapshot.clone(), own.chain(theirs).collect::<BTreeSet<_>>(), indexes))
+    })?;
     let path = |id: ObjectId| snapshot_path(identity.space, id);
     for (index, is_spare) in indexes {
         named.insert(path(index.id));
@@ -153,34 +174,44 @@ async fn named_objects(cx: &Shared, identity: &Arc<Identity>) -> Result<Option<B
     Ok(Some(named))
 }
 
-/// Whether this device holds a snapshot, named by its own manifest, that covers a segment.
-fn is_covered(head: &Head, device: DeviceId, segment: &SegmentRef) -> bool {
+/// Whether this device holds a snapshot, named by its own manifest, that covers a segment: by its tag, too, which may be of a line
+/// that nobody here has read yet.
+fn is_covered(tx: &Tx<'_>, device: DeviceId, segment: &SegmentRef) -> Result<bool, Error> {
     let end = Dot { device, n: segment.end.n, tag: segment.end.tag };
-    head.published.snapshot.as_ref().is_some_and(|named| {
+    let head = &*tx.head;
+    let covers = head.published.snapshot.as_ref().is_some_and(|named| {
         head.snapshot.as_ref().is_some_and(|known| known.named.index.id == named.index.id)
             && named.vector.covers(&end, &head.forks)
-    })
+    });
+    Ok(covers && !lines::parts_from_here(tx, device, segment.end)?)
+}
+
+/// Others' segments, by whether such a snapshot covers them.
+fn others_segments(tx: &Tx<'_>, are_covered: bool) -> Result<BTreeMap<ObjectId, DeviceId>, Error> {
+    let mut found = BTreeMap::new();
+    for (id, peer) in &tx.head.peers {
+        for segment in peer.logs().flat_map(|log| &log.segments) {
+            if is_covered(tx, *id, segment)? == are_covered {
+                found.insert(segment.object.id, *id);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Others' segments wholly below the snapshot that the own manifest names: a dead device's log is compacted by whoever
 /// wrote the snapshot.
-pub(super) fn covered_segments(tx: &mut Tx<'_>, identity: &Identity, grace_ms: u64) {
+pub(super) fn covered_segments(tx: &mut Tx<'_>, identity: &Identity, grace_ms: u64) -> Result<(), Error> {
     let after_ms = tx.now.unix_ms + grace_ms;
-    let head = &*tx.head;
-    let covered: BTreeMap<ObjectId, DeviceId> = head
-        .peers
-        .iter()
-        .flat_map(|(id, peer)| peer.logs().flat_map(|log| &log.segments).map(move |segment| (*id, segment)))
-        .filter(|(id, segment)| is_covered(head, *id, segment))
-        .map(|(id, segment)| (segment.object.id, id))
-        .collect();
+    let covered = others_segments(tx, true)?;
     // A dead device names its segments for ever: each is deleted once.
-    let new = covered.iter().filter(|(id, _)| !head.bucket.collected.contains(id));
+    let new = covered.iter().filter(|(id, _)| !tx.head.bucket.collected.contains(id));
     let garbage: Vec<_> = new.map(|(id, device)| (segment_path(identity.space, *device, *id), after_ms)).collect();
     if !garbage.is_empty() {
         tx.head.bucket.collected = covered.into_keys().collect();
         tx.head.bucket.garbage.extend(garbage);
     }
+    Ok(())
 }
 
 /// Weekly: what no manifest names, and what an earlier sweep at least a week before also found unnamed, goes.
@@ -189,11 +220,10 @@ pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>) -> Result<(), E
     if unread {
         return Ok(());
     }
-    let mut listed = Vec::new();
-    for kind in ["segments", "snapshots"] {
-        listed.extend(
-            cx.list_all(&format!("spaces/{}/{kind}/", identity.space)).await?.into_iter().map(|entry| entry.key),
-        );
+    let listed = list_objects(cx, identity).await?;
+    let published = cx.read(|state| state.head.published.clone());
+    if own_names(cx, identity, &published).iter().any(|path| !listed.contains(path)) {
+        return publish::renew(cx); // nothing is deleted where something is missing
     }
     let Some(named) = named_objects(cx, identity).await? else { return Ok(()) };
     let unnamed: BTreeSet<String> = listed.into_iter().filter(|path| !named.contains(path)).collect();

@@ -86,15 +86,18 @@ pub(super) async fn take_up(cx: &Shared, identity: &Identity) -> Result<(), Erro
         return Ok(());
     }
     evidence::check_header(cx, identity).await?;
-    if may_put_slots(cx, identity).await? { hand_on(cx).await } else { Ok(()) }
+    match look_at_slots(cx, identity).await? {
+        Standing::AsPut | Standing::Older => hand_on(cx).await,
+        Standing::OfAnotherTurn | Standing::Unreadable(_) => Ok(()),
+    }
 }
 
 /// Before this device's keys go into everybody's slots: another device may have put newer ones there since, which perhaps
-/// nobody else has any more. What the own slot has of them is taken. False: they may be there, and can't be had.
-pub(super) async fn may_put_slots(cx: &Shared, identity: &Identity) -> Result<bool, Error> {
+/// nobody else has any more. What the own slot has of them is taken.
+pub(super) async fn look_at_slots(cx: &Shared, identity: &Identity) -> Result<Standing, Error> {
     learn_of_another_turn(cx, identity).await?;
     let identity = cx.read(|state| state.head.identity().cloned())?;
-    Ok(matches!(slots::look(cx, &identity).await?, Standing::AsPut | Standing::Older))
+    slots::look(cx, &identity, |_| true).await
 }
 
 async fn learn_of_another_turn(cx: &Shared, identity: &Identity) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use super::manifests::verify_manifest;
 use super::objects::{Found, HEADER, Opened, manifest_path};
 use super::publish;
 use super::shared::Shared;
-use super::{leave, look};
+use super::{collect, leave, look};
 use crate::crypto::ObjectKind;
 use crate::{Error, ErrorKind, Hash, VaultId};
 use bytes::Bytes;
@@ -58,9 +58,11 @@ pub(super) async fn look_again(cx: &Shared, identity: &Identity) -> Result<(), E
     let path = manifest_path(identity.space, identity.device);
     let Opened::Plain { plaintext, .. } = cx.get_sealed(&path, ObjectKind::Manifest).await? else { return Ok(()) };
     let confirmed = publish::confirmed(cx)?;
-    let stands = verify_manifest(identity, identity.device, &plaintext, confirmed.as_deref())
-        .is_ok_and(|(_, _, signed)| confirmed == Some(signed));
-    if !stands {
+    let frozen = cx.read(|state| state.head.frozen.clone()); // it may have landed unheard
+    let newest =
+        |signed: Vec<u8>| frozen.is_some_and(|frozen| frozen.signed == signed) || confirmed.as_ref() == Some(&signed);
+    let stands = verify_manifest(identity, identity.device, &plaintext, confirmed.as_deref());
+    if !stands.is_ok_and(|(_, _, signed)| newest(signed)) {
         return Ok(());
     }
     cx.step(|tx| {
@@ -126,6 +128,7 @@ pub(super) async fn check_own(
                     let due = tx.head.bucket.reread_own_ms.is_some_and(|due| tx.now.unix_ms >= due);
                     tx.head.bucket.reread_own = false;
                     tx.head.bucket.stood_ms = tx.now.unix_ms;
+                    tx.head.bucket.went_back = false;
                     if due {
                         tx.head.bucket.reread_own_ms = None;
                     }
@@ -155,10 +158,13 @@ pub(super) async fn check_own(
         return Ok(true);
     }
     let times = cx.step(|tx| {
-        let times = &mut tx.head.bucket.rollbacks_ms;
-        times.retain(|at| !tx.now.has_passed(*at, DAY_MS));
-        times.push(tx.now.unix_ms);
-        Ok(times.len())
+        let bucket = &mut tx.head.bucket;
+        bucket.rollbacks_ms.retain(|at| !tx.now.has_passed(*at, DAY_MS));
+        // One that can't be put right yet, since PUTs fail, is met again.
+        if !std::mem::replace(&mut bucket.went_back, true) {
+            bucket.rollbacks_ms.push(tx.now.unix_ms);
+        }
+        Ok(bucket.rollbacks_ms.len())
     })?;
     if times >= ROLLBACKS_MAX {
         return Err(stop(cx, Stopped::RolledBack)?);
@@ -168,7 +174,7 @@ pub(super) async fn check_own(
         let stood_ms = state.head.bucket.stood_ms;
         (stood_ms..stood_ms.saturating_add(DAY_MS)).contains(&state.now.unix_ms)
     });
-    if lately || holds_up_sweeps {
+    if (lately || holds_up_sweeps) && collect::is_whole(cx, identity, &published).await? {
         publish::put_again(cx, identity).await?;
     } else {
         publish::renew(cx)?;

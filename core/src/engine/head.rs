@@ -190,6 +190,8 @@ pub(super) struct Bucket {
     pub(super) stood_ms: u64,
     /// When the own manifest was found to be an older one of mine, within the last day.
     pub(super) rollbacks_ms: Vec<u64>,
+    /// The last of these was not put right yet.
+    pub(super) went_back: bool,
     /// Another device has seen ops under the own id that this store never wrote: it was copied, or restored.
     pub(super) copied: bool,
     /// The own manifest is to be read at the next poll, or from this time on.
@@ -275,6 +277,8 @@ pub(super) struct Partial {
     pub(super) vector: Vector,
     pub(super) islands: BTreeMap<DeviceId, Vec<Island>>,
     pub(super) up_to: RowKey,
+    /// It could not be had lately.
+    pub(super) debt: Option<Debt>,
 }
 
 impl Partial {

@@ -48,6 +48,7 @@ pub(super) async fn leave(cx: &Shared, old: &Arc<Identity>) -> Result<Error, Err
             (head.published, head.frozen, head.snapshot) = Default::default();
             head.bucket = Bucket {
                 copied: false,
+                went_back: false,
                 check_soon: true,
                 beacon_dirty: true,
                 reread_own: false,

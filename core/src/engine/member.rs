@@ -306,6 +306,7 @@ fn joining(cx: &Shared, vault: VaultId, header: Hash, keys: KeyRing) -> Result<A
         cx.step(|tx| {
             if tx.head.bucket.stopped.take().is_some() {
                 tx.head.bucket.rollbacks_ms.clear();
+                tx.head.bucket.went_back = false;
             }
             Ok(())
         })?;

@@ -131,9 +131,21 @@ pub(super) async fn finish_partial(
     identity: &Arc<Identity>,
     report: &mut SyncReport,
 ) -> Result<(), Error> {
+    let polls = cx.read(|state| state.head.bucket.polls + 1);
     for partial in cx.read(|state| state.head.bucket.partial.clone()) {
+        let is_due = |debt: Debt| debt.is_due(polls, cx.read(|state| state.now.unix_ms));
+        if !partial.debt.is_none_or(is_due) {
+            continue;
+        }
         if let Err(error) = take(cx, identity, &partial.index, None, &partial.up_to).await? {
             report.reports.push(error);
+            cx.step(|tx| {
+                let unix_ms = tx.now.unix_ms;
+                for same in tx.head.bucket.partial.iter_mut().filter(|other| other.index == partial.index) {
+                    same.debt = Some(Debt::after(partial.debt, polls, unix_ms));
+                }
+                Ok(())
+            })?;
         }
     }
     Ok(())
@@ -203,8 +215,13 @@ async fn take(
     if planted!(AdoptedBeforeRows) {
         cx.step(|tx| adopt(tx, &index))?;
     }
-    let mut merging =
-        Partial { index: *object, vector: index.vector.clone(), islands: index.islands.clone(), up_to: from.clone() };
+    let mut merging = Partial {
+        index: *object,
+        vector: index.vector.clone(),
+        islands: index.islands.clone(),
+        up_to: from.clone(),
+        debt: None,
+    };
     take_deletions(cx, &merging, &digests).await?;
     for (plaintext, first, end) in fetched {
         let rows = match read_rows(&plaintext, &first, end.as_ref()) {

@@ -12,7 +12,7 @@ use super::own_log::{
 use super::pull::Polled;
 use super::shared::Shared;
 use super::state::{Tx, internal};
-use super::{adopt, beacon, epochs, evidence, leave, own_log, revoked, snapshot};
+use super::{adopt, beacon, collect, epochs, evidence, leave, own_log, revoked, snapshot};
 use crate::crypto::{ObjectKind, pad_to_power_of_two};
 use crate::local::{ByteRange, Table};
 use crate::replica::{Line, Manifest, Run, SEGMENTS_MAX, TAIL_BYTES_MAX};
@@ -26,6 +26,8 @@ const GRACE_MS: u64 = 3_600_000;
 /// A frozen sequence older than this that the bucket does not show is never PUT again; nor one that rests on a snapshot which
 /// no manifest names any more.
 const FROZEN_MS_MAX: u64 = 24 * 3600 * 1000;
+/// What was PUT longer ago than this without being named may be swept before the manifest that names it stands.
+const PREPARED_MS_MAX: u64 = collect::SWEEP_MS - FROZEN_MS_MAX;
 /// The own manifest is read once more this long after an ambiguous PUT: a late duplicate may land.
 const REREAD_MS: u64 = 20 * 60 * 1000;
 /// Manifests published by one push: more only while other processes keep writing.
@@ -130,6 +132,7 @@ async fn prepare(
     mut snapshot_due: bool,
     superseded: Vec<String>,
 ) -> Result<(), Error> {
+    snapshot_due &= snapshot::may_write(cx);
     let begun_ms = cx.read(|state| state.now.unix_ms);
     let mut goal = hold(cx)?;
     let published = cx.read(|state| state.head.published.clone());
@@ -173,10 +176,10 @@ async fn prepare(
             write_segments(cx, identity, &mut line, goal).await?;
         }
     }
-    if cx.read(|state| state.now.has_passed(begun_ms, FROZEN_MS_MAX)) {
+    if cx.read(|state| state.now.has_passed(begun_ms, PREPARED_MS_MAX)) {
         return Err(Error::new(
             ErrorKind::Timeout,
-            "this push took more than a day: others may have swept what it wrote",
+            "this push took so long that others may have swept what it wrote first",
         )
         .next_step("try again")
         .retryable());
@@ -314,13 +317,17 @@ async fn publish_frozen(cx: &Shared, identity: &Arc<Identity>, report: &mut Sync
     }
     cx.progress(Phase::Pushing, 0, 1);
     let before = cx.read(|state| state.head.published.n);
-    put_manifest(cx, identity, &frozen.signed, frozen.next.hash).await?;
+    if !put_manifest(cx, identity, &frozen).await? {
+        return Ok(false);
+    }
     report.ops_published += frozen.next.n.saturating_sub(before);
     Ok(true)
 }
 
-/// Seals a signed body once more and PUTs it. An ambiguous answer is settled by reading back, never by deleting.
-async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash: Hash) -> Result<(), Error> {
+/// Seals a signed body once more and PUTs it. An ambiguous answer is settled by reading back, never by deleting. False: it was
+/// given up, for the bucket lacks what it names.
+async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, frozen: &Frozen) -> Result<bool, Error> {
+    let (signed, hash) = (&frozen.signed[..], frozen.next.hash);
     if !planted!(NotFlushed) {
         cx.flush().await?;
     }
@@ -345,24 +352,31 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, signed: &[u8], hash
         })?;
     }
     if let Answer::Stored { etag } = answer? {
-        return confirm(cx, hash, etag);
+        return confirm(cx, hash, etag).map(|()| true);
     }
     if planted!(RefusedIsPublished) {
-        return confirm(cx, hash, None);
+        return confirm(cx, hash, None).map(|()| true);
     }
     // Refused or in conflict: by an earlier try of this very body, by a late one, or by a twin.
-    match cx.get_sealed(&path, ObjectKind::Manifest).await? {
+    let mut went_back = published.sequence > 0;
+    let over = match cx.get_sealed(&path, ObjectKind::Manifest).await? {
         Opened::Plain { plaintext, etag, .. } => {
             match verify_manifest(identity, identity.device, &plaintext, Some(signed)) {
-                Ok((_, found, _)) if found == hash => confirm(cx, hash, etag),
+                Ok((_, found, _)) if found == hash => return confirm(cx, hash, etag).map(|()| true),
                 Ok((_, found, _)) if !published.hashes.contains(&found) && !weakened!(ForkNotSeen) => {
-                    Err(leave::copied(cx)?)
+                    return Err(leave::copied(cx)?);
                 }
-                _ => overwrite(cx, &path, sealed, hash, etag.map(|etag| (etag, plaintext))).await,
+                Ok((_, found, _)) => went_back &= found != published.hash,
+                Err(_) => {}
             }
+            etag.map(|etag| (etag, plaintext))
         }
-        Opened::Missing | Opened::Bad(_) => overwrite(cx, &path, sealed, hash, None).await,
+        Opened::Missing | Opened::Bad(_) => None,
+    };
+    if went_back && !collect::is_whole(cx, identity, &frozen.next).await? {
+        return renew(cx).map(|()| false);
     }
+    overwrite(cx, &path, sealed, hash, over).await.map(|()| true)
 }
 
 /// An older one of mine stands there, or nothing: PUT over exactly that.
@@ -407,6 +421,7 @@ pub(super) fn confirm(cx: &Shared, hash: Hash, etag: Option<ETag>) -> Result<(),
     cx.step(|tx| {
         let etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
         tx.head.bucket.stood_ms = tx.now.unix_ms;
+        tx.head.bucket.went_back = false;
         let Some(frozen) = tx.head.frozen.take_if(|frozen| frozen.next.hash == hash) else {
             if tx.head.published.hash == hash {
                 Arc::make_mut(&mut tx.head.published).etag = etag;
@@ -507,7 +522,7 @@ pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(
 }
 
 /// Everything this device holds, as a new snapshot under a new sequence, whatever the bucket shows.
-pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
+pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>, locked_out: bool) -> Result<(), Error> {
     prepare(cx, identity, true, Vec::new()).await?;
     let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(()) };
     cx.flush().await?;
@@ -517,6 +532,6 @@ pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>) -> Result<(
         Answer::Stored { etag } => confirm(cx, frozen.next.hash, etag),
         _ => Err(internal("an unconditional PUT was refused")),
     }?;
-    let mut polled = Polled { repair: true, ..Default::default() };
+    let mut polled = Polled { repair: true, locked_out, ..Default::default() };
     beacon::put(cx, identity, &mut polled).await.map(|_| ())
 }

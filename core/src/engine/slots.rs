@@ -72,7 +72,8 @@ fn is_of_people(name: &SlotName) -> bool {
 /// one, or the bucket went back to before a turn, and all are PUT again. Not where one of them is of another device's turn:
 /// whoever that shuts out must not put its own keys in the place of the newer ones. Nor where one can't be read, which may be.
 pub(super) async fn check(cx: &Shared, identity: &Identity, report: &mut SyncReport) -> Result<(), Error> {
-    match look(cx, identity).await? {
+    let own = SlotName::Device(identity.device);
+    match look(cx, identity, |name| *name == own || is_of_people(name)).await? {
         Standing::AsPut | Standing::OfAnotherTurn => Ok(()),
         Standing::Unreadable(error) => {
             report.reports.push(error);
@@ -82,7 +83,7 @@ pub(super) async fn check(cx: &Shared, identity: &Identity, report: &mut SyncRep
     }
 }
 
-/// What stands at the own slot, those that people open and the earlier keys.
+/// What stands at slots and the earlier keys.
 pub(super) enum Standing {
     AsPut,
     /// One is gone, or not what was PUT last.
@@ -93,11 +94,14 @@ pub(super) enum Standing {
     Unreadable(Error),
 }
 
-pub(super) async fn look(cx: &Shared, identity: &Identity) -> Result<Standing, Error> {
-    let own = SlotName::Device(identity.device);
+/// Looks at the earlier keys and at the slots of these names.
+pub(super) async fn look(
+    cx: &Shared,
+    identity: &Identity,
+    which: impl Fn(&SlotName) -> bool,
+) -> Result<Standing, Error> {
     let slots = cx.read(records)?.into_iter().map(|record| record.name);
-    let mut paths: Vec<String> =
-        slots.filter(|name| *name == own || is_of_people(name)).map(|name| name.path()).collect();
+    let mut paths: Vec<String> = slots.filter(which).map(|name| name.path()).collect();
     let current = identity.keys.current();
     if current.number > 1 {
         paths.push(keys_path(current));

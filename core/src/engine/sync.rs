@@ -79,8 +79,11 @@ fn identity_of_member(cx: &Shared) -> Result<Arc<Identity>, Error> {
 /// Publishes what an operation, which has synced before, has just changed for all.
 pub(super) async fn publish(cx: &Shared) -> Result<Outcome, Error> {
     check_going(cx)?;
-    epochs::hand_on(cx).await?;
     let identity = cx.read(|state| state.head.identity().cloned())?;
+    if cx.read(|state| state.locked_out && state.head.bucket.hand_on) {
+        return Err(epochs::locked_out(&identity)); // a turn that broke off writes over nobody's newer keys
+    }
+    epochs::hand_on(cx).await?;
     exchange(cx, &identity, Scope { push: true, full: false }).await
 }
 
@@ -128,10 +131,7 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
             retired::lapse(cx)?;
         }
         publish::push(cx, &mut polled, full, &mut report).await?;
-        cx.step(|tx| {
-            collect::covered_segments(tx, identity, GRACE_MS);
-            Ok(())
-        })?;
+        cx.step(|tx| collect::covered_segments(tx, identity, GRACE_MS))?;
         collect::garbage(cx, identity).await?;
         let sweep_due = cx.read(|state| state.now.has_passed(state.head.bucket.swept_ms, collect::SWEEP_MS));
         // Who lacks the newest keys sees less than what is named, and must not hand on the ones it has.
@@ -150,7 +150,9 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
     } else if polled.repair {
         beacon::repair(cx, identity, &mut polled).await?;
     }
-    access::report_code_owed(cx, &mut report)?;
+    if !polled.locked_out {
+        access::report_code_owed(cx, &mut report)?;
+    }
     Ok(Outcome::Synced(report))
 }
 
@@ -187,17 +189,21 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
         publish::begin_anew(tx);
         Ok(())
     })?;
+    // Before it leaves: a new id is given no keys.
+    let locked_out = match epochs::look_at_slots(cx, &identity).await? {
+        slots::Standing::Unreadable(error) => return Err(error),
+        standing => matches!(standing, slots::Standing::OfAnotherTurn),
+    };
+    identity = cx.read(|state| state.head.identity().cloned())?; // new keys may have come
     let mut left = None;
     if cx.read(|state| state.head.bucket.copied) {
         left = Some(leave::leave(cx, &identity).await?);
         identity = cx.read(|state| state.head.identity().cloned())?;
     }
-    if !epochs::may_put_slots(cx, &identity).await? {
-        return Err(epochs::locked_out(&identity));
+    if !locked_out {
+        slots::put_all(cx, &identity).await?;
     }
-    identity = cx.read(|state| state.head.identity().cloned())?; // new keys may have come
-    slots::put_all(cx, &identity).await?;
-    publish::republish(cx, &identity).await?;
+    publish::republish(cx, &identity, locked_out).await?;
     // Not before: one that broke off is to be run again.
     cx.step(|tx| {
         tx.head.bucket.stopped = None;

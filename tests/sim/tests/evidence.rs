@@ -1,7 +1,9 @@
 //! Evidence: refusing to lose. Rollbacks, and copies of a store.
 
+use tidelock_core::s3::Method;
 use tidelock_core::{DeviceId, ErrorKind, Operation, Outcome, SyncReport};
 use tidelock_sim::bucket::{Conditions, puts_manifest};
+use tidelock_sim::hostile::host;
 use tidelock_sim::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -71,6 +73,54 @@ fn rolled_back_three_times_in_a_day_stops_publishing_until_republish() {
     world.heal(2).unwrap();
     world.check().unwrap();
     assert!(world.devices[0].engine.status().unwrap().stopped.is_none());
+}
+
+/// The store takes no writes for a while, and shows the same each time.
+#[test]
+fn one_rollback_that_cant_be_put_right_counts_once() {
+    let mut world = World::with_devices(41, 2);
+    roll_back(&mut world, 0);
+    for _ in 0..4 {
+        let looked = host::run(&mut world, 0, Operation::Check, |request, truth| {
+            Ok(if request.method == Method::Put {
+                host::answer(403, "<Error><Code>AccessDenied</Code></Error>")
+            } else {
+                truth()
+            })
+        });
+        let error = looked.result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
+        world.now_ms += 60_000;
+    }
+    world.full_check(0).unwrap();
+    world.sync(1).unwrap();
+    world.check().unwrap();
+}
+
+/// What was PUT since the backup is gone, too: the newest manifest alone would name nothing that is there.
+#[test]
+fn a_bucket_restored_from_a_backup_gets_back_what_the_newest_manifest_names() {
+    for (conditions, writes) in [(Conditions::Kept, false), (Conditions::Kept, true), (Conditions::Ignored, true)] {
+        let mut world = World::with_devices(42, 1);
+        world.bucket.conditions = conditions;
+        world.write_until_trimmed(0);
+        let backup = world.bucket.older();
+        world.write_until_trimmed(0);
+        world.bucket.roll_back(&backup);
+        if writes {
+            world.put(0, "note");
+            world.sync(0).unwrap();
+        }
+        let days = if conditions == Conditions::Ignored { 8 } else { 0 }; // then a sweep finds out
+        for _ in 0..=days {
+            world.now_ms += 24 * HOUR_MS;
+            world.full_check(0).unwrap();
+            world.sync(0).unwrap();
+        }
+        world.gone.insert(0);
+        let newcomer = world.join().unwrap();
+        world.check_one(newcomer).unwrap_or_else(|why| panic!("{conditions:?}, {writes}: {why}"));
+    }
 }
 
 #[test]
@@ -481,6 +531,23 @@ fn a_segment_of_another_line_is_read_by_who_has_more_of_one() {
     world.gone.extend([0, copy]);
     world.check_hourly(6);
     world.put(1, "goes on");
+    world.check_hourly(6);
+    world.check().unwrap();
+}
+
+/// By its numbers a snapshot covers it; nobody could read it yet, and it is all that there is of the copy's.
+#[test]
+fn a_segment_of_a_line_that_nobody_has_read_is_deleted_by_nobody() {
+    let (mut world, copy, _) = parted_below_a_segment(43, 3);
+    let segment = world.bucket.keys_with(&format!("/segments/{}/", world.id(0))).remove(0);
+    world.bucket.hide(&segment);
+    let value = world.big_value(200_000);
+    world.put_value(2, "leaf", &value);
+    world.sync(2).unwrap(); // a snapshot is due
+    world.gone.extend([0, copy]);
+    world.check_alone(2, 4);
+    assert!(world.bucket.object(&segment).is_some());
+    world.bucket.show();
     world.check_hourly(6);
     world.check().unwrap();
 }

@@ -133,6 +133,22 @@ fn a_log_of_more_segments_than_a_manifest_may_name_goes_out_whole_without_a_snap
     assert_eq!(world.map_of(newcomer).len(), VALUES, "each is written again as it was");
 }
 
+/// Nor does it go into a tail that no reader takes, where a snapshot is wanted and can't be written.
+#[test]
+fn a_republished_log_goes_out_whole_without_a_snapshot() {
+    let mut world = half_taken();
+    world.bucket.hide_all("/snapshots/");
+    world.join_on(1).unwrap();
+    for at in 0..VALUES + 14 {
+        let mut value = world.value();
+        value.extend(std::iter::repeat_n(' ', VALUE_BYTES_MAX - value.len()));
+        world.put_value(1, &format!("value {at:02}"), &value);
+    }
+    world.run(1, Operation::Republish).unwrap();
+    world.sync(0).unwrap();
+    world.check_one(0).unwrap();
+}
+
 /// A second process on one store finds the manifest in the bucket before the first is told so, freezes the next, and dies.
 #[test]
 fn a_late_answer_confirms_no_manifest_but_its_own() {

@@ -169,3 +169,28 @@ fn of_a_snapshot_that_cant_be_had_whole_no_deletion_counts() {
     }
     world.check().unwrap();
 }
+
+/// It was being merged when its device was killed, and is gone for good.
+#[test]
+fn a_half_merged_snapshot_that_is_gone_is_asked_for_now_and_then() {
+    let begun = |commit| {
+        let mut world = World::with_devices(103, 1);
+        write(&mut world, 0, "page", 200_000);
+        world.sync(0).unwrap();
+        let newcomer = world.add();
+        world.devices[newcomer].kill_at(Some(Moment::Commit(commit)));
+        world.join_on(newcomer).unwrap_err();
+        world
+    };
+    let mut world = (0..).map(begun).find(|world| world.standing(1, "page").len() == 1).unwrap();
+    world.bucket.lose_all("/snapshots/");
+    world.gone.insert(0);
+    world.join_on(1).unwrap();
+    let before = world.bucket.meter;
+    for _ in 0..100 {
+        world.now_ms += 30_000;
+        world.sync(1).unwrap();
+    }
+    let gets = world.bucket.meter.since(&before).get;
+    assert!(gets < 150, "the beacon 100 times, and an object or two whenever it is due: {gets}");
+}

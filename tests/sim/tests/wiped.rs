@@ -1,6 +1,7 @@
 //! A bucket that was wiped: nothing is PUT into it before a person says so, whatever was under way, and nothing is lost.
 
 use tidelock_core::{Error, ErrorKind, Operation, Outcome};
+use tidelock_sim::bucket::puts_manifest;
 use tidelock_sim::device::Moment;
 use tidelock_sim::hostile::host::{self, answer};
 use tidelock_sim::world::World;
@@ -32,12 +33,17 @@ fn a_wiped_bucket_is_not_filled_before_republish() {
     world.check().unwrap();
 }
 
-/// A folder that was not mounted, or a store named by mistake.
+/// A folder that was not mounted, or a store named by mistake. Its last manifest may have landed unheard.
 #[test]
 fn who_looked_at_another_store_goes_on_with_its_own() {
     let mut world = World::with_devices(30, 2);
     world.put(0, "milk");
     world.sync_all();
+    world.put(0, "bread");
+    let op = world.devices[0].start(Operation::Sync, world.now_ms);
+    let last = world.run_until(0, op, puts_manifest).unwrap();
+    world.arrive(&last);
+    world.restart(0);
     let own = world.bucket.older();
     world.bucket.wipe();
     assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Wiped);
