@@ -27,6 +27,17 @@ impl Stop {
     }
 }
 
+/// A recovery code that could not be written out: nobody has it, so that a reader who is gone is an error, too.
+pub(crate) fn code_not_shown(stop: Stop) -> Stop {
+    let why = match &stop {
+        Stop::Error(error) => error.message(),
+        Stop::BrokenPipe => "whoever was to read it is gone",
+    };
+    Error::new(ErrorKind::LocalStore, format!("the recovery code could not be shown: {why}"))
+        .next_step("run it again, with a reader for its output: it shows a code that opens the vault")
+        .into()
+}
+
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         Self::Error(error)

@@ -46,6 +46,16 @@ impl SqliteLocal {
         Ok(Self { connection })
     }
 
+    /// Opens the store that is at `path` for this handle alone, to look at it before it is removed: until the handle is
+    /// dropped, nobody else opens it.
+    ///
+    /// # Errors
+    /// [`LocalError::Busy`]: somebody else has it open for longer than a commit takes. Else as [`open`](Self::open).
+    pub fn open_alone(path: impl AsRef<Path>) -> Result<Self, LocalError> {
+        let connection = open::open_alone(path.as_ref())?;
+        Ok(Self { connection })
+    }
+
     fn statement(&self, sql: &'static str) -> Result<CachedStatement<'_>, LocalError> {
         self.connection.prepare_cached(sql).map_err(said)
     }

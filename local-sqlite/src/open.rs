@@ -44,14 +44,30 @@ pub(crate) fn open(path: &Path) -> Result<Connection, LocalError> {
         make_private(path);
         prepare(&mut connection)?;
     }
-    // Finds a file without our tables now, not at the first call.
+    check_tables(&connection)?;
+    Ok(connection)
+}
+
+/// The locks of this mode are kept until the connection is closed. Out of WAL, whoever waits for them and finds the file
+/// removed then is refused by SQLite; in it, what they write would be gone with the file.
+pub(crate) fn open_alone(path: &Path) -> Result<Connection, LocalError> {
+    let connection = connect(path, OpenFlags::empty()).map_err(said)?;
+    connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE").map_err(said)?;
+    check_owner(&connection)?;
+    connection.execute_batch("PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE; COMMIT").map_err(said)?;
+    check_tables(&connection)?;
+    Ok(connection)
+}
+
+/// Finds a file without our tables now, not at the first call.
+fn check_tables(connection: &Connection) -> Result<(), LocalError> {
     for sql in [GET, REVISION] {
         connection.prepare_cached(sql).map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::Unknown) => LocalError::Corrupt("its tables are missing".into()),
             _ => said(error),
         })?;
     }
-    Ok(connection)
+    Ok(())
 }
 
 fn connect(path: impl AsRef<Path>, more: OpenFlags) -> rusqlite::Result<Connection> {

@@ -116,3 +116,22 @@ fn who_holds_the_store_for_too_long_makes_others_busy() {
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(local.commit(&one(b"k", b"v"), Revision(0)), Ok(Revision(1)));
 }
+
+#[test]
+fn a_store_is_opened_alone_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let mut other = SqliteLocal::open(&path).unwrap();
+    other.commit(&one(b"k", b"v"), Revision(0)).unwrap();
+    assert_eq!(SqliteLocal::open_alone(&path).map(drop), Err(LocalError::Busy));
+    other.commit(&one(b"k", b"w"), Revision(1)).unwrap();
+    drop(other);
+    // A second time, too: the first leaves the file as it is then.
+    for _ in 0..2 {
+        let alone = SqliteLocal::open_alone(&path).unwrap();
+        assert_eq!(alone.get(Table::Ops, b"k"), Ok(Some(b"w".to_vec())));
+        assert_eq!(SqliteLocal::open(&path).map(drop), Err(LocalError::Busy));
+    }
+    let mut after = SqliteLocal::open(&path).unwrap();
+    assert_eq!(after.commit(&one(b"k", b"x"), Revision(2)), Ok(Revision(3)));
+}

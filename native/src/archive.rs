@@ -152,7 +152,7 @@ pub(crate) fn import(local: &mut Local, input: &mut impl BufRead) -> Result<Arch
         )
         .next_step("import it with a newer Tidelock"));
     }
-    let mut importing = Importing { local, report: ArchiveImport::default(), changes: Vec::new(), bytes: 0 };
+    let mut importing = Importing { local, report: ArchiveImport::default(), lines: Vec::new(), bytes: 0 };
     while let Some(line) = lines.next::<Line>()? {
         let value = STANDARD.decode(&line.value).map_err(|_| lines.refuse("its value is not base64"))?;
         importing.take(line, value.into())?;
@@ -161,11 +161,11 @@ pub(crate) fn import(local: &mut Local, input: &mut impl BufRead) -> Result<Arch
     Ok(importing.report)
 }
 
-/// An import on its way: what was decided, and is not written yet.
+/// An import on its way: what was read, and is not written yet.
 struct Importing<'a> {
     local: &'a mut Local,
     report: ArchiveImport,
-    changes: Vec<Change>,
+    lines: Vec<(Line, Bytes)>,
     bytes: usize,
 }
 
@@ -175,35 +175,36 @@ impl Importing<'_> {
             self.report.siblings += 1;
             return Ok(());
         }
-        let collection = match line.kind {
-            LineKind::Map => Collection::map(line.name),
-            LineKind::Log => Collection::log(line.name),
-        };
-        let stamp = Stamp { ms: line.stamp.ms, counter: line.stamp.counter };
-        let here = self.local.get(&collection, &line.key)?;
-        match (here, line.kind) {
-            (Some(here), _) if here.value == value => self.report.unchanged += 1,
-            (Some(_), LineKind::Log) => self.report.newer_here += 1,
-            (Some(here), LineKind::Map) if here.stamp > stamp => self.report.newer_here += 1,
-            (_, LineKind::Map) => {
-                self.report.added += 1;
-                self.bytes += value.len();
-                self.changes.push(Change::Put { collection, key: line.key, value });
-            }
-            (None, LineKind::Log) => {
-                self.bytes += value.len();
-                self.changes.push(Change::Restore { collection, key: line.key, value });
-            }
-        }
-        if self.changes.len() >= BATCH_CHANGES || self.bytes >= BATCH_BYTES {
+        self.bytes += value.len();
+        self.lines.push((line, value));
+        if self.lines.len() >= BATCH_CHANGES || self.bytes >= BATCH_BYTES {
             self.flush()?;
         }
         Ok(())
     }
 
+    /// Compares with what is here only now: it may have changed while more of the archive was waited for.
     fn flush(&mut self) -> Result<(), Error> {
-        let changes = std::mem::take(&mut self.changes);
         self.bytes = 0;
+        let mut changes = Vec::new();
+        for (line, value) in std::mem::take(&mut self.lines) {
+            let collection = match line.kind {
+                LineKind::Map => Collection::map(line.name),
+                LineKind::Log => Collection::log(line.name),
+            };
+            let stamp = Stamp { ms: line.stamp.ms, counter: line.stamp.counter };
+            let here = self.local.get(&collection, &line.key)?;
+            match (here, line.kind) {
+                (Some(here), _) if here.value == value => self.report.unchanged += 1,
+                (Some(_), LineKind::Log) => self.report.newer_here += 1,
+                (Some(here), LineKind::Map) if here.stamp > stamp => self.report.newer_here += 1,
+                (_, LineKind::Map) => {
+                    self.report.added += 1;
+                    changes.push(Change::Put { collection, key: line.key, value });
+                }
+                (None, LineKind::Log) => changes.push(Change::Restore { collection, key: line.key, value }),
+            }
+        }
         if changes.is_empty() {
             return Ok(());
         }

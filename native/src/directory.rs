@@ -1,7 +1,8 @@
 //! This device's folder: the local store, and the lock of who syncs.
 
 use crate::clock::{Clock, SystemEntropy};
-use crate::{Error, ErrorKind, Options};
+use crate::lock::SyncLock;
+use crate::{Error, ErrorKind, Local, Options};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,8 +14,8 @@ use tidelock_sqlite::SqliteLocal;
 pub(crate) const STORE_FILE: &str = "store.db";
 /// The lock's file.
 pub(crate) const LOCK_FILE: &str = "lock";
-/// What SQLite keeps beside its file while it is open.
-const STORE_FILES: [&str; 3] = [STORE_FILE, "store.db-wal", "store.db-shm"];
+/// With what SQLite keeps beside it while it is open.
+const STORE_FILES: [&str; 4] = [STORE_FILE, "store.db-wal", "store.db-shm", "store.db-journal"];
 
 /// Opens the engine on the store that is there.
 pub(crate) fn open_engine(options: &Options, clock: &Clock) -> Result<Engine, Error> {
@@ -29,6 +30,11 @@ pub(crate) fn open_engine(options: &Options, clock: &Clock) -> Result<Engine, Er
 pub(crate) fn open_or_create_engine(options: &Options, clock: &Clock) -> Result<Engine, Error> {
     let file = options.local.join(STORE_FILE);
     let store = SqliteLocal::open(&file).map_err(|error| local_error(error, &file))?;
+    engine_with(options, store, clock)
+}
+
+/// The engine on a store that is open.
+pub(crate) fn engine_with(options: &Options, store: SqliteLocal, clock: &Clock) -> Result<Engine, Error> {
     Engine::open(options.config(), Box::new(store), Box::new(SystemEntropy::new()?), clock.now())
 }
 
@@ -41,32 +47,72 @@ pub(crate) fn create(folder: &Path) -> Result<(), Error> {
     builder.create(folder).map_err(|error| io_error(&error, folder))
 }
 
-/// Forgets this device's side of a vault: removes the local store, with everything that was not published. The bucket is
-/// left alone, and so is every other file of the folder.
-///
-/// # Errors
-/// [`ErrorKind::Busy`] while a process syncs, [`ErrorKind::NotFound`] if nothing is there, [`ErrorKind::LocalStore`] if
-/// it can't be removed.
-pub fn remove_local(local: &Path) -> Result<(), Error> {
-    let store = local.join(STORE_FILE);
-    if !store.try_exists().map_err(|error| io_error(&error, &store))? {
-        return Err(no_vault(local));
-    }
-    let mut lock = crate::lock::SyncLock::new(local);
-    if !lock.try_take()? {
-        return Err(Error::new(ErrorKind::Busy, "another process is syncing this vault")
-            .on(local.display().to_string())
-            .next_step("stop it, then try again")
-            .retryable());
-    }
-    for name in STORE_FILES {
-        let file = local.join(name);
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&error, &file)),
-            _ => {}
+/// This device's side of a vault on its way out: nobody else syncs until this is dropped. The bucket is left alone.
+#[derive(Debug)]
+pub struct Removal {
+    options: Options,
+    _lock: SyncLock,
+}
+
+impl Removal {
+    /// Begins it; nothing is removed yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if nothing is there, [`ErrorKind::Busy`] while a process syncs; else what the file system
+    /// says.
+    pub fn begin(options: &Options) -> Result<Self, Error> {
+        let store = options.local.join(STORE_FILE);
+        if !store.try_exists().map_err(|error| io_error(&error, &store))? {
+            return Err(no_vault(&options.local));
         }
+        let mut lock = SyncLock::new(&options.local);
+        if !lock.try_take()? {
+            return Err(busy(&options.local, "is syncing this vault"));
+        }
+        Ok(Self { options: options.clone(), _lock: lock })
     }
-    Ok(())
+
+    /// Opens the store for a last look at what is there. Nobody else opens it until that is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`] while another process has it open; [`ErrorKind::LocalStore`], retryable if the store may be
+    /// whole: a full disk, or one that is read-only.
+    pub fn last_look(&self) -> Result<Local, Error> {
+        let file = self.options.local.join(STORE_FILE);
+        let store = SqliteLocal::open_alone(&file).map_err(|error| match error {
+            LocalError::Busy => busy(&self.options.local, "has this vault open"),
+            LocalError::Full | LocalError::ReadOnly => local_error(error, &file).retryable(),
+            _ => local_error(error, &file),
+        })?;
+        Local::with_store(&self.options, store)
+    }
+
+    /// Removes the local store, with everything that was not published, and no other file of the folder.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LocalStore`] if it can't be removed.
+    pub fn finish(&self, last_look: Local) -> Result<(), Error> {
+        // Windows removes no open file; elsewhere nobody gets to write into one that goes.
+        #[cfg(windows)]
+        drop(last_look);
+        for name in STORE_FILES {
+            let file = self.options.local.join(name);
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&error, &file)),
+                _ => {}
+            }
+        }
+        #[cfg(not(windows))]
+        drop(last_look);
+        Ok(())
+    }
+}
+
+fn busy(local: &Path, why: &str) -> Error {
+    Error::new(ErrorKind::Busy, format!("another process {why}"))
+        .on(local.display().to_string())
+        .next_step("stop it, then try again")
+        .retryable()
 }
 
 pub(crate) fn no_vault(local: &Path) -> Error {

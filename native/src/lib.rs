@@ -55,7 +55,7 @@ pub use collections::{Changes, Entries, Imported, Importer, Log, Map};
 pub use credentials::{
     CredentialOrigin, SavedIn, find_credentials, forget_credentials, save_credentials, saved_credentials,
 };
-pub use directory::remove_local;
+pub use directory::Removal;
 pub use doctor::doctor;
 pub use events::{Event, Events};
 pub use local::Local;

@@ -8,6 +8,7 @@ use crate::{
 };
 use std::io::{BufRead, Write};
 use tidelock_core::engine::Engine;
+use tidelock_sqlite::SqliteLocal;
 
 /// A blocking handle to the local store. What it writes is published by the next push of any process.
 ///
@@ -39,6 +40,12 @@ impl Local {
     pub fn open(options: &Options) -> Result<Self, Error> {
         let clock = Clock::new();
         Ok(Self { engine: directory::open_engine(options, &clock)?, clock })
+    }
+
+    /// The same, of a store that is open.
+    pub(crate) fn with_store(options: &Options, store: SqliteLocal) -> Result<Self, Error> {
+        let clock = Clock::new();
+        Ok(Self { engine: directory::engine_with(options, store, &clock)?, clock })
     }
 
     /// Writes to any number of collections: all or nothing, at most 5,000 changes. Durable on return.

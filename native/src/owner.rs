@@ -60,6 +60,13 @@ pub(crate) struct Running {
     pub(crate) events: broadcast::WeakSender<Event>,
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may be closed already.
+        let _ = self.messages.send(Message::Close(None));
+    }
+}
+
 /// Starts the thread; ready when the local store is open.
 pub(crate) async fn start(options: Options, new_store: bool) -> Result<Running, Error> {
     let (messages, inbox) = mpsc::unbounded_channel();

@@ -1,13 +1,14 @@
 //! A signer over HTTP: one question a request, one URL in answer. The protocol is in `docs/PRESIGN.md`.
 
 use crate::presign::{self, SignerToken, Source};
-use crate::transport::Begun;
+use crate::transport::{Begun, direct_http_client};
 use crate::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 use tidelock_core::engine::{SignedUrl, TransportFailure, UnsignedRequest};
 use tidelock_core::s3::{HttpRequest, Method, Response};
@@ -29,6 +30,8 @@ const TOKEN_VARIABLE: &str = "TIDELOCK_SIGNER_TOKEN";
 pub(crate) struct HttpSigner {
     url: reqwest::Url,
     token: SignerToken,
+    /// For one on this machine; made with the first request, as it reads the system's certificates.
+    direct: OnceLock<reqwest::Client>,
 }
 
 #[derive(Serialize)]
@@ -67,17 +70,28 @@ impl HttpSigner {
             return Err(invalid("has a user's name or password in it"));
         }
         // The token, and what the answer allows, would be anybody's on the way.
-        let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
         match url.scheme() {
             "https" => {}
-            "http" if is_here => {}
+            "http" if is_here(&url) => {}
             _ => return Err(invalid("is not https")),
         }
-        Ok(Self { url, token })
+        Ok(Self { url, token, direct: OnceLock::new() })
     }
 
     pub(crate) fn url(&self) -> &str {
         self.url.as_str()
+    }
+
+    /// The client to ask with: for a signer on this machine one of its own, as a proxy would see the token in clear.
+    fn client(&self, shared: reqwest::Client) -> Result<reqwest::Client, TransportFailure> {
+        if !is_here(&self.url) {
+            return Ok(shared);
+        }
+        if let Some(client) = self.direct.get() {
+            return Ok(client.clone());
+        }
+        let client = direct_http_client().map_err(|error| TransportFailure::Connect(error.message().to_owned()))?;
+        Ok(self.direct.get_or_init(|| client).clone())
     }
 
     /// Has one request signed.
@@ -86,6 +100,7 @@ impl HttpSigner {
         client: reqwest::Client,
         request: UnsignedRequest,
     ) -> Result<SignedUrl, TransportFailure> {
+        let client = self.client(client)?;
         let token = token(&self.token).await.map_err(|error| presign::failure(&error))?;
         let body = serde_json::to_vec(&question(&request))
             .map_err(|error| TransportFailure::NoCredentials(format!("the question can't be written: {error}")))?;
@@ -107,6 +122,11 @@ impl HttpSigner {
             _ => Err(TransportFailure::NoCredentials(refused(status, &body))),
         }
     }
+}
+
+/// Whether a URL leads to this machine.
+fn is_here(url: &reqwest::Url) -> bool {
+    matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
 
 fn question(request: &UnsignedRequest) -> Question<'_> {

@@ -52,7 +52,16 @@ impl Transport {
 }
 
 pub(crate) fn http_client() -> Result<reqwest::Client, Error> {
-    let client = reqwest::Client::builder()
+    built(reqwest::Client::builder())
+}
+
+/// The same for what is on this machine, which is no proxy's business.
+pub(crate) fn direct_http_client() -> Result<reqwest::Client, Error> {
+    built(reqwest::Client::builder().no_proxy())
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
+    let client = builder
         .user_agent(concat!("tidelock/", env!("CARGO_PKG_VERSION")))
         // A redirect would carry a signature made for another host; the engine reads it instead.
         .redirect(reqwest::redirect::Policy::none())

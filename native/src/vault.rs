@@ -45,13 +45,6 @@ struct Shared {
     closed: AtomicBool,
 }
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // It may be closed already.
-        let _ = self.running.messages.send(Message::Close(None));
-    }
-}
-
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Vault").field("options", &self.shared.options).finish_non_exhaustive()

@@ -3,6 +3,7 @@
 use futures::executor::block_on;
 use serde_json::{Map, Value, json};
 use std::fs;
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 use tidelock::{Collection, Error, KeyRange, Kind, Local, Options, Vault};
 
@@ -74,4 +75,39 @@ fn held(local: &Local, collection: &Collection) -> Result<Value, Error> {
         records.insert(entry.key, Value::from(String::from_utf8(entry.record.value.to_vec()).unwrap()));
     }
     Ok(Value::Object(records))
+}
+
+/// An archive of which a part comes late; something else happens before it does.
+struct Late<F> {
+    parts: Vec<String>,
+    meanwhile: Option<F>,
+}
+
+impl<F: FnOnce()> Read for Late<F> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let Some(part) = self.parts.pop() else { return Ok(0) };
+        if self.parts.is_empty() {
+            self.meanwhile.take().unwrap()();
+        }
+        into[..part.len()].copy_from_slice(part.as_bytes());
+        Ok(part.len())
+    }
+}
+
+#[test]
+fn what_is_written_while_an_archive_comes_in_is_newer() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = empty(folder.path());
+    let line = |key: &str| {
+        format!(r#"{{"kind":"map","name":"m","key":"{key}","value":"b2xk","stamp":{{"ms":1,"counter":0}}}}"#)
+    };
+    let header = r#"{"tidelock_archive":1,"vault":null,"exported_unix_ms":0}"#;
+    // Popped from the end.
+    let parts = vec![format!("{}\n", line("l")), format!("{header}\n{}\n", line("k"))];
+    let write = || Local::open(&options).unwrap().put(Collection::map("m"), "k", "new").unwrap();
+    let mut local = Local::open(&options).unwrap();
+    let report = local.import_archive(&mut BufReader::new(Late { parts, meanwhile: Some(write) })).unwrap();
+    assert_eq!((report.added, report.newer_here), (1, 1));
+    let value = |key| local.get(&Collection::map("m"), key).unwrap().unwrap().value;
+    assert_eq!((&value("k")[..], &value("l")[..]), (&b"new"[..], &b"old"[..]));
 }

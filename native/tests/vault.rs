@@ -2,11 +2,16 @@
 
 use futures::FutureExt as _;
 use futures::executor::block_on;
+use std::future::Future as _;
 use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 use tidelock::{
-    Change, Collection, Error, ErrorKind, Event, Imported, KeyRange, Local, Options, Passphrase, Secret, Vault,
-    parse_secret,
+    Change, Collection, Error, ErrorKind, Event, Imported, KeyRange, Local, Options, Passphrase, Presign, Secret,
+    Vault, parse_secret,
 };
+use tidelock_sqlite::SqliteLocal;
 
 struct Place {
     folder: tempfile::TempDir,
@@ -171,6 +176,39 @@ fn closing_ends_what_listens_though_another_handle_is_alive() {
         assert!(matches!(watch.next().now_or_never(), Some(None)));
         assert_eq!(clone.events().next().now_or_never(), Some(None), "nor does one begin");
     });
+}
+
+/// Tells when a future may go on.
+struct Woken(mpsc::Sender<()>);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.send(()).unwrap();
+    }
+}
+
+#[test]
+fn dropping_an_open_that_is_through_closes_the_vault() {
+    let place = Place::new();
+    let (vault, _) = place.create("one");
+    block_on(vault.close());
+    // The owner has the options, and they have the one end of this.
+    let (alive, gone) = mpsc::channel::<()>();
+    let mut options = place.options("one");
+    options.presign = Some(Presign::callback(move |_| {
+        let _ = &alive;
+        async { Err(Error::new(ErrorKind::Auth, "nothing is signed for a folder")) }
+    }));
+    let (woken, wakes) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Woken(woken)));
+    let held = SqliteLocal::open_alone(place.folder.path().join("one/store.db")).unwrap();
+    let mut open = Box::pin(Vault::open(options));
+    assert!(open.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(held);
+    // It is open, and whoever asked for it wants it no more.
+    wakes.recv().unwrap();
+    drop(open);
+    assert_eq!(gone.recv_timeout(Duration::from_secs(60)), Err(mpsc::RecvTimeoutError::Disconnected));
 }
 
 #[test]

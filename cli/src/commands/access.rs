@@ -1,7 +1,7 @@
 //! `passphrase` and `recovery-code`: the ways in, changed.
 
 use crate::context::Context;
-use crate::exit::Result;
+use crate::exit::{Result, code_not_shown};
 use crate::input;
 use crate::progress::Line;
 use clap::Args;
@@ -76,10 +76,11 @@ impl RecoveryCode {
             let code = vault.replace_recovery_code().await?;
             drop(turning);
             if output.json {
-                return output.object(&json!({ "recovery_code": code.reveal().as_str() }));
+                let told = json!({ "recovery_code": code.reveal().as_str() });
+                return output.object(&told).map_err(code_not_shown);
             }
             output.say("This is the vault's new recovery code; it is shown only now, so write it down:\n");
-            output.line(&code.reveal())
+            output.line(&code.reveal()).map_err(code_not_shown)
         })
     }
 }

@@ -109,22 +109,30 @@ impl<W: Write> Write for Watched<W> {
 }
 
 /// Exports to a file that was not there, durably; how many records it has is the result.
-pub(crate) fn to_new_file(local: &Local, file: &Path) -> Result<u64> {
-    let created = private_file(file).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            Error::new(ErrorKind::AlreadyExists, "the file is there already").next_step("name another, or remove it")
-        }
-        _ => Error::new(ErrorKind::LocalStore, format!("the file can't be made: {error}"))
-            .next_step("check its folder and the disk's room"),
-    });
-    let created = created.map_err(|error| error.on(file.display().to_string()))?;
-    let mut out = BufWriter::new(created);
-    let records = local.export_archive(&mut out)?;
-    out.get_ref().sync_all().map_err(|error| {
-        Error::new(ErrorKind::LocalStore, format!("the archive can't be written: {error}"))
-            .on(file.display().to_string())
+pub(crate) fn to_new_file(local: &Local, file: &Path) -> std::result::Result<u64, Error> {
+    let created = private_file(file).map_err(|error| {
+        let failed = match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::new(ErrorKind::AlreadyExists, "the file is there already")
+                .next_step("name another, or remove it"),
+            _ => Error::new(ErrorKind::LocalStore, format!("the file can't be made: {error}"))
+                .next_step("check its folder and the disk's room"),
+        };
+        failed.on(file.display().to_string())
     })?;
-    Ok(records)
+    let mut out = BufWriter::new(created);
+    let written = local.export_archive(&mut out).and_then(|records| {
+        let synced = out.get_ref().sync_all().map_err(|error| {
+            Error::new(ErrorKind::LocalStore, format!("the archive can't be written: {error}"))
+                .on(file.display().to_string())
+                .next_step("check the disk's room, then export again")
+        });
+        synced.map(|()| records)
+    });
+    if written.is_err() {
+        // Half an archive is none; nothing is lost if it can't be removed.
+        let _ = std::fs::remove_file(file);
+    }
+    written
 }
 
 /// Makes a file for its owner alone; nothing that is there is replaced.

@@ -3,7 +3,7 @@
 use crate::config::device;
 use crate::config::setting::Setting;
 use crate::context::{Context, has_store, no_store, until_interrupted};
-use crate::exit::Result;
+use crate::exit::{Result, Stop, code_not_shown};
 use crate::output::Output;
 use crate::progress::Line;
 use crate::{input, keys};
@@ -15,8 +15,8 @@ use tidelock::{
 };
 
 const INIT_EXAMPLES: &str = "\
-The recovery code is shown this once. Write it down: whoever has it can join, and without it and
-without a device there is no way back in.
+The recovery code is shown this once; until the first sync, the same command shows it again. Write
+it down: whoever has it can join, and without it and without a device there is no way back in.
 
 Examples:
   tidelock init --store 's3://my-bucket/notes?region=eu-central-1'
@@ -80,7 +80,12 @@ impl Init {
             (false, Some(file)) => Some(input::secret_from_file(file)?),
             (false, None) => None,
         };
-        let mut options = self.place.options(context)?;
+        let (mut options, vault_is_here) = self.place.options(context)?;
+        // The engine gives the same code again, or refuses; but what is remembered must not come to lead elsewhere.
+        let store = options.store.to_string();
+        if vault_is_here && device::read_store(&context.local)?.is_none_or(|remembered| remembered != store) {
+            return Err(already_here(context));
+        }
         options.passphrase = passphrase.map(|text| Passphrase::new(text.as_str()));
         context.run(async {
             let making = Line::new(context.output, "making the vault");
@@ -90,10 +95,10 @@ impl Init {
             if output.json {
                 let mut told = about(&vault).await?;
                 told["recovery_code"] = json!(code.reveal().as_str());
-                output.object(&told)?;
+                output.object(&told).map_err(code_not_shown)?;
             } else {
                 output.say("The vault is made. This is its recovery code; it is shown only now, so write it down:\n");
-                output.line(&code.reveal())?;
+                output.line(&code.reveal()).map_err(code_not_shown)?;
                 output.say("\nOn another device, `tidelock join` with the same --store asks for it.");
             }
             vault.close().await;
@@ -104,7 +109,10 @@ impl Init {
 
 impl Join {
     pub(crate) fn run(self, context: &Context) -> Result {
-        let options = self.place.options(context)?;
+        let (options, vault_is_here) = self.place.options(context)?;
+        if vault_is_here {
+            return Err(already_here(context));
+        }
         let text = match (self.secret_stdin, &self.secret_file) {
             (true, _) => input::secret_from_stdin()?,
             (false, Some(file)) => input::secret_from_file(file)?,
@@ -140,9 +148,9 @@ async fn about(vault: &Vault) -> Result<serde_json::Value> {
 }
 
 impl Place {
-    /// The options of a vault that is not here yet, with its store remembered: a crashed `init` or `join` is resumed
+    /// The options, and whether a vault is here. If none is, its store is remembered: a crashed `init` or `join` is resumed
     /// without naming it again.
-    fn options(self, context: &Context) -> Result<Options> {
+    fn options(self, context: &Context) -> Result<(Options, bool)> {
         let is_remembered = self.store.is_none() && context.settings.text(Setting::Store).is_none();
         let mut options = match self.store {
             Some(store) => context.options_at(&store)?,
@@ -156,10 +164,7 @@ impl Place {
             options.device = name;
         }
         if has_store(&context.local) && Local::open(&options)?.status()?.vault.is_some() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "this device has a vault here already")
-                .on(context.local.display().to_string())
-                .next_step("use it, name another folder with --local, or `tidelock reset` it first")
-                .into());
+            return Ok((options, true));
         }
         device::write_store(&context.local, &options.store, signer)?;
         if let CredentialSource::Fixed(keys) = &options.credentials
@@ -168,6 +173,13 @@ impl Place {
             keys::save(context, &options, keys)?;
             context.output.say("TIDELOCK_STORE may do without them from now on.");
         }
-        Ok(options)
+        Ok((options, false))
     }
+}
+
+fn already_here(context: &Context) -> Stop {
+    Error::new(ErrorKind::AlreadyExists, "this device has a vault here already")
+        .on(context.local.display().to_string())
+        .next_step("use it, name another folder with --local, or `tidelock reset` it first")
+        .into()
 }

@@ -2,37 +2,40 @@
 
 use crate::commands::archive::to_new_file;
 use crate::config;
-use crate::context::{Context, has_store};
+use crate::context::Context;
 use crate::exit::Result;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tidelock::{Error, ErrorKind, remove_local};
+use tidelock::{Error, ErrorKind, Local, Removal, Status};
 
 /// Forget this device's side of the vault; the bucket is left alone
 ///
-/// If something was not published yet, everything is exported first, into a file beside this device's folder that `import`
-/// reads. A damaged local store is not removed but moved aside.
+/// Everything is exported first, in clear, into a file beside this device's folder that `import` reads; unless all of it was
+/// published and the last sync ended well. A damaged local store is not removed but moved aside.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tidelock reset && tidelock join --store s3://my-bucket")]
 pub(crate) struct Reset {}
 
 impl Reset {
     pub(crate) fn run(self, context: &Context) -> Result {
-        let kept = match rescue(context) {
-            Ok(kept) => {
-                remove_local(&context.local)?;
+        let removal = Removal::begin(&context.options()?)?;
+        let looked = removal.last_look().and_then(|local| Ok((local.status()?, local)));
+        let kept = match looked {
+            Ok((status, local)) => {
+                let kept = rescue(context, &local, &status)?;
+                removal.finish(local)?;
                 config::device::remove(&context.local)?;
                 kept
             }
-            Err(crate::exit::Stop::Error(error))
-                if error.kind() == ErrorKind::LocalStore && has_store(&context.local) =>
-            {
+            Err(error) if error.kind() == ErrorKind::LocalStore && !error.is_retryable() => {
                 context.output.warn(&error);
+                // Windows moves no folder with an open file in it.
+                drop(removal);
                 Some(move_aside(&context.local)?)
             }
-            Err(other) => return Err(other),
+            Err(error) => return Err(error.into()),
         };
         let kept = kept.map(|path| path.display().to_string());
         if context.output.json {
@@ -40,7 +43,7 @@ impl Reset {
         }
         match kept {
             Some(kept) => {
-                context.output.say(&format!("This device has forgotten its vault. What was not published is in {kept}"))
+                context.output.say(&format!("This device has forgotten its vault. What was here is in {kept}"))
             }
             None => context.output.say("This device has forgotten its vault; everything in it was published."),
         }
@@ -48,14 +51,19 @@ impl Reset {
     }
 }
 
-/// Exports what was not published; `None` if all was.
-fn rescue(context: &Context) -> Result<Option<PathBuf>> {
-    let local = context.open_local()?;
-    if local.status()?.pending == 0 {
+/// Exports everything; `None` if all was published and nothing is known to be wrong: what was published may be gone from the
+/// bucket, and then the last sync failed.
+fn rescue(context: &Context, local: &Local, status: &Status) -> Result<Option<PathBuf>> {
+    if status.pending == 0 && status.stopped.is_none() && status.last_error.is_none() {
         return Ok(None);
     }
-    let file = beside(&context.local, "unpublished", ".jsonl");
-    to_new_file(&local, &file)?;
+    let file = beside(&context.local, "kept", ".jsonl");
+    to_new_file(local, &file).map_err(|error| {
+        error.next_step(
+            "make room beside this device's folder, then try again; if the store is damaged, move the folder away and \
+             `join` again",
+        )
+    })?;
     Ok(Some(file))
 }
 

@@ -89,19 +89,25 @@ impl Watch {
                 let before = vault.status().await?.meter;
                 tell(output, vault, before, &vault.check().await?).await?;
             }
-            let mut before = vault.status().await?.meter;
-            let mut watch = vault.watch();
-            while let Some(result) = watch.next().await {
-                match result {
-                    Ok(report) => tell(output, vault, before, &report).await?,
-                    Err(error) if error.is_retryable() => later(output, &error)?,
-                    Err(error) => return Err(error.into()),
-                }
-                before = vault.status().await?.meter;
-            }
-            Ok(())
+            let before = vault.status().await?.meter;
+            follow(output, vault, vault.watch(), before).await
         })
     }
+}
+
+/// Tells of each sync, to the first error that trying again does not mend.
+async fn follow(output: Output, vault: &Vault, mut watch: tidelock::Watch, mut before: Meter) -> Result {
+    while let Some(result) = watch.next().await {
+        match result {
+            Ok(report) => tell(output, vault, before, &report).await?,
+            Err(error) if error.is_retryable() => later(output, &error)?,
+            Err(error) => return Err(error.into()),
+        }
+        before = vault.status().await?.meter;
+    }
+    // Nobody closed it here: its thread ended, and this says so.
+    vault.status().await?;
+    Ok(())
 }
 
 fn later(output: Output, error: &Error) -> Result {
@@ -193,6 +199,8 @@ fn report_json(report: &SyncReport, meter: &Meter, pending: u64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Stop;
+    use tidelock::ErrorKind;
 
     #[test]
     fn a_sync_is_a_sentence() {
@@ -202,6 +210,19 @@ mod tests {
         assert_eq!(sentence(&report(0, 0, 0), &Meter { get: 1, ..Meter::default() }), "nothing new, with 1 requests");
         assert_eq!(sentence(&report(1, 20, 0), &meter), "1 change taken in, 20 changes published, with 5 requests");
         assert!(sentence(&report(0, 1, 2), &meter).starts_with("1 change published, with 5 requests; 2 things"));
+    }
+
+    #[tokio::test]
+    async fn a_watch_whose_vault_is_gone_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = format!("file://{}", folder.path().join("bucket").display());
+        std::fs::create_dir(folder.path().join("bucket")).unwrap();
+        let options = tidelock::Options::new(&store, folder.path().join("one")).unwrap();
+        let (vault, _) = Vault::create(options).await.unwrap();
+        vault.clone().close().await;
+        let output = Output { json: true, verbose: false };
+        let ended = follow(output, &vault, vault.watch(), Meter::default()).await;
+        assert!(matches!(ended, Err(Stop::Error(error)) if error.kind() == ErrorKind::Closed));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The ways into a vault: passphrases and recovery codes, changed by the command.
 
-use crate::device::Place;
+use crate::device::{Device, Place, Ran};
 
 #[test]
 fn a_passphrase_is_set_changed_and_removed() {
@@ -35,8 +35,39 @@ fn a_replaced_recovery_code_opens_the_vault_and_the_old_one_does_not() {
     place.device("two").pipe(&join, old.as_bytes()).refused(6);
     let three = place.join("three", new);
     assert_eq!(three.run(&["get", "m", "k"]).ok(), "v");
-    // Until the next sync it is the one that may not have been seen; then another is made.
-    assert_eq!(one.run(&["recovery-code"]).ok().trim(), new);
-    one.run(&["sync"]).ok();
+    // It was given: who asks again gets another.
     assert_ne!(one.run(&["recovery-code"]).ok().trim(), new);
+}
+
+#[test]
+fn a_vault_that_was_made_gives_its_code_again_until_it_synced() {
+    let place = Place::new();
+    let (one, code) = place.first();
+    let init = ["init", "--store", &place.store()];
+    assert_eq!(one.run(&init).ok().trim(), code);
+    assert!(one.run(&["join", "--store", &place.store(), "--secret-stdin"]).refused(10).contains("reset"));
+    one.run(&["sync"]).ok();
+    assert!(one.run(&init).refused(10).contains("reset"));
+}
+
+/// Runs a command whose reader is gone before it writes.
+fn unread(device: &Device, arguments: &[&str]) -> Ran {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    Ran::of(arguments, device.command(arguments).stdout(writer).output().unwrap())
+}
+
+#[test]
+fn a_code_that_nobody_could_read_is_no_success() {
+    let place = Place::new();
+    let one = place.device("one");
+    let store = place.store();
+    for command in [&["init", "--store", &store][..], &["recovery-code"]] {
+        for json in [&[][..], &["--json"]] {
+            let text = unread(&one, &[command, json].concat()).refused(9);
+            assert!(text.contains("the recovery code could not be shown") && text.contains("again"), "{text}");
+        }
+        let code = one.run(command).ok();
+        place.join(command[0], code.trim());
+    }
 }

@@ -5,6 +5,7 @@ use crate::device::{Device, Ran};
 use crate::endpoints::{Counter, Gate, in_seconds, json, serve};
 use crate::served::{Served, store};
 use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -382,4 +383,65 @@ fn keys_in_an_address_are_taken_from_everywhere_but_the_command_line() {
     let three = served.device("three");
     three.pipe(&["credentials", "set", "--stdin"], with_keys.as_bytes()).ok();
     three.pipe(&["join", "--secret-stdin"], code.as_bytes()).ok();
+}
+
+#[test]
+fn keys_that_end_while_their_source_is_away_end_no_watch() {
+    let world = World::new();
+    let (access_key, secret_key) = (world.keys().0.to_owned(), world.keys().1.to_owned());
+    let away = Arc::new(AtomicBool::new(false));
+    let role = serve({
+        let away = away.clone();
+        move |_| match away.load(Ordering::SeqCst) {
+            true => (403, "{}".to_owned()),
+            // They have just ended, so that each request asks for new ones.
+            false => (200, json(&access_key, &secret_key, "token", &in_seconds(-1))),
+        }
+    });
+    let mut command = world.device.command(&["watch", "--json"]);
+    command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{role}/role"));
+    let mut watch = command.stdin(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().expect("it goes on").unwrap()).unwrap() };
+    assert_eq!(next()["ops_published"], 1);
+    away.store(true, Ordering::SeqCst);
+    world.device.run(&["put", "m", "k2", "v"]).ok();
+    let failed = next();
+    assert_eq!((&failed["error"]["kind"], &failed["error"]["retry"]), (&"auth".into(), &true.into()), "{failed}");
+    away.store(false, Ordering::SeqCst);
+    world.device.run(&["put", "m", "k3", "v"]).ok();
+    assert_eq!(next()["ops_published"], 2);
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+}
+
+#[test]
+fn a_signer_on_this_machine_is_asked_past_any_proxy() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = Device { local: folder.path().join("one") };
+    let (asked, passed) = (Counter::default(), Counter::default());
+    let signer = serve({
+        let asked = asked.clone();
+        move |_| {
+            asked.add();
+            (403, r#"{"error":"not yours"}"#.to_owned())
+        }
+    });
+    let proxy = serve({
+        let passed = passed.clone();
+        move |_| {
+            passed.add();
+            (502, String::new())
+        }
+    });
+    let signer = format!("http://{signer}/presign");
+    let arguments = ["--retries", "0", "init", "--store", "s3://my-bucket/notes", "--signer", &signer];
+    let mut command = device.command(&arguments);
+    for variable in ["NO_PROXY", "no_proxy", "http_proxy"] {
+        command.env_remove(variable);
+    }
+    command.env("HTTP_PROXY", format!("http://{proxy}")).env("TIDELOCK_SIGNER_TOKEN", "PLANTED");
+    let text = Ran::of(&arguments, command.output().unwrap()).refused(4);
+    assert!(text.contains("not yours"), "{text}");
+    assert_eq!((asked.get(), passed.get()), (1, 0));
 }

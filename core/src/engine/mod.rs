@@ -259,7 +259,10 @@ impl Engine {
     pub fn handle_credentials(&mut self, credentials: Result<Credentials, TransportFailure>, now: Now) {
         let mut state = self.shared.lock();
         state.now = now;
-        state.credentials = credentials.as_ref().ok().cloned();
+        // Those known before stay where whoever hands them out is away.
+        if let Ok(credentials) = &credentials {
+            state.credentials = Some(credentials.clone());
+        }
         state.waits.credentials(&credentials);
     }
 

@@ -206,11 +206,10 @@ impl Shared {
         match (wanted.await, known) {
             (Ok(Ok(credentials)), _) => Ok(Some(credentials)),
             // Whoever hands them out is away for a moment: the old ones have not ended yet.
-            (Ok(Err(_)), Some((known, 1..))) => {
-                self.lock().credentials = Some(known.clone());
-                Ok(Some(known))
-            }
-            (Ok(Err(failure)), _) => Err(never(transport_failure(store, &failure).error)),
+            (Ok(Err(_)), Some((known, 1..))) => Ok(Some(known)),
+            // They have ended, but whoever gave them may only be out of reach: the next try asks again.
+            (Ok(Err(failure)), Some(_)) => Err(never(transport_failure(store, &failure).error.retryable())),
+            (Ok(Err(failure)), None) => Err(never(transport_failure(store, &failure).error)),
             (Err(_), _) => Err(never(cancelled())),
         }
     }
