@@ -112,24 +112,26 @@ pub(super) async fn delete_one(cx: &Shared, path: &str) -> Result<(), Error> {
     cx.call(&Call::DeleteObject { key: path.to_owned() }).await.map(|_| ()).map_err(|failure| failure.error)
 }
 
-fn own_segments(published: &Published, identity: &Identity) -> impl Iterator<Item = String> {
-    let (space, device) = (identity.space, identity.device);
-    published.segments.iter().map(move |own| segment_path(space, device, own.named.object.id))
-}
-
 /// Whether all is listed that an own manifest names. A bucket that was restored from a backup lacks what was PUT since.
 pub(super) async fn is_whole(cx: &Shared, identity: &Identity, manifest: &Published) -> Result<bool, Error> {
     let listed = list_objects(cx, identity).await?;
     Ok(own_names(cx, identity, manifest).iter().all(|path| listed.contains(path)))
 }
 
-/// What an own manifest names, as far as this device holds the index of its snapshot.
+/// What an own manifest names, as far as this device holds the index of its snapshot, and but for segments that others may have
+/// deleted, since a snapshot covers them.
 fn own_names(cx: &Shared, identity: &Identity, manifest: &Published) -> Vec<String> {
-    let index = manifest.snapshot.as_ref().map(|named| named.index);
-    let known = cx.read(|state| state.head.snapshot.clone()).filter(|known| Some(known.named.index) == index);
-    let parts = known.iter().flat_map(|known| objects(&known.index)).chain(index);
-    let parts = parts.map(|object| snapshot_path(identity.space, object.id));
-    own_segments(manifest, identity).chain(parts).collect()
+    cx.read(|state| {
+        let head = &state.head;
+        let theirs = head.counting().filter_map(|(_, peer)| peer.snapshot.as_ref());
+        let covered = theirs.chain(&manifest.snapshot).map(|named| named.vector.n(identity.device)).max().unwrap_or(0);
+        let segments = manifest.segments.iter().filter(|own| own.named.end.n > covered);
+        let segments = segments.map(|own| segment_path(identity.space, identity.device, own.named.object.id));
+        let index = manifest.snapshot.as_ref().map(|named| named.index);
+        let known = head.snapshot.as_ref().filter(|known| Some(known.named.index) == index);
+        let parts = known.into_iter().flat_map(|known| objects(&known.index)).chain(index);
+        segments.chain(parts.map(|object| snapshot_path(identity.space, object.id))).collect()
+    })
 }
 
 async fn list_objects(cx: &Shared, identity: &Identity) -> Result<BTreeSet<String>, Error> {
@@ -147,7 +149,8 @@ async fn named_objects(cx: &Shared, identity: &Arc<Identity>) -> Result<Option<B
         let theirs = others_segments(tx, false)?.into_iter();
         let theirs = theirs.map(|(segment, id)| segment_path(identity.space, id, segment));
         let head = &*tx.head;
-        let own = own_segments(&head.published, identity);
+        let (space, device) = (identity.space, identity.device);
+        let own = head.published.segments.iter().map(|own| segment_path(space, device, own.named.object.id));
         let snapshots = head.peers.values().filter_map(|peer| peer.snapshot.as_ref()).chain(&head.published.snapshot);
         // A snapshot that the own one covers may be gone already, and so may a revoked device's: nobody needs them any more.
         let is_spare = |named: &SnapshotRef| {
@@ -220,10 +223,10 @@ pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>) -> Result<(), E
     if unread {
         return Ok(());
     }
-    let listed = list_objects(cx, identity).await?;
     let published = cx.read(|state| state.head.published.clone());
+    let listed = list_objects(cx, identity).await?;
     if own_names(cx, identity, &published).iter().any(|path| !listed.contains(path)) {
-        return publish::renew(cx); // nothing is deleted where something is missing
+        publish::renew(cx, published.hash)?;
     }
     let Some(named) = named_objects(cx, identity).await? else { return Ok(()) };
     let unnamed: BTreeSet<String> = listed.into_iter().filter(|path| !named.contains(path)).collect();

@@ -128,7 +128,7 @@ pub(super) async fn check_own(
                     let due = tx.head.bucket.reread_own_ms.is_some_and(|due| tx.now.unix_ms >= due);
                     tx.head.bucket.reread_own = false;
                     tx.head.bucket.stood_ms = tx.now.unix_ms;
-                    tx.head.bucket.went_back = false;
+                    (tx.head.bucket.went_back, tx.head.bucket.renewed) = (false, false);
                     if due {
                         tx.head.bucket.reread_own_ms = None;
                     }
@@ -174,10 +174,13 @@ pub(super) async fn check_own(
         let stood_ms = state.head.bucket.stood_ms;
         (stood_ms..stood_ms.saturating_add(DAY_MS)).contains(&state.now.unix_ms)
     });
+    if cx.read(|state| state.head.bucket.renewed) {
+        return Ok(true); // the next push brings it
+    }
     if (lately || holds_up_sweeps) && collect::is_whole(cx, identity, &published).await? {
         publish::put_again(cx, identity).await?;
     } else {
-        publish::renew(cx)?;
+        publish::renew(cx, published.hash)?;
     }
     Ok(true)
 }

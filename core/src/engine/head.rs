@@ -192,6 +192,8 @@ pub(super) struct Bucket {
     pub(super) rollbacks_ms: Vec<u64>,
     /// The last of these was not put right yet.
     pub(super) went_back: bool,
+    /// All that the newest manifest named is named anew by the next, which does not stand yet.
+    pub(super) renewed: bool,
     /// Another device has seen ops under the own id that this store never wrote: it was copied, or restored.
     pub(super) copied: bool,
     /// The own manifest is to be read at the next poll, or from this time on.
@@ -317,6 +319,8 @@ pub(super) struct Peer {
     pub(super) etag: Option<String>,
     /// What its manifest says, less the tail, which is its own row.
     pub(super) stated: Vector,
+    /// It was sealed under what were the current keys here.
+    pub(super) has_keys: bool,
     pub(super) log: Log,
     pub(super) snapshot: Option<SnapshotRef>,
     /// The log of the manifest that stands in the bucket, where that is not the newest: an older one, or a copy's.

@@ -49,6 +49,7 @@ pub(super) async fn leave(cx: &Shared, old: &Arc<Identity>) -> Result<Error, Err
             head.bucket = Bucket {
                 copied: false,
                 went_back: false,
+                renewed: false,
                 check_soon: true,
                 beacon_dirty: true,
                 reread_own: false,

@@ -151,10 +151,10 @@ pub(super) fn accept_listed(tx: &mut Tx<'_>, read: &Read) -> Result<bool, Error>
 }
 
 /// Whether a manifest's author is a device of the vault, by what is known here; whoever was revoked was one, and so is whose ops a
-/// device that counts states to have: a newcomer can't read its record before its manifest.
+/// device that counts, and has the current keys, states to have: a newcomer can't read its record before its manifest.
 pub(super) fn is_listed(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) -> Result<bool, Error> {
     let known = tx.head.peers.get(&device).is_some_and(|peer| peer.sequence > 0);
-    let is_stated = || tx.head.counting().any(|(_, peer)| peer.stated.n(device) > 0);
+    let is_stated = || tx.head.counting().any(|(_, peer)| peer.has_keys && peer.stated.n(device) > 0);
     Ok(known || is_stated() || verified.current_keys || tx.head.is_revoked(device) || member::is_listed(tx, device)?)
 }
 
@@ -213,6 +213,7 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     peer.hash = hash;
     (peer.seen_ms, peer.seen_server_ms) = (Some(unix_ms), server_ms);
     peer.stated = manifest.vector.clone();
+    peer.has_keys = verified.current_keys;
     peer.log = log;
     let other_snapshot = peer.snapshot != manifest.snapshot;
     peer.snapshot.clone_from(&manifest.snapshot);

@@ -358,7 +358,8 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, frozen: &Frozen) ->
         return confirm(cx, hash, None).map(|()| true);
     }
     // Refused or in conflict: by an earlier try of this very body, by a late one, or by a twin.
-    let mut went_back = published.sequence > 0;
+    let mut went_back =
+        published.sequence > 0 && snapshot::may_write(cx) && !cx.read(|state| state.head.bucket.renewed);
     let over = match cx.get_sealed(&path, ObjectKind::Manifest).await? {
         Opened::Plain { plaintext, etag, .. } => {
             match verify_manifest(identity, identity.device, &plaintext, Some(signed)) {
@@ -374,7 +375,7 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, frozen: &Frozen) ->
         Opened::Missing | Opened::Bad(_) => None,
     };
     if went_back && !collect::is_whole(cx, identity, &frozen.next).await? {
-        return renew(cx).map(|()| false);
+        return renew(cx, published.hash).map(|()| false);
     }
     overwrite(cx, &path, sealed, hash, over).await.map(|()| true)
 }
@@ -421,7 +422,7 @@ pub(super) fn confirm(cx: &Shared, hash: Hash, etag: Option<ETag>) -> Result<(),
     cx.step(|tx| {
         let etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
         tx.head.bucket.stood_ms = tx.now.unix_ms;
-        tx.head.bucket.went_back = false;
+        (tx.head.bucket.went_back, tx.head.bucket.renewed) = (false, false);
         let Some(frozen) = tx.head.frozen.take_if(|frozen| frozen.next.hash == hash) else {
             if tx.head.published.hash == hash {
                 Arc::make_mut(&mut tx.head.published).etag = etag;
@@ -476,11 +477,15 @@ fn name_anew(tx: &mut Tx<'_>) {
     published.segments.clear();
 }
 
-/// An older own manifest stands, perhaps for long: others may have swept what only the newest one named. The next sequence
-/// names all of it under new names.
-pub(super) fn renew(cx: &Shared) -> Result<(), Error> {
+/// An older own manifest stands, perhaps for long, and others may have swept what only the newest one named; or that is gone with
+/// a restored bucket. The next sequence names all of it under new names. That is done once, until it stands.
+pub(super) fn renew(cx: &Shared, newest: Hash) -> Result<(), Error> {
     cx.step(|tx| {
+        if tx.head.bucket.renewed || tx.head.published.hash != newest {
+            return Ok(());
+        }
         name_anew(tx);
+        tx.head.bucket.renewed = true;
         tx.head.snapshot = None; // every chunk is written anew
         tx.head.bucket.snapshot_wanted |= tx.head.published.snapshot.is_some();
         Ok(())

@@ -90,7 +90,7 @@ pub(super) enum Standing {
     Older,
     /// One is sealed under an epoch that is not known here.
     OfAnotherTurn,
-    /// The store refuses one, which may be of another turn.
+    /// The store refuses the own one, one that people open or the keys, which may be of another turn.
     Unreadable(Error),
 }
 
@@ -100,18 +100,23 @@ pub(super) async fn look(
     identity: &Identity,
     which: impl Fn(&SlotName) -> bool,
 ) -> Result<Standing, Error> {
-    let slots = cx.read(records)?.into_iter().map(|record| record.name);
-    let mut paths: Vec<String> = slots.filter(which).map(|name| name.path()).collect();
+    let own = SlotName::Device(identity.device);
+    let names = cx.read(records)?.into_iter().map(|record| record.name).filter(which);
+    let mut paths: Vec<_> = names.map(|name| (name.path(), name == own || is_of_people(&name))).collect();
     let current = identity.keys.current();
     if current.number > 1 {
-        paths.push(keys_path(current));
+        paths.push((keys_path(current), true));
     }
     let mut all_stand = true;
-    for path in paths {
+    for (path, decides) in paths {
         let found = cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error);
         let found = match cx.spare(found.map(Ok)).await? {
             Ok(found) => found,
-            Err(error) => return Ok(Standing::Unreadable(error)),
+            Err(error) if decides => return Ok(Standing::Unreadable(error)),
+            Err(_) => {
+                all_stand = false; // another device's alone: whoever turned put its own keys elsewhere, too
+                continue;
+            }
         };
         match found {
             Found::Bytes { bytes, .. } if is_of_another_turn(identity, &bytes) => return Ok(Standing::OfAnotherTurn),

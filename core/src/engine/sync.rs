@@ -189,7 +189,6 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
         publish::begin_anew(tx);
         Ok(())
     })?;
-    // Before it leaves: a new id is given no keys.
     let locked_out = match epochs::look_at_slots(cx, &identity).await? {
         slots::Standing::Unreadable(error) => return Err(error),
         standing => matches!(standing, slots::Standing::OfAnotherTurn),
@@ -197,6 +196,9 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
     identity = cx.read(|state| state.head.identity().cloned())?; // new keys may have come
     let mut left = None;
     if cx.read(|state| state.head.bucket.copied) {
+        if locked_out {
+            return Err(epochs::locked_out(&identity)); // a new id would be given no keys
+        }
         left = Some(leave::leave(cx, &identity).await?);
         identity = cx.read(|state| state.head.identity().cloned())?;
     }

@@ -123,6 +123,59 @@ fn a_bucket_restored_from_a_backup_gets_back_what_the_newest_manifest_names() {
     }
 }
 
+/// Its manifest alone can't be PUT for a while: what it names waits for that, and is not written over and over.
+#[test]
+fn what_a_restored_bucket_lacks_is_written_once() {
+    let mut world = World::with_devices(44, 1);
+    world.write_until_trimmed(0);
+    let backup = world.bucket.older();
+    world.write_until_trimmed(0);
+    world.bucket.roll_back(&backup);
+    let mut written = Vec::new();
+    for _ in 0..4 {
+        let mut objects = 0;
+        let looked = host::run(&mut world, 0, Operation::Check, |request, truth| {
+            objects += usize::from(request.method == Method::Put && request.url.contains("/snapshots/"));
+            Ok(if puts_manifest(request) {
+                host::answer(403, "<Error><Code>AccessDenied</Code></Error>")
+            } else {
+                truth()
+            })
+        });
+        assert_eq!(looked.result.unwrap_err().kind(), ErrorKind::Auth);
+        written.push(objects);
+        world.now_ms += 60_000;
+    }
+    assert!(written[0] > 0 && written[1..] == [0; 3], "{written:?}");
+    world.full_check(0).unwrap();
+    world.gone.insert(0);
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+}
+
+/// Device 2 is away and may still need the logs, so their manifests name segments that a snapshot covers and others do away with.
+#[test]
+fn segments_that_others_did_away_with_are_not_missed() {
+    let mut world = World::with_devices(45, 3);
+    world.gone.insert(2);
+    for at in 0..2 {
+        for page in 0..3 {
+            let value = world.big_value(60_000);
+            world.put_value(at, &format!("page {page} of {at}"), &value);
+            world.sync(at).unwrap();
+        }
+    }
+    world.check_hourly(6);
+    let before = world.bucket.keys_with("/snapshots/");
+    assert!(!before.is_empty());
+    for _ in 0..17 {
+        world.now_ms += 24 * HOUR_MS;
+        (0..2).for_each(|at| drop(world.full_check(at).unwrap()));
+    }
+    assert_eq!(world.bucket.keys_with("/snapshots/"), before);
+    world.check().unwrap();
+}
+
 #[test]
 fn three_rollbacks_over_more_than_a_day_are_no_attack() {
     let mut world = World::with_devices(23, 2);
