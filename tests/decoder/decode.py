@@ -33,7 +33,8 @@ def replay(vault: Vault, backwards: bool = False) -> tuple[merge.State, list[str
     revoked = _revocations(vault, counted)
     while True:
         state, waiting = _replay(vault, counted, revoked, backwards)
-        stated = {device for author in counted - revoked.keys() for device in vault.manifests[author].vector}
+        have_keys = {author for author in counted - revoked.keys() if vault.epochs[author] == current}
+        stated = {device for author in have_keys for device in vault.manifests[author].vector}
         listed = {device for device in vault.manifests if device in revoked or device in stated or _is_listed(state, device)}
         if listed <= counted:
             return state, waiting
