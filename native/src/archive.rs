@@ -153,12 +153,20 @@ pub(crate) fn import(local: &mut Local, input: &mut impl BufRead) -> Result<Arch
         .next_step("import it with a newer Tidelock"));
     }
     let mut importing = Importing { local, report: ArchiveImport::default(), lines: Vec::new(), bytes: 0 };
-    while let Some(line) = lines.next::<Line>()? {
-        let value = STANDARD.decode(&line.value).map_err(|_| lines.refuse("its value is not base64"))?;
-        importing.take(line, value.into())?;
-    }
-    importing.flush()?;
-    Ok(importing.report)
+    let read = loop {
+        let next = lines.next::<Line>().and_then(|line| {
+            let Some(line) = line else { return Ok(None) };
+            let value = STANDARD.decode(&line.value).map_err(|_| lines.refuse("its value is not base64"))?;
+            Ok(Some((line, value)))
+        });
+        match next {
+            Ok(Some((line, value))) => importing.take(line, value.into())?,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    importing.flush()?; // what came before a bad line stays imported
+    read.map(|()| importing.report)
 }
 
 /// An import on its way: what was read, and is not written yet.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use std::fs;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
-use tidelock::{Collection, Error, KeyRange, Kind, Local, Options, Vault};
+use tidelock::{Collection, Error, ErrorKind, KeyRange, Kind, Local, Options, Vault};
 
 #[test]
 fn archives() {
@@ -110,4 +110,19 @@ fn what_is_written_while_an_archive_comes_in_is_newer() {
     assert_eq!((report.added, report.newer_here), (1, 1));
     let value = |key| local.get(&Collection::map("m"), key).unwrap().unwrap().value;
     assert_eq!((&value("k")[..], &value("l")[..]), (&b"new"[..], &b"old"[..]));
+}
+
+/// docs/ARCHIVE.md: the lines before a bad one stay imported, few as they are.
+#[test]
+fn what_comes_before_a_bad_line_stays_imported() {
+    let header = r#"{"tidelock_archive":1,"vault":null,"exported_unix_ms":0}"#;
+    let good = r#"{"kind":"map","name":"m","key":"k","value":"b2xk","stamp":{"ms":1,"counter":0}}"#;
+    for bad in ["no line", &good.replace("b2xk", "no base64")] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = empty(folder.path());
+        let mut local = Local::open(&options).unwrap();
+        let refused = local.import_archive(&mut format!("{header}\n{good}\n{bad}\n").as_bytes()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
+        assert_eq!(&local.get(&Collection::map("m"), "k").unwrap().unwrap().value[..], b"old");
+    }
 }

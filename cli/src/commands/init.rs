@@ -81,9 +81,11 @@ impl Init {
             (false, None) => None,
         };
         let (mut options, vault_is_here) = self.place.options(context)?;
-        // The engine gives the same code again, or refuses; but what is remembered must not come to lead elsewhere.
+        // The engine gives the same code again, or refuses; but it sets no passphrase, and what is remembered must not come to
+        // lead elsewhere.
         let store = options.store.to_string();
-        if vault_is_here && device::read_store(&context.local)?.is_none_or(|remembered| remembered != store) {
+        let is_remembered = device::read_store(&context.local)?.is_some_and(|remembered| remembered == store);
+        if vault_is_here && (passphrase.is_some() || !is_remembered) {
             return Err(already_here(context));
         }
         options.passphrase = passphrase.map(|text| Passphrase::new(text.as_str()));
@@ -97,7 +99,10 @@ impl Init {
                 told["recovery_code"] = json!(code.reveal().as_str());
                 output.object(&told).map_err(code_not_shown)?;
             } else {
-                output.say("The vault is made. This is its recovery code; it is shown only now, so write it down:\n");
+                let made = if vault_is_here { "was made before" } else { "is made" };
+                output.say(&format!(
+                    "The vault {made}. This is its recovery code; it is shown only now, so write it down:\n"
+                ));
                 output.line(&code.reveal()).map_err(code_not_shown)?;
                 output.say("\nOn another device, `tidelock join` with the same --store asks for it.");
             }

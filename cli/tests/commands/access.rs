@@ -45,6 +45,8 @@ fn a_vault_that_was_made_gives_its_code_again_until_it_synced() {
     let (one, code) = place.first();
     let init = ["init", "--store", &place.store()];
     assert_eq!(one.run(&init).ok().trim(), code);
+    let with_passphrase = [&init[..], &["--passphrase-stdin"]].concat();
+    one.pipe(&with_passphrase, b"correct horse battery\n").refused(10); // nobody may take it for set
     assert!(one.run(&["join", "--store", &place.store(), "--secret-stdin"]).refused(10).contains("reset"));
     one.run(&["sync"]).ok();
     assert!(one.run(&init).refused(10).contains("reset"));

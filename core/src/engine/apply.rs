@@ -111,7 +111,13 @@ fn reach(tx: &mut Tx<'_>, device: DeviceId, run: &Run, place: &Place) -> Result<
         let (n, before) = (run.from + at as u64, run.before_op(at, tags));
         let is_new = !tx.head.has_op(device, Point { n, tag: tags[at] });
         let is_news = is_new && (!checked || !logged.seen().is_empty());
-        if is_news && let Some(wait) = lines::awaited(tx, logged.seen())? {
+        let seen = if is_news { lines::awaited(tx, logged.seen())? } else { None };
+        // Who wrote beside a half-merged snapshot names all that it covers, and may have learnt of lines with it.
+        let context = match logged {
+            Logged::Op(op) if is_new => lines::awaited(tx, &op.context.vector)?,
+            _ => None,
+        };
+        if let Some(wait) = seen.or(context) {
             (end, waits) = (at, Some(wait));
             break;
         }

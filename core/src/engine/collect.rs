@@ -115,22 +115,24 @@ pub(super) async fn delete_one(cx: &Shared, path: &str) -> Result<(), Error> {
 /// Whether all is listed that an own manifest names. A bucket that was restored from a backup lacks what was PUT since.
 pub(super) async fn is_whole(cx: &Shared, identity: &Identity, manifest: &Published) -> Result<bool, Error> {
     let listed = list_objects(cx, identity).await?;
-    Ok(own_names(cx, identity, manifest).iter().all(|path| listed.contains(path)))
+    Ok(lacks_nothing(cx, identity, manifest, &listed))
 }
 
-/// What an own manifest names, as far as this device holds the index of its snapshot, and but for segments that others may have
-/// deleted, since a snapshot covers them.
-fn own_names(cx: &Shared, identity: &Identity, manifest: &Published) -> Vec<String> {
+/// Whether what an own manifest names is listed, as far as this device holds the index of its snapshot, and but for segments that
+/// others may have deleted, since a snapshot that stands covers them.
+fn lacks_nothing(cx: &Shared, identity: &Identity, manifest: &Published, listed: &BTreeSet<String>) -> bool {
     cx.read(|state| {
         let head = &state.head;
-        let theirs = head.counting().filter_map(|(_, peer)| peer.snapshot.as_ref());
-        let covered = theirs.chain(&manifest.snapshot).map(|named| named.vector.n(identity.device)).max().unwrap_or(0);
+        let named = head.counting().filter_map(|(_, peer)| peer.snapshot.as_ref()).chain(&manifest.snapshot);
+        let stands = |named: &&SnapshotRef| listed.contains(&snapshot_path(identity.space, named.index.id));
+        let covered = named.filter(stands).map(|named| named.vector.n(identity.device)).max().unwrap_or(0);
         let segments = manifest.segments.iter().filter(|own| own.named.end.n > covered);
         let segments = segments.map(|own| segment_path(identity.space, identity.device, own.named.object.id));
         let index = manifest.snapshot.as_ref().map(|named| named.index);
         let known = head.snapshot.as_ref().filter(|known| Some(known.named.index) == index);
         let parts = known.into_iter().flat_map(|known| objects(&known.index)).chain(index);
-        segments.chain(parts.map(|object| snapshot_path(identity.space, object.id))).collect()
+        let mut names = segments.chain(parts.map(|object| snapshot_path(identity.space, object.id)));
+        names.all(|path| listed.contains(&path))
     })
 }
 
@@ -225,7 +227,7 @@ pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>) -> Result<(), E
     }
     let published = cx.read(|state| state.head.published.clone());
     let listed = list_objects(cx, identity).await?;
-    if own_names(cx, identity, &published).iter().any(|path| !listed.contains(path)) {
+    if !lacks_nothing(cx, identity, &published, &listed) {
         publish::renew(cx, published.hash)?;
     }
     let Some(named) = named_objects(cx, identity).await? else { return Ok(()) };

@@ -166,7 +166,7 @@ async fn join_as(cx: &Shared, identity: &Arc<Identity>, name: &str, opener: &Ope
 
 /// A `create` that was through, of which nobody may have heard: until the first sync it gives the same code again.
 async fn created_before(cx: &Shared, identity: &Identity) -> Result<Outcome, Error> {
-    let here = read_header(cx).await.is_ok_and(|header| header.is_some_and(|(_, hash)| hash == identity.header));
+    let here = read_header(cx).await?.is_some_and(|(_, hash)| hash == identity.header);
     let replaced = cx.read(|state| state.head.bucket.code_replaced);
     match &identity.recovery {
         Some(code) if here && !replaced => Ok(Outcome::Created { recovery_code: RecoveryCode::parse(code)? }),

@@ -37,6 +37,7 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
     run.calm_down()?;
     join(run)?;
     run.world.bucket.show();
+    join(run)?; // what was hidden may have been the keys
     if !run.shut_out.is_empty() {
         let mut rounds = 0;
         while !run.revoke_again()? {
