@@ -127,8 +127,7 @@ pub(super) async fn check_own(
                     }
                     let due = tx.head.bucket.reread_own_ms.is_some_and(|due| tx.now.unix_ms >= due);
                     tx.head.bucket.reread_own = false;
-                    tx.head.bucket.stood_ms = tx.now.unix_ms;
-                    (tx.head.bucket.went_back, tx.head.bucket.renewed) = (false, false);
+                    tx.head.bucket.own_stands(tx.now.unix_ms);
                     if due {
                         tx.head.bucket.reread_own_ms = None;
                     }

@@ -242,6 +242,14 @@ pub(super) struct Bucket {
     pub(super) region: Option<String>,
 }
 
+impl Bucket {
+    /// The newest own manifest was found to stand, or PUT: nothing of it is left to put right.
+    pub(super) fn own_stands(&mut self, unix_ms: u64) {
+        self.stood_ms = unix_ms;
+        (self.went_back, self.renewed) = (false, false);
+    }
+}
+
 /// Why nothing may be published.
 #[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub(super) enum Stopped {

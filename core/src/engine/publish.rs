@@ -420,8 +420,7 @@ async fn overwrite(
 pub(super) fn confirm(cx: &Shared, hash: Hash, etag: Option<ETag>) -> Result<(), Error> {
     cx.step(|tx| {
         let etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
-        tx.head.bucket.stood_ms = tx.now.unix_ms;
-        (tx.head.bucket.went_back, tx.head.bucket.renewed) = (false, false);
+        tx.head.bucket.own_stands(tx.now.unix_ms);
         let Some(frozen) = tx.head.frozen.take_if(|frozen| frozen.next.hash == hash) else {
             if tx.head.published.hash == hash {
                 Arc::make_mut(&mut tx.head.published).etag = etag;

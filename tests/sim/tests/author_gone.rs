@@ -76,10 +76,8 @@ fn of_a_segment_that_nobody_read_who_has_its_beginning_writes_that() {
     }
 }
 
-/// One device has what stood in its manifest, and lacks the segment below: the bucket has lost both.
-#[test]
-fn what_is_held_beyond_a_gap_is_carried_too() {
-    let mut world = World::with_devices(87, 4);
+/// Device 3 is gone; device 1 has what stands in its manifest, and lacks the segment below, which is lost.
+fn hold_beyond_a_gap(world: &mut World) {
     let value = world.big_value(70_000);
     world.put_value(3, "page", &value);
     world.sync(3).unwrap();
@@ -89,6 +87,13 @@ fn what_is_held_beyond_a_gap_is_carried_too() {
     world.bucket.lose_all("/segments/");
     world.sync(1).unwrap();
     assert!(world.standing(1, "page").is_empty() && world.standing(1, "note").len() == 1);
+}
+
+/// One device has what stood in its manifest, and lacks the segment below: the bucket has lost both.
+#[test]
+fn what_is_held_beyond_a_gap_is_carried_too() {
+    let mut world = World::with_devices(87, 4);
+    hold_beyond_a_gap(&mut world);
     let manifest = world.manifest_of(3);
     world.bucket.lose(&manifest);
     world.check_hourly(6);
@@ -214,15 +219,7 @@ fn what_is_held_beyond_a_gap_is_carried_where_an_older_manifest_stands() {
     let mut world = World::with_devices(90, 4);
     let manifest = world.manifest_of(3);
     let older = world.bucket.object(&manifest).unwrap();
-    let value = world.big_value(70_000);
-    world.put_value(3, "page", &value);
-    world.sync(3).unwrap();
-    world.put(3, "note");
-    world.sync(3).unwrap();
-    world.gone.insert(3);
-    world.bucket.lose_all("/segments/");
-    world.sync(1).unwrap();
-    assert!(world.standing(1, "page").is_empty() && world.standing(1, "note").len() == 1);
+    hold_beyond_a_gap(&mut world);
     world.bucket.put(&manifest, older);
     world.check_hourly(6);
     world.check_alike().unwrap();

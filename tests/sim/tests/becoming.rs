@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use tidelock_core::crypto::Opener;
 use tidelock_core::s3::Method;
-use tidelock_core::{DeviceId, ErrorKind, Operation, Outcome, Request, Secret};
+use tidelock_core::{DeviceId, ErrorKind, OpId, Operation, Outcome, Request, Secret};
 use tidelock_sim::bucket::{Conditions, puts_manifest};
 use tidelock_sim::device::Moment;
 use tidelock_sim::witness::Witness;
@@ -456,21 +456,32 @@ fn a_store_copied_in_the_middle_of_join_becomes_a_device_of_its_own() {
     world.check().unwrap();
 }
 
+/// A newcomer that has opened its code's slot, and is about to publish itself.
+fn joining(world: &mut World) -> (usize, OpId, Request) {
+    let at = world.add();
+    let secret = Secret::Recovery(world.code.clone().unwrap());
+    let op = world.devices[at].start(Operation::Join { secret }, world.now_ms);
+    let held = world.run_until(at, op, puts_manifest).expect("it publishes itself");
+    (at, op, held)
+}
+
+/// Device 0 replaces the code: who joins later has the new one.
+fn replace_code(world: &mut World) {
+    match world.run(0, Operation::ReplaceRecoveryCode).unwrap() {
+        Outcome::RecoveryCodeReplaced { recovery_code } => world.code = Some(recovery_code),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// The keys turned while it was off: it is given the new ones, and goes on with those.
 #[test]
 fn a_join_that_was_broken_off_goes_on_with_the_keys_of_the_new_code() {
     let mut world = World::with_devices(21, 1);
     world.put(0, "milk");
     world.sync(0).unwrap();
-    let at = world.add();
-    let secret = Secret::Recovery(world.code.clone().unwrap());
-    let op = world.devices[at].start(Operation::Join { secret }, world.now_ms);
-    world.run_until(at, op, puts_manifest).expect("it publishes itself");
+    let (at, ..) = joining(&mut world);
     world.restart(at);
-    match world.run(0, Operation::ReplaceRecoveryCode).unwrap() {
-        Outcome::RecoveryCodeReplaced { recovery_code } => world.code = Some(recovery_code),
-        other => panic!("{other:?}"),
-    }
+    replace_code(&mut world);
     world.join_on(at).unwrap();
     world.put(at, "bread");
     world.check_hourly(3);
@@ -499,10 +510,7 @@ fn a_join_takes_the_keys_that_turned_while_it_was_at_it() {
     let mut world = World::with_devices(23, 1);
     world.put(0, "milk");
     world.sync(0).unwrap();
-    let at = world.add();
-    let secret = Secret::Recovery(world.code.clone().unwrap());
-    let op = world.devices[at].start(Operation::Join { secret }, world.now_ms);
-    let held = world.run_until(at, op, puts_manifest).expect("it publishes itself");
+    let (at, op, held) = joining(&mut world);
     let passphrase = Some(Zeroizing::new("correct horse".to_owned()));
     world.run(0, Operation::SetPassphrase { passphrase }).unwrap();
     world.put(0, "after the turn");
@@ -520,14 +528,8 @@ fn a_join_takes_the_keys_that_turned_while_it_was_at_it() {
 #[test]
 fn a_join_ends_where_its_code_was_replaced_while_it_was_at_it() {
     let mut world = World::with_devices(24, 1);
-    let at = world.add();
-    let secret = Secret::Recovery(world.code.clone().unwrap());
-    let op = world.devices[at].start(Operation::Join { secret }, world.now_ms);
-    let held = world.run_until(at, op, puts_manifest).expect("it publishes itself");
-    match world.run(0, Operation::ReplaceRecoveryCode).unwrap() {
-        Outcome::RecoveryCodeReplaced { recovery_code } => world.code = Some(recovery_code),
-        other => panic!("{other:?}"),
-    }
+    let (at, op, held) = joining(&mut world);
+    replace_code(&mut world);
     world.break_off(at, &held);
     let ended = world.finish(at, op).unwrap_err();
     assert_eq!(ended.kind(), ErrorKind::WrongKey, "{ended}");

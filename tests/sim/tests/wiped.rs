@@ -74,6 +74,13 @@ fn republish_alone_restores_everything_for_a_newcomer() {
     world.check_one(newcomer).unwrap();
 }
 
+/// Device 0 is killed at a moment of an operation, which goes as it goes without one.
+fn kill_in(world: &mut World, operation: Operation, moment: Option<Moment>) {
+    world.devices[0].kill_at(moment);
+    let killed = world.run(0, operation).is_err_and(|error| error.kind() == ErrorKind::Cancelled);
+    assert_eq!(killed, moment.is_some(), "{moment:?}");
+}
+
 /// A lone device, most of whose data is in a snapshot, puts it back after a wipe, killed at a moment.
 fn republishing(moment: Option<Moment>) -> World {
     let mut world = World::with_devices(88, 1);
@@ -82,9 +89,7 @@ fn republishing(moment: Option<Moment>) -> World {
     world.sync(0).unwrap();
     world.bucket.wipe();
     assert_eq!(world.sync(0).unwrap_err().kind(), ErrorKind::Wiped);
-    world.devices[0].kill_at(moment);
-    let killed = world.run(0, Operation::Republish).is_err_and(|error| error.kind() == ErrorKind::Cancelled);
-    assert_eq!(killed, moment.is_some(), "{moment:?}");
+    kill_in(&mut world, Operation::Republish, moment);
     world
 }
 
@@ -119,9 +124,7 @@ fn turning(moment: Option<Moment>) -> World {
     world.put(0, "before");
     world.sync_all();
     world.put(0, "not yet published");
-    world.devices[0].kill_at(moment);
-    let killed = world.run(0, Operation::ReplaceRecoveryCode).is_err_and(|error| error.kind() == ErrorKind::Cancelled);
-    assert_eq!(killed, moment.is_some(), "{moment:?}");
+    kill_in(&mut world, Operation::ReplaceRecoveryCode, moment);
     world
 }
 
@@ -153,9 +156,7 @@ fn copied(moment: Option<Moment>) -> World {
     world.put(copy, "the copy's");
     world.sync(copy).unwrap();
     world.put(0, "the first's");
-    world.devices[0].kill_at(moment);
-    let killed = world.sync(0).is_err_and(|error| error.kind() == ErrorKind::Cancelled);
-    assert_eq!(killed, moment.is_some(), "{moment:?}");
+    kill_in(&mut world, Operation::Sync, moment);
     world
 }
 
