@@ -24,8 +24,7 @@ fn a_revoked_devices_manifest_that_went_back_is_carried_by_who_had_read_it() {
 fn its_segment_lost_with_the_snapshot_that_held_it_is_written_anew() {
     for revoked in [true, false] {
         let mut world = World::with_devices(84, 4);
-        let value = world.big_value(70_000);
-        world.put_value(3, "page", &value);
+        world.put_big(3, "page", 70_000);
         world.sync(3).unwrap();
         world.sync(1).unwrap();
         if revoked {
@@ -55,8 +54,7 @@ fn of_a_segment_that_nobody_read_who_has_its_beginning_writes_that() {
         world.put(3, "note");
         world.sync(3).unwrap();
         world.sync(1).unwrap();
-        let value = world.big_value(70_000);
-        world.put_value(3, "page", &value);
+        world.put_big(3, "page", 70_000);
         world.sync(3).unwrap();
         let segments = world.bucket.keys_with("/segments/");
         assert_eq!(segments.len(), 1, "its tail went into a segment");
@@ -78,8 +76,7 @@ fn of_a_segment_that_nobody_read_who_has_its_beginning_writes_that() {
 
 /// Device 3 is gone; device 1 has what stands in its manifest, and lacks the segment below, which is lost.
 fn hold_beyond_a_gap(world: &mut World) {
-    let value = world.big_value(70_000);
-    world.put_value(3, "page", &value);
+    world.put_big(3, "page", 70_000);
     world.sync(3).unwrap();
     world.put(3, "note");
     world.sync(3).unwrap();
@@ -110,11 +107,9 @@ fn what_a_device_writes_while_it_writes_a_snapshot_is_published_with_it() {
         for (at, value) in many.iter().enumerate() {
             world.put_value(3, &format!("page {at:02}"), value);
         }
-        let now_ms = world.now_ms;
-        let op = world.devices[3].start(Operation::Sync, now_ms);
+        let op = world.start(3, Operation::Sync);
         let chunk = world.run_until(3, op, |request| request.url.contains("/snapshots/")).expect("a snapshot is due");
-        let value = world.big_value(bytes);
-        world.put_value(3, "written meanwhile", &value);
+        world.put_big(3, "written meanwhile", bytes);
         world.break_off(3, &chunk);
         world.finish(3, op).unwrap();
         world.join().unwrap(); // it takes the snapshot
@@ -160,10 +155,9 @@ fn of_a_revoked_id_that_two_stores_had_both_lines_that_count_are_everywhere() {
         let mut world = World::with_devices(seed, 3);
         world.bucket.conditions = Conditions::Ignored;
         (0..3).for_each(|at| world.restart(at));
-        let disk = world.devices[0].disk.copy();
-        let copy = world.add_with(disk);
+        let copy = world.copy_of(0);
         world.put(copy, "the copy's");
-        let op = world.devices[copy].start(Operation::Sync, world.now_ms);
+        let op = world.start(copy, Operation::Sync);
         let manifest = world.manifest_of(0);
         let late = world
             .run_until(copy, op, |request| request.method == Method::Put && request.url.ends_with(&manifest))
@@ -191,11 +185,10 @@ fn of_a_revoked_id_that_two_stores_had_both_lines_that_count_are_everywhere() {
 fn what_is_held_of_a_revoked_device_beyond_a_gap_counts_for_all() {
     for by in [1, 2] {
         let mut world = World::with_devices(89, 4);
-        let before = world.oracle.clone();
-        let value = world.big_value(70_000);
-        world.put_value(3, "page", &value);
-        world.sync(3).unwrap();
-        world.oracle = before; // nobody ever reads it
+        world.untold(|world| {
+            world.put_big(3, "page", 70_000);
+            world.sync(3).unwrap();
+        });
         world.put(3, "note");
         world.sync(3).unwrap();
         world.bucket.lose_all("/segments/");

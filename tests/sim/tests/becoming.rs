@@ -23,7 +23,7 @@ fn init_killed_at(moment: Option<Moment>) -> World {
 }
 
 #[test]
-fn init_crashed_at_every_step_resumes_with_the_same_code() {
+fn init_crashed_at_every_step_ends_in_one_vault() {
     let whole = init_killed_at(None);
     let all = whole.devices[0].every_moment();
     assert!(all.len() > 30, "init has many steps: {}", all.len());
@@ -92,7 +92,7 @@ fn join_crashed_at_every_step() {
         world.sync_all();
         world.check().unwrap_or_else(|why| panic!("{moment:?}: {why}"));
         let slots = world.bucket.keys_with("slots/");
-        assert!(slots.contains(&format!("slots/{}", world.id(1))), "{moment:?}: the newcomer has no slot");
+        assert!(slots.contains(&world.slot_of(1)), "{moment:?}: the newcomer has no slot");
         let status = world.devices[0].engine.status().unwrap();
         assert!(status.devices.iter().any(|device| device.name.as_deref() == Some("device 1")), "{moment:?}");
         let code = world.code.clone().unwrap();
@@ -109,10 +109,7 @@ fn two_inits(conditions: Conditions, first: usize, late: bool) {
     let mut world = World::new(9);
     world.bucket.conditions = conditions;
     let (a, b) = (world.add(), world.add());
-    let ops = [a, b].map(|at| {
-        let now_ms = world.now_ms;
-        world.devices[at].start(Operation::Create { passphrase: None }, now_ms)
-    });
+    let ops = [a, b].map(|at| world.start(at, Operation::Create { passphrase: None }));
     let headers = [a, b].map(|at| world.run_until(at, ops[at], is_put_of_header).unwrap());
     let second = 1 - first;
     let answer = |world: &mut World, at: usize| {
@@ -159,8 +156,7 @@ fn two_init_at_once() {
 fn the_loser_of_two_init_keeps_its_local_data_and_may_join() {
     let mut world = World::new(10);
     let (a, b) = (world.add(), world.add());
-    let now_ms = world.now_ms;
-    let op = world.devices[b].start(Operation::Create { passphrase: None }, now_ms);
+    let op = world.start(b, Operation::Create { passphrase: None });
     let header = world.run_until(b, op, is_put_of_header).unwrap();
     // Its keys are there: it may write.
     world.put(b, "written before anybody knew");
@@ -187,7 +183,7 @@ fn the_loser_of_two_init_keeps_its_local_data_and_may_join() {
     let names: Vec<_> =
         world.devices[a].engine.status().unwrap().devices.into_iter().map(|device| device.name).collect();
     assert!(names.contains(&Some("device 1".to_owned())), "{names:?}");
-    assert_eq!(world.bucket.keys_with(&format!("slots/{}", world.id(b))).len(), 1);
+    assert_eq!(world.bucket.keys_with(&world.slot_of(b)).len(), 1);
 }
 
 /// Somebody puts the bucket back whenever a newcomer has published itself. It stops, and goes on when a person joins again:
@@ -229,19 +225,15 @@ fn a_join_that_was_rolled_back_goes_on_when_it_is_run_again() {
 fn what_is_written_while_init_or_join_is_under_way_goes_with_it() {
     let mut world = World::new(15);
     let a = world.add();
-    let now_ms = world.now_ms;
-    let op = world.devices[a].start(Operation::Create { passphrase: None }, now_ms);
+    let op = world.start(a, Operation::Create { passphrase: None });
     let held = world.run_until(a, op, |request| request.url.contains("/slots/")).unwrap();
     world.put(a, "early");
     world.break_off(a, &held);
-    match world.finish(a, op).unwrap() {
-        Outcome::Created { recovery_code } => world.code = Some(recovery_code),
-        other => panic!("{other:?}"),
-    }
+    let created = world.finish(a, op).unwrap();
+    world.take_code(created);
     let b = world.add();
-    let now_ms = world.now_ms;
     let secret = Secret::Recovery(world.code.clone().unwrap());
-    let op = world.devices[b].start(Operation::Join { secret }, now_ms);
+    let op = world.start(b, Operation::Join { secret });
     let held = world.run_until(b, op, |request| request.url.contains("/probes/")).unwrap();
     world.put(b, "early too");
     world.break_off(b, &held);
@@ -275,8 +267,7 @@ fn a_device_joining_while_anothers_delete_is_collected() {
         world.sync(0).unwrap();
         let at = world.add();
         let code = world.code.clone().unwrap();
-        let now_ms = world.now_ms;
-        let op = world.devices[at].start(Operation::Join { secret: Secret::Recovery(code) }, now_ms);
+        let op = world.start(at, Operation::Join { secret: Secret::Recovery(code) });
         for _ in 0..stop {
             world.step(at);
         }
@@ -372,7 +363,7 @@ fn objects_of_another_vault_are_refused() {
     let theirs = other.bucket.keys_with("/manifests/");
     let beacons = (world.bucket.keys_with("/beacon"), other.bucket.keys_with("/beacon"));
     let stranger = format!("{}/{}", ours[0].rsplit_once('/').unwrap().0, other.id(0));
-    let own = ours.iter().find(|path| path.ends_with(&world.id(0).to_string())).unwrap().clone();
+    let own = world.manifest_of(0);
     world.bucket.put(&own, other.bucket.object(&theirs[0]).unwrap());
     world.bucket.put(&stranger, other.bucket.object(&theirs[1]).unwrap());
     world.bucket.put(&beacons.0[0], other.bucket.object(&beacons.1[0]).unwrap());
@@ -397,8 +388,7 @@ fn objects_of_another_vault_are_refused() {
 fn the_loser_of_two_init_brings_no_slot_of_its_lost_vault() {
     let mut world = World::new(17);
     let (winner, loser) = (world.add(), world.add());
-    let now_ms = world.now_ms;
-    let op = world.devices[loser].start(Operation::Create { passphrase: None }, now_ms);
+    let op = world.start(loser, Operation::Create { passphrase: None });
     let header = world.run_until(loser, op, is_put_of_header).unwrap();
     world.create_on(winner).unwrap();
     world.break_off(loser, &header);
@@ -409,7 +399,7 @@ fn the_loser_of_two_init_brings_no_slot_of_its_lost_vault() {
     else {
         panic!("another outcome")
     };
-    let devices = [winner, loser].map(|at| format!("slots/{}", world.id(at)));
+    let devices = [winner, loser].map(|at| world.slot_of(at));
     let wanted = devices.into_iter().chain([Opener::recovery(&recovery_code).name().path()]);
     assert_eq!(world.bucket.keys_with("slots/").into_iter().collect::<BTreeSet<_>>(), wanted.collect());
 }
@@ -460,17 +450,9 @@ fn a_store_copied_in_the_middle_of_join_becomes_a_device_of_its_own() {
 fn joining(world: &mut World) -> (usize, OpId, Request) {
     let at = world.add();
     let secret = Secret::Recovery(world.code.clone().unwrap());
-    let op = world.devices[at].start(Operation::Join { secret }, world.now_ms);
+    let op = world.start(at, Operation::Join { secret });
     let held = world.run_until(at, op, puts_manifest).expect("it publishes itself");
     (at, op, held)
-}
-
-/// Device 0 replaces the code: who joins later has the new one.
-fn replace_code(world: &mut World) {
-    match world.run(0, Operation::ReplaceRecoveryCode).unwrap() {
-        Outcome::RecoveryCodeReplaced { recovery_code } => world.code = Some(recovery_code),
-        other => panic!("{other:?}"),
-    }
 }
 
 /// The keys turned while it was off: it is given the new ones, and goes on with those.
@@ -481,7 +463,7 @@ fn a_join_that_was_broken_off_goes_on_with_the_keys_of_the_new_code() {
     world.sync(0).unwrap();
     let (at, ..) = joining(&mut world);
     world.restart(at);
-    replace_code(&mut world);
+    world.replace_code(0).unwrap();
     world.join_on(at).unwrap();
     world.put(at, "bread");
     world.check_hourly(3);
@@ -493,7 +475,7 @@ fn a_join_that_was_broken_off_goes_on_with_the_keys_of_the_new_code() {
 fn an_init_that_broke_off_goes_on_a_day_later() {
     let mut world = World::new(25);
     let at = world.add();
-    let op = world.devices[at].start(Operation::Create { passphrase: None }, world.now_ms);
+    let op = world.start(at, Operation::Create { passphrase: None });
     world.run_until(at, op, puts_manifest).expect("it publishes itself");
     world.restart(at);
     world.now_ms += 25 * 3_600_000;
@@ -529,7 +511,7 @@ fn a_join_takes_the_keys_that_turned_while_it_was_at_it() {
 fn a_join_ends_where_its_code_was_replaced_while_it_was_at_it() {
     let mut world = World::with_devices(24, 1);
     let (at, op, held) = joining(&mut world);
-    replace_code(&mut world);
+    world.replace_code(0).unwrap();
     world.break_off(at, &held);
     let ended = world.finish(at, op).unwrap_err();
     assert_eq!(ended.kind(), ErrorKind::WrongKey, "{ended}");
@@ -547,13 +529,11 @@ fn an_init_that_is_run_again_forgets_the_passphrase_of_before() {
         let mut world = World::new(22);
         let at = world.add();
         let create = Operation::Create { passphrase: phrase(first) };
-        let op = world.devices[at].start(create, world.now_ms);
+        let op = world.start(at, create);
         world.run_until(at, op, is_put_of_header).expect("its header comes last");
         world.restart(at);
-        match world.run(at, Operation::Create { passphrase: phrase(second) }).unwrap() {
-            Outcome::Created { recovery_code } => world.code = Some(recovery_code),
-            other => panic!("{other:?}"),
-        }
+        let created = world.run(at, Operation::Create { passphrase: phrase(second) }).unwrap();
+        world.take_code(created);
         for turned in [false, true] {
             if turned {
                 world.sync(at).unwrap();

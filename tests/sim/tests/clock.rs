@@ -139,8 +139,7 @@ fn a_clock_that_was_ahead_puts_off_no_check_and_no_sweep() {
 #[test]
 fn a_clock_that_was_ahead_puts_off_no_answer_to_who_misses_something() {
     let mut world = World::with_devices(96, 3);
-    let value = world.big_value(24_000);
-    world.put_value(0, "page", &value);
+    world.put_big(0, "page", 24_000);
     world.sync(0).unwrap();
     world.sync(1).unwrap();
     world.gone.insert(0);
@@ -157,10 +156,9 @@ fn a_clock_that_was_ahead_puts_off_no_answer_to_who_misses_something() {
 #[test]
 fn a_manifest_that_a_clock_ahead_froze_is_not_published_weeks_later() {
     let mut world = World::with_devices(97, 2);
-    let value = world.big_value(24_000);
-    world.put_value(1, "page", &value);
+    world.put_big(1, "page", 24_000);
     world.devices[1].skew_ms = YEAR_MS;
-    let op = world.devices[1].start(Operation::Sync, world.now_ms);
+    let op = world.start(1, Operation::Sync);
     world.run_until(1, op, puts_manifest).expect("a push");
     world.devices[1].skew_ms = 0;
     world.restart(1);
@@ -179,7 +177,7 @@ fn a_manifest_that_a_clock_ahead_froze_is_not_published_weeks_later() {
 #[test]
 fn a_clock_that_was_ahead_puts_off_no_keys() {
     let mut world = World::with_devices(98, 2);
-    let slot = format!("slots/{}", world.id(1));
+    let slot = world.slot_of(1);
     let old = world.bucket.object(&slot).unwrap();
     world.devices.iter_mut().for_each(|device| device.skew_ms = YEAR_MS);
     world.run(0, Operation::SetPassphrase { passphrase: None }).unwrap();

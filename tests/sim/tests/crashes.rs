@@ -1,7 +1,7 @@
 //! A device killed at every boundary of its effects (before a commit, before a request arrives, before its answer comes), in
 //! fifty scenarios: what was written stays, and everybody comes to hold the same.
 
-use tidelock_core::{DeviceId, ErrorKind, Operation, Outcome};
+use tidelock_core::{DeviceId, ErrorKind, Operation};
 use tidelock_sim::bucket::Conditions;
 use tidelock_sim::device::{Disk, Moment};
 use tidelock_sim::world::World;
@@ -47,8 +47,7 @@ fn voids(world: &mut World) {
 
 fn big_writes(world: &mut World) {
     for key in ["page", "leaf"] {
-        let value = world.big_value(BIG);
-        world.put_value(VICTIM, key, &value);
+        world.put_big(VICTIM, key, BIG);
     }
 }
 
@@ -79,8 +78,7 @@ fn small_news(world: &mut World) {
 fn big_news(world: &mut World) {
     for at in [0, 2] {
         for key in ["page", "leaf"] {
-            let value = world.big_value(BIG);
-            world.put_value(at, &format!("{key} {at}"), &value);
+            world.put_big(at, &format!("{key} {at}"), BIG);
         }
         world.sync(at).unwrap();
     }
@@ -96,8 +94,7 @@ fn news_both_ways(world: &mut World) {
 fn long_history(world: &mut World) {
     for round in 0..6 {
         for at in [0, 2] {
-            let value = world.big_value(BIG);
-            world.put_value(at, &format!("page {}", round % 3), &value);
+            world.put_big(at, &format!("page {}", round % 3), BIG);
             world.append(at);
             world.sync(at).unwrap();
         }
@@ -110,8 +107,7 @@ fn long_history(world: &mut World) {
 /// The same, of the victim: its next check snapshots, trims and sweeps.
 fn long_own_history(world: &mut World) {
     for round in 0..6 {
-        let value = world.big_value(BIG);
-        world.put_value(VICTIM, &format!("page {}", round % 3), &value);
+        world.put_big(VICTIM, &format!("page {}", round % 3), BIG);
         world.append(VICTIM);
         world.sync(VICTIM).unwrap();
     }
@@ -189,7 +185,7 @@ fn retired(world: &mut World) {
 fn keys_turned(world: &mut World) {
     small_writes(world);
     let outcome = world.run(0, Operation::ReplaceRecoveryCode).unwrap();
-    took(world, outcome);
+    world.take_code(outcome);
 }
 
 fn newcomer(world: &mut World) {
@@ -296,19 +292,13 @@ fn played(scenario: usize, paged: bool, moment: Option<Moment>) -> (World, Devic
             // A person tries again what was killed; others sync anyway.
             if matches!(operation, Operation::ReplaceRecoveryCode | Operation::RetireDevice { .. }) {
                 let again = world.run(VICTIM, operation).unwrap_or_else(|error| panic!("{name}, {moment:?}: {error}"));
-                took(&mut world, again);
+                world.take_code(again);
             }
         }
         Err(error) => assert_eq!(error.kind(), ErrorKind::Forked, "{name}, {moment:?}: {error}"),
-        Ok(outcome) => took(&mut world, outcome),
+        Ok(outcome) => world.take_code(outcome),
     }
     (world, id)
-}
-
-fn took(world: &mut World, outcome: Outcome) {
-    if let Outcome::RecoveryCodeReplaced { recovery_code } = outcome {
-        world.code = Some(recovery_code);
-    }
 }
 
 /// Gives how many commits were gone with the victim's process.
@@ -335,12 +325,11 @@ fn converges(scenario: usize, paged: bool, moment: Option<Moment>) -> usize {
 fn killed_at_every_boundary(scenarios: impl Iterator<Item = usize>, paged: bool) {
     let (mut boundaries, mut unflushed) = (0, 0);
     for scenario in scenarios {
-        let (commits, requests) = played(scenario, paged, None).0.devices[VICTIM].moments();
-        boundaries += commits + 2 * requests;
-        assert!(commits + requests > 0, "{} does nothing", SCENARIOS[scenario].0);
+        let moments = played(scenario, paged, None).0.devices[VICTIM].every_moment();
+        boundaries += moments.len();
+        assert!(!moments.is_empty(), "{} does nothing", SCENARIOS[scenario].0);
         converges(scenario, paged, None);
-        let answers = (0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)]);
-        for moment in (0..commits).map(Moment::Commit).chain(answers) {
+        for moment in moments {
             unflushed += usize::from(converges(scenario, paged, Some(moment)) > 0);
         }
     }

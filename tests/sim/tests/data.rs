@@ -150,12 +150,6 @@ fn a_log_entry_deleted_by_one_and_imported_unseen_by_another_stays_deleted() {
     world.check().unwrap();
 }
 
-/// The keys at which a device keeps tombstones: `list` shows none, so the disk's own rows tell.
-fn tombstones(world: &World, at: usize) -> usize {
-    use tidelock_core::local::{ByteRange, LocalStore, Table};
-    world.devices[at].disk.list(Table::Tombstones, &ByteRange::default(), u32::MAX).unwrap().len()
-}
-
 #[test]
 fn a_tombstone_goes_though_a_device_is_away_and_nothing_comes_back() {
     let mut world = World::with_devices(56, 3);
@@ -167,19 +161,19 @@ fn a_tombstone_goes_though_a_device_is_away_and_nothing_comes_back() {
     world.delete(0, "cup");
     world.sync(0).unwrap();
     world.sync(1).unwrap();
-    assert_eq!((tombstones(&world, 0), tombstones(&world, 1)), (2, 2));
+    assert_eq!((world.tombstones(0), world.tombstones(1)), (2, 2));
     for _ in 0..3 {
         world.full_check(0).unwrap();
         world.full_check(1).unwrap();
     }
-    assert_eq!((tombstones(&world, 0), tombstones(&world, 1)), (0, 0), "nobody waits for device 2");
+    assert_eq!((world.tombstones(0), world.tombstones(1)), (0, 0), "nobody waits for device 2");
     world.now_ms += 400 * DAY_MS;
     for _ in 0..2 {
         for at in [2, 0, 1] {
             world.full_check(at).unwrap();
         }
     }
-    assert_eq!([0, 1, 2].map(|at| tombstones(&world, at)), [0, 0, 0]);
+    assert_eq!([0, 1, 2].map(|at| world.tombstones(at)), [0, 0, 0]);
     world.check().unwrap();
 }
 
@@ -200,8 +194,7 @@ fn a_device_off_for_a_year_loses_nothing_and_brings_nothing_back() {
     world.put(1, "cup");
     world.delete_entry(1, &entry);
     for week in 0..52 {
-        let value = world.big_value(20_000);
-        world.put_value(week % 2, &format!("page {}", week % 5), &value);
+        world.put_big(week % 2, &format!("page {}", week % 5), 20_000);
         world.now_ms += 7 * DAY_MS;
         world.full_check(week % 2).unwrap();
         world.full_check(1 - week % 2).unwrap();

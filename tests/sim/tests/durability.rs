@@ -15,7 +15,7 @@ fn is_put_of(request: &Request, part: &str) -> bool {
     request.method == Method::Put && request.url.contains(part)
 }
 
-/// What may end a run of a device that is to be killed.
+/// Syncs, or checks everything; the device may be killed in it.
 fn sync(world: &mut World, at: usize, full: bool) {
     let result = if full { world.full_check(at) } else { world.sync(at) };
     if let Err(error) = result {
@@ -30,8 +30,7 @@ fn hours_of_work(conditions: Conditions, victim: usize, moment: Option<Moment>) 
     world.devices[victim].kill_at(moment);
     for round in 0..5_usize {
         for at in 0..2 {
-            let value = world.big_value(30_000);
-            world.put_value(at, &format!("page {}", (round + at) % 3), &value);
+            world.put_big(at, &format!("page {}", (round + at) % 3), 30_000);
             world.put(at, "small");
             world.put(at, "small"); // the one before becomes a void
             world.append(at);
@@ -49,15 +48,9 @@ fn hours_of_work(conditions: Conditions, victim: usize, moment: Option<Moment>) 
 
 fn killed_at_every_moment(conditions: Conditions, victim: usize) {
     let whole = hours_of_work(conditions, victim, None);
-    let (commits, requests) = whole.devices[victim].moments();
-    assert!(
-        !whole.bucket.keys_with("/segments/").is_empty() || whole.bucket.meter.post + whole.bucket.meter.delete > 1
-    );
     assert!(!whole.bucket.keys_with("/snapshots/").is_empty());
     assert!(whole.bucket.meter.post + whole.bucket.meter.delete > 1, "superseded objects went");
-    let commits = (0..commits).map(Moment::Commit);
-    let requests = (0..requests).flat_map(|at| [Moment::Request(at), Moment::Answer(at)]);
-    for moment in commits.chain(requests) {
+    for moment in whole.devices[victim].every_moment() {
         let mut world = hours_of_work(conditions, victim, Some(moment));
         world.heal(2).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
         world.check().unwrap_or_else(|why| panic!("{moment:?}: {why}"));
@@ -93,8 +86,7 @@ fn a_late_put_of_sequence_5_lands_after_6() {
         }
         // The connection breaks while sequence 5 is on its way; the retry arrives first.
         world.put(0, "five");
-        let now_ms = world.now_ms;
-        let op = world.devices[0].start(tidelock_core::Operation::Sync, now_ms);
+        let op = world.start(0, tidelock_core::Operation::Sync);
         let five = world.run_until(0, op, |request| is_put_of(request, "/manifests/")).unwrap();
         world.break_off(0, &five);
         world.finish(0, op).unwrap();
@@ -128,8 +120,7 @@ fn an_ambiguous_put_is_settled_by_reading_back() {
         let mut world = World::with_devices(62, 2);
         world.bucket.conditions = conditions;
         world.put(0, "milk");
-        let now_ms = world.now_ms;
-        let op = world.devices[0].start(tidelock_core::Operation::Sync, now_ms);
+        let op = world.start(0, tidelock_core::Operation::Sync);
         let put = world.run_until(0, op, |request| is_put_of(request, "/manifests/")).unwrap();
         world.arrive(&put);
         world.break_off(0, &put);
@@ -163,10 +154,8 @@ fn servers_that_ignore_or_refuse_conditions_lose_nothing() {
 #[test]
 fn a_sequence_frozen_for_more_than_a_day_is_never_put_again() {
     let mut world = World::with_devices(64, 2);
-    let value = world.big_value(40_000);
-    world.put_value(0, "page", &value);
-    let now_ms = world.now_ms;
-    let op = world.devices[0].start(tidelock_core::Operation::Sync, now_ms);
+    world.put_big(0, "page", 40_000);
+    let op = world.start(0, tidelock_core::Operation::Sync);
     let held = world.run_until(0, op, |request| is_put_of(request, "/manifests/")).unwrap();
     world.restart(0);
     // The sweep of another device may have taken its segment meanwhile.
@@ -193,13 +182,11 @@ fn a_sequence_frozen_for_more_than_a_day_is_never_put_again() {
 fn the_beacon_never_names_a_sequence_that_was_given_up() {
     let mut world = World::with_devices(66, 2);
     world.put(0, "page");
-    let now_ms = world.now_ms;
-    let op = world.devices[0].start(tidelock_core::Operation::Sync, now_ms);
+    let op = world.start(0, tidelock_core::Operation::Sync);
     world.run_until(0, op, |request| is_put_of(request, "/manifests/")).unwrap();
     world.restart(0);
     world.now_ms += 25 * HOUR_MS;
-    let now_ms = world.now_ms;
-    let op = world.devices[0].start(tidelock_core::Operation::Sync, now_ms);
+    let op = world.start(0, tidelock_core::Operation::Sync);
     let is_named_or_naming = |request: &_| is_put_of(request, "/manifests/") || is_put_of(request, "/beacon");
     let first = world.run_until(0, op, is_named_or_naming).unwrap();
     assert!(is_put_of(&first, "/manifests/"), "others would look for what never was: {}", first.url);
@@ -212,8 +199,7 @@ fn what_stands_after_a_sequence_was_given_up_is_no_rollback() {
     world.put(0, "page");
     // No PUT of a manifest arrives for days: sequence after sequence is frozen and given up.
     for _ in 0..4 {
-        let now_ms = world.now_ms;
-        let op = world.devices[0].start(tidelock_core::Operation::Check, now_ms);
+        let op = world.start(0, tidelock_core::Operation::Check);
         while let Some(held) = world.run_until(0, op, |request| is_put_of(request, "/manifests/")) {
             let put = Witness::new(&world.bucket, world.code.as_ref().unwrap());
             let path = held.url.trim_start_matches("file:///");
@@ -224,8 +210,7 @@ fn what_stands_after_a_sequence_was_given_up_is_no_rollback() {
         world.restart(0);
         world.now_ms += 25 * HOUR_MS;
         for _ in 0..3 {
-            let now_ms = world.now_ms;
-            let op = world.devices[0].start(tidelock_core::Operation::Check, now_ms);
+            let op = world.start(0, tidelock_core::Operation::Check);
             while let Some(held) = world.run_until(0, op, |request| is_put_of(request, "/manifests/")) {
                 world.break_off(0, &held);
             }

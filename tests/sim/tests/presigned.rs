@@ -124,8 +124,7 @@ fn many_objects_are_deleted_one_by_one() {
     let b = world.join().unwrap();
     for round in 0..12 {
         for _ in 0..4 {
-            let value = world.big_value(100 << 10);
-            world.put_value(a, &format!("page {}", round % 3), &value);
+            world.put_big(a, &format!("page {}", round % 3), 100 << 10);
         }
         world.sync_all();
         world.now_ms += 3_700_000;
@@ -161,8 +160,7 @@ fn schedule(seed: u64) -> Result<tidelock_core::Hash, String> {
             0..=3 => {
                 let key = format!("key {}", world.random.below(8));
                 let bytes = if world.random.permille(200) { 40 << 10 } else { 0 };
-                let value = world.big_value(bytes);
-                world.put_value(at, &key, &value);
+                world.put_big(at, &key, bytes);
             }
             4 => drop(world.append(at)),
             5 if world.random.permille(300) => world.restart(at),

@@ -31,8 +31,7 @@ fn a_check_with_nothing_new_publishes_nothing() {
 
 /// What a device's manifest holds, as text: tails are not compressed.
 fn manifest_text(world: &World, at: usize) -> String {
-    let id = world.id(at).to_string();
-    let path = world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&id)).unwrap();
+    let path = world.manifest_of(at);
     let witness = Witness::new(&world.bucket, world.code.as_ref().unwrap());
     let body = witness.manifest(&path, &world.bucket.object(&path).unwrap()).unwrap();
     String::from_utf8_lossy(&body).into_owned()
@@ -51,9 +50,7 @@ fn an_op_replaced_before_it_was_published_goes_out_as_a_void() {
     assert!(published.contains("second thought"));
     assert!(!published.contains("first thought"), "what was replaced in time never leaves the device");
     assert!(!published.contains("value 1"), "nor does a log's");
-    let status = world.devices[1].engine.status().unwrap();
-    let seen = status.devices.iter().find(|device| device.id == world.id(0)).unwrap();
-    assert_eq!(seen.applied, written, "every number is published, void or not");
+    assert_eq!(world.status_of(1, 0).applied, written, "every number is published, void or not");
     world.check().unwrap();
 }
 
@@ -68,8 +65,7 @@ fn what_was_published_never_turns_into_a_void() {
 
     // Frozen counts as published: its PUT may arrive at any time.
     world.put_value(0, "cup", "third thought");
-    let now_ms = world.now_ms;
-    let op = world.devices[0].start(Operation::Sync, now_ms);
+    let op = world.start(0, Operation::Sync);
     let held = world.run_until(0, op, |request| request.method == Method::Put).unwrap();
     world.put_value(0, "cup", "fourth thought");
     world.break_off(0, &held);
@@ -84,8 +80,7 @@ fn what_was_published_never_turns_into_a_void() {
 #[test]
 fn a_log_stays_above_its_snapshot_until_every_device_has_read_it() {
     let mut world = World::with_devices(43, 2);
-    let value = world.big_value(200_000);
-    world.put_value(0, "page", &value);
+    world.put_big(0, "page", 200_000);
     world.check_alone(0, 3);
     assert!(!world.bucket.keys_with("/snapshots/").is_empty());
     world.bucket.lose_all("/snapshots/");
@@ -98,8 +93,7 @@ fn a_log_stays_above_its_snapshot_until_every_device_has_read_it() {
 fn half_taken() -> World {
     let killed_at = |commit| {
         let mut world = World::with_devices(44, 1);
-        let value = world.big_value(200_000);
-        world.put_value(0, "page", &value);
+        world.put_big(0, "page", 200_000);
         world.sync(0).unwrap();
         let newcomer = world.add();
         world.devices[newcomer].kill_at(Some(Moment::Commit(commit)));
@@ -109,16 +103,21 @@ fn half_taken() -> World {
     (0..).map(killed_at).find(|world| world.standing(1, "page").len() == 1).unwrap()
 }
 
+/// Device 1 writes so many values of the greatest length.
+fn write_longest(world: &mut World, many: usize) {
+    for at in 0..many {
+        let mut value = world.value();
+        value.extend(std::iter::repeat_n(' ', VALUE_BYTES_MAX - value.len()));
+        world.put_value(1, &format!("value {at:02}"), &value);
+    }
+}
+
 #[test]
 fn a_log_of_more_segments_than_a_manifest_may_name_goes_out_whole_without_a_snapshot() {
     let mut world = half_taken();
     world.bucket.hide_all("/snapshots/");
     world.join_on(1).unwrap();
-    for at in 0..VALUES {
-        let mut value = world.value();
-        value.extend(std::iter::repeat_n(' ', VALUE_BYTES_MAX - value.len()));
-        world.put_value(1, &format!("value {at:02}"), &value);
-    }
+    write_longest(&mut world, VALUES);
     world.sync(1).unwrap();
     let of_one = format!("/segments/{}/", world.id(1));
     let written = world.bucket.keys_with(&of_one);
@@ -139,11 +138,7 @@ fn a_republished_log_goes_out_whole_without_a_snapshot() {
     let mut world = half_taken();
     world.bucket.hide_all("/snapshots/");
     world.join_on(1).unwrap();
-    for at in 0..VALUES + 14 {
-        let mut value = world.value();
-        value.extend(std::iter::repeat_n(' ', VALUE_BYTES_MAX - value.len()));
-        world.put_value(1, &format!("value {at:02}"), &value);
-    }
+    write_longest(&mut world, VALUES + 14);
     world.run(1, Operation::Republish).unwrap();
     world.sync(0).unwrap();
     world.check_one(0).unwrap();
@@ -154,14 +149,14 @@ fn a_republished_log_goes_out_whole_without_a_snapshot() {
 fn a_late_answer_confirms_no_manifest_but_its_own() {
     let mut world = World::with_devices(59, 2);
     world.put(0, "of the first");
-    let op = world.devices[0].start(Operation::Sync, world.now_ms);
+    let op = world.start(0, Operation::Sync);
     let answered_late = world.run_until(0, op, puts_manifest).unwrap();
     world.arrive(&answered_late);
     let second = world.add_with(world.devices[0].disk.clone());
     world.now_ms += 2 * 3_600_000; // so that it reads its own manifest
     world.run(second, Operation::Pull).unwrap();
     world.put(second, "of the second");
-    let begun = world.devices[second].start(Operation::Sync, world.now_ms);
+    let begun = world.start(second, Operation::Sync);
     world.run_until(second, begun, puts_manifest).expect("the next one, which never arrives");
     world.forget_last();
     let now = world.devices[0].now(world.now_ms);
@@ -179,10 +174,9 @@ fn a_late_answer_confirms_no_manifest_but_its_own() {
 fn a_push_that_slept_for_weeks_names_nothing_that_was_swept() {
     let mut world = World::with_devices(60, 2);
     for page in 0..3 {
-        let value = world.big_value(90_000);
-        world.put_value(0, &format!("page {page}"), &value);
+        world.put_big(0, &format!("page {page}"), 90_000);
     }
-    let op = world.devices[0].start(Operation::Sync, world.now_ms);
+    let op = world.start(0, Operation::Sync);
     let puts = |request: &Request, part: &str| request.method == Method::Put && request.url.contains(part);
     let segment = world.run_until(0, op, |request| puts(request, "/segments/")).unwrap();
     world.arrive(&segment);

@@ -1,21 +1,10 @@
 //! Retiring a device: a word, of which no data hangs; said by a person or by half a year of silence, taken back by a sign of life.
 
-use tidelock_core::local::{LocalStore as _, Table};
 use tidelock_core::{DeviceState, Operation};
 use tidelock_sim::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
-
-fn state(world: &World, at: usize, of: usize) -> DeviceState {
-    let id = world.id(of);
-    let devices = world.devices[at].engine.status().unwrap().devices;
-    devices.into_iter().find(|device| device.id == id).unwrap().state
-}
-
-fn tombstones(world: &World, at: usize) -> usize {
-    world.devices[at].disk.list(Table::Tombstones, &Default::default(), 1_000).unwrap().len()
-}
 
 /// The days go by for devices 0 and 1, and both write now and then.
 fn days(world: &mut World, many: u64) {
@@ -42,7 +31,7 @@ fn nobody_waits_for_a_retired_device_and_it_is_back_when_it_comes() {
         world.full_check(0).unwrap();
         world.full_check(1).unwrap();
     }
-    assert_eq!(tombstones(&world, 0), 0, "tombstones wait for nobody");
+    assert_eq!(world.tombstones(0), 0, "tombstones wait for nobody");
     let device = world.id(2);
     world.run(1, Operation::RetireDevice { device }).unwrap();
     for _ in 0..3 {
@@ -50,11 +39,14 @@ fn nobody_waits_for_a_retired_device_and_it_is_back_when_it_comes() {
         world.full_check(0).unwrap();
         world.full_check(1).unwrap();
     }
-    assert_eq!((state(&world, 0, 2), state(&world, 1, 2)), (DeviceState::Retired, DeviceState::Retired));
+    assert_eq!(
+        (world.status_of(0, 2).state, world.status_of(1, 2).state),
+        (DeviceState::Retired, DeviceState::Retired)
+    );
     world.put(2, "back");
     world.sync_all();
     for at in 0..3 {
-        assert_ne!(state(&world, at, 2), DeviceState::Retired, "device {at}");
+        assert_ne!(world.status_of(at, 2).state, DeviceState::Retired, "device {at}");
     }
     world.check().unwrap();
 }
@@ -77,10 +69,10 @@ fn away_for_a_year_it_lapses_and_loses_nothing() {
             world.bucket.clock_off_ms = -(200 * DAY_MS as i64); // the server's clock stays half a year behind from now on
         }
         days(&mut world, 179);
-        assert_eq!(state(&world, 0, 2), DeviceState::Active);
+        assert_eq!(world.status_of(0, 2).state, DeviceState::Active);
         days(&mut world, 5);
         let lapsed = if both_clocks { DeviceState::Retired } else { DeviceState::Active };
-        assert_eq!((state(&world, 0, 2), state(&world, 1, 2)), (lapsed, lapsed));
+        assert_eq!((world.status_of(0, 2).state, world.status_of(1, 2).state), (lapsed, lapsed));
         days(&mut world, 181);
         for _ in 0..3 {
             world.sync_all();
@@ -90,7 +82,7 @@ fn away_for_a_year_it_lapses_and_loses_nothing() {
         assert!(world.standing(2, "deleted meanwhile").is_empty(), "nothing comes back");
         assert!(!world.log_of(2).contains_key(&held) && world.log_of(0).contains_key(&entry));
         world.check().unwrap();
-        assert!((0..3).all(|at| state(&world, at, 2) != DeviceState::Retired));
+        assert!((0..3).all(|at| world.status_of(at, 2).state != DeviceState::Retired));
         assert_eq!(world.devices[0].engine.status().unwrap().conflicts, 0, "two that say the same are no conflict");
     }
 }
@@ -107,5 +99,5 @@ fn a_server_that_tells_no_time_retires_nobody() {
     world.sync_all();
     world.gone.insert(2);
     days(&mut world, 370);
-    assert_eq!((state(&world, 0, 2), state(&world, 1, 2)), (DeviceState::Active, DeviceState::Active));
+    assert_eq!((world.status_of(0, 2).state, world.status_of(1, 2).state), (DeviceState::Active, DeviceState::Active));
 }

@@ -2,7 +2,6 @@
 //! of each other, against forgeries, and taken back by hand.
 
 use std::collections::BTreeMap;
-use tidelock_core::local::{LocalStore as _, Table};
 use tidelock_core::s3::Method;
 use tidelock_core::{Error, ErrorKind, Operation, Request, Secret};
 use tidelock_sim::bucket::Bucket;
@@ -22,9 +21,7 @@ fn settle(world: &mut World, rounds: u32) {
 
 /// A write that counts for nobody, published with the bucket credentials that a revoked device still has.
 fn writes_on(world: &mut World, at: usize, key: &str) {
-    let before = world.oracle.clone();
-    world.put(at, key);
-    world.oracle = before;
+    world.untold(|world| world.put(at, key));
     let _ = world.sync(at); // it has no new keys, and is told so
 }
 
@@ -58,7 +55,7 @@ fn a_revoked_device_opens_nothing_that_is_written_afterwards() {
     world.put(3, "after another turn");
     settle(&mut world, 2);
     assert_eq!(opened(&world, &keys, &before), [""; 0]);
-    assert!(world.bucket.object(&format!("slots/{}", world.id(1))).is_none(), "it has no slot");
+    assert!(world.bucket.object(&world.slot_of(1)).is_none(), "it has no slot");
     world.join().unwrap();
     world.sync_all();
     world.check().unwrap();
@@ -76,13 +73,13 @@ fn what_it_wrote_before_counts_and_what_it_writes_later_does_not() {
         world.sync(1).unwrap();
         world.put(1, "not published in time");
         world.revoke(0, 1).unwrap();
-        let before = world.oracle.clone();
-        world.gone.insert(1);
-        writes_on(&mut world, 1, "later");
-        writes_on(&mut world, 1, "shared");
-        world.now_ms += if seed % 2 == 0 { 2 * HOUR_MS } else { 1_000 };
+        world.untold(|world| {
+            world.gone.insert(1);
+            writes_on(world, 1, "later");
+            writes_on(world, 1, "shared");
+            world.now_ms += if seed % 2 == 0 { 2 * HOUR_MS } else { 1_000 };
+        });
         // What was not published when it was revoked counts for nobody either.
-        world.oracle = before;
         let late = world.standing(1, "not published in time");
         assert_eq!(late.len(), 1);
         for round in 0..3 {
@@ -118,8 +115,7 @@ fn what_a_device_that_counts_had_taken_counts_for_all() {
     world.sync_all();
     // Device 0 revokes without having seen what device 2 takes meanwhile.
     let device = world.id(1);
-    let now_ms = world.now_ms;
-    let op = world.devices[0].start(Operation::RevokeDevice { device }, now_ms);
+    let op = world.start(0, Operation::RevokeDevice { device });
     let put = world
         .run_until(0, op, |request| request.method == Method::Put && request.url.contains("keys/"))
         .expect("it puts its keys");
@@ -147,9 +143,7 @@ fn it_holds_nobody_up() {
     world.gone.insert(1);
     let mut held_apart = Vec::new();
     for round in 0..40 {
-        let before = world.oracle.clone();
-        held_apart.extend((0..20).filter_map(|_| world.append(1)));
-        world.oracle = before;
+        world.untold(|world| held_apart.extend((0..20).filter_map(|_| world.append(1))));
         writes_on(&mut world, 1, "later");
         world.put(0, &format!("key {round}"));
         world.append(2);
@@ -164,8 +158,7 @@ fn it_holds_nobody_up() {
     }
     world.check().unwrap();
     for at in [0, 2] {
-        let rows = world.devices[at].disk.list(Table::Tombstones, &Default::default(), 100).unwrap();
-        assert_eq!(rows.len(), 0, "device {at} keeps a tombstone for it");
+        assert_eq!(world.tombstones(at), 0, "device {at} keeps a tombstone for it");
         assert_eq!(world.devices[at].engine.status().unwrap().debts, 0);
         assert!(world.status_of(at, 1).quarantined.is_some());
     }
@@ -440,8 +433,7 @@ fn turned_by_who_had_not_heard(heard: bool) -> World {
     world.full_check(2).unwrap();
     assert!(!world.is_revoked(2, 1));
     assert_eq!(Keys::of(&world.devices[2].disk).ring.current().number, 2);
-    let now_ms = world.now_ms;
-    let turn = world.devices[2].start(Operation::SetPassphrase { passphrase: None }, now_ms);
+    let turn = world.start(2, Operation::SetPassphrase { passphrase: None });
     let keys = world.run_until(2, turn, is_put("keys/")).expect("it turns the keys");
     if heard {
         world.finish(0, op).unwrap();
@@ -467,7 +459,7 @@ fn keys_handed_to_it_by_who_had_not_heard_turn_again() {
         world.put(0, "afterwards");
         settle(&mut world, 2);
         assert_eq!(opened(&world, &keys, &before), [""; 0], "heard: {heard}");
-        let slot = format!("slots/{}", world.id(1));
+        let slot = world.slot_of(1);
         assert!(world.bucket.object(&slot).is_none_or(|_| !keys.open(&world.bucket, &slot)), "heard: {heard}");
         assert!(Keys::of(&world.devices[0].disk).ring.current().number > 3, "heard: {heard}");
         world.check().unwrap();
@@ -482,10 +474,8 @@ fn every_member_says_who_is_revoked() {
     world.revoke(0, 1).unwrap();
     world.gone.extend([0, 1]);
     world.sync(2).unwrap();
-    let id = world.id(0).to_string();
-    for path in world.bucket.keys_with(&id).into_iter().filter(|path| path.contains("/manifests/")) {
-        world.bucket.lose(&path);
-    }
+    let manifest = world.manifest_of(0);
+    world.bucket.lose(&manifest);
     writes_on(&mut world, 1, "later");
     let newcomer = world.join().unwrap();
     settle(&mut world, 2);
@@ -496,8 +486,7 @@ fn every_member_says_who_is_revoked() {
 /// A copy of device 0's store, which has read nothing since.
 fn copied(seed: u64) -> (World, usize) {
     let mut world = World::with_devices(seed, 3);
-    let disk = world.devices[0].disk.copy();
-    let copy = world.add_with(disk);
+    let copy = world.copy_of(0);
     (world, copy)
 }
 
@@ -548,9 +537,7 @@ fn a_revoked_device_that_hears_of_its_copy_cannot_leave() {
     world.full_check(copy).unwrap(); // it leaves
     world.full_check(1).unwrap();
     world.revoke(1, 0).unwrap();
-    let before = world.oracle.clone();
-    world.put(0, "late");
-    world.oracle = before;
+    world.untold(|world| world.put(0, "late"));
     world.gone.insert(0);
     let (id, puts) = (world.id(0), world.bucket.meter.put);
     for _ in 0..3 {
@@ -574,7 +561,7 @@ fn keys_handed_to_it_turn_again_whatever_comes_between() {
             world.run(0, Operation::Join { secret }).unwrap();
         } else {
             let slot = format!("/slots/{}", world.id(1));
-            let op = world.devices[0].start(Operation::Check, world.now_ms);
+            let op = world.start(0, Operation::Check);
             world
                 .run_until(0, op, |request| request.method == Method::Get && request.url.ends_with(&slot))
                 .expect("it looks");

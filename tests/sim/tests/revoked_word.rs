@@ -14,10 +14,10 @@ const HOUR_MS: u64 = 3_600_000;
 fn what_a_revoked_device_says_later_revokes_nobody() {
     let mut world = World::with_devices(72, 3);
     let device = world.id(1);
-    let op = world.devices[2].start(Operation::RevokeDevice { device }, world.now_ms);
+    let op = world.start(2, Operation::RevokeDevice { device });
     let late = world.run_until(2, op, puts_manifest).unwrap();
     world.gone.insert(2);
-    let slot = format!("slots/{}", world.id(0));
+    let slot = world.slot_of(0);
     let by_device_2 = world.bucket.object(&slot).unwrap();
     world.revoke(0, 2).unwrap();
     world.sync(1).unwrap();
@@ -39,10 +39,7 @@ fn what_a_revoked_device_says_later_revokes_nobody() {
 #[test]
 fn two_revocations_in_one_poll_count_both() {
     let mut world = World::with_devices(74, 3);
-    let [of_zero, of_one] = [0, 1].map(|at| {
-        let id = world.id(at).to_string();
-        world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&id)).unwrap()
-    });
+    let [of_zero, of_one] = [0, 1].map(|at| world.manifest_of(at));
     // Each revokes the other, and sees nothing of the other's doing.
     let before = world.bucket.older();
     world.revoke(0, 1).unwrap();
@@ -68,10 +65,8 @@ fn two_revocations_in_one_poll_count_both() {
     world.sync(2).unwrap();
     for at in [0, 1] {
         let keys = Keys::of(&world.devices[at].disk);
-        assert!(!keys.open(&world.bucket, &format!("slots/{}", world.id(2))));
-        let manifest = world.bucket.keys_with(&world.id(2).to_string());
-        let manifest = manifest.iter().find(|path| path.contains("/manifests/")).unwrap();
-        assert!(!keys.open(&world.bucket, manifest), "device {at} reads who left it out");
+        assert!(!keys.open(&world.bucket, &world.slot_of(2)));
+        assert!(!keys.open(&world.bucket, &world.manifest_of(2)), "device {at} reads who left it out");
     }
 }
 
@@ -143,8 +138,7 @@ fn who_comes_back_is_revoked_by_the_word_of_a_newcomer() {
 }
 
 fn write_page(world: &mut World, at: usize) {
-    let value = world.big_value(90_000);
-    world.put_value(at, &format!("page of {at}"), &value);
+    world.put_big(at, &format!("page of {at}"), 90_000);
     world.sync(at).unwrap();
 }
 
@@ -200,8 +194,7 @@ fn a_snapshot_of_which_all_counts_is_taken() {
 fn a_revoked_devices_snapshot_is_named_by_nobody_else() {
     let mut world = World::with_devices(78, 3);
     for at in 0..10 {
-        let value = world.big_value(20_000);
-        world.put_value(2, &format!("page {at}"), &value); // so many changes that its snapshot is the newest
+        world.put_big(2, &format!("page {at}"), 20_000); // so many changes that its snapshot is the newest
     }
     world.sync(2).unwrap();
     world.sync(1).unwrap();
@@ -225,8 +218,7 @@ fn a_revoked_devices_snapshot_is_named_by_nobody_else() {
 fn a_revoked_devices_snapshot_is_named_no_longer_than_it_counts() {
     let mut world = World::with_devices(79, 3);
     for at in 0..10 {
-        let value = world.big_value(80_000);
-        world.put_value(2, &format!("page {at}"), &value);
+        world.put_big(2, &format!("page {at}"), 80_000);
     }
     world.sync(2).unwrap();
     world.check_alone(1, 1); // names it
@@ -236,14 +228,13 @@ fn a_revoked_devices_snapshot_is_named_no_longer_than_it_counts() {
     world.bucket.show();
     world.check_alone(1, 5);
     assert!(world.is_revoked(1, 2));
-    let oracle = world.oracle.clone();
-    for at in 0..10 {
-        let value = world.big_value(120_000);
-        world.put_value(2, &format!("page {at}"), &value);
-        world.sync(2).unwrap();
-        world.now_ms += HOUR_MS / 2;
-    }
-    world.oracle = oracle; // counts for nobody
+    world.untold(|world| {
+        for at in 0..10 {
+            world.put_big(2, &format!("page {at}"), 120_000);
+            world.sync(2).unwrap();
+            world.now_ms += HOUR_MS / 2;
+        }
+    });
     world.gone.extend([0, 1, 2]);
     let newcomer = world.join().unwrap();
     world.check_one(newcomer).unwrap();
@@ -256,19 +247,18 @@ fn who_revokes_names_nothing_that_the_revoked_device_wrote() {
     let delete_an_entry = |world: &mut World| {
         let entry = world.append(1).unwrap();
         world.delete_entry(1, &entry);
-        let value = world.big_value(200_000);
-        world.put_value(1, "page", &value);
+        world.put_big(1, "page", 200_000);
         world.sync(1).unwrap();
     };
     delete_an_entry(&mut world);
     world.check_alone(0, 1); // it names device 1's snapshot
     world.revoke(0, 1).unwrap();
     world.check_alone(0, 5);
-    let oracle = world.oracle.clone();
-    delete_an_entry(&mut world);
-    world.now_ms += HOUR_MS + 60_000;
-    world.sync(1).unwrap();
-    world.oracle = oracle; // nothing of it counts
+    world.untold(|world| {
+        delete_an_entry(world);
+        world.now_ms += HOUR_MS + 60_000;
+        world.sync(1).unwrap();
+    });
     world.bucket.lose_all("/segments/");
     world.gone.extend([0, 1]);
     let newcomer = world.join().unwrap();
@@ -319,15 +309,11 @@ fn a_snapshot_that_a_revoked_device_names_is_not_named_over_and_over() {
 fn what_a_revoked_device_states_of_lines_holds_nobody_up() {
     let mut world = World::with_devices(82, 4);
     world.bucket.conditions = Conditions::Ignored;
-    let disk = world.devices[0].disk.copy();
-    let copy = world.add_with(disk);
-    let before = world.oracle.clone();
-    world.put(copy, "the copy's");
-    world.oracle = before; // nobody who counts ever reads it
-    let op = world.devices[copy].start(Operation::Sync, world.now_ms);
+    let copy = world.copy_of(0);
+    world.untold(|world| world.put(copy, "the copy's")); // nobody who counts ever reads it
+    let op = world.start(copy, Operation::Sync);
     let late = world.run_until(copy, op, puts_manifest).unwrap();
-    let value = world.big_value(24_000);
-    world.put_value(0, "page", &value);
+    world.put_big(0, "page", 24_000);
     world.sync(0).unwrap();
     world.sync(1).unwrap();
     world.put(1, "note");
@@ -363,9 +349,7 @@ fn what_a_revoked_devices_lost_snapshot_alone_had_is_no_damage() {
     let mut reader = Insider::new(&world.bucket, world.code.as_ref().unwrap());
     let by_two = world.manifest_of(2);
     let older = world.bucket.object(&by_two).unwrap();
-    let before = world.oracle.clone();
-    write_page(&mut world, 2);
-    world.oracle = before; // nobody who counts ever reads it
+    world.untold(|world| write_page(world, 2)); // nobody who counts ever reads it
     write_page(&mut world, 3);
     world.check_alone(3, 3);
     let to = world.status_of(3, 2).applied;
@@ -402,7 +386,7 @@ fn who_comes_back_is_not_revoked_by_the_word_of_who_was_left_out() {
     let mut world = World::with_devices(84, 2);
     let mut insider = Insider::new(&world.bucket, world.code.as_ref().unwrap());
     let thief = world.join().unwrap();
-    let (path, slot) = (world.manifest_of(thief), format!("slots/{}", world.id(1)));
+    let (path, slot) = (world.manifest_of(thief), world.slot_of(1));
     let sealed_before = world.bucket.object(&slot).unwrap();
     world.bucket.hide(&path);
     world.sync(1).unwrap();

@@ -134,8 +134,7 @@ fn several_chunks() -> World {
     let mut world = World::new(100);
     world.create().unwrap();
     for page in 0..28 {
-        let value = world.big_value(200 << 10);
-        world.put_value(0, &format!("page {page:02}"), &value);
+        world.put_big(0, &format!("page {page:02}"), 200 << 10);
         world.put(0, &format!("small {page:02}"));
     }
     for _ in 0..40 {
@@ -192,14 +191,12 @@ fn a_snapshot_that_is_gone_when_its_merge_is_taken_up_again() {
         assert_eq!(world.join_on(at).unwrap_err().kind(), ErrorKind::Cancelled);
         let before: Oracle = world.oracle.clone();
         for page in [0, 5, 12, 20, 27] {
-            let value = world.big_value(100 << 10);
-            world.put_value(0, &format!("page {page:02}"), &value);
+            world.put_big(0, &format!("page {page:02}"), 100 << 10);
             world.delete(0, &format!("small {page:02}"));
         }
         world.delete_some_entry(0);
         for _ in 0..3 {
-            let value = world.big_value(250 << 10);
-            world.put_value(0, "page 28", &value);
+            world.put_big(0, "page 28", 250 << 10);
             world.sync(0).unwrap();
             world.now_ms += 3_700_000;
             world.full_check(0).unwrap();

@@ -36,12 +36,10 @@ fn a_log_is_trimmed_once_every_device_has_seen_it() {
 #[test]
 fn superseded_objects_stay_for_an_hour() {
     let mut world = World::with_devices(81, 2);
-    let value = world.big_value(30_000);
-    world.put_value(0, "page", &value);
+    world.put_big(0, "page", 30_000);
     world.sync(0).unwrap();
     let first = world.bucket.keys_with("/segments/");
-    let value = world.big_value(30_000);
-    world.put_value(0, "page", &value);
+    world.put_big(0, "page", 30_000);
     world.sync(0).unwrap(); // the segment grew, under a new name
     world.now_ms += HOUR_MS / 2;
     world.sync(0).unwrap();
@@ -56,8 +54,7 @@ fn superseded_objects_stay_for_an_hour() {
 #[test]
 fn a_sweep_removes_orphans_only_after_a_week() {
     let mut world = World::with_devices(82, 2);
-    let value = world.big_value(30_000);
-    world.put_value(0, "page", &value);
+    world.put_big(0, "page", 30_000);
     world.sync_all();
     // What a crash between segment and manifest leaves, and a segment that somebody else's manifest may name soon.
     let named = world.bucket.keys_with("/segments/")[0].clone();
@@ -82,12 +79,10 @@ fn a_sweep_removes_orphans_only_after_a_week() {
 #[test]
 fn no_sweep_while_a_listed_manifest_is_unread() {
     let mut world = World::with_devices(83, 3);
-    let value = world.big_value(30_000);
-    world.put_value(2, "page", &value);
+    world.put_big(2, "page", 30_000);
     world.sync(2).unwrap();
     // Nobody can read device 2's manifest: its segment looks like an orphan, and is none.
-    let id = world.id(2).to_string();
-    let manifest = world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&id)).unwrap();
+    let manifest = world.manifest_of(2);
     let segment = world.bucket.keys_with("/segments/")[0].clone();
     world.bucket.hide(&manifest);
     world.gone.insert(2);
@@ -113,12 +108,10 @@ fn what_was_swept_under_an_older_manifest_is_written_anew() {
         let before = world.bucket.keys();
         if with_snapshot {
             for _ in 0..12 {
-                let value = world.big_value(30_000);
-                world.put_value(0, "page 0", &value);
+                world.put_big(0, "page 0", 30_000);
             }
         }
-        let value = world.big_value(30_000);
-        world.put_value(0, "late", &value);
+        world.put_big(0, "late", 30_000);
         world.sync(0).unwrap();
         let only_named_there: Vec<String> = {
             let new = world.bucket.keys().into_iter().filter(|key| !before.contains(key));
@@ -170,8 +163,7 @@ fn a_superseded_snapshot_stays_while_the_manifest_of_a_device_that_is_away_names
 #[test]
 fn no_sweep_while_a_named_index_is_unread() {
     let mut world = World::with_devices(88, 3);
-    let value = world.big_value(200_000);
-    world.put_value(2, "page", &value);
+    world.put_big(2, "page", 200_000);
     world.sync(2).unwrap();
     world.gone.insert(2);
     let kind = |path: &String| world.bucket.object(path).unwrap()[KIND_AT];
@@ -200,8 +192,7 @@ fn no_sweep_while_the_bucket_shows_an_older_manifest_than_was_verified() {
     let older = stand(&world);
     world.put(0, "verified");
     world.sync_all();
-    let value = world.big_value(30_000);
-    world.put_value(0, "page", &value);
+    world.put_big(0, "page", 30_000);
     world.sync(0).unwrap();
     let newest = stand(&world);
     assert_eq!(world.bucket.keys_with("/segments/").len(), 1);

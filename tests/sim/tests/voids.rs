@@ -12,11 +12,9 @@ fn a_void_counts_only_with_what_replaced_it() {
     let mut world = World::with_devices(80, 3);
     world.bucket.conditions = Conditions::Ignored;
     let written = BTreeSet::from([world.put(0, "key")]);
-    let disk = world.devices[0].disk.copy();
-    let copy = world.add_with(disk);
+    let copy = world.copy_of(0);
     world.put(0, "key");
-    let now_ms = world.now_ms;
-    let op = world.devices[0].start(Operation::Sync, now_ms);
+    let op = world.start(0, Operation::Sync);
     let with_void = world.run_until(0, op, puts_manifest).expect("it puts its manifest");
     world.gone.extend([0, copy]);
     world.sync(copy).unwrap();

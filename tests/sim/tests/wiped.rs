@@ -40,7 +40,7 @@ fn who_looked_at_another_store_goes_on_with_its_own() {
     world.put(0, "milk");
     world.sync_all();
     world.put(0, "bread");
-    let op = world.devices[0].start(Operation::Sync, world.now_ms);
+    let op = world.start(0, Operation::Sync);
     let last = world.run_until(0, op, puts_manifest).unwrap();
     world.arrive(&last);
     world.restart(0);
@@ -136,10 +136,7 @@ fn a_turn_of_keys_that_was_killed_puts_nothing_into_it() {
             world.bucket.wipe();
             finds_it_wiped(&mut world, 0, operation, moment);
             world.run(0, Operation::Republish).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
-            match world.run(0, Operation::ReplaceRecoveryCode) {
-                Ok(Outcome::RecoveryCodeReplaced { recovery_code }) => world.code = Some(recovery_code),
-                other => panic!("{moment:?}: {other:?}"),
-            }
+            world.replace_code(0).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
             world.heal(3).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
             world.join().unwrap_or_else(|error| panic!("{moment:?}: {error}"));
             world.sync_all();
@@ -151,8 +148,7 @@ fn a_turn_of_keys_that_was_killed_puts_nothing_into_it() {
 /// A copy of device 0's store, device 2, was quicker; device 0 finds it, killed at a moment.
 fn copied(moment: Option<Moment>) -> World {
     let mut world = World::with_devices(87, 2);
-    let disk = world.devices[0].disk.copy();
-    let copy = world.add_with(disk);
+    let copy = world.copy_of(0);
     world.put(copy, "the copy's");
     world.sync(copy).unwrap();
     world.put(0, "the first's");

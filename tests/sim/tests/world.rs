@@ -25,7 +25,6 @@ fn schedule(seed: u64) -> Result<(), String> {
     world.join().map_err(|error| format!("join: {error}"))?;
     world.network = Network { lost: 20, answer_lost: 20, busy: 20, duplicate: 20 };
     world.bucket.faults = Faults { hidden: 30, stale: 10 };
-    let mut running = [false; 5];
     for _ in 0..300 {
         let at = world.random.below(world.devices.len() as u64) as usize;
         match world.random.below(20) {
@@ -33,8 +32,7 @@ fn schedule(seed: u64) -> Result<(), String> {
                 let key = format!("key {}", world.random.below(6));
                 // In every fourth world some writes are so big that segments, snapshots and trims happen.
                 let bytes = if seed % 4 == 1 && world.random.permille(300) { 30 << 10 } else { 0 };
-                let value = world.big_value(bytes);
-                world.put_value(at, &key, &value);
+                world.put_big(at, &key, bytes);
             }
             6 => {
                 let key = format!("key {}", world.random.below(6));
@@ -46,9 +44,7 @@ fn schedule(seed: u64) -> Result<(), String> {
             9 => world.delete_some_entry(at),
             10..=12 => {
                 let operation = if world.random.permille(100) { Operation::Check } else { Operation::Sync };
-                let now_ms = world.now_ms;
-                world.devices[at].start(operation, now_ms);
-                running[at] = true;
+                world.start(at, operation);
             }
             13 if world.devices.len() < 4 && world.random.permille(100) => {
                 let network = std::mem::take(&mut world.network);

@@ -230,8 +230,7 @@ fn behind(seed: u64) -> Vec<Stage> {
     let (disk, between) = (world.devices[reader].disk.copy(), world.bucket.copy());
     let up_to_date = (world.bucket.clone(), world.now_ms);
     for at in 0..4 {
-        let value = world.big_value(20_000);
-        world.put_value(at, &format!("big {at}"), &value);
+        world.put_big(at, &format!("big {at}"), 20_000);
         world.sync(at).expect("a sound world");
         world.put(at, &format!("small {at}"));
         world.sync(at).expect("a sound world");
@@ -274,8 +273,7 @@ fn empty(seed: u64) -> Vec<Stage> {
         world.delete_some_entry(0);
     }
     for at in 0..12 {
-        let value = world.big_value(16_000);
-        world.put_value(at % 3, &format!("big {at}"), &value);
+        world.put_big(at % 3, &format!("big {at}"), 16_000);
         world.sync_all();
     }
     let reader = join_blind(&mut world);

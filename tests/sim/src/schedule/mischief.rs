@@ -105,8 +105,7 @@ impl Run<'_> {
         self.world.read_clock(at); // both read the same
         self.world.put(second, "key number 0");
         if !self.running.contains_key(&at) {
-            let now_ms = self.world.now_ms;
-            let op = self.world.devices[second].start(Operation::Sync, now_ms);
+            let op = self.world.start(second, Operation::Sync);
             for _ in 0..self.world.random.below(30) {
                 if self.world.devices[second].finished.contains_key(&op) {
                     break;

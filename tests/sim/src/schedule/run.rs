@@ -288,8 +288,7 @@ impl<'a> Run<'a> {
         if let Some(watch) = &mut self.world.watch {
             watch.operation(at);
         }
-        let now_ms = self.world.now_ms;
-        let op = self.world.devices[at].start(operation, now_ms);
+        let op = self.world.start(at, operation);
         self.running.insert(at, op);
     }
 

@@ -3,6 +3,7 @@
 use super::World;
 use crate::oracle::Held;
 use std::collections::{BTreeMap, BTreeSet};
+use tidelock_core::local::{ByteRange, LocalStore as _, Table};
 use tidelock_core::{Collection, DeviceState, DeviceStatus, KeyRange};
 
 impl World {
@@ -11,6 +12,12 @@ impl World {
         let id = self.id(of);
         let devices = self.devices[at].engine.status().expect("the disk is sound").devices;
         devices.into_iter().find(|device| device.id == id).expect("it is known there")
+    }
+
+    /// The keys at which a device keeps tombstones.
+    pub fn tombstones(&self, at: usize) -> usize {
+        let rows = self.devices[at].disk.list(Table::Tombstones, &ByteRange::default(), u32::MAX);
+        rows.expect("the disk is sound").len()
     }
 
     /// Whether a device knows that another is revoked.

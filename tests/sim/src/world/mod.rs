@@ -119,6 +119,12 @@ impl World {
         self.devices.len() - 1
     }
 
+    /// A device that begins with a copy of another's disk, as it is now.
+    pub fn copy_of(&mut self, at: usize) -> usize {
+        let disk = self.devices[at].disk.copy();
+        self.add_with(disk)
+    }
+
     /// The id of a device.
     pub fn id(&self, at: usize) -> DeviceId {
         self.devices[at].engine.status().expect("the disk is sound").device.expect("a member")
@@ -127,6 +133,11 @@ impl World {
     /// The path of a device's manifest, which is in the bucket.
     pub fn manifest_of(&self, at: usize) -> String {
         self.bucket.keys_with(&format!("/manifests/{}", self.id(at))).remove(0)
+    }
+
+    /// The path of a device's slot.
+    pub fn slot_of(&self, at: usize) -> String {
+        format!("slots/{}", self.id(at))
     }
 
     /// Kills a device and starts it again.
@@ -210,11 +221,7 @@ impl World {
     /// # Errors
     /// What `create` ends with.
     pub fn create_on(&mut self, at: usize) -> Result<(), Error> {
-        match self.run(at, Operation::Create { passphrase: None })? {
-            Outcome::Created { recovery_code } => self.code = Some(recovery_code),
-            other => panic!("create ended in {other:?}"),
-        }
-        Ok(())
+        self.run(at, Operation::Create { passphrase: None }).map(|created| self.take_code(created))
     }
 
     /// One more device.
@@ -236,6 +243,21 @@ impl World {
         self.run(at, Operation::Join { secret: Secret::Recovery(code) }).map(|_| ())
     }
 
+    /// One device replaces the recovery code.
+    ///
+    /// # Errors
+    /// What `recovery-code` ends with.
+    pub fn replace_code(&mut self, at: usize) -> Result<(), Error> {
+        self.run(at, Operation::ReplaceRecoveryCode).map(|replaced| self.take_code(replaced))
+    }
+
+    /// Who joins from now on has the code that an operation gave, if it gave one.
+    pub fn take_code(&mut self, outcome: Outcome) {
+        if let Outcome::Created { recovery_code } | Outcome::RecoveryCodeReplaced { recovery_code } = outcome {
+            self.code = Some(recovery_code);
+        }
+    }
+
     /// A first device with a vault, and more that joined: `many` in all, each of which has seen the others.
     pub fn with_devices(seed: u64, many: usize) -> Self {
         let mut world = Self::new(seed);
@@ -247,12 +269,17 @@ impl World {
         world
     }
 
+    /// Starts an operation of one device.
+    pub fn start(&mut self, at: usize, operation: Operation) -> OpId {
+        self.devices[at].start(operation, self.now_ms)
+    }
+
     /// Runs one operation of one device to its end; others rest.
     ///
     /// # Errors
     /// What it ends with.
     pub fn run(&mut self, at: usize, operation: Operation) -> Result<Outcome, Error> {
-        let op = self.devices[at].start(operation, self.now_ms);
+        let op = self.start(at, operation);
         self.finish(at, op)
     }
 
@@ -443,10 +470,10 @@ impl World {
         }
     }
 
-    /// The world heals: nothing is lost, late or hidden any more, and everybody syncs until everybody is in step.
+    /// The world heals: nothing is lost, late or hidden any more, and everybody checks everything, for so many rounds.
     ///
     /// # Errors
-    /// What a sync ends with.
+    /// What a check ends with.
     pub fn heal(&mut self, rounds: u32) -> Result<(), Error> {
         self.network = Network::default();
         self.bucket.faults = Faults::default();

@@ -29,6 +29,13 @@ impl World {
         value
     }
 
+    /// A put of a new value of so many bytes, told to the oracle.
+    pub fn put_big(&mut self, at: usize, key: &str, bytes: usize) -> String {
+        let value = self.big_value(bytes);
+        self.put_value(at, key, &value);
+        value
+    }
+
     /// A put, told to the oracle.
     pub fn put_value(&mut self, at: usize, key: &str, value: &str) {
         let standing = self.standing(at, key);
@@ -71,6 +78,14 @@ impl World {
         Some(key)
     }
 
+    /// What happens in here comes to nobody: the oracle forgets it.
+    pub fn untold<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.oracle.clone();
+        let done = act(self);
+        self.oracle = before;
+        done
+    }
+
     /// Imports an entry, told to the oracle; gives its key.
     pub fn import(&mut self, at: usize, unix_ms: u64, value: &str) -> Option<String> {
         let (source, bytes) = ("a file".to_owned(), Bytes::from(value.to_owned()));
@@ -100,8 +115,7 @@ impl World {
     /// Ten hours in which a device replaces two pages of 30 kB over and over and all sync: its log is trimmed below a snapshot.
     pub fn write_until_trimmed(&mut self, at: usize) {
         for round in 0..20 {
-            let value = self.big_value(30_000);
-            self.put_value(at, &format!("page {}", round % 2), &value);
+            self.put_big(at, &format!("page {}", round % 2), 30_000);
             self.sync_all();
             self.now_ms += 30 * 60_000;
         }

@@ -30,8 +30,7 @@ struct Scene {
 fn scene(seed: u64) -> Scene {
     let mut world = World::with_devices(seed, 3);
     let insider = Insider::new(&world.bucket, world.code.as_ref().expect("a vault"));
-    let id = world.id(1).to_string();
-    let path = world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&id)).expect("a manifest");
+    let path = world.manifest_of(1);
     let before = insider.manifest(&path, &world.bucket.object(&path).expect("a manifest"));
     world.put_value(1, "milk", "genuine");
     world.sync(1).expect("a sound world");
@@ -122,9 +121,7 @@ pub(crate) fn foreign_writes() -> Outcome {
     scene.show(&path, sealed, "the same signature written otherwise")?;
 
     // Good words of one device in another's place: as they are, and sealed for that place.
-    let victim = scene.world.id(2).to_string();
-    let elsewhere = scene.world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&victim));
-    let elsewhere = elsewhere.expect("a manifest");
+    let elsewhere = scene.world.manifest_of(2);
     let (newest, sealed) = (scene.newest.clone(), scene.sealed.clone());
     let hide = scene.before.clone();
     let back = scene.insider.seal_manifest(&path, &hide);

@@ -19,8 +19,7 @@ pub(crate) fn class() -> Outcome {
 fn both_write(conditions: Conditions, copy_first: bool) -> Outcome {
     let mut world = World::with_devices(71, 3);
     world.bucket.conditions = conditions;
-    let disk = world.devices[0].disk.copy();
-    let copy = world.add_with(disk);
+    let copy = world.copy_of(0);
     let values = [world.put(0, "the first's"), world.put(copy, "the copy's")];
     let mut seen = false;
     let mut sync = |world: &mut World, at: usize, whole: bool| -> Outcome {

@@ -110,8 +110,7 @@ fn omitted() -> Outcome {
     for invents in [false, true] {
         let mut world = World::with_devices(94, 3);
         for at in 0..3 {
-            let value = world.big_value(20_000);
-            world.put_value(at, &format!("big {at}"), &value);
+            world.put_big(at, &format!("big {at}"), 20_000);
         }
         world.sync_all();
         let standing = world.bucket.keys();

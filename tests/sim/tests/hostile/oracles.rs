@@ -179,9 +179,8 @@ fn is_own_manifest(request: &Request, id: &str) -> bool {
 fn read_back(status: u16, shown: Shown) -> Outcome {
     let mut world = World::with_devices(113, 2);
     world.put(0, "milk");
-    let (id, other) = (world.id(0).to_string(), world.id(1).to_string());
-    let others = world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&other));
-    let others = world.bucket.object(&others.expect("a manifest")).expect("a manifest");
+    let id = world.id(0).to_string();
+    let others = world.bucket.object(&world.manifest_of(1)).expect("a manifest");
     let mut asked_back = false;
     let run = run(&mut world, 0, Operation::Sync, |request, truth| {
         let own = is_own_manifest(request, &id);
@@ -232,8 +231,7 @@ fn swallowed() -> Outcome {
 fn swallowed_segment() -> Outcome {
     let mut world = World::with_devices(115, 2);
     for key in ["page", "leaf"] {
-        let value = world.big_value(40_000);
-        world.put_value(0, key, &value);
+        world.put_big(0, key, 40_000);
     }
     let mut swallowed = BTreeSet::new();
     let pushed = run(&mut world, 0, Operation::Sync, |request, truth| match request.method {

@@ -37,8 +37,7 @@ fn vault() -> (World, Disk) {
             break;
         }
         let at = round % WRITERS;
-        let value = world.big_value(17_000);
-        world.put_value(at, &format!("big {round}"), &value);
+        world.put_big(at, &format!("big {round}"), 17_000);
         world.sync(at).expect("a sound world");
     }
     (world, disk)

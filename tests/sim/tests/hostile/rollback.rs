@@ -17,24 +17,16 @@ fn say(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn manifest_of(world: &World, at: usize) -> String {
-    let id = world.id(at).to_string();
-    world.bucket.keys_with("/manifests/").into_iter().find(|path| path.ends_with(&id)).expect("a manifest")
-}
-
 /// Another's manifest goes back: what is held stays, nobody else is held up, and after an hour it is said.
 fn rolled_back_manifest() -> Outcome {
     let mut world = World::with_devices(81, 3);
-    let path = manifest_of(&world, 1);
+    let path = world.manifest_of(1);
     let old = world.bucket.object(&path).expect("a manifest");
     let value = world.put(1, "milk");
     world.sync(1).map_err(say)?;
     world.sync(0).map_err(say)?;
     world.bucket.put(&path, old);
-    let sequence = |world: &World| {
-        let status = world.devices[0].engine.status().expect("a sound disk");
-        status.devices.iter().find(|device| device.id == world.id(1)).map(|device| device.sequence)
-    };
+    let sequence = |world: &World| world.status_of(0, 1).sequence;
     let verified = sequence(&world);
     world.full_check(0).map_err(say)?;
     let others = world.put(2, "bread");
@@ -72,8 +64,7 @@ fn rolled_back_bucket() -> Outcome {
 fn withheld() -> Outcome {
     for part in ["/manifests/", "/segments/"] {
         let mut world = World::with_devices(83, 3);
-        let value = world.big_value(20_000);
-        world.put_value(1, "big", &value);
+        world.put_big(1, "big", 20_000);
         world.sync(1).map_err(say)?;
         let id = world.id(1).to_string();
         let paths: Vec<String> = world.bucket.keys_with(part).into_iter().filter(|path| path.contains(&id)).collect();

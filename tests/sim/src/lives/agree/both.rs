@@ -15,7 +15,6 @@ use crate::world::World as Real;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use tidelock_core::local::{LocalStore as _, Table};
 use tidelock_core::{Change, DeviceId, DeviceStatus, Error, Operation};
 
 /// The most ids in the model.
@@ -247,24 +246,20 @@ impl Both {
 
     /// The engine's part of a sync.
     fn check(&mut self, s: usize) -> Result<(), String> {
-        let (before, rows, id) = (self.shown(s), self.tombstones(s), self.real.id(s));
+        let (before, rows, old) = (self.shown(s), self.real.tombstones(s), self.real.id(s));
         let report = self.real.full_check(s);
         let report = report.map_err(|error| format!("the full check of device {s} ends in {error:?}"))?;
         let new = self.real.id(s);
-        self.model.note(|_| format!("device {s}, {id}, was {new}, syncs: {report:?}"));
-        self.counts.left += usize::from(id != self.real.id(s));
+        self.model.note(|_| format!("device {s}, {new}, was {old}, syncs: {report:?}"));
+        self.counts.left += usize::from(new != old);
         if before == self.shown(s) {
-            self.counts.collected += rows.saturating_sub(self.tombstones(s));
+            self.counts.collected += rows.saturating_sub(self.real.tombstones(s));
         }
         let unplaced = |error: &Error| error.object().is_some_and(|object| object.contains("/snapshots/"));
         if report.debts > 0 || report.reports.iter().any(unplaced) {
             self.behind.insert(s);
         }
         Ok(())
-    }
-
-    fn tombstones(&self, s: usize) -> usize {
-        self.real.devices[s].disk.list(Table::Tombstones, &Default::default(), 1_000).map_or(0, |rows| rows.len())
     }
 
     /// What the engine does by itself in a full check, when it is due: the model is told when.
