@@ -8,10 +8,6 @@ use tidelock_sim::world::World;
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
-fn write(world: &mut World, at: usize, key: &str, bytes: usize) {
-    world.put_big(at, key, bytes);
-}
-
 /// All that an operation brings is PUT but for the manifest; then the device is off.
 fn all_but_the_manifest(world: &mut World, at: usize, operation: Operation) {
     let op = world.start(at, operation);
@@ -22,7 +18,7 @@ fn all_but_the_manifest(world: &mut World, at: usize, operation: Operation) {
 #[test]
 fn a_snapshot_that_no_manifest_named_lends_nothing_to_the_next() {
     let mut world = World::with_devices(91, 2);
-    write(&mut world, 0, "page", 200_000);
+    world.put_big(0, "page", 200_000);
     all_but_the_manifest(&mut world, 0, Operation::Sync);
     let written = world.bucket.keys_with("/snapshots/");
     assert!(!written.is_empty());
@@ -44,19 +40,19 @@ fn a_manifest_whose_snapshot_names_what_went_meanwhile_is_never_published() {
     let mut world = World::with_devices(92, 2);
     let entry = world.append(0).unwrap();
     world.delete_entry(0, &entry);
-    write(&mut world, 0, "page", 200_000);
+    world.put_big(0, "page", 200_000);
     world.sync(0).unwrap();
     let lender = world.bucket.keys_with("/snapshots/");
     assert!(!lender.is_empty());
     for at in 0..30 {
         world.put(1, &format!("note {at}"));
     }
-    write(&mut world, 1, "leaf", 200_000);
+    world.put_big(1, "leaf", 200_000);
     all_but_the_manifest(&mut world, 1, Operation::Sync);
 
     let entry = world.append(0).unwrap();
     world.delete_entry(0, &entry);
-    write(&mut world, 0, "page", 200_000);
+    world.put_big(0, "page", 200_000);
     for _ in 0..2 {
         world.sync(0).unwrap();
         world.now_ms += 2 * HOUR_MS;
@@ -73,7 +69,7 @@ fn a_manifest_whose_snapshot_names_what_went_meanwhile_is_never_published() {
 #[test]
 fn an_answer_whose_manifest_was_given_up_is_given_again() {
     let mut world = World::with_devices(93, 3);
-    write(&mut world, 0, "page", 24_000);
+    world.put_big(0, "page", 24_000);
     world.sync(0).unwrap();
     world.sync(1).unwrap();
     world.gone.insert(0);
@@ -94,7 +90,7 @@ fn an_answer_whose_manifest_was_given_up_is_given_again() {
 #[test]
 fn a_revocation_that_was_given_up_is_said_with_a_snapshot_too() {
     let mut world = World::with_devices(94, 3);
-    write(&mut world, 2, "page", 24_000);
+    world.put_big(2, "page", 24_000);
     world.sync(2).unwrap();
     let device = world.id(2);
     all_but_the_manifest(&mut world, 0, Operation::RevokeDevice { device });
@@ -115,7 +111,7 @@ fn a_half_merged_snapshot_that_logs_overtook_is_forgotten() {
     let begun = || {
         let mut world = World::with_devices(102, 2);
         for page in 0..28 {
-            write(&mut world, 0, &format!("page {page}"), 200 << 10);
+            world.put_big(0, &format!("page {page}"), 200 << 10);
         }
         world.sync(0).unwrap();
         world.bucket.hide_all("/segments/");
@@ -150,7 +146,7 @@ fn of_a_snapshot_that_cant_be_had_whole_no_deletion_counts() {
     world.sync_all();
     world.untold(|world| {
         world.delete_entry(2, &entry);
-        write(world, 2, "page", 200_000);
+        world.put_big(2, "page", 200_000);
         world.sync(2).unwrap();
     });
     world.bucket.lose_all("/segments/");
@@ -174,7 +170,7 @@ fn of_a_snapshot_that_cant_be_had_whole_no_deletion_counts() {
 fn a_half_merged_snapshot_that_is_gone_is_asked_for_now_and_then() {
     let begun = |commit| {
         let mut world = World::with_devices(103, 1);
-        write(&mut world, 0, "page", 200_000);
+        world.put_big(0, "page", 200_000);
         world.sync(0).unwrap();
         let newcomer = world.add();
         world.devices[newcomer].kill_at(Some(Moment::Commit(commit)));

@@ -251,10 +251,16 @@ impl World {
         self.run(at, Operation::ReplaceRecoveryCode).map(|replaced| self.take_code(replaced))
     }
 
-    /// Who joins from now on has the code that an operation gave, if it gave one.
+    /// Who joins from now on has the code that an operation gave.
+    ///
+    /// # Panics
+    /// If it gave none.
     pub fn take_code(&mut self, outcome: Outcome) {
-        if let Outcome::Created { recovery_code } | Outcome::RecoveryCodeReplaced { recovery_code } = outcome {
-            self.code = Some(recovery_code);
+        match outcome {
+            Outcome::Created { recovery_code } | Outcome::RecoveryCodeReplaced { recovery_code } => {
+                self.code = Some(recovery_code);
+            }
+            other => panic!("an outcome with a code, not {other:?}"),
         }
     }
 

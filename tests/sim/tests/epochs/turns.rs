@@ -91,7 +91,7 @@ fn turned_killed_at(moment: Option<Moment>) -> World {
             world.run(0, Operation::ReplaceRecoveryCode).unwrap_or_else(|error| panic!("{moment:?}: {error}"))
         }
     };
-    world.code = Some(new_code(code));
+    world.take_code(code);
     world
 }
 

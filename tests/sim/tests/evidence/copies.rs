@@ -1,7 +1,7 @@
 //! Two stores of one device: both lines count, and one goes on under an id of its own.
 
 use super::{HOUR_MS, reports, roll_back};
-use tidelock_core::{ErrorKind, Operation, Outcome};
+use tidelock_core::{ErrorKind, OpId, Operation, Outcome, Request};
 use tidelock_sim::bucket::{Conditions, puts_manifest};
 use tidelock_sim::world::World;
 
@@ -60,6 +60,18 @@ fn a_copy_that_went_first_makes_the_original_leave() {
     world.check().unwrap();
 }
 
+/// Device 0's copy has written and its manifest is on its way, when the first writes and device 1 reads that.
+fn with_a_late_copy(world: &mut World) -> (usize, OpId, Request) {
+    let copy = world.copy_of(0);
+    world.put(copy, "the copy's");
+    let op = world.start(copy, Operation::Sync);
+    let late = world.run_until(copy, op, puts_manifest).unwrap();
+    world.put(0, "the first's");
+    world.sync(0).unwrap();
+    world.sync(1).unwrap();
+    (copy, op, late)
+}
+
 /// The copy's manifest lands late, over the first's, as on a server that ignores conditions.
 fn overwritten(seed: u64) -> (World, usize) {
     let mut world = World::with_devices(seed, 3);
@@ -67,14 +79,8 @@ fn overwritten(seed: u64) -> (World, usize) {
     for at in 0..3 {
         world.restart(at);
     }
-    let copy = world.copy_of(0);
-    world.put(copy, "the copy's");
-    let op = world.start(copy, Operation::Sync);
-    let held = world.run_until(copy, op, puts_manifest).unwrap();
-    world.put(0, "the first's");
-    world.sync(0).unwrap();
-    world.sync(1).unwrap();
-    world.arrive(&held);
+    let (copy, _, late) = with_a_late_copy(&mut world);
+    world.arrive(&late);
     (world, copy)
 }
 
@@ -173,13 +179,7 @@ fn what_a_copy_published_under_the_same_sequence_is_not_written_over() {
         let mut world = World::with_devices(seed, 2);
         world.bucket.conditions = Conditions::Ignored;
         let first = world.id(0);
-        let copy = world.copy_of(0);
-        world.put(copy, "the copy's");
-        let op = world.start(copy, Operation::Sync);
-        let late = world.run_until(copy, op, puts_manifest).unwrap();
-        world.put(0, "the first's");
-        world.sync(0).unwrap();
-        world.sync(1).unwrap();
+        let (copy, op, late) = with_a_late_copy(&mut world);
         let response = world.bucket.answer(&late, world.now_ms, &mut world.random);
         let now = world.devices[copy].now(world.now_ms);
         world.devices[copy].engine.handle_response(late.id, response, now);
