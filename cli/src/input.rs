@@ -46,11 +46,11 @@ pub(crate) fn secret_from_file(file: &Path) -> Result<Zeroizing<String>> {
     secret_line(BufReader::new(opened), &name)
 }
 
-/// What a person types, unseen.
-pub(crate) fn secret_from_terminal(prompt: &str) -> Result<Zeroizing<String>> {
+/// What a person types, unseen. `otherwise` says how to give it without a terminal.
+pub(crate) fn secret_from_terminal(prompt: &str, otherwise: &str) -> Result<Zeroizing<String>> {
     if !io::stdin().is_terminal() {
         return Err(Error::new(ErrorKind::Invalid, "there is no terminal to ask for the secret")
-            .next_step("give it with --secret-stdin or --secret-file FILE")
+            .next_step(format!("give it with {otherwise}"))
             .into());
     }
     let typed = rpassword::prompt_password(prompt).map_err(|error| unreadable("terminal", &error))?;

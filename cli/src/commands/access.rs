@@ -50,7 +50,9 @@ impl Passphrase {
             (true, ..) => None,
             (false, true, _) => Some(input::secret_from_stdin()?),
             (false, false, Some(file)) => Some(input::secret_from_file(file)?),
-            (false, false, None) => Some(input::secret_from_terminal("New passphrase: ")?),
+            (false, false, None) => {
+                Some(input::secret_from_terminal("New passphrase: ", "--passphrase-stdin or --passphrase-file FILE")?)
+            }
         };
         let is_set = text.is_some();
         let passphrase = text.map(|text| tidelock::Passphrase::new(text.as_str()));

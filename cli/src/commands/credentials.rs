@@ -132,8 +132,9 @@ impl Set {
 }
 
 fn typed() -> Result<Keys> {
-    let access_key = input::secret_from_terminal("Access key: ")?;
-    let secret_key = input::secret_from_terminal("Secret key: ")?;
+    let otherwise = "--stdin or --file FILE";
+    let access_key = input::secret_from_terminal("Access key: ", otherwise)?;
+    let secret_key = input::secret_from_terminal("Secret key: ", otherwise)?;
     Ok(Keys::new(access_key.as_str(), secret_key.as_str(), None)?)
 }
 

@@ -20,9 +20,9 @@ Examples:
   tidelock doctor --origin https://app.example        and whether web pages of this origin may use it
   tidelock doctor --json | jq '.findings[] | select(.verdict != \"ok\")'
 
-Exit codes: 0 if a vault can live there (warnings or not), else that of the first problem: 3 no such
-bucket, 4 keys or permissions, 5 not reachable, 11 clock, 12 something that the server can't. All
-codes: tidelock --help";
+Exit codes: 0 if a vault can live there and, with --origin, pages can use it (warnings or not), else
+that of the first problem: 3 no such bucket, 4 keys or permissions, 5 not reachable, 11 clock,
+12 something that the server can't, or CORS rules that let no page in. All codes: tidelock --help";
 
 /// Find out what a store is like, and what to do where something is wrong
 #[derive(Args, Debug)]

@@ -15,8 +15,9 @@ use tidelock::{
 };
 
 const INIT_EXAMPLES: &str = "\
-The recovery code is shown this once; until the first sync, the same command shows it again. Write
-it down: whoever has it can join, and without it and without a device there is no way back in.
+The recovery code is shown this once; until the first sync, the same command shows it again, without
+a passphrase. Write it down: whoever has it can join, and without it and without a device there is no
+way back in.
 
 Examples:
   tidelock init --store 's3://my-bucket/notes?region=eu-central-1'
@@ -85,8 +86,16 @@ impl Init {
         // lead elsewhere.
         let store = options.store.to_string();
         let is_remembered = device::read_store(&context.local)?.is_some_and(|remembered| remembered == store);
-        if vault_is_here && (passphrase.is_some() || !is_remembered) {
+        if vault_is_here && !is_remembered {
             return Err(already_here(context));
+        }
+        if vault_is_here && passphrase.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "the vault is made already; no passphrase was set now")
+                .on(context.local.display().to_string())
+                .next_step(
+                    "`init` without a passphrase shows the recovery code until the first sync; `passphrase` sets one",
+                )
+                .into());
         }
         options.passphrase = passphrase.map(|text| Passphrase::new(text.as_str()));
         context.run(async {
@@ -121,7 +130,9 @@ impl Join {
         let text = match (self.secret_stdin, &self.secret_file) {
             (true, _) => input::secret_from_stdin()?,
             (false, Some(file)) => input::secret_from_file(file)?,
-            (false, None) => input::secret_from_terminal("Recovery code or passphrase: ")?,
+            (false, None) => {
+                input::secret_from_terminal("Recovery code or passphrase: ", "--secret-stdin or --secret-file FILE")?
+            }
         };
         let secret = parse_secret(&text)?;
         context.run(async {

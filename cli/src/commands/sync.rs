@@ -28,6 +28,8 @@ pub(crate) struct Push {
 }
 
 /// Take what other devices published
+///
+/// Nothing is published; but --force is a full check, which also publishes what is pending here.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tidelock pull")]
 pub(crate) struct Pull {

@@ -46,10 +46,26 @@ fn a_vault_that_was_made_gives_its_code_again_until_it_synced() {
     let init = ["init", "--store", &place.store()];
     assert_eq!(one.run(&init).ok().trim(), code);
     let with_passphrase = [&init[..], &["--passphrase-stdin"]].concat();
-    one.pipe(&with_passphrase, b"correct horse battery\n").refused(10); // nobody may take it for set
+    let refused = one.pipe(&with_passphrase, b"correct horse battery\n").refused(10); // nobody may take it for set
+    assert!(refused.contains("`init` without a passphrase shows the recovery code"), "{refused}");
     assert!(one.run(&["join", "--store", &place.store(), "--secret-stdin"]).refused(10).contains("reset"));
     one.run(&["sync"]).ok();
     assert!(one.run(&init).refused(10).contains("reset"));
+}
+
+#[test]
+fn who_has_no_terminal_is_told_the_flags_of_the_command_at_hand() {
+    let place = Place::new();
+    let (one, _) = place.first();
+    let (two, store) = (place.device("two"), place.store());
+    for (device, command, flags) in [
+        (&one, &["passphrase"][..], ["--passphrase-stdin", "--passphrase-file"]),
+        (&one, &["credentials", "set"], ["--stdin", "--file"]),
+        (&two, &["join", "--store", &store], ["--secret-stdin", "--secret-file"]),
+    ] {
+        let text = device.run(command).refused(2);
+        assert!(flags.iter().all(|flag| text.contains(&format!(" {flag}"))), "{text}");
+    }
 }
 
 /// Runs a command whose reader is gone before it writes.

@@ -2,6 +2,7 @@
 //! keys turn each time.
 
 use super::api::{Outcome, SyncReport};
+use super::people::Replacement;
 use super::shared::Shared;
 use super::slots::{delete_record, passphrase_opener, put_record, records};
 use super::state::State;
@@ -97,7 +98,9 @@ async fn replace(
             tx.head.bucket.code_replaced = true;
         }
         let stays = new.as_ref().map(|new| new.name.path());
-        Ok(old.iter().map(|record| record.name.path()).filter(|path| Some(path) != stays.as_ref()).collect())
+        let gone = old.iter().map(|record| record.name.path()).filter(|path| Some(path) != stays.as_ref()).collect();
+        let names = old.iter().map(|record| record.name).collect();
+        Ok((gone, Replacement { old: names, new: new.as_ref().map(|new| new.name) }))
     })?;
     sync::publish(cx).await.map(|_| ())
 }

@@ -66,7 +66,7 @@ pub(super) async fn garbage(cx: &Shared, identity: &Arc<Identity>) -> Result<(),
             .map(|(path, _)| path.clone())
             .collect()
     });
-    if due.is_empty() {
+    if due.is_empty() || is_any_unread(cx) {
         return Ok(());
     }
     let Some(named) = named_objects(cx, identity).await? else { return Ok(()) };
@@ -77,6 +77,11 @@ pub(super) async fn garbage(cx: &Shared, identity: &Arc<Identity>) -> Result<(),
         forget(cx, paths)?;
     }
     Ok(())
+}
+
+/// Whether a manifest is named or was read that can't be had now: nobody knows what it names.
+fn is_any_unread(cx: &Shared) -> bool {
+    cx.read(|state| state.head.counting().any(|(_, peer)| peer.wanted.is_some() || peer.behind.is_some()))
 }
 
 fn forget(cx: &Shared, paths: &[String]) -> Result<(), Error> {
@@ -221,8 +226,7 @@ pub(super) fn covered_segments(tx: &mut Tx<'_>, identity: &Identity, grace_ms: u
 
 /// Weekly: what no manifest names, and what an earlier sweep at least a week before also found unnamed, goes.
 pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
-    let unread = cx.read(|state| state.head.counting().any(|(_, peer)| peer.wanted.is_some() || peer.behind.is_some()));
-    if unread {
+    if is_any_unread(cx) {
         return Ok(());
     }
     let published = cx.read(|state| state.head.published.clone());

@@ -1,11 +1,12 @@
 //! Epochs of keys: turning to a new one and handing it on by the slots, and learning of another device's turn.
 
 use super::api::SyncReport;
+use super::collect;
 use super::head::Identity;
+use super::people::{self, Replacement};
 use super::shared::Shared;
-use super::slots::{self, Standing, get_slot, key_ring, knows_slots, put_all};
+use super::slots::{self, Standing, get_slot, is_of_people, key_ring, knows_slots, put_all, records};
 use super::state::{State, Tx, internal};
-use super::{collect, evidence};
 use crate::crypto::{EPOCHS_MAX, KeyRing, Opener, RootSecret, SlotName, Told, epoch_of, open_slot};
 use crate::{EpochId, Error, ErrorKind};
 use std::sync::Arc;
@@ -15,12 +16,16 @@ use std::sync::Arc;
 const AGAIN_MS: u64 = 3_600_000;
 
 /// One step: from here on everything is sealed under a new epoch. `change` says what becomes of the slots' records and
-/// gives the paths of those that get no new key. Nothing is PUT before [`hand_on`] is through, now or after a crash.
+/// gives the paths of those that get no new key, and what was replaced. Nothing is PUT before [`hand_on`] is through, now or
+/// after a crash.
 ///
 /// # Errors
 /// `closed` if others have newer keys: slots with what comes after older ones would shut those others out. `corrupt` if this
 /// device has not read yet who has slots.
-pub(super) fn turn(cx: &Shared, change: impl Fn(&mut Tx<'_>) -> Result<Vec<String>, Error>) -> Result<(), Error> {
+pub(super) fn turn(
+    cx: &Shared,
+    change: impl Fn(&mut Tx<'_>) -> Result<(Vec<String>, Replacement), Error>,
+) -> Result<(), Error> {
     if let Some(hindrance) = cx.read(hindrance)? {
         return Err(hindrance);
     }
@@ -34,7 +39,8 @@ pub(super) fn turn(cx: &Shared, change: impl Fn(&mut Tx<'_>) -> Result<Vec<Strin
         let mut identity = (*before).clone();
         identity.keys.add(epoch, secret)?;
         tx.head.identity = Some(Arc::new(identity));
-        let gone = change(tx)?;
+        let (gone, replacement) = change(tx)?;
+        people::turned(tx, epoch, replacement)?;
         let bucket = &mut tx.head.bucket;
         bucket.hand_on = true;
         bucket.must_turn = false;
@@ -57,7 +63,8 @@ pub(super) fn turn_again(cx: &Shared) -> Result<(), Error> {
     }
     turn(cx, |tx| {
         tx.head.bucket.turned_again_ms = tx.now.unix_ms;
-        Ok(tx.head.revoked.keys().map(|device| SlotName::Device(*device).path()).collect())
+        let gone = tx.head.revoked.keys().map(|device| SlotName::Device(*device).path()).collect();
+        Ok((gone, Replacement::default()))
     })
 }
 
@@ -79,19 +86,6 @@ fn hindrance(state: &State) -> Result<Option<Error>, Error> {
     Ok(Some(unread))
 }
 
-/// Goes on with a turn that an earlier operation began. It may be long ago: nothing is PUT into a bucket that was wiped since.
-/// Where another device may have turned, the poll comes first: it tells who is shut out.
-pub(super) async fn take_up(cx: &Shared, identity: &Identity) -> Result<(), Error> {
-    if !cx.read(|state| state.head.bucket.hand_on) {
-        return Ok(());
-    }
-    evidence::check_header(cx, identity).await?;
-    match look_at_slots(cx, identity).await? {
-        Standing::AsPut | Standing::Older => hand_on(cx).await,
-        Standing::OfAnotherTurn | Standing::Unreadable(_) => Ok(()),
-    }
-}
-
 /// Before this device's keys go into everybody's slots: another device may have put newer ones there since, which perhaps
 /// nobody else has any more. What the own slot has of them is taken.
 pub(super) async fn look_at_slots(cx: &Shared, identity: &Identity) -> Result<Standing, Error> {
@@ -100,7 +94,7 @@ pub(super) async fn look_at_slots(cx: &Shared, identity: &Identity) -> Result<St
     slots::look(cx, &identity, |_| true).await
 }
 
-async fn learn_of_another_turn(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+pub(super) async fn learn_of_another_turn(cx: &Shared, identity: &Identity) -> Result<(), Error> {
     let slot = get_slot(cx, &SlotName::Device(identity.device).path()).await;
     let Ok(Some(sealed)) = had(cx, slot).await? else { return Ok(()) };
     let Some(unknown) = epoch_of(&sealed).ok().filter(|epoch| identity.keys.root_secret(*epoch).is_none()) else {
@@ -119,9 +113,12 @@ pub(super) async fn hand_on(cx: &Shared) -> Result<(), Error> {
     if !cx.read(|state| state.head.bucket.hand_on) {
         return Ok(());
     }
-    let (identity, gone) =
+    let (identity, mut gone) =
         cx.read(|state| Ok::<_, Error>((state.head.identity()?.clone(), state.head.bucket.slots_gone.clone())))?;
     put_all(cx, &identity).await?;
+    // A passphrase may have been set since: its slot is where that of the one before was.
+    let people: Vec<_> = cx.read(records)?.iter().map(|record| record.name).filter(is_of_people).collect();
+    gone.retain(|path| people.iter().all(|name| name.path() != *path));
     for path in &gone {
         collect::delete_one(cx, path).await?; // no sweep would find one that was left
     }
@@ -195,22 +192,25 @@ pub(super) fn locked_out(identity: &Identity) -> Error {
         .next_step("if it was not revoked: `export` what is here, `reset`, and `join` again with the recovery code")
 }
 
-/// Whoever turned the keys may not have heard yet that some device is revoked: then that one has a slot with the current
-/// keys, and they turn once more.
-pub(super) async fn look_at_revoked(cx: &Shared, report: &mut SyncReport) -> Result<(), Error> {
-    let (revoked, current) = cx.read(|state| {
+/// Whoever turned the keys, or handed them on, may not have heard yet that some device is revoked, or a code replaced: then that
+/// one has a slot with the current keys, and they turn once more. `full`: who was replaced is looked at anyway.
+pub(super) async fn look_at_gone(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<(), Error> {
+    let (gone, current) = cx.read(|state| {
         let bucket = &state.head.bucket;
-        let revoked = state.head.revoked.keys().copied().filter(|_| bucket.must_look);
-        Ok::<_, Error>((revoked.collect::<Vec<_>>(), state.head.identity()?.keys.current()))
+        let current = state.head.identity()?.keys.current();
+        let revoked = state.head.revoked.keys().filter(|_| bucket.must_look).map(|device| SlotName::Device(*device));
+        let replaced = bucket.replaced.iter().filter(|_| bucket.must_look || (full && current.number > 1)).copied();
+        Ok::<_, Error>((revoked.chain(replaced).collect::<Vec<_>>(), current))
     })?;
-    if revoked.is_empty() {
+    if gone.is_empty() {
         return Ok(());
     }
-    let mut was_handed_on = false;
-    for device in revoked {
-        let slot = get_slot(cx, &SlotName::Device(device).path()).await;
+    let mut were_handed_on = Vec::new();
+    for name in gone {
+        let slot = get_slot(cx, &name.path()).await;
         match cx.spare(slot.map(Ok)).await? {
-            Ok(slot) => was_handed_on |= slot.is_some_and(|sealed| epoch_of(&sealed).is_ok_and(|of| of == current)),
+            Ok(Some(sealed)) if people::hands_on(&name, &sealed, current) => were_handed_on.push(name),
+            Ok(_) => {}
             Err(error) => {
                 report.reports.push(error);
                 return Ok(()); // it is looked at by the next sync
@@ -218,8 +218,12 @@ pub(super) async fn look_at_revoked(cx: &Shared, report: &mut SyncReport) -> Res
         }
     }
     cx.step(|tx| {
-        tx.head.bucket.must_look = false;
-        tx.head.bucket.must_turn |= was_handed_on;
+        let bucket = &mut tx.head.bucket;
+        bucket.must_look = false;
+        bucket.must_turn |= !were_handed_on.is_empty();
+        // Once for each: anybody may put there what looks like a slot.
+        bucket.replaced.retain(|name| !were_handed_on.contains(name));
+        bucket.slots_gone.extend(were_handed_on.iter().map(SlotName::path));
         Ok(())
     })
 }
@@ -235,7 +239,7 @@ pub(super) fn take_keys(cx: &Shared, told: &KeyRing) -> Result<bool, Error> {
             return Ok(false);
         }
         tx.head.bucket.must_turn = took == Told::Apart;
-        tx.head.bucket.must_look |= !tx.head.revoked.is_empty();
+        tx.head.bucket.must_look |= !tx.head.revoked.is_empty() || !tx.head.bucket.replaced.is_empty();
         tx.head.identity = Some(Arc::new(identity));
         Ok(true)
     })

@@ -1,7 +1,7 @@
 //! The engine's own durable state: what it knows beside records and logs. How it is stored: stored.rs.
 
 use super::api::Meter;
-use crate::crypto::{DeviceSecret, KeyRing, private_space_id};
+use crate::crypto::{DeviceSecret, KeyRing, SlotName, private_space_id};
 use crate::local::LocalError;
 use crate::replica::{
     Collection, Damaged, Dot, Forks, Index, Island, ObjectRef, Point, Revoked, RowKey, SegmentRef, Sighting,
@@ -234,6 +234,10 @@ pub(super) struct Bucket {
     pub(super) code_replaced: bool,
     /// Slots that get none, and go.
     pub(super) slots_gone: Vec<String>,
+    /// Who of the people that open slots gets the current keys.
+    pub(super) seats: Seats,
+    /// Slots of people that have no record any more, newest last: nobody is to hand them keys again.
+    pub(super) replaced: Vec<SlotName>,
     /// Snapshots merged in part.
     pub(super) partial: Vec<Partial>,
     /// The server's clock less ours, in ms, after a skew refusal; signing alone uses it.
@@ -248,6 +252,14 @@ impl Bucket {
         self.stood_ms = unix_ms;
         (self.went_back, self.renewed) = (false, false);
     }
+}
+
+/// The slots that people open and that get one epoch's keys, as far as it is known here: this device turned to it, or found them
+/// in the bucket.
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Seats {
+    pub(super) epoch: Option<EpochId>,
+    pub(super) names: Vec<SlotName>,
 }
 
 /// Why nothing may be published.

@@ -48,6 +48,7 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
         None => false,
     };
     let mut openers = vec![Opener::recovery(&code), Opener::device(&identity.secret)];
+    let has_passphrase = passphrase.is_some();
     if let Some(passphrase) = passphrase {
         openers.push(passphrase_opener(cx, &identity, passphrase).await?);
     }
@@ -88,6 +89,9 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
                 .next_step("run `init` again: it goes on where it stopped")
                 .retryable());
         }
+    }
+    if has_passphrase {
+        slots::check(cx, &identity, &mut report).await?; // one place for all: another's may have come there meanwhile
     }
     cx.step(|tx| {
         let mut member = (**tx.head.identity()?).clone();

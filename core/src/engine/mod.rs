@@ -24,6 +24,7 @@ mod merge;
 mod objects;
 mod own_log;
 mod pace;
+mod people;
 mod presign;
 mod publish;
 mod pull;

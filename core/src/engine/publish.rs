@@ -512,8 +512,10 @@ pub(super) fn confirmed(cx: &Shared) -> Result<Option<Vec<u8>>, Error> {
 /// Rolled back once: the newest manifest is PUT again, as signed.
 pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
     let Some(signed) = confirmed(cx)? else { return Ok(()) };
-    let (frozen, newest) = cx.read(|state| (state.head.frozen.is_some(), state.head.published.hash));
-    if frozen || damaged(Manifest::verified_before(&signed))?.1 != newest {
+    // Under keys that are still to be handed on nobody could read it.
+    let (waits, newest) =
+        cx.read(|state| (state.head.frozen.is_some() || state.head.bucket.hand_on, state.head.published.hash));
+    if waits || damaged(Manifest::verified_before(&signed))?.1 != newest {
         return Ok(()); // a later sequence is frozen, or was given up: the next push brings a newer one
     }
     let path = manifest_path(identity.space, identity.device);

@@ -1,16 +1,16 @@
 //! Slots in the bucket: reading one's own, sealing everybody's again, and the keys that come with them.
 
 use super::api::SyncReport;
-use super::head::{Identity, damaged, local_error};
+use super::head::{Head, Identity, damaged, local_error};
 use super::objects::Found;
 use super::shared::Shared;
 use super::state::{State, Tx, internal, record_key};
-use super::write;
+use super::{people, write};
 use crate::crypto::{
     KeyRing, Opener, RootSecret, SlotName, SlotPayload, SlotRecord, StretchParams, StretchRequest, Stretching,
     epoch_of, keys_path, open_keys, open_slot, seal_keys, seal_slot,
 };
-use crate::local::{ByteRange, Table};
+use crate::local::{ByteRange, Row, Table};
 use crate::replica::{Action, Collection, Slot, decode, encode};
 use crate::{EpochId, Error, ErrorKind, VaultId};
 use bytes::Bytes;
@@ -25,18 +25,28 @@ const SLOTS_MAX: u32 = 1_000;
 /// Where root records of slots lie.
 pub(super) const SLOT_RECORD: &str = "slots/";
 
-/// Every slot whose record is here, sealed and PUT again; a revoked device gets none, whatever its record says.
+/// Every slot whose record is here, sealed and PUT again; a revoked device gets none, whatever its record says, nor does a
+/// code or passphrase that may have been replaced.
 pub(super) async fn put_slots(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    put_devices_slots(cx, identity).await?;
+    // Who dies in between has handed on to all devices what those who join are given.
+    let current = identity.keys.current();
+    for record in cx.read(records)?.iter().filter(|record| is_of_people(&record.name)) {
+        if cx.read(|state| people::has_seat(&state.head.bucket, current, &record.name)) {
+            put_slot(cx, identity, record).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The devices' alone.
+pub(super) async fn put_devices_slots(cx: &Shared, identity: &Identity) -> Result<(), Error> {
     cx.step(|tx| {
         tx.head.bucket.handed_on = Some(identity.keys.current());
         Ok(())
     })?;
-    // Who dies in between has handed on to all devices what those who join are given.
-    let mut records = cx.read(records)?;
-    records.sort_by_key(|record| is_of_people(&record.name));
-    for record in &records {
-        let gone = matches!(record.name, SlotName::Device(id) if cx.read(|state| state.head.is_revoked(id)));
-        if !gone {
+    for record in &cx.read(records)? {
+        if matches!(record.name, SlotName::Device(id) if !cx.read(|state| state.head.is_revoked(id))) {
             put_slot(cx, identity, record).await?;
         }
     }
@@ -45,9 +55,21 @@ pub(super) async fn put_slots(cx: &Shared, identity: &Identity) -> Result<(), Er
 
 /// The slots' records that stand.
 pub(super) fn records(state: &State) -> Result<Vec<SlotRecord>, Error> {
-    let Some(number) = state.head.collections.get(&Collection::root()) else { return Ok(Vec::new()) };
-    let range = ByteRange::prefix(&record_key(*number, SLOT_RECORD));
-    let rows = state.local.list(Table::Records, &range, SLOTS_MAX).map_err(local_error)?;
+    let Some(range) = place_of_records(&state.head) else { return Ok(Vec::new()) };
+    read_records(state.local.list(Table::Records, &range, SLOTS_MAX).map_err(local_error)?)
+}
+
+/// The same, within a step.
+pub(super) fn records_within(tx: &Tx<'_>) -> Result<Vec<SlotRecord>, Error> {
+    let Some(range) = place_of_records(tx.head) else { return Ok(Vec::new()) };
+    read_records(tx.list(Table::Records, &range, SLOTS_MAX)?)
+}
+
+fn place_of_records(head: &Head) -> Option<ByteRange> {
+    head.collections.get(&Collection::root()).map(|number| ByteRange::prefix(&record_key(*number, SLOT_RECORD)))
+}
+
+fn read_records(rows: Vec<Row>) -> Result<Vec<SlotRecord>, Error> {
     let mut records = Vec::new();
     for (_, row) in rows {
         let slot: Slot = damaged(decode(&row, "a record"))?;
@@ -64,7 +86,7 @@ pub(super) fn knows_slots(state: &State) -> Result<bool, Error> {
     Ok(state.head.bucket.knows_slots || records(state)?.iter().any(|record| is_of_people(&record.name)))
 }
 
-fn is_of_people(name: &SlotName) -> bool {
+pub(super) fn is_of_people(name: &SlotName) -> bool {
     !matches!(name, SlotName::Device(_))
 }
 
@@ -102,13 +124,15 @@ pub(super) async fn look(
 ) -> Result<Standing, Error> {
     let own = SlotName::Device(identity.device);
     let names = cx.read(records)?.into_iter().map(|record| record.name).filter(which);
-    let mut paths: Vec<_> = names.map(|name| (name.path(), name == own || is_of_people(&name))).collect();
+    let mut places: Vec<_> = names.map(|name| (name.path(), Some(name))).collect();
     let current = identity.keys.current();
     if current.number > 1 {
-        paths.push((keys_path(current), true));
+        places.push((keys_path(current), None));
     }
     let mut all_stand = true;
-    for (path, decides) in paths {
+    for (path, name) in places {
+        let of_people = name.filter(is_of_people);
+        let decides = name.is_none_or(|name| name == own || is_of_people(&name));
         let found = cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error);
         let found = match cx.spare(found.map(Ok)).await? {
             Ok(found) => found,
@@ -120,16 +144,28 @@ pub(super) async fn look(
         };
         match found {
             Found::Bytes { bytes, .. } if is_of_another_turn(identity, &bytes) => return Ok(Standing::OfAnotherTurn),
-            Found::Bytes { bytes, .. } => all_stand &= stands(identity, &path, &bytes),
-            Found::Unchanged | Found::Nothing => all_stand = false,
+            Found::Bytes { bytes, .. } if of_people.is_none_or(|name| people::is_its_own(&name, &bytes)) => {
+                all_stand &= stands(identity, &path, &bytes);
+            }
+            // Gone, or another passphrase's.
+            _ => {
+                let may_be_replaced = |name| cx.read(|state| people::may_be_replaced(&state.head, current, name));
+                if of_people.as_ref().is_some_and(may_be_replaced) {
+                    continue;
+                }
+                all_stand = false;
+            }
+        }
+        if let Some(name) = of_people {
+            people::seat(cx, name)?;
         }
     }
     Ok(if all_stand { Standing::AsPut } else { Standing::Older })
 }
 
-/// Sealed under an epoch that is not known here.
+/// Sealed under an epoch that is not known here. No turn makes a first one: that is of an `init` which lost against this vault's.
 fn is_of_another_turn(identity: &Identity, sealed: &[u8]) -> bool {
-    epoch_of(sealed).is_ok_and(|epoch| identity.keys.root_secret(epoch).is_none())
+    epoch_of(sealed).is_ok_and(|epoch| epoch.number > 1 && identity.keys.root_secret(epoch).is_none())
 }
 
 /// Sealed under the current keys, and opens, as far as this device can tell.

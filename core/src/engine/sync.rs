@@ -3,7 +3,9 @@
 use super::api::{Operation, Outcome, SyncReport};
 use super::head::{Identity, Stopped};
 use super::shared::Shared;
-use super::{access, beacon, carry, collect, devices, epochs, evidence, leave, member, publish, pull, retired, slots};
+use super::{
+    access, beacon, carry, collect, devices, epochs, evidence, leave, member, people, publish, pull, retired, slots,
+};
 use crate::s3::Condition;
 use crate::{Error, ErrorKind};
 use std::sync::Arc;
@@ -94,7 +96,6 @@ fn check_going(cx: &Shared) -> Result<(), Error> {
 
 async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<Outcome, Error> {
     check_going(cx)?;
-    epochs::take_up(cx, identity).await?;
     exchange(cx, identity, scope).await
 }
 
@@ -102,6 +103,8 @@ async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<
 async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<Outcome, Error> {
     let full = scope.full || check_is_due(cx);
     let mut report = SyncReport::default();
+    // A turn that an earlier operation began goes on after the poll, which tells who is revoked, and which code was replaced.
+    let takes_up = cx.read(|state| state.head.bucket.hand_on);
     let mut polled = pull::pull(cx, full, &mut report).await?;
     if cx.read(|state| state.head.bucket.copied) {
         if polled.locked_out {
@@ -110,7 +113,11 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
         return Err(leave::copied(cx)?); // nothing more is PUT under an id that two stores use
     }
     if !polled.locked_out {
-        epochs::look_at_revoked(cx, &mut report).await?;
+        people::learn(cx)?;
+        if takes_up {
+            epochs::learn_of_another_turn(cx, identity).await?;
+        }
+        epochs::look_at_gone(cx, full, &mut report).await?;
         epochs::turn_again(cx)?;
         if polled.lacks_keys {
             epochs::hand_on_again(cx)?;
@@ -132,9 +139,11 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
         }
         publish::push(cx, &mut polled, full, &mut report).await?;
         cx.step(|tx| collect::covered_segments(tx, identity, GRACE_MS))?;
-        collect::garbage(cx, identity).await?;
-        let sweep_due = cx.read(|state| state.now.has_passed(state.head.bucket.swept_ms, collect::SWEEP_MS));
         // Who lacks the newest keys sees less than what is named, and must not hand on the ones it has.
+        if !polled.locked_out {
+            collect::garbage(cx, identity).await?;
+        }
+        let sweep_due = cx.read(|state| state.now.has_passed(state.head.bucket.swept_ms, collect::SWEEP_MS));
         if full && !polled.locked_out {
             if sweep_due {
                 evidence::check_header(cx, identity).await?;
@@ -203,7 +212,13 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
         identity = cx.read(|state| state.head.identity().cloned())?;
     }
     if !locked_out {
-        slots::put_all(cx, &identity).await?;
+        // People's slots come once the poll has told which were replaced. That they are gone says nothing after a wipe.
+        cx.step(|tx| {
+            tx.head.bucket.hand_on = true;
+            people::seat_all(tx)
+        })?;
+        slots::put_keys(cx, &identity).await?;
+        slots::put_devices_slots(cx, &identity).await?;
     }
     publish::republish(cx, &identity, locked_out).await?;
     // Not before: one that broke off is to be run again.

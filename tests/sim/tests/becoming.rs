@@ -548,3 +548,38 @@ fn an_init_that_is_run_again_forgets_the_passphrase_of_before() {
         }
     }
 }
+
+/// The one that loses has its passphrase's slot on its way when the winner has put its own; or that comes days later.
+#[test]
+fn the_passphrase_of_an_init_that_lost_does_not_stay() {
+    let secret = |words: &str| Some(Zeroizing::new(words.to_owned()));
+    for late in [false, true] {
+        let mut world = World::new(31);
+        let [winner, loser] = [world.add(), world.add()];
+        let slot = |request: &Request| request.method == Method::Put && request.url.contains("slots/passphrase");
+        let lost = world.start(loser, Operation::Create { passphrase: secret("battery staple") });
+        let losers = world.run_until(loser, lost, slot).unwrap();
+        let won = world.start(winner, Operation::Create { passphrase: secret("correct horse") });
+        let header = |request: &Request| request.method == Method::Put && request.url.ends_with("/tidelock");
+        let winners = world.run_until(winner, won, header).unwrap();
+        if !late {
+            world.arrive(&losers);
+        }
+        world.break_off(winner, &winners);
+        world.finish(winner, won).unwrap();
+        if late {
+            world.arrive(&losers);
+            world.check_alone(winner, 8 * 24);
+        }
+        world.break_off(loser, &losers);
+        let refused = world.finish(loser, lost).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::AlreadyExists, "{refused}");
+        world.check_alone(winner, 8 * 24);
+        world.gone.insert(loser);
+        let newcomer = world.add();
+        world.run(newcomer, Operation::Join { secret: Secret::Passphrase(secret("correct horse").unwrap()) }).unwrap();
+        world.put(newcomer, "in");
+        world.sync_all();
+        world.check().unwrap();
+    }
+}

@@ -51,6 +51,30 @@ fn superseded_objects_stay_for_an_hour() {
     world.check().unwrap();
 }
 
+/// A snapshot that nobody has read yet may name them.
+#[test]
+fn superseded_objects_stay_while_a_manifest_is_unread() {
+    let mut world = World::with_devices(81, 2);
+    world.put_big(0, "page", 30_000);
+    world.sync_all();
+    let first = world.bucket.keys_with("/segments/");
+    world.put_big(0, "page", 30_000);
+    world.sync(0).unwrap(); // the segment grew, under a new name
+    world.put(1, "note");
+    world.sync(1).unwrap();
+    let unread = world.manifest_of(1);
+    world.bucket.hide(&unread);
+    for _ in 0..3 {
+        world.now_ms += HOUR_MS;
+        world.sync(0).unwrap();
+        assert!(world.bucket.object(&first[0]).is_some(), "nobody knows what that manifest names");
+    }
+    world.bucket.show();
+    world.check_hourly(1);
+    assert!(world.bucket.object(&first[0]).is_none());
+    world.check().unwrap();
+}
+
 #[test]
 fn a_sweep_removes_orphans_only_after_a_week() {
     let mut world = World::with_devices(82, 2);

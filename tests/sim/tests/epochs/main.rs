@@ -2,6 +2,7 @@
 
 mod behind;
 mod broken_off;
+mod replaced;
 mod standing;
 mod turns;
 

@@ -73,6 +73,20 @@ fn the_recovery_slot_alone_is_put_again_too() {
     world.join().unwrap();
 }
 
+/// Who replaced the code is gone; another, which has read all that there is, never saw its slot.
+#[test]
+fn a_recovery_slot_that_is_lost_after_a_turn_is_put_again_by_who_owes_nothing() {
+    let mut world = World::with_devices(66, 2);
+    world.replace_code(0).unwrap();
+    world.sync(1).unwrap();
+    world.gone.insert(0);
+    let slot = Opener::recovery(world.code.as_ref().unwrap()).name().path();
+    world.bucket.lose(&slot);
+    world.check_hourly(1);
+    assert_eq!(epoch_number(&world.bucket.object(&slot).unwrap()), 2);
+    world.join().unwrap();
+}
+
 /// What can't be read may be of another's turn: it is reported, and no slot is written over.
 #[test]
 fn a_slot_that_the_store_refuses_for_good_ends_no_full_check() {

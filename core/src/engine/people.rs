@@ -1,0 +1,110 @@
+//! Slots that people open: which of them get the current keys, and which were replaced, so that nobody hands them keys again who
+//! has not heard of it.
+
+use super::head::{Bucket, Head, Seats};
+use super::shared::Shared;
+use super::slots::{is_of_people, records_within};
+use super::state::Tx;
+use crate::crypto::{SlotName, epoch_of, stretching_of};
+use crate::{EpochId, Error};
+
+/// So many replaced slots are looked after, the newest: an hourly read each.
+const REPLACED_MAX: usize = 8;
+
+/// What a turn of keys changes of people's slots.
+#[derive(Default)]
+pub(super) struct Replacement {
+    pub(super) old: Vec<SlotName>,
+    pub(super) new: Option<SlotName>,
+}
+
+/// The names of people's slots whose records stood as the step began.
+fn names(tx: &Tx<'_>) -> Result<Vec<SlotName>, Error> {
+    Ok(records_within(tx)?.iter().map(|record| record.name).filter(is_of_people).collect())
+}
+
+/// The keys turn here: who has a record gets the new ones.
+pub(super) fn turned(tx: &mut Tx<'_>, epoch: EpochId, replacement: Replacement) -> Result<(), Error> {
+    let mut names = names(tx)?;
+    names.retain(|name| !replacement.old.contains(name));
+    names.extend(replacement.new);
+    replaced(&mut tx.head.bucket, replacement.old);
+    tx.head.bucket.seats = Seats { epoch: Some(epoch), names };
+    Ok(())
+}
+
+fn replaced(bucket: &mut Bucket, names: Vec<SlotName>) {
+    bucket.replaced.extend(names);
+    let excess = bucket.replaced.len().saturating_sub(REPLACED_MAX);
+    bucket.replaced.drain(..excess);
+}
+
+/// A person says that what is here is to be in the bucket: who has a record gets the current keys, whatever is gone there.
+pub(super) fn seat_all(tx: &mut Tx<'_>) -> Result<(), Error> {
+    let epoch = Some(tx.head.identity()?.keys.current());
+    tx.head.bucket.seats = Seats { epoch, names: names(tx)? };
+    Ok(())
+}
+
+/// What the poll told: a slot that has no record any more was replaced. If this device gave it the current keys, they turn.
+pub(super) fn learn(cx: &Shared) -> Result<(), Error> {
+    if cx.read(|state| state.head.bucket.seats.names.is_empty()) {
+        return Ok(());
+    }
+    cx.step(|tx| {
+        let stand = names(tx)?;
+        let current = tx.head.identity()?.keys.current();
+        let bucket = &mut tx.head.bucket;
+        let Seats { epoch, names } = std::mem::take(&mut bucket.seats);
+        let is_current = epoch == Some(current);
+        let (kept, gone): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| stand.contains(name));
+        if !gone.is_empty() {
+            bucket.must_look = true;
+            if is_current && bucket.handed_on == epoch {
+                bucket.must_turn = true;
+                bucket.turned_again_ms = 0;
+            }
+            replaced(bucket, gone);
+        }
+        bucket.seats = if is_current { Seats { epoch, names: kept } } else { Seats::default() };
+        Ok(())
+    })
+}
+
+/// One was found in the bucket, so nobody who replaced it has taken it away; or it is lost there, and was not replaced.
+pub(super) fn seat(cx: &Shared, name: SlotName) -> Result<(), Error> {
+    cx.step(|tx| {
+        let current = tx.head.identity()?.keys.current();
+        if !has_seat(&tx.head.bucket, current, &name) {
+            let seats = &mut tx.head.bucket.seats;
+            seats.names.retain(|_| seats.epoch == Some(current));
+            seats.names.push(name);
+            seats.epoch = Some(current);
+        }
+        Ok(())
+    })
+}
+
+/// Whether a slot gets the current keys where none stands. The first epoch's are known to whoever ever could open one.
+pub(super) fn has_seat(bucket: &Bucket, current: EpochId, name: &SlotName) -> bool {
+    current.number == 1 || (bucket.seats.epoch == Some(current) && bucket.seats.names.contains(name))
+}
+
+/// Whether a slot that is gone may have been replaced by who turned the keys, and what says so be late.
+pub(super) fn may_be_replaced(head: &Head, current: EpochId, name: &SlotName) -> bool {
+    let owes = head.bucket.snapshot_debt.is_some() || head.counting().any(|(_, peer)| peer.debt.is_some());
+    owes && !has_seat(&head.bucket, current, name)
+}
+
+/// Whether what stands at a slot's path hands these keys to its holder.
+pub(super) fn hands_on(name: &SlotName, sealed: &[u8], epoch: EpochId) -> bool {
+    is_its_own(name, sealed) && epoch_of(sealed).is_ok_and(|of| of == epoch)
+}
+
+/// All passphrases have one place: salt and cost tell whose slot stands there.
+pub(super) fn is_its_own(name: &SlotName, sealed: &[u8]) -> bool {
+    match name {
+        SlotName::Passphrase(stretching) => stretching_of(sealed).is_ok_and(|found| found == *stretching),
+        SlotName::Recovery(_) | SlotName::Device(_) => true,
+    }
+}
