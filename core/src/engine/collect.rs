@@ -1,11 +1,11 @@
 //! What goes away: tombstones that nobody needs, superseded objects after their grace, and objects that nothing names.
 
-use super::head::{Identity, Known, Published};
+use super::head::{Identity, Known, Peer, Published};
 use super::objects::{segment_path, snapshot_path};
 use super::shared::Shared;
 use super::snapshot::{is_of_revoked, objects};
-use super::state::{Tx, key_of};
-use super::{lines, merge, publish};
+use super::state::{State, Tx, key_of};
+use super::{lines, merge, publish, retired};
 use crate::local::{ByteRange, Table};
 use crate::replica::{Dot, SegmentRef, Slot, SnapshotRef, Standing};
 use crate::s3::{Answer, Call, KEYS_PER_DELETE_MAX, Retry};
@@ -66,7 +66,7 @@ pub(super) async fn garbage(cx: &Shared, identity: &Arc<Identity>) -> Result<(),
             .map(|(path, _)| path.clone())
             .collect()
     });
-    if due.is_empty() || is_any_unread(cx) {
+    if due.is_empty() || cx.read(may_be_lent)? {
         return Ok(());
     }
     let Some(named) = named_objects(cx, identity).await? else { return Ok(()) };
@@ -79,9 +79,12 @@ pub(super) async fn garbage(cx: &Shared, identity: &Arc<Identity>) -> Result<(),
     Ok(())
 }
 
-/// Whether a manifest is named or was read that can't be had now: nobody knows what it names.
-fn is_any_unread(cx: &Shared) -> bool {
-    cx.read(|state| state.head.counting().any(|(_, peer)| peer.wanted.is_some() || peer.behind.is_some()))
+/// Whether a device that others wait for has a manifest that can't be read now: its snapshot may name what another one named. Of
+/// one that is gone all that it named is known.
+fn may_be_lent(state: &State) -> Result<bool, Error> {
+    let retired = retired::all(state)?;
+    let unread = |peer: &Peer| peer.wanted.is_some() || peer.behind.is_some_and(|behind| behind.shown_n > 0);
+    Ok(retired::awaited(&state.head, &retired).any(|(_, peer)| unread(peer)))
 }
 
 fn forget(cx: &Shared, paths: &[String]) -> Result<(), Error> {
@@ -226,7 +229,8 @@ pub(super) fn covered_segments(tx: &mut Tx<'_>, identity: &Identity, grace_ms: u
 
 /// Weekly: what no manifest names, and what an earlier sweep at least a week before also found unnamed, goes.
 pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>) -> Result<(), Error> {
-    if is_any_unread(cx) {
+    let unread = cx.read(|state| state.head.counting().any(|(_, peer)| peer.wanted.is_some() || peer.behind.is_some()));
+    if unread {
         return Ok(());
     }
     let published = cx.read(|state| state.head.published.clone());

@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// Who turned at the same time as another hands on its keys, or turns them, again no sooner than this: a forged epoch costs
 /// no more.
 const AGAIN_MS: u64 = 3_600_000;
+/// For the slot of one revoked device they turn so often and no more: nobody but its holder can tell a slot from what looks like
+/// one, which whoever may write to the bucket can put there.
+const TURNED_FOR_MAX: u32 = 8;
 
 /// One step: from here on everything is sealed under a new epoch. `change` says what becomes of the slots' records and
 /// gives the paths of those that get no new key, and what was replaced. Nothing is PUT before [`hand_on`] is through, now or
@@ -62,9 +65,18 @@ pub(super) fn turn_again(cx: &Shared) -> Result<(), Error> {
         return Ok(());
     }
     turn(cx, |tx| {
-        tx.head.bucket.turned_again_ms = tx.now.unix_ms;
-        let gone = tx.head.revoked.keys().map(|device| SlotName::Device(*device).path()).collect();
-        Ok((gone, Replacement::default()))
+        let gone: Vec<_> = tx.head.revoked.keys().map(|device| SlotName::Device(*device).path()).collect();
+        let bucket = &mut tx.head.bucket;
+        bucket.turned_again_ms = tx.now.unix_ms;
+        // So often and no more: anybody may put there what looks like a slot.
+        let turns_for = std::mem::take(&mut bucket.turns_for);
+        bucket.replaced.retain(|name| !turns_for.contains(name));
+        for name in &turns_for {
+            if let SlotName::Device(device) = name {
+                *bucket.turned_for.entry(*device).or_default() += 1;
+            }
+        }
+        Ok((gone.into_iter().chain(turns_for.iter().map(SlotName::path)).collect(), Replacement::default()))
     })
 }
 
@@ -119,10 +131,19 @@ pub(super) async fn hand_on(cx: &Shared) -> Result<(), Error> {
     // A passphrase may have been set since: its slot is where that of the one before was.
     let people: Vec<_> = cx.read(records)?.iter().map(|record| record.name).filter(is_of_people).collect();
     gone.retain(|path| people.iter().all(|name| name.path() != *path));
+    let replaced = cx.read(|state| state.head.bucket.replaced.clone());
+    let mut handed = Vec::new();
     for path in &gone {
+        // Who was not told yet may have put it back under these keys meanwhile.
+        if let Some(name) = replaced.iter().find(|name| name.path() == *path)
+            && has_keys(cx, name, identity.keys.current()).await?.unwrap_or_default()
+        {
+            handed.push(*name);
+        }
         collect::delete_one(cx, path).await?; // no sweep would find one that was left
     }
     cx.step(|tx| {
+        note_handed(tx, &handed);
         tx.head.bucket.hand_on = false;
         tx.head.bucket.handed_on_ms = tx.now.unix_ms;
         tx.head.bucket.slots_gone.clear();
@@ -193,39 +214,50 @@ pub(super) fn locked_out(identity: &Identity) -> Error {
 }
 
 /// Whoever turned the keys, or handed them on, may not have heard yet that some device is revoked, or a code replaced: then that
-/// one has a slot with the current keys, and they turn once more. `full`: who was replaced is looked at anyway.
-pub(super) async fn look_at_gone(cx: &Shared, full: bool, report: &mut SyncReport) -> Result<(), Error> {
+/// one has a slot with the current keys, and they turn once more. `anyway`: who was replaced is looked at in any case.
+pub(super) async fn look_at_gone(cx: &Shared, anyway: bool, report: &mut SyncReport) -> Result<(), Error> {
     let (gone, current) = cx.read(|state| {
         let bucket = &state.head.bucket;
         let current = state.head.identity()?.keys.current();
-        let revoked = state.head.revoked.keys().filter(|_| bucket.must_look).map(|device| SlotName::Device(*device));
-        let replaced = bucket.replaced.iter().filter(|_| bucket.must_look || (full && current.number > 1)).copied();
-        Ok::<_, Error>((revoked.chain(replaced).collect::<Vec<_>>(), current))
+        let turned_for = |device| bucket.turned_for.get(device).is_some_and(|times| *times >= TURNED_FOR_MAX);
+        let revoked = state.head.revoked.keys().filter(|device| bucket.must_look && !turned_for(device));
+        let looks = bucket.must_look || (anyway && current.number > 1);
+        let replaced = bucket.replaced.iter().filter(|_| looks).copied();
+        let gone: Vec<_> = revoked.map(|device| SlotName::Device(*device)).chain(replaced).collect();
+        Ok::<_, Error>((gone, current))
     })?;
     if gone.is_empty() {
         return Ok(());
     }
-    let mut were_handed_on = Vec::new();
+    let (mut handed, mut all_read) = (Vec::new(), true);
     for name in gone {
-        let slot = get_slot(cx, &name.path()).await;
-        match cx.spare(slot.map(Ok)).await? {
-            Ok(Some(sealed)) if people::hands_on(&name, &sealed, current) => were_handed_on.push(name),
-            Ok(_) => {}
+        match has_keys(cx, &name, current).await? {
+            Ok(true) => handed.push(name),
+            Ok(false) => {}
             Err(error) => {
                 report.reports.push(error);
-                return Ok(()); // it is looked at by the next sync
+                all_read = false; // it is looked at by the next sync
             }
         }
     }
     cx.step(|tx| {
-        let bucket = &mut tx.head.bucket;
-        bucket.must_look = false;
-        bucket.must_turn |= !were_handed_on.is_empty();
-        // Once for each: anybody may put there what looks like a slot.
-        bucket.replaced.retain(|name| !were_handed_on.contains(name));
-        bucket.slots_gone.extend(were_handed_on.iter().map(SlotName::path));
+        tx.head.bucket.must_look &= !all_read;
+        note_handed(tx, &handed);
         Ok(())
     })
+}
+
+/// Whether there is a slot that hands these keys to who is not to have them.
+async fn has_keys(cx: &Shared, name: &SlotName, epoch: EpochId) -> Result<Result<bool, Error>, Error> {
+    let slot = get_slot(cx, &name.path()).await;
+    let slot = cx.spare(slot.map(Ok)).await?;
+    Ok(slot.map(|slot| slot.is_some_and(|sealed| people::hands_on(name, &sealed, epoch))))
+}
+
+fn note_handed(tx: &mut Tx<'_>, handed: &[SlotName]) {
+    let bucket = &mut tx.head.bucket;
+    bucket.must_turn |= !handed.is_empty();
+    bucket.turns_for.extend(handed);
 }
 
 /// Takes what a ring tells; true if something of it was new. One that is apart from the own, of a turn at the same time or
@@ -239,6 +271,7 @@ pub(super) fn take_keys(cx: &Shared, told: &KeyRing) -> Result<bool, Error> {
             return Ok(false);
         }
         tx.head.bucket.must_turn = took == Told::Apart;
+        tx.head.bucket.turns_for.clear();
         tx.head.bucket.must_look |= !tx.head.revoked.is_empty() || !tx.head.bucket.replaced.is_empty();
         tx.head.identity = Some(Arc::new(identity));
         Ok(true)

@@ -238,6 +238,10 @@ pub(super) struct Bucket {
     pub(super) seats: Seats,
     /// Slots of people that have no record any more, newest last: nobody is to hand them keys again.
     pub(super) replaced: Vec<SlotName>,
+    /// Revoked devices' slots and replaced ones that were found to have the current keys, which turn for it.
+    pub(super) turns_for: Vec<SlotName>,
+    /// How often they turned for a revoked device's slot.
+    pub(super) turned_for: BTreeMap<DeviceId, u32>,
     /// Snapshots merged in part.
     pub(super) partial: Vec<Partial>,
     /// The server's clock less ours, in ms, after a skew refusal; signing alone uses it.

@@ -1,12 +1,13 @@
 //! Slots that people open: which of them get the current keys, and which were replaced, so that nobody hands them keys again who
 //! has not heard of it.
 
-use super::head::{Bucket, Head, Seats};
+use super::head::{Bucket, Peer, Seats};
 use super::shared::Shared;
 use super::slots::{is_of_people, records_within};
-use super::state::Tx;
+use super::state::{State, Tx};
+use super::{retired, revoked};
 use crate::crypto::{SlotName, epoch_of, stretching_of};
-use crate::{EpochId, Error};
+use crate::{DeviceId, EpochId, Error};
 
 /// So many replaced slots are looked after, the newest: an hourly read each.
 const REPLACED_MAX: usize = 8;
@@ -41,8 +42,10 @@ fn replaced(bucket: &mut Bucket, names: Vec<SlotName>) {
 
 /// A person says that what is here is to be in the bucket: who has a record gets the current keys, whatever is gone there.
 pub(super) fn seat_all(tx: &mut Tx<'_>) -> Result<(), Error> {
-    let epoch = Some(tx.head.identity()?.keys.current());
-    tx.head.bucket.seats = Seats { epoch, names: names(tx)? };
+    let current = tx.head.identity()?.keys.current();
+    for name in names(tx)? {
+        take_seat(&mut tx.head.bucket, current, name);
+    }
     Ok(())
 }
 
@@ -66,23 +69,31 @@ pub(super) fn learn(cx: &Shared) -> Result<(), Error> {
             }
             replaced(bucket, gone);
         }
+        if !is_current && bucket.hand_on && !kept.is_empty() {
+            // Overtaken before all had the keys that it turned to: who was to get those gets newer ones.
+            bucket.must_turn = true;
+            bucket.turned_again_ms = 0;
+        }
         bucket.seats = if is_current { Seats { epoch, names: kept } } else { Seats::default() };
         Ok(())
     })
 }
 
-/// One was found in the bucket, so nobody who replaced it has taken it away; or it is lost there, and was not replaced.
+/// One stands under the current keys, or cannot have been replaced: it gets them from now on.
 pub(super) fn seat(cx: &Shared, name: SlotName) -> Result<(), Error> {
     cx.step(|tx| {
         let current = tx.head.identity()?.keys.current();
-        if !has_seat(&tx.head.bucket, current, &name) {
-            let seats = &mut tx.head.bucket.seats;
-            seats.names.retain(|_| seats.epoch == Some(current));
-            seats.names.push(name);
-            seats.epoch = Some(current);
-        }
+        take_seat(&mut tx.head.bucket, current, name);
         Ok(())
     })
+}
+
+fn take_seat(bucket: &mut Bucket, current: EpochId, name: SlotName) {
+    if !has_seat(bucket, current, &name) {
+        bucket.seats.names.retain(|_| bucket.seats.epoch == Some(current));
+        bucket.seats.names.push(name);
+        bucket.seats.epoch = Some(current);
+    }
 }
 
 /// Whether a slot gets the current keys where none stands. The first epoch's are known to whoever ever could open one.
@@ -90,10 +101,24 @@ pub(super) fn has_seat(bucket: &Bucket, current: EpochId, name: &SlotName) -> bo
     current.number == 1 || (bucket.seats.epoch == Some(current) && bucket.seats.names.contains(name))
 }
 
-/// Whether a slot that is gone may have been replaced by who turned the keys, and what says so be late.
-pub(super) fn may_be_replaced(head: &Head, current: EpochId, name: &SlotName) -> bool {
-    let owes = head.bucket.snapshot_debt.is_some() || head.counting().any(|(_, peer)| peer.debt.is_some());
-    owes && !has_seat(&head.bucket, current, name)
+/// Whether a slot may have been replaced by who turned the keys, and what says so be late: something is named, or stated to be
+/// applied, that this device has not read.
+pub(super) fn may_be_replaced(state: &State, current: EpochId, name: &SlotName) -> Result<bool, Error> {
+    let head = &state.head;
+    if has_seat(&head.bucket, current, name) {
+        return Ok(false);
+    }
+    let retired = retired::all(state)?;
+    let (own, awaited) = (head.identity()?.device, retired::awaited(head, &retired));
+    let is_untold = |id: DeviceId, peer: &Peer| {
+        let stated = peer.stated.iter().filter(|(of, _)| *of != own && !head.is_revoked(*of));
+        peer.wanted.is_some()
+            || peer.behind.is_some_and(|behind| behind.shown_n > 0)
+            || revoked::is_behind(head, id, peer)
+            || stated.into_iter().any(|(of, point)| !head.prefix_has(of, point))
+    };
+    let untold = awaited.into_iter().any(|(id, peer)| is_untold(*id, peer));
+    Ok(untold || head.bucket.snapshot_debt.is_some())
 }
 
 /// Whether what stands at a slot's path hands these keys to its holder.

@@ -144,13 +144,14 @@ pub(super) async fn look(
         };
         match found {
             Found::Bytes { bytes, .. } if is_of_another_turn(identity, &bytes) => return Ok(Standing::OfAnotherTurn),
-            Found::Bytes { bytes, .. } if of_people.is_none_or(|name| people::is_its_own(&name, &bytes)) => {
-                all_stand &= stands(identity, &path, &bytes);
-            }
-            // Gone, or another passphrase's.
+            Found::Bytes { bytes, .. }
+                if of_people.is_none_or(|name| people::is_its_own(&name, &bytes))
+                    && stands(identity, &path, &bytes) => {}
+            // Gone, an older one's, or another passphrase's.
             _ => {
-                let may_be_replaced = |name| cx.read(|state| people::may_be_replaced(&state.head, current, name));
-                if of_people.as_ref().is_some_and(may_be_replaced) {
+                if let Some(name) = of_people
+                    && cx.read(|state| people::may_be_replaced(state, current, &name))?
+                {
                     continue;
                 }
                 all_stand = false;

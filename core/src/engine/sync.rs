@@ -4,7 +4,8 @@ use super::api::{Operation, Outcome, SyncReport};
 use super::head::{Identity, Stopped};
 use super::shared::Shared;
 use super::{
-    access, beacon, carry, collect, devices, epochs, evidence, leave, member, people, publish, pull, retired, slots,
+    access, beacon, carry, collect, devices, epochs, evidence, leave, look, member, people, publish, pull, retired,
+    slots,
 };
 use crate::s3::Condition;
 use crate::{Error, ErrorKind};
@@ -117,7 +118,7 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
         if takes_up {
             epochs::learn_of_another_turn(cx, identity).await?;
         }
-        epochs::look_at_gone(cx, full, &mut report).await?;
+        epochs::look_at_gone(cx, full || takes_up, &mut report).await?;
         epochs::turn_again(cx)?;
         if polled.lacks_keys {
             epochs::hand_on_again(cx)?;
@@ -212,13 +213,18 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
         identity = cx.read(|state| state.head.identity().cloned())?;
     }
     if !locked_out {
-        // People's slots come once the poll has told which were replaced. That they are gone says nothing after a wipe.
+        // That people's slots are gone says nothing after a wipe. They come once the poll has told which were replaced.
         cx.step(|tx| {
             tx.head.bucket.hand_on = true;
             people::seat_all(tx)
         })?;
-        slots::put_keys(cx, &identity).await?;
-        slots::put_devices_slots(cx, &identity).await?;
+        // Under the first keys nobody was replaced, and where no manifest stands no poll tells of it.
+        if identity.keys.current().number == 1 || look::list(cx, &identity).await?.is_empty() {
+            slots::put_all(cx, &identity).await?;
+        } else {
+            slots::put_keys(cx, &identity).await?;
+            slots::put_devices_slots(cx, &identity).await?;
+        }
     }
     publish::republish(cx, &identity, locked_out).await?;
     // Not before: one that broke off is to be run again.

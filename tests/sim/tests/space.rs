@@ -1,5 +1,6 @@
 //! Room in the bucket: logs are trimmed, superseded objects go after their grace, orphans after a week.
 
+use tidelock_core::Operation;
 use tidelock_core::crypto::ObjectKind;
 use tidelock_sim::world::World;
 
@@ -73,6 +74,34 @@ fn superseded_objects_stay_while_a_manifest_is_unread() {
     world.check_hourly(1);
     assert!(world.bucket.object(&first[0]).is_none());
     world.check().unwrap();
+}
+
+/// Nobody waits for a manifest that is gone, nor for one of a device that is not expected any more.
+#[test]
+fn superseded_objects_go_though_a_device_is_gone() {
+    for retires in [false, true] {
+        let mut world = World::with_devices(83, 3);
+        world.put_big(0, "page", 30_000);
+        world.sync_all();
+        let path = world.manifest_of(2);
+        if retires {
+            world.put(2, "unread");
+            world.sync(2).unwrap();
+            world.bucket.hide(&path);
+            let device = world.id(2);
+            world.untold(|world| world.run(0, Operation::RetireDevice { device }).unwrap());
+        } else {
+            world.bucket.lose(&path);
+        }
+        world.gone.insert(2);
+        let first = world.bucket.keys_with("/segments/");
+        world.put_big(0, "page", 30_000);
+        for _ in 0..3 {
+            world.now_ms += HOUR_MS;
+            world.full_check(0).unwrap();
+        }
+        assert!(world.bucket.object(&first[0]).is_none(), "{retires}");
+    }
 }
 
 #[test]

@@ -111,6 +111,24 @@ fn a_republish_that_was_killed_is_not_taken_for_one_that_is_through() {
     }
 }
 
+/// Whoever dies right after its manifest stands has left a way in.
+#[test]
+fn after_a_wipe_the_codes_slot_stands_before_the_manifest_does() {
+    for turns in [false, true] {
+        let mut world = World::with_devices(89, 2);
+        if turns {
+            world.replace_code(0).unwrap();
+            world.sync_all();
+        }
+        world.bucket.wipe();
+        let op = world.start(0, Operation::Republish);
+        let manifest = world.run_until(0, op, puts_manifest).unwrap();
+        world.arrive(&manifest);
+        world.gone.extend([0, 1]);
+        world.join().unwrap_or_else(|error| panic!("{turns}: {error}"));
+    }
+}
+
 /// The bucket is empty, says the device, and stays so.
 fn finds_it_wiped(world: &mut World, at: usize, operation: Operation, when: Moment) {
     let ended = world.run(at, operation.clone());

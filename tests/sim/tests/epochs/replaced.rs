@@ -5,6 +5,7 @@ use super::{current, epoch_number, join_with};
 use tidelock_core::crypto::{Opener, RecoveryCode, SlotName};
 use tidelock_core::s3::Method;
 use tidelock_core::{ErrorKind, OpId, Operation, Request, Secret};
+use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 use zeroize::Zeroizing;
 
@@ -102,6 +103,45 @@ fn a_slot_that_is_gone_is_put_again_by_who_knows_that_it_has_the_newest_keys() {
     world.join().unwrap();
 }
 
+/// Whoever may write to the bucket kept it from before; what says that the code was replaced is withheld.
+#[test]
+fn an_older_slot_that_is_put_back_gets_no_new_keys_from_who_owes_something() {
+    let mut older = None;
+    let (mut world, old) = replaced_unheard(93, |world| {
+        older = world.bucket.object(&slot_of(world.code.as_ref().unwrap()));
+        world.put_big(0, "page", 30_000);
+    });
+    world.bucket.hide_all("/segments/");
+    world.bucket.put(&slot_of(&old), older.unwrap());
+    world.check_alone(2, 3);
+    assert_eq!(epoch_number(&world.bucket.object(&slot_of(&old)).unwrap()), 1);
+    world.bucket.show();
+    world.sync_all();
+    world.check().unwrap();
+}
+
+/// Manifest and beacon of before are shown: nothing is missing, but that another states to have read more.
+#[test]
+fn who_could_have_read_more_puts_no_slot_again_that_is_gone() {
+    let mut older = None;
+    let (mut world, old) = replaced_unheard(94, |world| older = Some(world.bucket.older()));
+    world.put(1, "after");
+    world.sync(1).unwrap();
+    let older = older.unwrap();
+    for path in [world.manifest_of(0), world.bucket.keys_with("/beacon").remove(0)] {
+        world.bucket.put(&path, older.object(&path).unwrap());
+    }
+    for _ in 0..2 {
+        world.now_ms += 3_660_000;
+        let (op, put) = run_until_put(&mut world, Operation::Check, &slot_of(&old));
+        assert!(put.is_none(), "it hands the new keys to the old code");
+        world.finish(2, op).unwrap();
+    }
+    world.check_hourly(2);
+    opens_nothing_new(&world, &old, 1);
+    world.check().unwrap();
+}
+
 /// Device 0 is about to take the old code's slot away, which device 2 finds there meanwhile; it has the new keys.
 fn about_to_take_it_away(seed: u64) -> (World, RecoveryCode, OpId, Request) {
     let mut world = World::with_devices(seed, 3);
@@ -150,6 +190,109 @@ fn who_replaced_a_code_sees_that_somebody_gave_it_new_keys() {
     world.check_hourly(2);
     world.check().unwrap();
     world.join().unwrap();
+}
+
+/// It was put back while device 0 was killed, or still about to take it away: it looks before it does.
+#[test]
+fn who_takes_a_slot_away_looks_whether_it_has_the_new_keys() {
+    for is_killed in [false, true] {
+        let mut world = World::with_devices(95, 3);
+        let old = world.code.clone().unwrap();
+        let others = [world.slot_of(0), world.slot_of(1), world.slot_of(2), slot_of(&old)];
+        let new_ones = |request: &Request| {
+            let slot = request.method == Method::Put && request.url.contains("slots/");
+            slot && others.iter().all(|path| !request.url.contains(path))
+        };
+        let op = world.start(0, Operation::ReplaceRecoveryCode);
+        let request = world.run_until(0, op, new_ones).unwrap();
+        let (_, put) = run_until_put(&mut world, Operation::Republish, &slot_of(&old));
+        world.arrive(&put.expect("nobody has told it"));
+        world.gone.insert(2);
+        world.restart(2);
+        match is_killed {
+            true => world.restart(0),
+            false => world.break_off(0, &request),
+        }
+        let replaced = match is_killed {
+            true => world.run(0, Operation::ReplaceRecoveryCode),
+            false => world.finish(0, op),
+        };
+        world.take_code(replaced.unwrap());
+        assert!(!has_slot(&world, &old), "{is_killed}");
+        let manifest = world.bucket.object(&world.manifest_of(0)).unwrap();
+        assert_eq!(
+            epoch_number(&manifest),
+            3,
+            "{is_killed}: what it writes is sealed under keys that the old code had"
+        );
+        world.check_hourly(2);
+        world.check().unwrap();
+        world.join().unwrap();
+    }
+}
+
+/// Two replace the code, and both are killed on the way; the first goes on with newer keys before the second does.
+#[test]
+fn a_code_whose_turn_was_overtaken_has_a_slot_when_it_is_given() {
+    let mut world = World::with_devices(96, 2);
+    let op = world.start(0, Operation::ReplaceRecoveryCode);
+    world.run_until(0, op, puts("keys/")).unwrap();
+    world.restart(0);
+    let devices = [world.slot_of(0), world.slot_of(1)];
+    let of_people = |request: &Request| {
+        let slot = request.method == Method::Put && request.url.contains("slots/");
+        slot && devices.iter().all(|path| !request.url.contains(path))
+    };
+    let op = world.start(1, Operation::ReplaceRecoveryCode);
+    world.run_until(1, op, of_people).unwrap();
+    world.restart(1);
+    world.sync(0).unwrap();
+    world.replace_code(1).unwrap();
+    world.join().unwrap();
+    world.check_hourly(2);
+    world.check().unwrap();
+}
+
+/// A slot that can't be looked at hides no other.
+#[test]
+fn a_replaced_codes_slot_is_seen_beside_one_that_the_store_refuses() {
+    let mut world = World::with_devices(97, 3);
+    let old = world.code.clone().unwrap();
+    world.replace_code(0).unwrap();
+    let refused = world.slot_of(2);
+    world.bucket.refused.insert(refused.clone(), (403, "AccessDenied"));
+    world.revoke(0, 2).unwrap();
+    world.gone.insert(2);
+    let forged = world.bucket.object(&slot_of(world.code.as_ref().unwrap())).unwrap();
+    world.bucket.put(&slot_of(&old), forged);
+    let told = world.sync(0).unwrap().reports;
+    assert!(told.iter().any(|error| error.object() == Some(&refused)), "{told:?}");
+    assert!(!has_slot(&world, &old));
+    world.check_hourly(1);
+    let newest = world.bucket.object(&world.manifest_of(0)).unwrap();
+    assert_eq!(epoch_number(&newest), 4, "replaced, revoked, and turned once more");
+}
+
+/// Nor does what looks like a revoked device's slot turn them for ever.
+#[test]
+fn what_looks_like_a_revoked_devices_slot_turns_the_keys_so_often_and_no_more() {
+    let mut world = World::with_devices(98, 3);
+    let slot = world.slot_of(2);
+    world.revoke(0, 2).unwrap();
+    world.gone.insert(2);
+    let mut numbers = Vec::new();
+    for _ in 0..40 {
+        for at in [0, 1] {
+            let forged = world.bucket.object(&slot_of(world.code.as_ref().unwrap())).unwrap();
+            world.bucket.put(&slot, forged);
+            world.check_alone(at, 1);
+        }
+        numbers.push(Keys::of(&world.devices[0].disk).ring.current().number);
+    }
+    assert!(numbers[5] > 5, "each of them is looked into at first: {numbers:?}");
+    assert!(numbers[29..].iter().all(|number| *number == numbers[29]), "{numbers:?}");
+    world.sync_all();
+    world.check().unwrap();
 }
 
 /// It turns keys itself, for it had begun to, and gives them to the old code; the next sync of who replaced that one sees it.
