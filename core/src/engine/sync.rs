@@ -105,7 +105,7 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
     let full = scope.full || check_is_due(cx);
     let mut report = SyncReport::default();
     // A turn that an earlier operation began goes on after the poll, which tells who is revoked, and which code was replaced.
-    let takes_up = cx.read(|state| state.head.bucket.hand_on);
+    let takes_up = cx.read(|state| state.head.bucket.hand_on || !state.head.bucket.slots_gone.is_empty());
     let mut polled = pull::pull(cx, full, &mut report).await?;
     if cx.read(|state| state.head.bucket.copied) {
         if polled.locked_out {
@@ -117,6 +117,7 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
         people::learn(cx)?;
         if takes_up {
             epochs::learn_of_another_turn(cx, identity).await?;
+            people::learn(cx)?;
         }
         epochs::look_at_gone(cx, full || takes_up, &mut report).await?;
         epochs::turn_again(cx)?;

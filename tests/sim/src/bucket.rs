@@ -42,6 +42,8 @@ pub struct Bucket {
     pub manifests: Vec<(String, Bytes)>,
     /// Reads of these keys are answered with this status, and a code.
     pub refused: BTreeMap<String, (u16, &'static str)>,
+    /// Nobody may delete anything.
+    pub keeps_all: bool,
     /// How often each key was deleted, standing or not.
     pub deletes: BTreeMap<String, u64>,
     /// What it was asked, by kind, and the bytes of bodies: counted apart from the engine's own count.
@@ -180,6 +182,7 @@ impl Bucket {
             Method::Get => self.get(&key, request, now_ms, random),
             Method::Head => self.get(&key, request, now_ms, random),
             Method::Put => self.write(&key, request, now_ms, random),
+            Method::Delete | Method::Post if self.keeps_all => error(403, "AccessDenied"),
             Method::Delete => {
                 self.delete(&key);
                 answer(204, Vec::new(), Bytes::new())

@@ -25,6 +25,10 @@ fn puts(path: &str) -> impl Fn(&Request) -> bool {
     move |request| request.method == Method::Put && request.url.contains(path)
 }
 
+fn puts_slot_but(others: Vec<String>) -> impl Fn(&Request) -> bool {
+    move |request| puts("slots/")(request) && others.iter().all(|path| !request.url.contains(path))
+}
+
 /// Runs an operation of device 2 to its end, or to where it puts a slot; that one is on its way then.
 fn run_until_put(world: &mut World, operation: Operation, path: &str) -> (OpId, Option<Request>) {
     let op = world.start(2, operation);
@@ -198,11 +202,7 @@ fn who_takes_a_slot_away_looks_whether_it_has_the_new_keys() {
     for is_killed in [false, true] {
         let mut world = World::with_devices(95, 3);
         let old = world.code.clone().unwrap();
-        let others = [world.slot_of(0), world.slot_of(1), world.slot_of(2), slot_of(&old)];
-        let new_ones = |request: &Request| {
-            let slot = request.method == Method::Put && request.url.contains("slots/");
-            slot && others.iter().all(|path| !request.url.contains(path))
-        };
+        let new_ones = puts_slot_but(vec![world.slot_of(0), world.slot_of(1), world.slot_of(2), slot_of(&old)]);
         let op = world.start(0, Operation::ReplaceRecoveryCode);
         let request = world.run_until(0, op, new_ones).unwrap();
         let (_, put) = run_until_put(&mut world, Operation::Republish, &slot_of(&old));
@@ -238,11 +238,7 @@ fn a_code_whose_turn_was_overtaken_has_a_slot_when_it_is_given() {
     let op = world.start(0, Operation::ReplaceRecoveryCode);
     world.run_until(0, op, puts("keys/")).unwrap();
     world.restart(0);
-    let devices = [world.slot_of(0), world.slot_of(1)];
-    let of_people = |request: &Request| {
-        let slot = request.method == Method::Put && request.url.contains("slots/");
-        slot && devices.iter().all(|path| !request.url.contains(path))
-    };
+    let of_people = puts_slot_but(vec![world.slot_of(0), world.slot_of(1)]);
     let op = world.start(1, Operation::ReplaceRecoveryCode);
     world.run_until(1, op, of_people).unwrap();
     world.restart(1);
@@ -251,6 +247,66 @@ fn a_code_whose_turn_was_overtaken_has_a_slot_when_it_is_given() {
     world.join().unwrap();
     world.check_hourly(2);
     world.check().unwrap();
+}
+
+/// The first has the second's keys from its slot alone, and turned to newer ones, of which nothing else tells.
+#[test]
+fn a_code_whose_turn_was_overtaken_unheard_has_a_slot_when_it_is_given() {
+    let mut world = World::with_devices(99, 2);
+    let op = world.start(0, Operation::ReplaceRecoveryCode);
+    world.run_until(0, op, puts("keys/")).unwrap();
+    world.restart(0);
+    let of_people = puts_slot_but(vec![world.slot_of(0), world.slot_of(1)]);
+    for (at, operation) in [(1, Operation::ReplaceRecoveryCode), (0, Operation::Sync)] {
+        let op = world.start(at, operation);
+        world.run_until(at, op, &of_people).unwrap();
+        world.restart(at);
+    }
+    world.replace_code(1).unwrap();
+    world.join().unwrap();
+    world.check_hourly(2);
+    world.check().unwrap();
+}
+
+/// Two that may delete nothing replace the code at once, and again: the keys do not turn for ever, and what is left opens nothing
+/// new.
+#[test]
+fn who_may_delete_nothing_turns_keys_no_oftener() {
+    let mut world = World::with_devices(100, 3);
+    world.bucket.keeps_all = true;
+    let old = world.code.clone().unwrap();
+    let ops = [0, 1].map(|at| (at, world.start(at, Operation::ReplaceRecoveryCode)));
+    for (at, op) in ops {
+        let request = world.run_until(at, op, puts("keys/")).unwrap();
+        world.break_off(at, &request);
+    }
+    for (at, op) in ops {
+        let replaced = world.finish(at, op).unwrap();
+        world.take_code(replaced);
+    }
+    for _ in 0..20 {
+        world.sync_all();
+        world.now_ms += 600_000;
+    }
+    let newest = current(&world);
+    assert!(newest.len() == 1 && newest.iter().all(|epoch| epoch.number <= 5), "{newest:?}");
+    let left = epoch_number(&world.bucket.object(&slot_of(&old)).unwrap());
+    assert!(newest.iter().all(|epoch| epoch.number > left), "{newest:?}, {left}");
+    world.check().unwrap();
+    world.join().unwrap();
+}
+
+/// Whoever may write to the bucket put it there: it is no slot.
+#[test]
+fn an_endless_object_in_a_replaced_codes_place_ends_no_sync() {
+    let (mut world, old) = replaced_unheard(101, |_| {});
+    world.bucket.put(&slot_of(&old), vec![0; 100 << 10].into());
+    world.check_hourly(2);
+    world.replace_code(0).unwrap();
+    world.check_hourly(2);
+    assert!(current(&world).iter().all(|epoch| epoch.number == 3), "{:?}", current(&world));
+    world.check().unwrap();
+    world.join().unwrap();
 }
 
 /// A slot that can't be looked at hides no other.
