@@ -231,41 +231,37 @@ fn who_takes_a_slot_away_looks_whether_it_has_the_new_keys() {
     }
 }
 
-/// Two replace the code, and both are killed on the way; the first goes on with newer keys before the second does.
-#[test]
-fn a_code_whose_turn_was_overtaken_has_a_slot_when_it_is_given() {
-    let mut world = World::with_devices(96, 2);
+/// Two replace the code: the first is killed before it has PUT anything, the second before its new code's slot.
+fn two_turns_broken_off(seed: u64) -> (World, impl Fn(&Request) -> bool) {
+    let mut world = World::with_devices(seed, 2);
     let op = world.start(0, Operation::ReplaceRecoveryCode);
     world.run_until(0, op, puts("keys/")).unwrap();
     world.restart(0);
     let of_people = puts_slot_but(vec![world.slot_of(0), world.slot_of(1)]);
     let op = world.start(1, Operation::ReplaceRecoveryCode);
-    world.run_until(1, op, of_people).unwrap();
+    world.run_until(1, op, &of_people).unwrap();
     world.restart(1);
-    world.sync(0).unwrap();
-    world.replace_code(1).unwrap();
-    world.join().unwrap();
-    world.check_hourly(2);
-    world.check().unwrap();
+    (world, of_people)
 }
 
-/// The first has the second's keys from its slot alone, and turned to newer ones, of which nothing else tells.
+/// The first goes on with newer keys before the second does; or it is killed once more, and its slots alone tell of them.
 #[test]
-fn a_code_whose_turn_was_overtaken_unheard_has_a_slot_when_it_is_given() {
-    let mut world = World::with_devices(99, 2);
-    let op = world.start(0, Operation::ReplaceRecoveryCode);
-    world.run_until(0, op, puts("keys/")).unwrap();
-    world.restart(0);
-    let of_people = puts_slot_but(vec![world.slot_of(0), world.slot_of(1)]);
-    for (at, operation) in [(1, Operation::ReplaceRecoveryCode), (0, Operation::Sync)] {
-        let op = world.start(at, operation);
-        world.run_until(at, op, &of_people).unwrap();
-        world.restart(at);
+fn a_code_whose_turn_was_overtaken_has_a_slot_when_it_is_given() {
+    for unheard in [false, true] {
+        let (mut world, of_people) = two_turns_broken_off(96);
+        match unheard {
+            false => drop(world.sync(0).unwrap()),
+            true => {
+                let op = world.start(0, Operation::Sync);
+                world.run_until(0, op, of_people).unwrap();
+                world.restart(0);
+            }
+        }
+        world.replace_code(1).unwrap();
+        world.join().unwrap_or_else(|error| panic!("{unheard}: {error}"));
+        world.check_hourly(2);
+        world.check().unwrap_or_else(|why| panic!("{unheard}: {why}"));
     }
-    world.replace_code(1).unwrap();
-    world.join().unwrap();
-    world.check_hourly(2);
-    world.check().unwrap();
 }
 
 /// Two that may delete nothing replace the code at once, and again: the keys do not turn for ever, and what is left opens nothing
