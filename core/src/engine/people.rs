@@ -2,12 +2,12 @@
 //! has not heard of it.
 
 use super::head::{Bucket, Peer, Seats};
+use super::retired;
 use super::shared::Shared;
 use super::slots::{is_of_people, records_within};
 use super::state::{State, Tx};
-use super::{retired, revoked};
 use crate::crypto::{SlotName, epoch_of, stretching_of};
-use crate::{DeviceId, EpochId, Error};
+use crate::{EpochId, Error};
 
 /// So many replaced slots are looked after, the newest: an hourly read each.
 const REPLACED_MAX: usize = 8;
@@ -62,7 +62,6 @@ pub(super) fn learn(cx: &Shared) -> Result<(), Error> {
         let is_current = epoch == Some(current);
         let (kept, gone): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| stand.contains(name));
         if !gone.is_empty() {
-            bucket.must_look = true;
             if is_current && bucket.handed_on == epoch {
                 bucket.must_turn = true;
                 bucket.turned_again_ms = 0;
@@ -101,8 +100,8 @@ pub(super) fn has_seat(bucket: &Bucket, current: EpochId, name: &SlotName) -> bo
     current.number == 1 || (bucket.seats.epoch == Some(current) && bucket.seats.names.contains(name))
 }
 
-/// Whether a slot may have been replaced by who turned the keys, and what says so be late: something is named, or stated to be
-/// applied, that this device has not read.
+/// Whether a slot may have been replaced by who turned the keys, and what says so be late: a manifest is named, or an op stated,
+/// that this device has not read.
 pub(super) fn may_be_replaced(state: &State, current: EpochId, name: &SlotName) -> Result<bool, Error> {
     let head = &state.head;
     if has_seat(&head.bucket, current, name) {
@@ -110,15 +109,11 @@ pub(super) fn may_be_replaced(state: &State, current: EpochId, name: &SlotName) 
     }
     let retired = retired::all(state)?;
     let (own, awaited) = (head.identity()?.device, retired::awaited(head, &retired));
-    let is_untold = |id: DeviceId, peer: &Peer| {
-        let stated = peer.stated.iter().filter(|(of, _)| *of != own && !head.is_revoked(*of));
-        peer.wanted.is_some()
-            || peer.behind.is_some_and(|behind| behind.shown_n > 0)
-            || revoked::is_behind(head, id, peer)
-            || stated.into_iter().any(|(of, point)| !head.prefix_has(of, point))
+    let is_untold = |peer: &Peer| {
+        let mut stated = peer.stated.iter().filter(|(of, _)| *of != own && !head.is_revoked(*of));
+        peer.wanted.is_some() || stated.any(|(of, point)| !head.prefix_has(of, point))
     };
-    let untold = awaited.into_iter().any(|(id, peer)| is_untold(*id, peer));
-    Ok(untold || head.bucket.snapshot_debt.is_some())
+    Ok(awaited.into_iter().any(|(_, peer)| is_untold(peer)))
 }
 
 /// Whether what stands at a slot's path hands these keys to its holder.

@@ -105,7 +105,7 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
     let full = scope.full || check_is_due(cx);
     let mut report = SyncReport::default();
     // A turn that an earlier operation began goes on after the poll, which tells who is revoked, and which code was replaced.
-    let takes_up = cx.read(|state| state.head.bucket.hand_on || !state.head.bucket.slots_gone.is_empty());
+    let takes_up = cx.read(|state| state.head.bucket.hand_on);
     let mut polled = pull::pull(cx, full, &mut report).await?;
     if cx.read(|state| state.head.bucket.copied) {
         if polled.locked_out {
@@ -219,8 +219,8 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
             tx.head.bucket.hand_on = true;
             people::seat_all(tx)
         })?;
-        // Under the first keys nobody was replaced, and where no manifest stands no poll tells of it.
-        if identity.keys.current().number == 1 || look::list(cx, &identity).await?.is_empty() {
+        // Where no manifest stands no poll tells of it.
+        if look::list(cx, &identity).await?.is_empty() {
             slots::put_all(cx, &identity).await?;
         } else {
             slots::put_keys(cx, &identity).await?;

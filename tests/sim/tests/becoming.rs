@@ -562,19 +562,19 @@ fn the_passphrase_of_an_init_that_lost_does_not_stay() {
         let won = world.start(winner, Operation::Create { passphrase: secret("correct horse") });
         let header = |request: &Request| request.method == Method::Put && request.url.ends_with("/tidelock");
         let winners = world.run_until(winner, won, header).unwrap();
-        if !late {
-            world.arrive(&losers);
-        }
+        let put = |world: &mut World| world.bucket.answer(&losers, world.now_ms, &mut world.random);
+        let early = (!late).then(|| put(&mut world));
         world.break_off(winner, &winners);
         world.finish(winner, won).unwrap();
-        if late {
-            world.arrive(&losers);
+        let answer = early.unwrap_or_else(|| {
+            let answer = put(&mut world);
             world.check_alone(winner, 8 * 24);
-        }
-        world.break_off(loser, &losers);
+            answer
+        });
+        let now = world.devices[loser].now(world.now_ms);
+        world.devices[loser].engine.handle_response(losers.id, answer, now);
         let refused = world.finish(loser, lost).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::AlreadyExists, "{refused}");
-        world.check_alone(winner, 8 * 24);
         world.gone.insert(loser);
         let newcomer = world.add();
         world.run(newcomer, Operation::Join { secret: Secret::Passphrase(secret("correct horse").unwrap()) }).unwrap();

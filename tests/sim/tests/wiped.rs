@@ -121,8 +121,8 @@ fn after_a_wipe_the_codes_slot_stands_before_the_manifest_does() {
             world.sync_all();
         }
         world.bucket.wipe();
-        let op = world.start(0, Operation::Republish);
-        let manifest = world.run_until(0, op, puts_manifest).unwrap();
+        let op = world.start(1, Operation::Republish); // it never saw the code's slot
+        let manifest = world.run_until(1, op, puts_manifest).unwrap();
         world.arrive(&manifest);
         world.gone.extend([0, 1]);
         world.join().unwrap_or_else(|error| panic!("{turns}: {error}"));

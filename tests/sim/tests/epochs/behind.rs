@@ -171,3 +171,23 @@ fn a_newcomer_after_a_turn_holds_what_a_device_wrote_that_is_away() {
         }
     }
 }
+
+/// It can't read what others name by now.
+#[test]
+fn who_lacks_the_newest_keys_deletes_nothing() {
+    let mut world = World::with_devices(103, 3);
+    world.put_big(2, "page", 30_000);
+    world.sync_all();
+    let first = world.bucket.keys_with("/segments/").remove(0);
+    world.put_big(2, "page", 30_000);
+    world.sync_all();
+    let path = world.slot_of(2);
+    let old = world.bucket.object(&path).unwrap();
+    world.replace_code(0).unwrap();
+    world.bucket.put(&path, old);
+    world.now_ms += 2 * 3_600_000;
+    world.sync(2).unwrap();
+    assert!(world.bucket.object(&first).is_some());
+    world.check_hourly(5);
+    assert!(world.bucket.object(&first).is_none());
+}

@@ -1,11 +1,12 @@
 //! A turn that broke off: who takes it up again writes over no newer keys, and who never does shuts nobody out.
 
-use super::slots_and_keys;
+use super::{epoch_number, slots_and_keys};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::crypto::Opener;
 use tidelock_core::s3::Method;
 use tidelock_core::{ErrorKind, Operation, Secret};
+use tidelock_sim::bucket::puts_manifest;
 use tidelock_sim::device::Moment;
 use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
@@ -180,4 +181,21 @@ fn a_code_goes_after_the_one_that_replaces_it_is_there() {
         let slots = world.bucket.keys_with("slots/");
         assert!(slots.iter().any(|slot| !of_devices.contains(slot)), "{moment:?}: {slots:?}");
     }
+}
+
+/// The bucket shows an older manifest of its own meanwhile: the newest is PUT again once all can read it.
+#[test]
+fn who_takes_up_its_turn_puts_nothing_under_keys_that_nobody_has() {
+    let mut world = World::with_devices(104, 2);
+    let manifest = world.manifest_of(0);
+    let older = world.bucket.object(&manifest).unwrap();
+    world.put(0, "newer");
+    world.sync_all();
+    let op = world.start(0, Operation::SetPassphrase { passphrase: None });
+    world.run_until(0, op, |request| request.url.contains("keys/")).unwrap();
+    world.restart(0);
+    world.bucket.put(&manifest, older);
+    let op = world.start(0, Operation::Check);
+    world.run_until(0, op, puts_manifest).unwrap();
+    assert_eq!(epoch_number(&world.bucket.object(&world.slot_of(1)).unwrap()), 2);
 }

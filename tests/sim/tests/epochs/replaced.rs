@@ -107,6 +107,24 @@ fn a_slot_that_is_gone_is_put_again_by_who_knows_that_it_has_the_newest_keys() {
     world.join().unwrap();
 }
 
+/// It has the keys by the beacon, and the manifest that it names is withheld.
+#[test]
+fn who_could_not_read_a_manifest_puts_no_slot_again_that_is_gone() {
+    let (mut world, old) = replaced_unheard(102, |_| {});
+    let manifest = world.manifest_of(0);
+    world.bucket.hide(&manifest);
+    for _ in 0..2 {
+        world.now_ms += 3_660_000;
+        let (op, put) = run_until_put(&mut world, Operation::Check, &slot_of(&old));
+        assert!(put.is_none(), "it hands the new keys to the old code");
+        world.finish(2, op).unwrap();
+    }
+    world.bucket.show();
+    world.check_hourly(2);
+    opens_nothing_new(&world, &old, 1);
+    world.check().unwrap();
+}
+
 /// Whoever may write to the bucket kept it from before; what says that the code was replaced is withheld.
 #[test]
 fn an_older_slot_that_is_put_back_gets_no_new_keys_from_who_owes_something() {
@@ -301,6 +319,13 @@ fn an_endless_object_in_a_replaced_codes_place_ends_no_sync() {
     world.replace_code(0).unwrap();
     world.check_hourly(2);
     assert!(current(&world).iter().all(|epoch| epoch.number == 3), "{:?}", current(&world));
+    world.revoke(1, 2).unwrap(); // device 0 is told newer keys, and looks
+    world.gone.insert(2);
+    world.check_hourly(1);
+    world.sync_all();
+    let before = world.bucket.meter.get;
+    world.sync(0).unwrap();
+    assert_eq!(world.bucket.meter.get - before, 1, "it is not looked at in every poll");
     world.check().unwrap();
     world.join().unwrap();
 }
@@ -457,7 +482,7 @@ fn a_replaced_passphrase_that_is_given_new_keys_is_seen() {
     world.gone.insert(2);
     world.restart(2);
     world.put(1, "after");
-    world.check_hourly(3);
+    world.check_alone(0, 1);
     let slot = world.bucket.object(SlotName::PASSPHRASE_PATH).unwrap();
     assert_eq!(epoch_number(&slot), 4, "set, replaced, and turned once more");
     let secret = |words: &str| Secret::Passphrase(Zeroizing::new(words.to_owned()));
