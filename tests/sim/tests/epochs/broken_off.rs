@@ -1,9 +1,8 @@
 //! A turn that broke off: who takes it up again writes over no newer keys, and who never does shuts nobody out.
 
-use super::{epoch_number, slots_and_keys};
+use super::{epoch_number, slot_of, slots_and_keys};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
-use tidelock_core::crypto::Opener;
 use tidelock_core::s3::Method;
 use tidelock_core::{ErrorKind, Operation, Secret};
 use tidelock_sim::bucket::puts_manifest;
@@ -160,7 +159,7 @@ fn who_dies_between_two_slots_shuts_nobody_out() {
     let turn = || Operation::SetPassphrase { passphrase: None };
     for moment in turned_by_who_is_gone(81, turn(), None).devices[0].every_moment() {
         let mut world = turned_by_who_is_gone(81, turn(), Some(moment));
-        let slot = Opener::recovery(world.code.as_ref().unwrap()).name().path();
+        let slot = slot_of(world.code.as_ref().unwrap());
         assert_eq!(world.bucket.keys_with("slots/")[0], slot, "as this seed has it");
         let newcomer = world.join().unwrap_or_else(|error| panic!("{moment:?}: {error}"));
         world.check_hourly(4);

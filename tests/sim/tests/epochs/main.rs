@@ -8,7 +8,7 @@ mod turns;
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
-use tidelock_core::crypto::RecoveryCode;
+use tidelock_core::crypto::{Opener, RecoveryCode};
 use tidelock_core::{EpochId, Operation, Outcome, Secret};
 use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
@@ -29,6 +29,11 @@ fn join_with(world: &mut World, secret: Secret) -> Result<usize, tidelock_core::
             Err(error)
         }
     }
+}
+
+/// The path of a code's slot.
+fn slot_of(code: &RecoveryCode) -> String {
+    Opener::recovery(code).name().path()
 }
 
 /// All that hands keys on.

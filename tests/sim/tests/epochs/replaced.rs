@@ -1,18 +1,14 @@
 //! A code or passphrase that was replaced, and a device that was not told of it: nobody gives it the new keys, or the keys turn
 //! once more.
 
-use super::{current, epoch_number, join_with};
-use tidelock_core::crypto::{Opener, RecoveryCode, SlotName};
+use super::{current, epoch_number, join_with, slot_of};
+use tidelock_core::crypto::{RecoveryCode, SlotName};
 use tidelock_core::s3::Method;
 use tidelock_core::{ErrorKind, OpId, Operation, Request, Secret};
 use tidelock_sim::bucket::puts_manifest;
 use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
 use zeroize::Zeroizing;
-
-fn slot_of(code: &RecoveryCode) -> String {
-    Opener::recovery(code).name().path()
-}
 
 fn has_slot(world: &World, code: &RecoveryCode) -> bool {
     world.bucket.object(&slot_of(code)).is_some()

@@ -1,8 +1,7 @@
 //! Slots and keys that are lost, spoilt or put back to older ones are put again; keys that are gone for good hold nobody up.
 
-use super::{current, epoch_number, slots_and_keys};
+use super::{current, epoch_number, slot_of, slots_and_keys};
 use tidelock_core::Operation;
-use tidelock_core::crypto::Opener;
 use tidelock_sim::world::World;
 
 #[test]
@@ -39,7 +38,7 @@ fn a_slot_or_keys_that_do_not_stand_are_put_again_at_a_full_check() {
     assert_eq!(slots_and_keys(&world), turned, "after a turn");
 
     let own = world.slot_of(1);
-    let recovery = Opener::recovery(world.code.as_ref().unwrap()).name().path();
+    let recovery = slot_of(world.code.as_ref().unwrap());
     let keys = world.bucket.keys_with("keys/").remove(0);
     let before = |path: &str| older[path].clone();
     let spoilt = |world: &World, path: &str| {
@@ -65,7 +64,7 @@ fn a_slot_or_keys_that_do_not_stand_are_put_again_at_a_full_check() {
 #[test]
 fn the_recovery_slot_alone_is_put_again_too() {
     let mut world = World::with_devices(65, 2);
-    let slot = Opener::recovery(world.code.as_ref().unwrap()).name().path();
+    let slot = slot_of(world.code.as_ref().unwrap());
     world.bucket.lose(&slot);
     assert!(world.join().is_err());
     world.devices.pop();
@@ -80,7 +79,7 @@ fn a_recovery_slot_that_is_lost_after_a_turn_is_put_again_by_who_owes_nothing() 
     world.replace_code(0).unwrap();
     world.sync(1).unwrap();
     world.gone.insert(0);
-    let slot = Opener::recovery(world.code.as_ref().unwrap()).name().path();
+    let slot = slot_of(world.code.as_ref().unwrap());
     world.bucket.lose(&slot);
     world.check_hourly(1);
     assert_eq!(epoch_number(&world.bucket.object(&slot).unwrap()), 2);
