@@ -5,7 +5,7 @@ use super::head::{Head, Log, Peer};
 use super::state::Tx;
 use super::tags;
 use crate::replica::{Fork, Index, Point, Run, UNKNOWN, Vector, first_tag};
-use crate::{DeviceId, Error, ErrorKind, ObjectId, Tag};
+use crate::{DeviceId, Error, ErrorKind, Tag};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -252,13 +252,13 @@ pub(super) fn note_foreign(tx: &mut Tx<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Named snapshots that hold another line than the one known here: by its number alone it would count as applied.
-pub(super) fn foreign_snapshots(tx: &Tx<'_>) -> Result<BTreeSet<ObjectId>, Error> {
+/// Who names a snapshot with another line than the one known here: by its number alone it would count as applied.
+pub(super) fn naming_foreign(tx: &Tx<'_>) -> Result<BTreeSet<DeviceId>, Error> {
     let mut foreign = BTreeSet::new();
-    for named in tx.head.peers.values().filter_map(|peer| peer.snapshot.as_ref()) {
+    for (id, named) in tx.head.peers.iter().filter_map(|(id, peer)| Some((*id, peer.snapshot.as_ref()?))) {
         for (device, point) in named.vector.iter() {
             if parts_from_here(tx, device, point)? {
-                foreign.insert(named.index.id);
+                foreign.insert(id);
             }
         }
     }

@@ -28,12 +28,12 @@ fn least() -> RowKey {
 }
 
 /// Whether some device's log does not reach back to what is applied here, or a segment of it cannot be had, or this
-/// device holds nothing yet, while a snapshot that would help is named. `foreign`: those that hold a line not known here.
+/// device holds nothing yet, while a snapshot that would help is named. `foreign`: who names one with a line not known here.
 pub(super) fn wants_snapshot(
     head: &Head,
     unix_ms: u64,
     unreadable: &BTreeSet<(DeviceId, ObjectId)>,
-    foreign: &BTreeSet<ObjectId>,
+    foreign: &BTreeSet<DeviceId>,
 ) -> bool {
     let gap = head.peers.iter().any(|(id, peer)| {
         let lost = |log: &Log| log.segments.iter().any(|segment| unreadable.contains(&(*id, segment.object.id)));
@@ -48,7 +48,7 @@ pub(super) fn wants_snapshot(
     let named = || head.peers.values().filter_map(|peer| peer.snapshot.as_ref());
     let due = head.bucket.snapshot_debt.is_none_or(|debt| debt.is_due(head.bucket.polls + 1, unix_ms));
     due && (gap || new_here || !foreign.is_empty() || named().any(|named| is_beyond_logs(head, named)))
-        && best(head, &BTreeSet::new(), foreign).is_some()
+        && best(head, &[], foreign).is_some()
 }
 
 /// Whether a snapshot holds something that is not applied here and that no log is going to bring.
@@ -65,14 +65,15 @@ fn is_beyond_logs(head: &Head, named: &SnapshotRef) -> bool {
         })
 }
 
-/// The named snapshot that brings most beyond what is applied here.
-fn best(head: &Head, refused: &BTreeSet<ObjectId>, foreign: &BTreeSet<ObjectId>) -> Option<SnapshotRef> {
+/// The named snapshot that brings most beyond what is applied here. `tried`: those that are not to be taken any more.
+fn best(head: &Head, tried: &[SnapshotRef], foreign: &BTreeSet<DeviceId>) -> Option<SnapshotRef> {
     let own = head.vector();
     head.peers
         .iter()
-        .filter_map(|(id, peer)| peer.snapshot.as_ref().filter(|named| revoked::may_take(head, *id, &named.vector)))
-        .filter(|named| !refused.contains(&named.index.id))
-        .filter(|named| foreign.contains(&named.index.id) || brings(head, &own, named))
+        .filter_map(|(id, peer)| Some((id, peer.snapshot.as_ref()?)))
+        .filter(|(id, named)| revoked::may_take(head, **id, &named.vector) && !tried.contains(named))
+        .filter(|(id, named)| foreign.contains(id) || brings(head, &own, named))
+        .map(|(_, named)| named)
         .max_by_key(|named| {
             let gain: u64 = named.vector.iter().map(|(id, point)| point.n.saturating_sub(own.n(id))).sum();
             (gain, named.beyond.len(), std::cmp::Reverse(named.index.id))
@@ -92,16 +93,20 @@ fn knows_more_lines(head: &Head, named: &SnapshotRef, device: DeviceId) -> bool 
     !named.vector.further(device).is_empty() && head.forks.of(device).is_none()
 }
 
-/// Takes the best snapshot; true if one came in whole. One that cannot be had or is bad is not tried again this time.
+/// Takes the best snapshot; true if one came in whole. None is tried twice in a pull: one that can't be had or is bad, nor one
+/// that came, which a member may name otherwise than it is. What is refused is the naming: another's of the same object may
+/// be true.
 pub(super) async fn take_snapshot(
     cx: &Shared,
     identity: &Arc<Identity>,
-    refused: &mut BTreeSet<ObjectId>,
-    foreign: &BTreeSet<ObjectId>,
+    tried: &mut Vec<SnapshotRef>,
+    foreign: &BTreeSet<DeviceId>,
     report: &mut SyncReport,
 ) -> Result<bool, Error> {
-    while let Some(named) = cx.read(|state| best(&state.head, refused, foreign)) {
-        match take(cx, identity, &named.index, Some(&named), &least()).await? {
+    while let Some(named) = cx.read(|state| best(&state.head, tried, foreign)) {
+        let taken = take(cx, identity, &named.index, Some(&named), &least()).await?;
+        tried.push(named);
+        match taken {
             Ok(()) => {
                 cx.step(|tx| {
                     tx.head.bucket.snapshot_debt = None;
@@ -109,10 +114,7 @@ pub(super) async fn take_snapshot(
                 })?;
                 return Ok(true);
             }
-            Err(error) => {
-                report.reports.push(error);
-                refused.insert(named.index.id);
-            }
+            Err(error) => report.reports.push(error),
         }
     }
     cx.step(|tx| {

@@ -3,7 +3,7 @@
 use super::api::{Phase, SyncReport};
 use super::at_hand::AtHand;
 use super::head::{Debt, Head, Identity, Peer, Stopped};
-use super::lines::{self, foreign_snapshots};
+use super::lines::{self, naming_foreign};
 use super::manifests::{Read, accept_listed, read_manifests, settle_manifests, stored_tails};
 use super::objects::{Found, beacon_path};
 use super::retired::{self, awaited};
@@ -271,16 +271,16 @@ fn report_debts(cx: &Shared, report: &mut SyncReport) {
 /// Applies everything that the verified manifests publish and that can be had. What cannot becomes a debt.
 async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &mut SyncReport) -> Result<(), Error> {
     merge::finish_partial(cx, identity, report).await?;
-    let mut refused = BTreeSet::new();
+    let mut tried = Vec::new();
     let mut unreadable = BTreeSet::new();
     let mut tails: BTreeMap<DeviceId, Vec<Tagged>> = BTreeMap::new();
     let mut held = Vec::new();
     cx.lock().at_hand = AtHand::default();
     loop {
         let mut moved = false;
-        let foreign = cx.step(|tx| foreign_snapshots(tx))?;
+        let foreign = cx.step(|tx| naming_foreign(tx))?;
         if cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable, &foreign)) {
-            moved |= merge::take_snapshot(cx, identity, &mut refused, &foreign, report).await?;
+            moved |= merge::take_snapshot(cx, identity, &mut tried, &foreign, report).await?;
         }
         let behind: Vec<DeviceId> = cx.read(|state| {
             let peers = state.head.peers.iter();
@@ -305,7 +305,7 @@ async fn take_ops(cx: &Shared, identity: &Arc<Identity>, read: &Read, report: &m
         }
         // What just turned out to wait for more than the logs have may be in a snapshot.
         if !moved && cx.read(|state| merge::wants_snapshot(&state.head, state.now.unix_ms, &unreadable, &foreign)) {
-            moved = merge::take_snapshot(cx, identity, &mut refused, &foreign, report).await?;
+            moved = merge::take_snapshot(cx, identity, &mut tried, &foreign, report).await?;
         }
         if !moved {
             break;

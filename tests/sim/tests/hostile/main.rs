@@ -18,6 +18,7 @@ mod copies;
 mod entropy;
 mod listings;
 mod metadata;
+mod naming;
 mod oracles;
 mod relocation;
 mod revoked;
