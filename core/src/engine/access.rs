@@ -2,7 +2,7 @@
 //! keys turn each time.
 
 use super::api::{Outcome, SyncReport};
-use super::people::Replacement;
+use super::people::SlotChange;
 use super::shared::Shared;
 use super::slots::{delete_record, passphrase_opener, put_record, records};
 use super::state::State;
@@ -100,7 +100,7 @@ async fn replace(
         let stays = new.as_ref().map(|new| new.name.path());
         let gone = old.iter().map(|record| record.name.path()).filter(|path| Some(path) != stays.as_ref()).collect();
         let names = old.iter().map(|record| record.name).collect();
-        Ok((gone, Replacement { old: names, new: new.as_ref().map(|new| new.name) }))
+        Ok(SlotChange { gone, old: names, new: new.as_ref().map(|new| new.name) })
     })?;
     sync::publish(cx).await.map(|_| ())
 }

@@ -2,7 +2,7 @@
 
 use super::api::Outcome;
 use super::head::Revocation;
-use super::people::Replacement;
+use super::people::SlotChange;
 use super::retired::{self, By};
 use super::shared::Shared;
 use super::slots::{delete_record, records};
@@ -41,7 +41,7 @@ pub(super) async fn revoke(cx: &Shared, device: DeviceId) -> Result<Outcome, Err
         revoked::insert(tx.head, device, Revocation { mark, at_ms: tx.now.unix_ms });
         // What it held for all may go with it: whoever revokes it holds that from now on.
         tx.head.bucket.snapshot_wanted = true;
-        Ok((vec![name.path()], Replacement::default()))
+        Ok(SlotChange { gone: vec![name.path()], ..SlotChange::default() })
     })?;
     sync::publish(cx).await
 }

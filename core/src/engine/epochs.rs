@@ -3,9 +3,9 @@
 use super::api::SyncReport;
 use super::collect;
 use super::head::Identity;
-use super::people::{self, Replacement};
+use super::people::{self, SlotChange};
 use super::shared::Shared;
-use super::slots::{self, Standing, get_slot, is_of_people, key_ring, knows_slots, put_all, records};
+use super::slots::{self, Standing, get_slot, key_ring, knows_slots, put_all, records};
 use super::state::{State, Tx, internal};
 use crate::crypto::{EPOCHS_MAX, KeyRing, Opener, RootSecret, SlotName, Told, epoch_of, open_slot};
 use crate::{EpochId, Error, ErrorKind};
@@ -18,17 +18,13 @@ const AGAIN_MS: u64 = 3_600_000;
 /// one, which whoever may write to the bucket can put there.
 const TURNED_FOR_MAX: u32 = 8;
 
-/// One step: from here on everything is sealed under a new epoch. `change` says what becomes of the slots' records and
-/// gives the paths of those that get no new key, and what was replaced. Nothing is PUT before [`hand_on`] is through, now or
-/// after a crash.
+/// One step: from here on everything is sealed under a new epoch. `change` changes the slots' records, and says what becomes of
+/// the slots. Nothing is PUT before [`hand_on`] is through, now or after a crash.
 ///
 /// # Errors
 /// `closed` if others have newer keys: slots with what comes after older ones would shut those others out. `corrupt` if this
 /// device has not read yet who has slots.
-pub(super) fn turn(
-    cx: &Shared,
-    change: impl Fn(&mut Tx<'_>) -> Result<(Vec<String>, Replacement), Error>,
-) -> Result<(), Error> {
+pub(super) fn turn(cx: &Shared, change: impl Fn(&mut Tx<'_>) -> Result<SlotChange, Error>) -> Result<(), Error> {
     if let Some(hindrance) = cx.read(hindrance)? {
         return Err(hindrance);
     }
@@ -42,12 +38,11 @@ pub(super) fn turn(
         let mut identity = (*before).clone();
         identity.keys.add(epoch, secret)?;
         tx.head.identity = Some(Arc::new(identity));
-        let (gone, replacement) = change(tx)?;
-        people::turned(tx, epoch, replacement)?;
+        let change = change(tx)?;
+        people::turned(tx, epoch, change)?;
         let bucket = &mut tx.head.bucket;
         bucket.hand_on = true;
         bucket.must_turn = false;
-        bucket.slots_gone.extend(gone);
         bucket.beacon_dirty = true;
         Ok(())
     })
@@ -65,7 +60,7 @@ pub(super) fn turn_again(cx: &Shared) -> Result<(), Error> {
         return Ok(());
     }
     turn(cx, |tx| {
-        let gone: Vec<_> = tx.head.revoked.keys().map(|device| SlotName::Device(*device).path()).collect();
+        let revoked: Vec<_> = tx.head.revoked.keys().copied().map(SlotName::Device).collect();
         let bucket = &mut tx.head.bucket;
         bucket.turned_again_ms = tx.now.unix_ms;
         // So often and no more: anybody may put there what looks like a slot.
@@ -76,7 +71,8 @@ pub(super) fn turn_again(cx: &Shared) -> Result<(), Error> {
                 *bucket.turned_for.entry(*device).or_default() += 1;
             }
         }
-        Ok((gone.into_iter().chain(turns_for.iter().map(SlotName::path)).collect(), Replacement::default()))
+        let gone = revoked.iter().chain(&turns_for).map(SlotName::path).collect();
+        Ok(SlotChange { gone, ..SlotChange::default() })
     })
 }
 
@@ -142,7 +138,7 @@ async fn take_away(cx: &Shared) -> Result<(), Error> {
         return Ok(());
     }
     // A passphrase may have been set since: its slot is where that of the one before was.
-    let people: Vec<_> = cx.read(records)?.iter().map(|record| record.name).filter(is_of_people).collect();
+    let people = people::names(&cx.read(records)?);
     gone.retain(|path| people.iter().all(|name| name.path() != *path));
     let current = cx.read(|state| state.head.identity().map(|identity| identity.keys.current()))?;
     let mut handed = Vec::new();

@@ -256,6 +256,11 @@ impl Bucket {
         self.stood_ms = unix_ms;
         (self.went_back, self.renewed) = (false, false);
     }
+
+    /// The keys turn once more, however lately they did: there is a new reason.
+    pub(super) fn must_turn_at_once(&mut self) {
+        (self.must_turn, self.turned_again_ms) = (true, 0);
+    }
 }
 
 /// The slots that people open and that get one epoch's keys, as far as it is known here: this device turned to it, or found them

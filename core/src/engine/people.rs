@@ -6,31 +6,37 @@ use super::retired;
 use super::shared::Shared;
 use super::slots::{is_of_people, records_within};
 use super::state::{State, Tx};
-use crate::crypto::{SlotName, epoch_of, stretching_of};
+use crate::crypto::{SlotName, SlotRecord, epoch_of, stretching_of};
 use crate::{EpochId, Error};
 
 /// So many replaced slots are looked after, the newest: an hourly read each.
 const REPLACED_MAX: usize = 8;
 
-/// What a turn of keys changes of people's slots.
+/// What becomes of slots as the keys turn.
 #[derive(Default)]
-pub(super) struct Replacement {
+pub(super) struct SlotChange {
+    /// Paths of those that get no new keys, and go.
+    pub(super) gone: Vec<String>,
+    /// People's that are replaced.
     pub(super) old: Vec<SlotName>,
+    /// What stands for those from now on.
     pub(super) new: Option<SlotName>,
 }
 
-/// The names of people's slots whose records stood as the step began.
-fn names(tx: &Tx<'_>) -> Result<Vec<SlotName>, Error> {
-    Ok(records_within(tx)?.iter().map(|record| record.name).filter(is_of_people).collect())
+/// People's slots among these records.
+pub(super) fn names(records: &[SlotRecord]) -> Vec<SlotName> {
+    records.iter().map(|record| record.name).filter(is_of_people).collect()
 }
 
-/// The keys turn here: who has a record gets the new ones.
-pub(super) fn turned(tx: &mut Tx<'_>, epoch: EpochId, replacement: Replacement) -> Result<(), Error> {
-    let mut names = names(tx)?;
-    names.retain(|name| !replacement.old.contains(name));
-    names.extend(replacement.new);
-    replaced(&mut tx.head.bucket, replacement.old);
-    tx.head.bucket.seats = Seats { epoch: Some(epoch), names };
+/// The keys turn here: who has a record, as the step began, gets the new ones.
+pub(super) fn turned(tx: &mut Tx<'_>, epoch: EpochId, change: SlotChange) -> Result<(), Error> {
+    let mut names = names(&records_within(tx)?);
+    names.retain(|name| !change.old.contains(name));
+    names.extend(change.new);
+    let bucket = &mut tx.head.bucket;
+    replaced(bucket, change.old);
+    bucket.slots_gone.extend(change.gone);
+    bucket.seats = Seats { epoch: Some(epoch), names };
     Ok(())
 }
 
@@ -43,7 +49,7 @@ fn replaced(bucket: &mut Bucket, names: Vec<SlotName>) {
 /// A person says that what is here is to be in the bucket: who has a record gets the current keys, whatever is gone there.
 pub(super) fn seat_all(tx: &mut Tx<'_>) -> Result<(), Error> {
     let current = tx.head.identity()?.keys.current();
-    for name in names(tx)? {
+    for name in names(&records_within(tx)?) {
         take_seat(&mut tx.head.bucket, current, name);
     }
     Ok(())
@@ -55,7 +61,7 @@ pub(super) fn learn(cx: &Shared) -> Result<(), Error> {
         return Ok(());
     }
     cx.step(|tx| {
-        let stand = names(tx)?;
+        let stand = names(&records_within(tx)?);
         let current = tx.head.identity()?.keys.current();
         let bucket = &mut tx.head.bucket;
         let Seats { epoch, names } = std::mem::take(&mut bucket.seats);
@@ -63,15 +69,13 @@ pub(super) fn learn(cx: &Shared) -> Result<(), Error> {
         let (kept, gone): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| stand.contains(name));
         if !gone.is_empty() {
             if is_current && bucket.handed_on == epoch {
-                bucket.must_turn = true;
-                bucket.turned_again_ms = 0;
+                bucket.must_turn_at_once();
             }
             replaced(bucket, gone);
         }
         if !is_current && bucket.hand_on && !kept.is_empty() {
             // Overtaken before all had the keys that it turned to: who was to get those gets newer ones.
-            bucket.must_turn = true;
-            bucket.turned_again_ms = 0;
+            bucket.must_turn_at_once();
         }
         bucket.seats = if is_current { Seats { epoch, names: kept } } else { Seats::default() };
         Ok(())

@@ -51,8 +51,7 @@ pub(super) fn insert(head: &mut Head, device: DeviceId, new: Revocation) {
     let has_current = |identity: &Identity| head.bucket.handed_on == Some(identity.keys.current());
     if is_new && head.identity.as_deref().is_some_and(has_current) {
         // This device put the current keys into every slot it knew, and so perhaps into that one's.
-        head.bucket.must_turn = true;
-        head.bucket.turned_again_ms = 0;
+        head.bucket.must_turn_at_once();
     }
 }
 
