@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use tidelock_core::crypto::ObjectKind;
 use tidelock_core::{ObjectId, Operation};
 use tidelock_sim::bucket::Bucket;
-use tidelock_sim::hostile::host::{Run, honest, run};
+use tidelock_sim::hostile::host::{honest, run};
 use tidelock_sim::hostile::insider::{Forged, Insider};
 use tidelock_sim::keys::Keys;
 use tidelock_sim::world::World;
@@ -74,25 +74,21 @@ fn a_snapshot_named_with_another_line_is_not_taken_again_and_again() {
         let (mut world, mut insider) = vault(seed);
         orders.insert(world.id(0) < world.id(1));
         name_otherwise(&mut world, &mut insider, |point| point[15] ^= 1);
+        let snapshots = format!("GET spaces/{}/snapshots/", insider.space);
         let check = run(&mut world, 2, Operation::Check, honest);
         check.result.as_ref().unwrap();
-        assert!(asked(&check) > 0, "it looks whether that line is there: {:?}", check.asked);
-        let mut all = asked(&check);
+        let mut all = check.count(&snapshots);
+        assert!(all > 0, "it looks whether that line is there: {:?}", check.asked);
         for _ in 0..100 {
             world.now_ms += 30_000;
             let poll = run(&mut world, 2, Operation::Sync, honest);
             poll.result.as_ref().unwrap();
-            all += asked(&poll);
+            all += poll.count(&snapshots);
         }
         assert!(all < 20, "an object or two now and then, and no more: {all}");
         world.check_one(2).unwrap();
     }
     assert_eq!(orders.len(), 2);
-}
-
-/// How often objects of snapshots were asked for.
-fn asked(run: &Run) -> usize {
-    run.asked.iter().filter(|asked| asked.starts_with("GET") && asked.contains("/snapshots/")).count()
 }
 
 /// The naming that promises most is a lie; the object is good.
