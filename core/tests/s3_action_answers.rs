@@ -200,15 +200,18 @@ fn objects_come_with_their_properties() {
     let body = Bytes::from_static(b"hello");
     let whole = get(None, None).interpret(&store(), &response(200, &headers, body.clone()));
     assert_eq!(whole, Ok(Read::Object { body: body.clone(), head: head(Some(5)) }));
+    // Nobody asked for a range, and the status says that this is none.
+    let no_range = [&headers[..], &[("Content-Range", "bytes 0-4/9")]].concat();
+    assert_eq!(get(None, None).interpret(&store(), &response(200, &no_range, body.clone())), whole);
     let mut ranged = headers.to_vec();
     ranged.push(("Content-Range", "bytes 5-9/5000000000"));
     let ranged = get(None, Some((5, 9))).interpret(&store(), &response(206, &ranged, body.clone()));
     assert_eq!(ranged, Ok(Read::Object { body: body.clone(), head: head(Some(5_000_000_000)) }));
-    // Hidden from a browser; and a server that ignores the range.
     // As rclone 1.75 sends it.
     let as_whole = [&headers[..], &[("Content-Range", "bytes 5-9/5000000000")]].concat();
     let as_whole = get(None, Some((5, 9))).interpret(&store(), &response(200, &as_whole, body.clone()));
     assert_eq!(as_whole, ranged);
+    // Hidden from a browser; and a server that ignores the range.
     let hidden = get(None, Some((5, 9))).interpret(&store(), &response(206, &headers, body.clone()));
     assert_eq!(hidden, Ok(Read::Object { body, head: head(None) }));
     let ignored = get(None, Some((1, 2))).interpret(&store(), &response(200, &headers, "hello"));

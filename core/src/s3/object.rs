@@ -170,9 +170,10 @@ impl Action for GetObject {
                 let body = content(&asked, self.range, self.body_max, response)?;
                 // `bytes FIRST-LAST/LENGTH`
                 let total = |range: &str| range.trim().rsplit_once('/')?.1.parse().ok();
-                let len = match response.header("content-range") {
-                    None if response.status == 200 => Some(response.body.len() as u64),
-                    range => range.and_then(total),
+                let len = match (self.range, response.header("content-range")) {
+                    (Some(_), Some(range)) => total(range),
+                    // What a 200 says of a range that nobody asked for counts for nothing.
+                    (None, _) | (_, None) => (response.status == 200).then_some(response.body.len() as u64),
                 };
                 Ok(Read::Object { body, head: head(response, len) })
             }
