@@ -168,12 +168,10 @@ impl Action for GetObject {
         match response.status {
             200 | 206 => {
                 let body = content(&asked, self.range, self.body_max, response)?;
-                // `bytes FIRST-LAST/LENGTH`
-                let total = |range: &str| range.trim().rsplit_once('/')?.1.parse().ok();
-                let len = match (self.range, response.header("content-range")) {
-                    (Some(_), Some(range)) => total(range),
-                    // What a 200 says of a range that nobody asked for counts for nothing.
-                    (None, _) | (_, None) => (response.status == 200).then_some(response.body.len() as u64),
+                // What a 200 says of a range that nobody asked for counts for nothing.
+                let len = match self.range.and_then(|_| content_range(response)) {
+                    Some((_, total)) => total,
+                    None => (response.status == 200).then_some(response.body.len() as u64),
                 };
                 Ok(Read::Object { body, head: head(response, len) })
             }
