@@ -97,7 +97,7 @@ impl Log {
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) for a value outside the limits; else what the local store says.
     pub async fn append(&self, value: impl Into<Bytes>) -> Result<String, Error> {
-        let change = Change::Append { collection: self.collection.clone(), value: value.into() };
+        let change = Change::Append { collection: self.collection.clone(), key: None, value: value.into() };
         let written = self.vault.write(vec![change]).await?;
         Ok(written.keys.into_iter().next().unwrap_or_default())
     }
@@ -242,7 +242,16 @@ pub(crate) fn after_page(page: &[Entry], range: KeyRange) -> Option<KeyRange> {
     Some(KeyRange { start: format!("{}\0", page.last()?.key), end: range.end })
 }
 
-/// Tells when a collection changed.
+/// Which keys of a collection changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangedKeys {
+    /// These, by ascending order; at most 256.
+    These(Vec<String>),
+    /// More than that, or an unknown number: read the collection again.
+    Many,
+}
+
+/// Tells which keys of a collection changed.
 #[derive(Debug)]
 pub struct Changes {
     events: Events,
@@ -250,13 +259,15 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Waits for the next change; several at once wake it once or more. `None` when the vault is closed.
-    pub async fn next(&mut self) -> Option<()> {
+    /// Waits for the next change: one for each commit that touched the collection. `None` when the vault is closed.
+    pub async fn next(&mut self) -> Option<ChangedKeys> {
         loop {
             match self.events.next().await? {
-                Event::Changed(collection) if collection == self.collection => return Some(()),
+                Event::Changed { collection, keys } if collection == self.collection => {
+                    return Some(keys.map_or(ChangedKeys::Many, ChangedKeys::These));
+                }
                 // Among the lost may be one of this collection.
-                Event::Missed(_) => return Some(()),
+                Event::Missed(_) => return Some(ChangedKeys::Many),
                 _ => {}
             }
         }

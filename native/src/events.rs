@@ -6,8 +6,13 @@ use tokio::sync::broadcast::{self, Receiver, Sender, error::RecvError};
 /// Something that happened in an open vault.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// Records of this collection changed, by a sync or by a write through this vault.
-    Changed(Collection),
+    /// Records changed, by a sync or by a write through this vault.
+    Changed {
+        /// The collection.
+        collection: Collection,
+        /// The keys, by ascending order; `None`: more than 256.
+        keys: Option<Vec<String>>,
+    },
     /// How far the running work is.
     Progress(Progress),
     /// Something a person should know, that ended nothing.

@@ -51,7 +51,7 @@ pub use archive::ArchiveImport;
 pub use archive::fuzzing;
 pub use bucket::Bucket;
 pub use bytes::Bytes;
-pub use collections::{Changes, Entries, Imported, Importer, Log, Map};
+pub use collections::{ChangedKeys, Changes, Entries, Imported, Importer, Log, Map};
 pub use credentials::{
     CredentialOrigin, SavedIn, find_credentials, forget_credentials, save_credentials, saved_credentials,
 };

@@ -80,7 +80,7 @@ impl Local {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn append(&mut self, log: Collection, value: impl Into<bytes::Bytes>) -> Result<String, Error> {
-        let written = self.write(&[Change::Append { collection: log, value: value.into() }])?;
+        let written = self.write(&[Change::Append { collection: log, key: None, value: value.into() }])?;
         Ok(written.keys.into_iter().next().unwrap_or_default())
     }
 

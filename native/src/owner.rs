@@ -332,7 +332,7 @@ impl Owner {
                 return;
             }
             engine::Event::Durable(_) => return,
-            engine::Event::Changed(collection) => Event::Changed(collection),
+            engine::Event::Changed { collection, keys } => Event::Changed { collection, keys },
             engine::Event::Progress(progress) => Event::Progress(progress),
             engine::Event::Report(error) => Event::Report(error),
         };

@@ -87,7 +87,7 @@ async fn write(vault: &Vault, thread: usize) {
             2 => {
                 let put =
                     |key: String| Change::Put { collection: Collection::map("m"), value: value(&key).into(), key };
-                let append = Change::Append { collection: Collection::log("l"), value: name.clone().into() };
+                let append = Change::Append { collection: Collection::log("l"), key: None, value: name.clone().into() };
                 vault.write(vec![put(format!("{name}/a")), append, put(format!("{name}/b"))]).await.unwrap();
             }
             3 => {

@@ -8,8 +8,8 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 use tidelock::{
-    Change, Collection, Error, ErrorKind, Event, Imported, KeyRange, Local, Options, Passphrase, Presign, Secret,
-    Vault, parse_secret,
+    Change, ChangedKeys, Collection, Error, ErrorKind, Event, Imported, KeyRange, Local, Options, Passphrase, Presign,
+    Secret, Vault, parse_secret,
 };
 use tidelock_sqlite::SqliteLocal;
 
@@ -281,12 +281,10 @@ fn changes_of_other_devices_wake_a_listener() {
         one.map("m").put("k", "v").await.unwrap();
         one.push().await.unwrap();
         two.pull().await.unwrap();
-        assert_eq!(changes.next().await, Some(()));
-        loop {
-            if events.next().await.unwrap() == Event::Changed(Collection::map("m")) {
-                break;
-            }
-        }
+        let keys = vec!["k".to_owned()];
+        assert_eq!(changes.next().await, Some(ChangedKeys::These(keys.clone())));
+        let changed = Event::Changed { collection: Collection::map("m"), keys: Some(keys) };
+        while events.next().await.unwrap() != changed {}
     });
 }
 

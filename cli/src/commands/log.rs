@@ -89,7 +89,7 @@ impl Log {
 impl Append {
     fn run(self, context: &Context) -> Result {
         let log = Collection::log(self.name);
-        let change = |value: Vec<u8>| Change::Append { collection: log.clone(), value: value.into() };
+        let change = |value: Vec<u8>| Change::Append { collection: log.clone(), key: None, value: value.into() };
         let mut writer = Writer::new(context.open_local()?);
         if self.entries.is_empty() {
             for line in InputLines::new(std::io::stdin().lock(), "stdin") {

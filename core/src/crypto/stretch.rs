@@ -81,6 +81,18 @@ const PASSPHRASE_BYTES_MAX: usize = 1024;
 secret!(/// A passphrase after [`stretch`].
     pub StretchedKey, 32);
 
+impl StretchedKey {
+    /// The key itself, for a worker that passes it on.
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0)
+    }
+
+    /// The key that a worker passed on.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 /// Runs Argon2id version 1.3. Takes `memory_kib` of memory and, with the default, some tenths of a second.
 ///
 /// # Errors

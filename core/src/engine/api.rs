@@ -83,6 +83,9 @@ pub enum Change {
     Append {
         /// A log.
         collection: Collection,
+        /// The new key, made by the caller, so that a repeated call adds no second entry: 32 lower-case hex digits, the first
+        /// 12 of them Unix ms. `None`: the engine makes one.
+        key: Option<String>,
         /// ≤ 256 KiB.
         value: Bytes,
     },
@@ -326,8 +329,13 @@ pub enum Event {
     Finished(OpId, Result<Outcome, Error>),
     /// Everything committed up to here survives power loss.
     Durable(CommitId),
-    /// Records of this collection changed through a sync.
-    Changed(Collection),
+    /// Records changed, by a write or a sync: one event a commit and collection.
+    Changed {
+        /// The collection.
+        collection: Collection,
+        /// The keys, by ascending order; `None`: more than 256.
+        keys: Option<Vec<String>>,
+    },
     /// How far the running work is.
     Progress(Progress),
     /// Something a person should know, that ended nothing.

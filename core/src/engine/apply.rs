@@ -252,7 +252,7 @@ fn apply_op(tx: &mut Tx<'_>, op: &Op, dot: Dot, seen: &Vector, prefix: &Vector) 
     }
     if slot != before {
         tx.set_slot(number, &op.key, &slot, &before);
-        tx.note_change(&op.collection);
+        tx.note_change(&op.collection, &op.key);
     }
     Ok(())
 }
@@ -281,7 +281,7 @@ fn apply_log_op(tx: &mut Tx<'_>, op: &Op, dot: Dot) -> Result<(), Error> {
     };
     if after != before {
         tx.set_slot(number, &op.key, &after, &before);
-        tx.note_change(&op.collection);
+        tx.note_change(&op.collection, &op.key);
     }
     Ok(())
 }
@@ -338,7 +338,7 @@ pub(super) fn merge_rows(
         }
         if after != before {
             tx.set_slot(number, &key, &after, &before);
-            tx.note_change(collection);
+            tx.note_change(collection, &key);
         }
     }
     Ok(())

@@ -12,6 +12,8 @@ use crate::s3::{Credentials, RequestKind, RetryBudget};
 use crate::{EpochId, Error, ErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The most keys that one change event names.
+const CHANGED_KEYS_MAX: usize = 256;
 /// How often a step is run again when other processes commit first.
 const STALE_RETRIES_MAX: u32 = 10_000;
 
@@ -45,6 +47,9 @@ pub(super) struct State {
     uncounted: Meter,
 }
 
+/// The keys of a collection that a step changed; `None`: more than [`CHANGED_KEYS_MAX`].
+type ChangedKeys = Option<BTreeSet<String>>;
+
 /// Rows' changes within a step, by table, over what the store holds.
 type Overlay = [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Table::ALL.len()];
 
@@ -57,7 +62,7 @@ pub(super) struct Tx<'a> {
     pub(super) server_ms: Option<u64>,
     /// As in [`State`].
     pub(super) at_hand: &'a AtHand,
-    changed: BTreeSet<Collection>,
+    changed: BTreeMap<Collection, ChangedKeys>,
     local: &'a dyn LocalStore,
     overlay: Overlay,
 }
@@ -138,7 +143,7 @@ impl State {
                 entropy: &mut *self.entropy,
                 server_ms: self.server_ms,
                 at_hand: &self.at_hand,
-                changed: BTreeSet::new(),
+                changed: BTreeMap::new(),
                 local: &*self.local,
                 overlay: Overlay::default(),
             };
@@ -168,8 +173,9 @@ impl State {
                         Some(pages) => self.waits.push(Output::Persist(self.committed, pages)),
                         None => self.persisted = self.committed,
                     }
-                    for collection in changed {
-                        self.waits.push(Output::Event(Event::Changed(collection)));
+                    for (collection, keys) in changed {
+                        let keys = keys.map(|keys| keys.into_iter().collect());
+                        self.waits.push(Output::Event(Event::Changed { collection, keys }));
                     }
                     return Ok(result);
                 }
@@ -219,10 +225,17 @@ impl Tx<'_> {
         self.overlay[table as usize].insert(key, value);
     }
 
-    /// Records of a collection changed: whoever watches it hears of it, once a step.
-    pub(super) fn note_change(&mut self, collection: &Collection) {
-        if !self.changed.contains(collection) {
-            self.changed.insert(collection.clone());
+    /// A record changed: one event a step and collection names the keys.
+    pub(super) fn note_change(&mut self, collection: &Collection, key: &str) {
+        if !self.changed.contains_key(collection) {
+            self.changed.insert(collection.clone(), Some(BTreeSet::new()));
+        }
+        let Some(noted) = self.changed.get_mut(collection) else { return };
+        if let Some(keys) = noted {
+            keys.insert(key.to_owned());
+            if keys.len() > CHANGED_KEYS_MAX {
+                *noted = None;
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use super::state::{Tx, internal};
 use super::tags;
 use crate::local::Table;
 use crate::replica::{
-    Action, Collection, Context, Dot, Kind, Logged, Op, Point, Slot, Standing, append_key, check_key, check_value,
-    decode, deletion_digest, encode, first_tag, import_key,
+    Action, Collection, Context, Dot, Kind, Logged, Op, Point, Slot, Standing, append_key, check_append_key, check_key,
+    check_value, decode, deletion_digest, encode, first_tag, import_key,
 };
 use crate::{Error, ErrorKind};
 
@@ -44,7 +44,11 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
             }
             Ok(key.clone())
         }
-        Change::Append { collection, value } => {
+        Change::Append { collection, key: Some(key), value } => {
+            append_under(tx, collection, key, value)?;
+            Ok(key.clone())
+        }
+        Change::Append { collection, key: None, value } => {
             let mut random = tx.random();
             loop {
                 let key = append_key(tx.now.unix_ms, random);
@@ -138,7 +142,7 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
     }
     let standing = Standing { dot, stamp: op.stamp, action: op.action, context: op.context };
     tx.set_slot(number, key, &Slot { standing: vec![standing] }, &before);
-    tx.note_change(collection);
+    tx.note_change(collection, key);
     Ok(())
 }
 
@@ -158,8 +162,22 @@ pub(super) fn append(tx: &mut Tx<'_>, collection: &Collection, key: &str, value:
     let (dot, op) = allocate(tx, collection, key, Action::Put(value.to_vec()), Context::default())?;
     let standing = Standing { dot, stamp: op.stamp, action: op.action, context: Context::default() };
     tx.set_slot(number, key, &Slot { standing: vec![standing] }, &before);
-    tx.note_change(collection);
+    tx.note_change(collection, key);
     Ok(true)
+}
+
+/// Appends under the caller's key. A repeated call finds its entry, or that the entry was deleted since: both are success.
+fn append_under(tx: &mut Tx<'_>, collection: &Collection, key: &str, value: &[u8]) -> Result<(), Error> {
+    check_append_key(key)?;
+    if append(tx, collection, key, value)? {
+        return Ok(());
+    }
+    let number = tx.collection(collection);
+    let found = tx.slot(number, key)?.standing;
+    if found.is_empty() || found.iter().any(|write| matches!(&write.action, Action::Put(there) if there == value)) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::AlreadyExists, "another entry has this key").on(key).next_step("make a new key"))
 }
 
 /// The next one up; after the last comes the first.
@@ -186,7 +204,7 @@ fn delete_entry(tx: &mut Tx<'_>, collection: &Collection, key: &str) -> Result<(
     }
     tx.set(Table::Deletions, digest.to_vec(), Some(Vec::new()));
     tx.set_slot(number, key, &Slot::default(), &before);
-    tx.note_change(collection);
+    tx.note_change(collection, key);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The local store of browsers and tests: ordered maps, split into pages for a platform that keeps them.
 
-use super::pages::{self, Pages, row_bytes};
+use super::pages::{Loader, Pages, row_bytes};
 use super::{Batch, ByteRange, LocalError, LocalStore, Page, Revision, Row, Table};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -33,11 +33,35 @@ impl MemoryLocal {
     /// [`LocalError::Corrupt`] when a page is damaged, missing, or from another commit than the rest;
     /// [`LocalError::Other`] when a newer version wrote them.
     pub fn load(pages: Vec<Page>) -> Result<Self, LocalError> {
-        if pages.is_empty() {
-            return Ok(Self::paged());
+        let mut loader = MemoryLoader::default();
+        pages.into_iter().try_for_each(|page| loader.add(page))?;
+        loader.finish()
+    }
+}
+
+/// [`MemoryLocal::load`] page by page, for a platform with one thread: it decodes a page, and does other work before the next.
+#[derive(Debug, Default)]
+pub struct MemoryLoader(Loader);
+
+impl MemoryLoader {
+    /// Takes the next page; they come in any order.
+    ///
+    /// # Errors
+    /// As [`MemoryLocal::load`]: what is wrong with this page alone.
+    pub fn add(&mut self, page: Page) -> Result<(), LocalError> {
+        self.0.add(page)
+    }
+
+    /// The store, after the last page; without any page: a new store.
+    ///
+    /// # Errors
+    /// As [`MemoryLocal::load`]: what is wrong with the pages together.
+    pub fn finish(self) -> Result<MemoryLocal, LocalError> {
+        if self.0.is_empty() {
+            return Ok(MemoryLocal::paged());
         }
-        let (tables, pages, revision) = pages::load(pages)?;
-        Ok(Self { tables, revision, pages: Some(pages) })
+        let (tables, pages, revision) = self.0.finish()?;
+        Ok(MemoryLocal { tables, revision, pages: Some(pages) })
     }
 }
 

@@ -6,7 +6,7 @@
 mod memory;
 mod pages;
 
-pub use memory::MemoryLocal;
+pub use memory::{MemoryLoader, MemoryLocal};
 pub use pages::PAGE_BYTES_MAX;
 
 use std::fmt;

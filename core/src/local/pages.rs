@@ -29,7 +29,7 @@ const VERSION: u32 = 1;
 /// Counters read from a head are at most this, so that counting on never overflows.
 const COUNT_MAX: u64 = i64::MAX as u64;
 
-#[derive(BorshSerialize, BorshDeserialize)]
+#[derive(Debug, BorshSerialize, BorshDeserialize)]
 struct Head {
     format: [u8; 8],
     version: u32,
@@ -207,44 +207,71 @@ impl Pages {
     }
 }
 
-/// Reads all pages of a store.
-pub(super) fn load(pages: Vec<Page>) -> Result<(Tables, Pages, Revision), LocalError> {
-    let mut bytes_by_id = BTreeMap::new();
-    for page in pages {
-        let bytes = page.bytes.ok_or_else(|| damaged(page.id, "has no content"))?;
-        if bytes_by_id.insert(page.id, bytes).is_some() {
-            return Err(damaged(page.id, "is there twice"));
-        }
-    }
-    let head = decode_head(&bytes_by_id.remove(&HEAD_ID).ok_or_else(|| damaged(HEAD_ID, "is missing"))?)?;
+/// The pages of a store, read one by one.
+#[derive(Debug, Default)]
+pub(super) struct Loader {
+    head: Option<Head>,
+    contents: BTreeMap<u64, Content>,
+}
 
-    let mut loaded = Pages { id_next: head.id_next, ..Pages::new() };
-    let mut contents = Vec::with_capacity(bytes_by_id.len());
-    for (id, bytes) in bytes_by_id {
-        if id >= head.id_next {
-            return Err(damaged(id, "is newer than the head"));
-        }
-        let (table, rows) = decode(id, &bytes)?;
-        let hash = tail_hash(&bytes);
-        xor(&mut loaded.hashes, &hash);
-        contents.push((table, rows, Held { id, bytes: bytes.len(), dirty: false, hash: Some(hash) }));
-    }
-    if loaded.hashes != head.hashes {
-        return Err(LocalError::Corrupt("a page is missing or of another commit".into()));
+/// A page of rows, checked by itself.
+#[derive(Debug)]
+struct Content {
+    table: Table,
+    rows: Vec<Row>,
+    bytes: usize,
+    hash: [u8; HASH_BYTES],
+}
+
+impl Loader {
+    /// Checks a page and keeps its rows.
+    pub(super) fn add(&mut self, page: Page) -> Result<(), LocalError> {
+        let id = page.id;
+        let bytes = page.bytes.ok_or_else(|| damaged(id, "has no content"))?;
+        let is_twice = match id {
+            HEAD_ID => self.head.replace(decode_head(&bytes)?).is_some(),
+            _ => {
+                let (table, rows) = decode(id, &bytes)?;
+                let content = Content { table, rows, bytes: bytes.len(), hash: tail_hash(&bytes) };
+                self.contents.insert(id, content).is_some()
+            }
+        };
+        if is_twice { Err(damaged(id, "is there twice")) } else { Ok(()) }
     }
 
-    contents.sort_by(|a, b| (a.0, &a.1[0].0).cmp(&(b.0, &b.1[0].0)));
-    let mut rows_by_table: [Vec<Row>; Table::ALL.len()] = Default::default();
-    for (table, rows, page) in contents {
-        let all = &mut rows_by_table[table as usize];
-        if all.last().is_some_and(|last| last.0 >= rows[0].0) {
-            return Err(damaged(page.id, "overlaps another"));
-        }
-        let first = if all.is_empty() { Vec::new() } else { rows[0].0.clone() };
-        loaded.tables[table as usize].insert(first, page);
-        all.extend(rows);
+    /// Whether no page was added.
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.is_none() && self.contents.is_empty()
     }
-    Ok((rows_by_table.map(Rows::from_iter), loaded, Revision(head.revision)))
+
+    /// Checks that the pages are one commit's, all of them, and puts their rows together.
+    pub(super) fn finish(self) -> Result<(Tables, Pages, Revision), LocalError> {
+        let head = self.head.ok_or_else(|| damaged(HEAD_ID, "is missing"))?;
+        let mut loaded = Pages { id_next: head.id_next, ..Pages::new() };
+        for (id, content) in &self.contents {
+            if *id >= head.id_next {
+                return Err(damaged(*id, "is newer than the head"));
+            }
+            xor(&mut loaded.hashes, &content.hash);
+        }
+        if loaded.hashes != head.hashes {
+            return Err(LocalError::Corrupt("a page is missing or of another commit".into()));
+        }
+
+        let mut contents: Vec<_> = self.contents.into_iter().collect();
+        contents.sort_by(|(_, a), (_, b)| (a.table, &a.rows[0].0).cmp(&(b.table, &b.rows[0].0)));
+        let mut rows_by_table: [Vec<Row>; Table::ALL.len()] = Default::default();
+        for (id, Content { table, rows, bytes, hash }) in contents {
+            let all = &mut rows_by_table[table as usize];
+            if all.last().is_some_and(|last| last.0 >= rows[0].0) {
+                return Err(damaged(id, "overlaps another"));
+            }
+            let first = if all.is_empty() { Vec::new() } else { rows[0].0.clone() };
+            loaded.tables[table as usize].insert(first, Held { id, bytes, dirty: false, hash: Some(hash) });
+            all.extend(rows);
+        }
+        Ok((rows_by_table.map(Rows::from_iter), loaded, Revision(head.revision)))
+    }
 }
 
 fn decode_head(bytes: &[u8]) -> Result<Head, LocalError> {

@@ -2,10 +2,20 @@
 
 use super::Collection;
 use crate::crypto::HashKey;
+use crate::{Error, ErrorKind};
 
 /// A new entry's key: 48 bits of ms and 80 random bits, as 32 hex digits.
 pub(crate) fn append_key(unix_ms: u64, random: [u8; 10]) -> String {
     hex_key(unix_ms, random)
+}
+
+/// Checks a key that a caller made for an entry: it has [`append_key`]'s form.
+pub(crate) fn check_append_key(key: &str) -> Result<(), Error> {
+    if key.len() == 32 && key.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Invalid, "an entry's key has 32 lower-case hex digits")
+        .next_step("write 12 digits of Unix milliseconds, then 20 random ones; or leave the key out"))
 }
 
 /// An imported entry's key: its ms and 10 bytes of a keyed hash of where it comes from and what it is.
@@ -55,6 +65,14 @@ mod tests {
     impl Entropy for Zeros {
         fn fill(&mut self, out: &mut [u8]) {
             out.fill(0);
+        }
+    }
+
+    #[test]
+    fn a_callers_key_has_the_form_of_an_engines() {
+        assert_eq!(check_append_key(&append_key(0x0123_4567_89ab, [0xcd; 10])), Ok(()));
+        for wrong in ["", "0123456789abcdcdcdcdcdcdcdcdcdc", "0123456789ABcdcdcdcdcdcdcdcdcdcd", &"0".repeat(33)] {
+            assert_eq!(check_append_key(wrong).unwrap_err().kind(), ErrorKind::Invalid, "{wrong}");
         }
     }
 

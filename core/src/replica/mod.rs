@@ -18,7 +18,7 @@ pub(crate) use collection::{check_key, check_value};
 pub use entry::{Action, Slot, Standing};
 pub use lines::Forks;
 pub(crate) use lines::{Fork, Island, UNKNOWN};
-pub(crate) use log::{append_key, deletion_digest, import_key};
+pub(crate) use log::{append_key, check_append_key, deletion_digest, import_key};
 pub(crate) use manifest::{
     Beacon, Damaged, Line, MANIFEST_SEALED_BYTES_MAX, Manifest, REVOKED_MAX, Revoked, SEGMENTS_MAX, SegmentRef,
     Sighting, SnapshotRef, TAIL_BYTES_MAX,

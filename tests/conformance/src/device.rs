@@ -51,7 +51,8 @@ pub trait Device {
 
     /// Adds an entry to a log; its key.
     fn append(&mut self, log: &str, value: &str) -> String {
-        let change = Change::Append { collection: Collection::log(log), value: value.as_bytes().to_vec().into() };
+        let change =
+            Change::Append { collection: Collection::log(log), key: None, value: value.as_bytes().to_vec().into() };
         self.write(vec![change]).expect("an append").keys.remove(0)
     }
 

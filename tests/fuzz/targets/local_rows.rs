@@ -22,7 +22,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for collection in [Collection::map("notes"), Collection::log("history")] {
         let _ = device.engine.list(&collection, &KeyRange::default(), 100);
         let change = match collection.kind {
-            tidelock_core::Kind::Log => Change::Append { collection, value: "x".into() },
+            tidelock_core::Kind::Log => Change::Append { collection, key: None, value: "x".into() },
             _ => Change::Put { collection, key: "tea".to_owned(), value: "x".into() },
         };
         let _ = device.engine.write(&[change], device.now());

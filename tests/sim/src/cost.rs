@@ -195,7 +195,7 @@ fn type_command(world: &mut World, at: usize) {
     let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-";
     let value: Bytes = (0..COMMAND_BYTES).map(|_| letters[world.random.below(64) as usize]).collect();
     let now = world.devices[at].now(world.now_ms);
-    let change = Change::Append { collection: Collection::log("history"), value };
+    let change = Change::Append { collection: Collection::log("history"), key: None, value };
     world.devices[at].engine.write(&[change], now).expect("a small entry");
     world.devices[at].drain(world.now_ms);
 }

@@ -72,7 +72,7 @@ impl World {
     /// An entry of the log, told to the oracle.
     pub fn append(&mut self, at: usize) -> Option<String> {
         let value = self.value();
-        let change = Change::Append { collection: Self::log(), value: Bytes::from(value.clone()) };
+        let change = Change::Append { collection: Self::log(), key: None, value: Bytes::from(value.clone()) };
         let (key, commit) = self.write(at, change)?;
         self.tell(at, commit, Fact::Append { key: key.clone(), value });
         Some(key)

@@ -28,7 +28,7 @@ struct Said {
 impl Said {
     /// Takes an output in. A change's event names its collection: that is its purpose, and the caller's own word.
     fn output(&mut self, output: &Output) {
-        if matches!(output, Output::Event(Event::Changed(_))) {
+        if matches!(output, Output::Event(Event::Changed { .. })) {
             return;
         }
         self.text += &format!("{output:?}\n");
@@ -102,7 +102,11 @@ pub(crate) fn class() -> Outcome {
             key: WORDS[1].to_owned(),
             value: Bytes::from_static(WORDS[2].as_bytes()),
         },
-        Change::Append { collection: Collection::log("history"), value: Bytes::from_static(WORDS[3].as_bytes()) },
+        Change::Append {
+            collection: Collection::log("history"),
+            key: None,
+            value: Bytes::from_static(WORDS[3].as_bytes()),
+        },
     ];
     world.devices[first].engine.write(&changes, now).map_err(|error| error.to_string())?;
     for break_it in [false, true, true] {

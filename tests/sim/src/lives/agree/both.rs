@@ -189,7 +189,7 @@ impl Both {
                 let change = if key < MAP_KEYS + IMPORTED {
                     Change::Import { collection, source: "a file".into(), unix_ms: key as u64, repeat: 0, value: bytes }
                 } else {
-                    Change::Append { collection, value: bytes }
+                    Change::Append { collection, key: None, value: bytes }
                 };
                 (change, Fact::Append { key: logged.clone(), value })
             }
