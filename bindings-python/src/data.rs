@@ -19,11 +19,33 @@ pub(crate) enum Collection {
 #[pyclass(frozen, from_py_object)]
 #[derive(Clone)]
 pub(crate) enum Change {
-    Put { collection: Collection, key: String, value: Vec<u8> },
-    Delete { collection: Collection, key: String },
-    Append { collection: Collection, value: Vec<u8> },
-    Import { collection: Collection, source: String, unix_ms: u64, repeat: u32, value: Vec<u8> },
-    Resolve { collection: Collection, key: String, value: Option<Vec<u8>> },
+    Put {
+        collection: Collection,
+        key: String,
+        value: Vec<u8>,
+    },
+    Delete {
+        collection: Collection,
+        key: String,
+    },
+    #[pyo3(constructor = (collection, value, key = None))]
+    Append {
+        collection: Collection,
+        value: Vec<u8>,
+        key: Option<String>,
+    },
+    Import {
+        collection: Collection,
+        source: String,
+        unix_ms: u64,
+        repeat: u32,
+        value: Vec<u8>,
+    },
+    Resolve {
+        collection: Collection,
+        key: String,
+        value: Option<Vec<u8>>,
+    },
 }
 
 /// What stands at a key.
@@ -150,7 +172,7 @@ pub(crate) enum Output {
     /// Everything committed up to here survives power loss.
     Durable { commit: u64 },
     /// Records of this collection changed through a sync.
-    Changed { collection: Collection },
+    Changed { collection: Collection, keys: Option<Vec<String>> },
     /// How far the running work is.
     Progress { phase: String, done: u64, total: u64 },
     /// Something a person should know.
@@ -203,7 +225,9 @@ impl From<Change> for core::Change {
                 Self::Put { collection: collection.into(), key, value: value.into() }
             }
             Change::Delete { collection, key } => Self::Delete { collection: collection.into(), key },
-            Change::Append { collection, value } => Self::Append { collection: collection.into(), value: value.into() },
+            Change::Append { collection, key, value } => {
+                Self::Append { collection: collection.into(), key, value: value.into() }
+            }
             Change::Import { collection, source, unix_ms, repeat, value } => {
                 Self::Import { collection: collection.into(), source, unix_ms, repeat, value: value.into() }
             }
@@ -326,7 +350,7 @@ impl From<Event> for Output {
             Event::Finished(op, Ok(outcome)) => finished(op.0, outcome),
             Event::Finished(op, Err(error)) => Self::Failed { op: op.0, error: error.into() },
             Event::Durable(commit) => Self::Durable { commit: commit.0 },
-            Event::Changed(collection) => Self::Changed { collection: collection.into() },
+            Event::Changed { collection, keys } => Self::Changed { collection: collection.into(), keys },
             Event::Progress(core::Progress { phase, done, total }) => {
                 let phase = match phase {
                     core::Phase::Looking => "looking",

@@ -1,160 +1,123 @@
-//! Tidelock for JavaScript: the engine as one synchronous object, plain objects in and out. The run loop is the caller's.
+//! Tidelock for JavaScript: the client layer's driver as one synchronous object, plain objects in and out. The run loop is
+//! TypeScript's. Every call that fails throws a plain `Problem`.
 
-mod data;
-
-use data::{
-    Change, Collection, Credentials, Failure, Now, Operation, Output, Page, Record, Response, SignedUrl, Written,
-};
-use js_sys::Reflect;
 use serde::{Serialize, de::DeserializeOwned};
-use tidelock_core::crypto::{self, Entropy};
-use tidelock_core::local::{LocalError, MemoryLocal};
-use tidelock_core::{CommitId, Config, Error, ErrorKind, OpId, PresignId, RequestId, StretchId};
+use tidelock_client::{Driver, Now, Problem, Stretch};
+use tidelock_core::crypto::{Entropy, StretchedKey};
+use tidelock_core::local::{LocalError, MemoryLoader, Page};
+use tidelock_core::{Error, ErrorKind};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
-/// One vault on one device. `now` is `{ monotonicMs, unixMs }`, whole numbers, in every call.
-#[wasm_bindgen]
-#[derive(Debug)]
-pub struct Engine(tidelock_core::Engine);
+type Given = Result<JsValue, JsValue>;
 
-/// An Argon2id run, for a worker if the caller has one.
+/// Takes the pages that the platform has kept, one by one.
 #[wasm_bindgen]
-#[derive(Debug)]
-pub struct StretchRequest(crypto::StretchRequest);
-
-/// What [`StretchRequest`] gives.
-#[wasm_bindgen]
-#[derive(Debug)]
-pub struct StretchedKey(crypto::StretchedKey);
+#[derive(Debug, Default)]
+pub struct Loader(MemoryLoader);
 
 #[wasm_bindgen]
-impl StretchRequest {
-    /// Takes 64 MiB of memory and some tenths of a second.
-    pub fn run(&self) -> Result<StretchedKey, JsValue> {
-        crypto::stretch(&self.0).map(StretchedKey).map_err(thrown)
+impl Loader {
+    /// For a new device, when no page is added.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next page, in any order.
+    pub fn add(&mut self, id: f64, bytes: Vec<u8>) -> Result<(), JsValue> {
+        self.0.add(Page { id: id as u64, bytes: Some(bytes) }).map_err(damaged)
     }
 }
 
+/// One vault on one device. Each call takes the clocks: `performance.now()` and `Date.now()`, whole numbers.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Engine(Driver);
+
 #[wasm_bindgen]
 impl Engine {
-    /// Opens what the platform has kept: every page of every `persist` output, none for a new device. `presigned`: requests
-    /// are signed elsewhere, by `presign` outputs in place of `needCredentials`.
-    #[wasm_bindgen(constructor)]
-    pub fn open(
-        store: &str,
-        device_name: &str,
-        pages: JsValue,
-        now: JsValue,
-        presigned: Option<bool>,
-    ) -> Result<Self, JsValue> {
-        let mut config = Config::new(store.parse().map_err(thrown)?, device_name);
-        config.presigned = presigned.unwrap_or(false);
-        let pages = taken::<Vec<Page>>(pages)?.into_iter().map(Into::into).collect();
-        let local = MemoryLocal::load(pages).map_err(|error| {
-            thrown(Error::new(ErrorKind::LocalStore, error.to_string()).next_step("join the vault anew"))
-        })?;
-        tidelock_core::Engine::open(config, Box::new(local), Box::new(Platform), taken::<Now>(now)?.into())
-            .map(Self)
-            .map_err(thrown)
+    /// Opens what the loader took; consumes it.
+    pub fn open(pages: Loader, options: JsValue, monotonic_ms: f64, unix_ms: f64) -> Result<Self, JsValue> {
+        let local = pages.0.finish().map_err(damaged)?;
+        let now = at(monotonic_ms, unix_ms);
+        Driver::open(taken(options)?, Box::new(local), Box::new(Platform), now).map(Self).map_err(thrown)
     }
 
     /// Applies a list of changes, all or none.
-    pub fn write(&mut self, changes: JsValue, now: JsValue) -> Result<JsValue, JsValue> {
-        let changes: Vec<_> = taken::<Vec<Change>>(changes)?.into_iter().map(Into::into).collect();
-        given(&Written::from(self.0.write(&changes, taken::<Now>(now)?.into()).map_err(thrown)?))
+    pub fn write(&mut self, changes: JsValue, monotonic_ms: f64, unix_ms: f64) -> Given {
+        given(self.0.write(taken(changes)?, at(monotonic_ms, unix_ms)))
     }
 
-    /// What stands at a key, or `undefined`.
-    pub fn get(&self, collection: JsValue, key: &str) -> Result<JsValue, JsValue> {
-        let collection = taken::<Collection>(collection)?.into();
-        given(&self.0.get(&collection, key).map_err(thrown)?.map(Record::from))
+    /// The record at a key, or `undefined`.
+    pub fn get(&self, collection: JsValue, key: &str) -> Given {
+        given(self.0.get(taken(collection)?, key))
     }
 
-    /// Starts an operation, and gives its number.
-    pub fn start(&mut self, operation: JsValue, now: JsValue) -> Result<f64, JsValue> {
-        let operation = taken::<Operation>(operation)?.try_into().map_err(thrown)?;
-        Ok(self.0.start(operation, taken::<Now>(now)?.into()).0 as f64)
+    /// A page of entries.
+    pub fn list(&self, collection: JsValue, range: JsValue, limit: u32) -> Given {
+        given(self.0.list(taken(collection)?, taken(range)?, limit))
+    }
+
+    /// A page of conflicts.
+    pub fn conflicts(&self, after: JsValue, limit: u32) -> Given {
+        given(self.0.conflicts(taken(after)?, limit))
+    }
+
+    /// What is known, without a request.
+    pub fn status(&self) -> Given {
+        given(self.0.status())
+    }
+
+    /// Starts an operation; gives its number.
+    pub fn start(&mut self, operation: JsValue, monotonic_ms: f64, unix_ms: f64) -> Result<f64, JsValue> {
+        self.0.start(taken(operation)?, at(monotonic_ms, unix_ms)).map(|op| op as f64).map_err(thrown)
     }
 
     /// Cancels an operation.
-    pub fn cancel(&mut self, op: f64, now: JsValue) -> Result<(), JsValue> {
-        self.0.cancel(OpId(op as u64), taken::<Now>(now)?.into());
-        Ok(())
+    pub fn cancel(&mut self, op: f64, monotonic_ms: f64, unix_ms: f64) {
+        self.0.cancel(op as u64, at(monotonic_ms, unix_ms));
     }
 
-    /// A whole answer came.
-    #[wasm_bindgen(js_name = handleResponse)]
-    pub fn handle_response(&mut self, id: f64, response: JsValue, now: JsValue) -> Result<(), JsValue> {
-        let response = taken::<Response>(response)?.into();
-        self.0.handle_response(RequestId(id as u64), response, taken::<Now>(now)?.into());
-        Ok(())
+    /// Takes what the platform reports.
+    pub fn handle(&mut self, input: JsValue, monotonic_ms: f64, unix_ms: f64) -> Result<(), JsValue> {
+        self.0.handle(taken(input)?, at(monotonic_ms, unix_ms)).map_err(thrown)
     }
 
-    /// No whole answer came.
-    #[wasm_bindgen(js_name = handleFailure)]
-    pub fn handle_failure(&mut self, id: f64, failure: JsValue, now: JsValue) -> Result<(), JsValue> {
-        let failure = taken::<Failure>(failure)?.into();
-        self.0.handle_failure(RequestId(id as u64), failure, taken::<Now>(now)?.into());
-        Ok(())
+    /// Everything to do next, and until when to sleep.
+    pub fn drain(&mut self, monotonic_ms: f64, unix_ms: f64) -> Given {
+        given(Ok(self.0.drain(at(monotonic_ms, unix_ms))))
     }
 
-    /// Credentials that are valid now.
-    #[wasm_bindgen(js_name = handleCredentials)]
-    pub fn handle_credentials(&mut self, credentials: JsValue, now: JsValue) -> Result<(), JsValue> {
-        let credentials = taken::<Credentials>(credentials)?.try_into().map_err(thrown)?;
-        self.0.handle_credentials(Ok(credentials), taken::<Now>(now)?.into());
-        Ok(())
+    /// The stretching that a `stretch` output named, for [`run_stretch`] in a worker; `undefined` the second time.
+    #[wasm_bindgen(js_name = takeStretch)]
+    pub fn take_stretch(&mut self, id: f64) -> Given {
+        given(Ok(self.0.take_stretch(id as u64).map(Stretch::from)))
     }
 
-    /// A request was signed elsewhere: `{ url, headers, expiresS }`.
-    #[wasm_bindgen(js_name = handlePresigned)]
-    pub fn handle_presigned(&mut self, id: f64, signed: JsValue, now: JsValue) -> Result<(), JsValue> {
-        let signed = taken::<SignedUrl>(signed)?.into();
-        self.0.handle_presigned(PresignId(id as u64), Ok(signed), taken::<Now>(now)?.into());
-        Ok(())
-    }
-
-    /// A request was not signed, and why.
-    #[wasm_bindgen(js_name = handlePresignFailure)]
-    pub fn handle_presign_failure(&mut self, id: f64, failure: JsValue, now: JsValue) -> Result<(), JsValue> {
-        let failure = taken::<Failure>(failure)?.into();
-        self.0.handle_presigned(PresignId(id as u64), Err(failure), taken::<Now>(now)?.into());
-        Ok(())
-    }
-
-    /// Pages are stored, or (with a text) could not be.
-    #[wasm_bindgen(js_name = handlePersisted)]
-    pub fn handle_persisted(&mut self, up_to: f64, failure: Option<String>, now: JsValue) -> Result<(), JsValue> {
-        let result = failure.map_or(Ok(()), |text| Err(LocalError::Other(text)));
-        self.0.handle_persisted(CommitId(up_to as u64), result, taken::<Now>(now)?.into());
-        Ok(())
-    }
-
-    /// A passphrase is stretched.
+    /// A passphrase is stretched: the key, or the problem instead.
     #[wasm_bindgen(js_name = handleStretched)]
-    pub fn handle_stretched(&mut self, id: f64, key: StretchedKey, now: JsValue) -> Result<(), JsValue> {
-        self.0.handle_stretched(StretchId(id as u64), Ok(key.0), taken::<Now>(now)?.into());
+    pub fn handle_stretched(
+        &mut self,
+        id: f64,
+        key: &[u8],
+        problem: JsValue,
+        monotonic_ms: f64,
+        unix_ms: f64,
+    ) -> Result<(), JsValue> {
+        let key = match (key.try_into(), taken::<Option<Problem>>(problem)?) {
+            (Ok(bytes), None) => Ok(StretchedKey::from_bytes(bytes)),
+            (_, Some(problem)) => Err(problem.into()),
+            (Err(_), None) => Err(Error::new(ErrorKind::Internal, "a stretched key has 32 bytes")),
+        };
+        self.0.handle_stretched(id as u64, key, at(monotonic_ms, unix_ms));
         Ok(())
     }
+}
 
-    /// Time has passed.
-    #[wasm_bindgen(js_name = handleTimeout)]
-    pub fn handle_timeout(&mut self, now: JsValue) -> Result<(), JsValue> {
-        self.0.handle_timeout(taken::<Now>(now)?.into());
-        Ok(())
-    }
-
-    /// What to do next, or `undefined`.
-    #[wasm_bindgen(js_name = pollOutput)]
-    pub fn poll_output(&mut self, now: JsValue) -> Result<JsValue, JsValue> {
-        given(&self.0.poll_output(taken::<Now>(now)?.into()).map(Output::from))
-    }
-
-    /// When to call `handleTimeout` next, in monotonic ms, or `undefined`.
-    #[wasm_bindgen(js_name = pollTimeout)]
-    pub fn poll_timeout(&self) -> Option<f64> {
-        self.0.poll_timeout().map(|ms| ms as f64)
-    }
+/// Runs Argon2id: 64 MiB of memory and some tenths of a second; gives the key.
+#[wasm_bindgen(js_name = runStretch)]
+pub fn run_stretch(stretch: JsValue) -> Result<Vec<u8>, JsValue> {
+    taken::<Stretch>(stretch)?.run().map(|key| key.to_bytes().to_vec()).map_err(thrown)
 }
 
 /// The platform's random bytes.
@@ -166,19 +129,22 @@ impl Entropy for Platform {
     }
 }
 
+fn at(monotonic_ms: f64, unix_ms: f64) -> Now {
+    Now { monotonic_ms: monotonic_ms as u64, unix_ms: unix_ms as u64 }
+}
+
 fn taken<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
-    Ok(serde_wasm_bindgen::from_value(value)?)
+    serde_wasm_bindgen::from_value(value).map_err(|error| thrown(Error::new(ErrorKind::Invalid, error.to_string())))
 }
 
-fn given<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
-    Ok(serde_wasm_bindgen::to_value(value)?)
+fn given<T: Serialize>(result: Result<T, Error>) -> Given {
+    Ok(serde_wasm_bindgen::to_value(&result.map_err(thrown)?)?)
 }
 
-/// An `Error` whose `name` is the kind.
 fn thrown(error: Error) -> JsValue {
-    let object = js_sys::Error::new(&error.to_string());
-    object.set_name(error.kind().name());
-    let hint = error.hint().map_or(JsValue::NULL, JsValue::from_str);
-    Reflect::set(&object, &"hint".into(), &hint).expect("a new object takes properties");
-    object.into()
+    serde_wasm_bindgen::to_value(&Problem::from(error)).unwrap_or_else(JsValue::from)
+}
+
+fn damaged(error: LocalError) -> JsValue {
+    thrown(Error::new(ErrorKind::LocalStore, error.to_string()).next_step("join the vault again as a new device"))
 }

@@ -5,11 +5,11 @@ import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import test from "node:test";
 
-const { Engine } = createRequire(import.meta.url)(resolve(process.env.CARGO_TARGET_DIR, "node/tidelock_wasm.js"));
+const { Engine, Loader, runStretch } = createRequire(import.meta.url)(resolve(process.env.CARGO_TARGET_DIR, "node/tidelock_wasm.js"));
 const NOTES = { kind: "map", name: "notes" };
 const STORE = `s3://tidelock/node?endpoint=${process.env.TIDELOCK_TEST_VERSITYGW}`;
 
-const now = () => ({ monotonicMs: Math.floor(performance.now()), unixMs: Date.now() });
+const now = () => [Math.floor(performance.now()), Date.now()];
 
 /** One device: an engine, its pages, and the requests under way. */
 class Device {
@@ -19,13 +19,17 @@ class Device {
   timer = undefined;
 
   constructor(name, pages = []) {
-    for (const page of pages) this.pages.set(page.id, page);
-    this.engine = new Engine(STORE, name, pages, now());
+    const loader = new Loader();
+    for (const page of pages) {
+      this.pages.set(page.id, page);
+      loader.add(page.id, page.bytes);
+    }
+    this.engine = Engine.open(loader, { store: STORE, device: name }, ...now());
   }
 
   write(key, text) {
     const value = new TextEncoder().encode(text);
-    const { commit } = this.engine.write([{ kind: "put", collection: NOTES, key, value }], now());
+    const { commit } = this.engine.write([{ kind: "put", collection: NOTES, key, value }], ...now());
     this.drain();
     return commit;
   }
@@ -37,7 +41,7 @@ class Device {
 
   /** Runs an operation to its end: what it gives, or what it fails with. */
   run(operation) {
-    const op = this.engine.start(operation, now());
+    const op = this.engine.start(operation, ...now());
     return new Promise((done, failed) => {
       this.finished.set(op, { done, failed });
       this.drain();
@@ -45,12 +49,17 @@ class Device {
   }
 
   drain() {
-    for (let output; (output = this.engine.pollOutput(now())); ) this.take(output);
+    let drained;
+    while ((drained = this.engine.drain(...now())).outputs.length) drained.outputs.forEach((output) => this.take(output));
+    const due = drained.wakeAtMs;
     clearTimeout(this.timer);
-    const due = this.engine.pollTimeout();
     if (due === undefined) return;
-    const wake = () => { this.engine.handleTimeout(now()); this.drain(); };
+    const wake = () => { this.handle({ kind: "timeout" }); this.drain(); };
     this.timer = setTimeout(wake, Math.max(0, due - performance.now()));
+  }
+
+  handle(input) {
+    this.engine.handle(input, ...now());
   }
 
   take(output) {
@@ -59,18 +68,22 @@ class Device {
       case "abort": this.sent.get(output.id)?.abort(); break;
       case "needCredentials": {
         const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey } = process.env;
-        this.engine.handleCredentials({ accessKey, secretKey }, now());
+        this.handle({ kind: "haveCredentials", credentials: { accessKey, secretKey } });
         break;
       }
       case "persist":
         for (const page of output.pages) page.bytes ? this.pages.set(page.id, page) : this.pages.delete(page.id);
-        this.engine.handlePersisted(output.commit, undefined, now());
+        this.handle({ kind: "persisted", commit: output.commit });
         break;
-      case "stretch": this.engine.handleStretched(output.id, output.request.run(), now()); break;
+      case "stretch": {
+        const key = runStretch(this.engine.takeStretch(output.id));
+        this.engine.handleStretched(output.id, key, undefined, ...now());
+        break;
+      }
       case "finished": this.finished.get(output.op).done(output); break;
-      case "failed": this.finished.get(output.op).failed(output.error); break;
+      case "failed": this.finished.get(output.op).failed(output.problem); break;
       case "durable": this.durable = output.commit; break;
-      case "changed": case "progress": case "report": break;
+      case "changed": case "progressed": case "reported": break;
       default: throw new Error(`unknown output ${output.kind}`);
     }
   }
@@ -80,7 +93,8 @@ class Device {
     this.sent.set(id, stop);
     try {
       const sentBody = body.length ? body : undefined;
-      const answer = await fetch(url, { method, headers, body: sentBody, redirect: "manual", signal: stop.signal });
+      const pairs = headers.map(({ name, value }) => [name, value]);
+      const answer = await fetch(url, { method, headers: pairs, body: sentBody, redirect: "manual", signal: stop.signal });
       const chunks = [];
       let length = 0;
       for await (const chunk of answer.body ?? []) {
@@ -88,10 +102,11 @@ class Device {
         chunks.push(chunk);
       }
       const bytes = new Uint8Array(Buffer.concat(chunks));
-      this.engine.handleResponse(id, { status: answer.status, headers: [...answer.headers], body: bytes }, now());
+      const named = [...answer.headers].map(([name, value]) => ({ name, value }));
+      this.handle({ kind: "answered", id, response: { status: answer.status, headers: named, body: bytes } });
     } catch (error) {
       const failure = error.tooLong ? { kind: "tooLong" } : { kind: "reset", text: String(error.cause ?? error) };
-      this.engine.handleFailure(id, failure, now());
+      this.handle({ kind: "failed", id, failure });
     }
     this.sent.delete(id);
     this.drain();
@@ -121,6 +136,6 @@ test("two devices keep a map in step", async () => {
   assert.deepEqual([again.read("tea"), again.read("milk"), again.read("sugar")], ["black", "none", undefined]);
 
   const c = new Device("c");
-  await assert.rejects(c.run({ kind: "join", secret: { kind: "passphrase", passphrase: "wrong" } }), { name: "wrong-key" });
+  await assert.rejects(c.run({ kind: "join", secret: { kind: "passphrase", passphrase: "wrong" } }), { kind: "wrong-key" });
   await c.run({ kind: "join", secret: { kind: "passphrase", passphrase: "correct horse" } });
 });

@@ -14,8 +14,9 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 import uniffi.tidelock.*
+import uniffi.tidelock_client.*
 
-private val NOTES = Collection(Kind.MAP, "notes")
+private val NOTES = Collection(CollectionKind.MAP, "notes")
 private val STORE = "s3://tidelock/kotlin?endpoint=${System.getenv("TIDELOCK_TEST_VERSITYGW")}"
 private val CLIENT = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()
 
@@ -23,13 +24,14 @@ private fun monotonicMs() = System.nanoTime() / 1_000_000
 
 private fun now() = Now(monotonicMs().toULong(), System.currentTimeMillis().toULong())
 
-private class Failed(val problem: Problem) : Exception(problem.text)
+private class Failed(val problem: Problem) : Exception(problem.message)
 
 /** One device: an engine, its pages, and the requests under way, whose answers come back over a queue. */
 private class Device(name: String, kept: List<Page> = emptyList()) {
     val pages = kept.associateBy { it.id }.toMutableMap()
     var durable = 0UL
-    private val engine = Engine.open(STORE, name, kept, now())
+    private val engine = Engine.open(Options(STORE, name, false, null, null, null, null), kept, now())
+    private var wakeAtMs: ULong? = null
     private val answers = LinkedBlockingQueue<() -> Unit>()
     private val sent = mutableMapOf<ULong, CompletableFuture<*>>()
     private val finished = mutableMapOf<ULong, Output>()
@@ -47,19 +49,25 @@ private class Device(name: String, kept: List<Page> = emptyList()) {
         val op = engine.start(operation, now())
         drain()
         while (op !in finished) {
-            val due = engine.pollTimeout()?.toLong()
+            val due = wakeAtMs?.toLong()
             val answer = if (due == null) answers.take() else answers.poll(max(0, due - monotonicMs()), MILLISECONDS)
-            if (answer == null) engine.handleTimeout(now()) else answer()
+            if (answer == null) engine.handle(Input.Timeout, now()) else answer()
             drain()
         }
         return when (val end = finished.remove(op)) {
             is Output.Finished -> end
-            is Output.Failed -> throw Failed(end.error)
+            is Output.Failed -> throw Failed(end.problem)
             else -> error("no end")
         }
     }
 
-    private fun drain() = generateSequence { engine.pollOutput(now()) }.forEach(::take)
+    private fun drain() {
+        do {
+            val drained = engine.drain(now())
+            drained.outputs.forEach(::take)
+            wakeAtMs = drained.wakeAtMs
+        } while (drained.outputs.isNotEmpty())
+    }
 
     private fun take(output: Output) {
         when (output) {
@@ -67,18 +75,18 @@ private class Device(name: String, kept: List<Page> = emptyList()) {
             is Output.Abort -> sent.remove(output.id)?.cancel(true)
             is Output.NeedCredentials -> {
                 val keys = listOf("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY").map { System.getenv(it) }
-                engine.handleCredentials(Credentials(keys[0], keys[1], null), now())
+                engine.handle(Input.HaveCredentials(Credentials(keys[0], keys[1], null)), now())
             }
             is Output.Presign -> error("it has keys")
             is Output.Persist -> {
                 output.pages.forEach { if (it.bytes == null) pages.remove(it.id) else pages[it.id] = it }
-                engine.handlePersisted(output.commit, null, now())
+                engine.handle(Input.Persisted(output.commit), now())
             }
-            is Output.Stretch -> engine.handleStretched(output.id, output.request.run(), now())
+            is Output.Stretch -> check(engine.stretch(output.id, now()))
             is Output.Finished -> finished[output.op] = output
             is Output.Failed -> finished[output.op] = output
             is Output.Durable -> durable = output.commit
-            is Output.Changed, is Output.Progress, is Output.Report -> Unit
+            is Output.Changed, is Output.Progressed, is Output.Reported -> Unit
         }
     }
 
@@ -93,13 +101,13 @@ private class Device(name: String, kept: List<Page> = emptyList()) {
                 sent.remove(request.id)
                 if (failure != null || bytes.isFailure) {
                     val text = (failure ?: bytes.exceptionOrNull()).toString()
-                    engine.handleFailure(request.id, TransportFailure.Reset(text), now())
+                    engine.handle(Input.Failed(request.id, TransportFailure.Reset(text)), now())
                 } else if (bytes.getOrThrow().size > limit) {
-                    engine.handleFailure(request.id, TransportFailure.TooLong, now())
+                    engine.handle(Input.Failed(request.id, TransportFailure.TooLong), now())
                 } else {
                     val headers = answer.headers().map().flatMap { (name, values) -> values.map { Header(name, it) } }
                     val response = Response(answer.statusCode().toUShort(), headers, bytes.getOrThrow())
-                    engine.handleResponse(request.id, response, now())
+                    engine.handle(Input.Answered(request.id, response), now())
                 }
             }
         }
@@ -111,7 +119,7 @@ class SpikeTest {
     fun twoDevicesKeepAMapInStep() {
         val a = Device("a")
         val refused = assertFailsWith<TidelockException.Failed> { a.write("tea", "green") }
-        assertEquals("not-found", refused.problem.kind)
+        assertEquals(ErrorKind.NOT_FOUND, refused.problem.kind)
         val code = checkNotNull(a.run(Operation.Create("correct horse")).recoveryCode)
         assertEquals(a.write("tea", "green"), a.durable)
         assertTrue(checkNotNull(a.run(Operation.Sync).report).opsPublished >= 1UL)
@@ -132,7 +140,7 @@ class SpikeTest {
 
         val c = Device("c")
         val wrong = assertFailsWith<Failed> { c.run(Operation.Join(Secret.Passphrase("wrong"))) }
-        assertEquals("wrong-key", wrong.problem.kind)
+        assertEquals(ErrorKind.WRONG_KEY, wrong.problem.kind)
         c.run(Operation.Join(Secret.Passphrase("correct horse")))
     }
 }
