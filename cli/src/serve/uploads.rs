@@ -2,14 +2,15 @@
 //! they are put together as one object. A restart of the server loses none.
 
 use super::forms::error_of;
+use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
+use cap_std::fs::{Dir, OpenOptions};
 use md5::{Digest, Md5};
 use s3s::{S3Error, s3_error};
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use tempfile::TempDir;
-use tidelock::folder::{Condition, Fault, Folder, OBJECT_BYTES_MAX, Put};
+use tidelock::folder::{Condition, Fault, Folder, KEY_BYTES_MAX, OBJECT_BYTES_MAX, Put, clear, draft_name};
 
 /// The fewest bytes of every part but the last, as in S3.
 const PART_BYTES_MIN: u64 = 5 << 20;
@@ -63,11 +64,12 @@ impl<'a> Uploads<'a> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(io::Error::other)?;
         let id = format!("{:032x}", u128::from_be_bytes(id));
-        fs::create_dir_all(self.root())?;
+        let uploads = self.root()?;
         // Nobody sees it before it has its key.
-        let draft = self.draft()?;
-        fs::write(draft.path().join(KEY_FILE), key)?;
-        fs::rename(draft.keep(), self.root().join(&id))?;
+        let (drafts, name) = (self.folder.drafts()?, draft_name());
+        drafts.create_dir(&name)?;
+        drafts.open_dir_nofollow(&name)?.write(KEY_FILE, key)?;
+        drafts.rename(&name, &uploads, &id)?;
         Ok(id)
     }
 
@@ -78,11 +80,17 @@ impl<'a> Uploads<'a> {
             return Err(s3_error!(InvalidArgument, "a part's number is 1 to 10,000").into());
         }
         let etag = md5(body);
-        let mut draft = tempfile::Builder::new().prefix("draft-").tempfile_in(&directory).map_err(gone_if_missing)?;
-        draft.write_all(etag.as_bytes())?;
-        draft.write_all(body)?;
-        draft.as_file().sync_all()?;
-        draft.persist(part_file(&directory, number)).map_err(|error| gone_if_missing(error.error))?;
+        let draft = draft_name();
+        let mut file =
+            directory.open_with(&draft, OpenOptions::new().write(true).create_new(true)).map_err(gone_if_missing)?;
+        let written =
+            file.write_all(etag.as_bytes()).and_then(|()| file.write_all(body)).and_then(|()| file.sync_all());
+        let placed = written.and_then(|()| directory.rename(&draft, &directory, part_file(number)));
+        placed.map_err(|error| {
+            // The rest of an upload's files goes with it.
+            let _ = directory.remove_file(&draft);
+            gone_if_missing(error)
+        })?;
         Ok(etag)
     }
 
@@ -90,7 +98,7 @@ impl<'a> Uploads<'a> {
     pub(super) fn parts(&self, key: &str, id: &str) -> Result<Vec<Part>> {
         let directory = self.directory(key, id)?;
         let mut parts = Vec::new();
-        for entry in fs::read_dir(&directory).map_err(gone_if_missing)? {
+        for entry in directory.entries().map_err(gone_if_missing)? {
             let name = entry?.file_name();
             if let Some(number) = name.to_str().and_then(|name| name.parse().ok()) {
                 parts.push(open_part(&directory, number).map_err(gone_if_missing)?.0);
@@ -145,34 +153,27 @@ impl<'a> Uploads<'a> {
         let put = self.folder.put(key, &body, condition)?;
         if matches!(put, Put::Stored(_)) {
             // The object is there: whether all of its upload is gone by now changes nothing.
-            let _ = self.remove(&directory);
+            let _ = self.remove(id);
         }
         Ok(put)
     }
 
     /// Gives one up.
     pub(super) fn abort(&self, key: &str, id: &str) -> Result<()> {
-        let directory = self.directory(key, id)?;
-        self.remove(&directory).map_err(gone_if_missing)
+        self.directory(key, id)?;
+        self.remove(id).map_err(|refusal| match refusal {
+            Refusal::Folder(Fault::Io(error)) => gone_if_missing(error),
+            other => other,
+        })
     }
 
     /// Those whose keys begin with `prefix`, by key and then by id.
     pub(super) fn list(&self, prefix: &str) -> Result<Vec<Upload>> {
         let mut uploads = Vec::new();
-        let entries = match fs::read_dir(self.root()) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.folder.check()?;
-                return Ok(uploads);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        for entry in entries {
-            let entry = entry?;
-            let Some(id) = entry.file_name().to_str().filter(|name| is_id(name)).map(str::to_owned) else { continue };
-            let file = entry.path().join(KEY_FILE);
-            let read = || io::Result::Ok((fs::read_to_string(&file)?, fs::metadata(&file)?.modified()?));
-            match read() {
+        let root = self.root()?;
+        for entry in root.entries()? {
+            let Some(id) = entry?.file_name().to_str().filter(|name| is_id(name)).map(str::to_owned) else { continue };
+            match root.open_dir_nofollow(&id).and_then(|directory| read_key(&directory)) {
                 Ok((key, began)) if key.starts_with(prefix) => uploads.push(Upload { key, id, began }),
                 Ok(_) => {}
                 // It ends at this moment.
@@ -184,35 +185,27 @@ impl<'a> Uploads<'a> {
         Ok(uploads)
     }
 
-    /// A directory among the folder's drafts, where those that killed processes left are cleared away.
-    fn draft(&self) -> io::Result<TempDir> {
-        let drafts = self.folder.drafts();
-        fs::create_dir_all(&drafts)?;
-        TempDir::new_in(drafts)
-    }
-
-    fn root(&self) -> PathBuf {
-        self.folder.hidden().join("uploads")
+    fn root(&self) -> Result<Dir> {
+        Ok(self.folder.own_directory("uploads")?)
     }
 
     /// Where an upload's parts are.
-    fn directory(&self, key: &str, id: &str) -> Result<PathBuf> {
-        self.folder.check()?;
+    fn directory(&self, key: &str, id: &str) -> Result<Dir> {
         if !is_id(id) {
             return Err(gone().into());
         }
-        let directory = self.root().join(id);
-        match fs::read_to_string(directory.join(KEY_FILE)).map_err(gone_if_missing)? {
-            stored if stored == key => Ok(directory),
+        let directory = self.root()?.open_dir_nofollow(id).map_err(gone_if_missing)?;
+        match read_key(&directory).map_err(gone_if_missing)? {
+            (stored, _) if stored == key => Ok(directory),
             _ => Err(gone().into()),
         }
     }
 
     /// First out of sight, so that nothing is added to what is half removed.
-    fn remove(&self, directory: &Path) -> io::Result<()> {
-        let hidden = self.draft()?;
-        fs::rename(directory, hidden.path().join("upload"))?;
-        hidden.close()
+    fn remove(&self, id: &str) -> Result<()> {
+        let (drafts, name) = (self.folder.drafts()?, draft_name());
+        self.root()?.rename(id, &drafts, &name)?;
+        Ok(clear(&drafts, OsStr::new(&name))?)
     }
 }
 
@@ -255,13 +248,28 @@ fn gone_if_missing(error: io::Error) -> Refusal {
     }
 }
 
-fn part_file(directory: &Path, number: i32) -> PathBuf {
-    directory.join(format!("{number:05}"))
+/// The key of an upload, and when it began.
+fn read_key(directory: &Dir) -> io::Result<(String, SystemTime)> {
+    let mut key = String::new();
+    let file = open(directory, KEY_FILE)?;
+    let began = file.metadata()?.modified()?;
+    file.take(KEY_BYTES_MAX as u64 + 1).read_to_string(&mut key)?;
+    Ok((key, began))
+}
+
+/// Opens a file, a link not.
+fn open(directory: &Dir, name: &str) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    Ok(directory.open_with(name, options.read(true).follow(FollowSymlinks::No))?.into_std())
+}
+
+fn part_file(number: i32) -> String {
+    format!("{number:05}")
 }
 
 /// A part, and its file at the beginning of its content.
-fn open_part(directory: &Path, number: i32) -> io::Result<(Part, File)> {
-    let mut file = File::open(part_file(directory, number))?;
+fn open_part(directory: &Dir, number: i32) -> io::Result<(Part, File)> {
+    let mut file = open(directory, &part_file(number))?;
     let metadata = file.metadata()?;
     let mut etag = [0; MD5_BYTES];
     file.read_exact(&mut etag)?;

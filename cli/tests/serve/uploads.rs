@@ -52,7 +52,7 @@ impl Server {
 
     /// The hidden directory's entries: uploads and what they left.
     fn left(&self) -> usize {
-        std::fs::read_dir(self.folder().hidden().join("uploads")).map_or(0, Iterator::count)
+        std::fs::read_dir(self.folder().root().join(".tidelock/uploads")).map_or(0, Iterator::count)
     }
 }
 
@@ -104,7 +104,7 @@ async fn what_is_no_whole_upload_becomes_nothing() {
     assert_eq!(refused, Written::Refused);
 
     // A part that the disk spoilt.
-    let directory = server.folder().hidden().join("uploads").join(upload.as_str());
+    let directory = server.folder().root().join(".tidelock/uploads").join(upload.as_str());
     let file = directory.join("00001");
     let mut stored = std::fs::read(&file).unwrap();
     *stored.last_mut().unwrap() ^= 1;

@@ -14,6 +14,8 @@ pub enum Fault {
     KeyTooLong,
     /// The key is the parent of another object's, or has an object as its parent.
     InTheWay,
+    /// A link stands where a directory or a file of the folder is to be; its name.
+    Link(String),
     /// The range begins beyond the object's end.
     Range {
         /// The object's size in bytes.
@@ -42,6 +44,7 @@ impl Fault {
             Self::Key(_) => "InvalidArgument",
             Self::KeyTooLong => "KeyTooLongError",
             Self::InTheWay => "InvalidRequest",
+            Self::Link(_) => "AccessDenied",
             Self::Range { .. } => "InvalidRange",
             Self::TooLarge { .. } => "EntityTooLarge",
             Self::Full => "StorageFull",
@@ -57,7 +60,7 @@ impl Fault {
             Self::Key(_) | Self::KeyTooLong | Self::InTheWay | Self::TooLarge { .. } => 400,
             Self::Range { .. } => 416,
             Self::Full => 507,
-            Self::Denied(_) => 403,
+            Self::Link(_) | Self::Denied(_) => 403,
             Self::Io(_) => 500,
         }
     }
@@ -70,6 +73,12 @@ impl fmt::Display for Fault {
             Self::Key(why) => write!(f, "no object can have this key: {why}"),
             Self::KeyTooLong => f.write_str("the key, or one part of it, is too long for a file name"),
             Self::InTheWay => f.write_str("in a folder one key can't be the parent of another, and here both would be"),
+            Self::Link(name) => {
+                write!(
+                    f,
+                    "`{name}` in the folder is a link, and links are not followed: remove it, or put the files there"
+                )
+            }
             Self::Range { size } => write!(f, "the range begins beyond the object's {size} bytes"),
             Self::TooLarge { bytes, bytes_max } => write!(f, "{bytes} bytes, where at most {bytes_max} are allowed"),
             Self::Full => f.write_str("the disk is full"),

@@ -1,7 +1,7 @@
 //! Keys as paths: each part of a key is one file name, and each file name is one part or none.
 //!
 //! What some file system refuses or changes is written as `%XX`, everywhere alike, so that a folder can be moved from one
-//! system to another: `%` itself, control characters, `< > : " \ | ? *`, a final dot or space (so `.` and `..` are never
+//! system to another: `%` itself, control characters, `< > : " \ | ? *`, a tilde before a digit, a final dot or space (so `.` and `..` are never
 //! written), and the first character of Windows' device names and of the reserved directory. An empty part is `%`.
 
 use super::{Fault, KEY_BYTES_MAX};
@@ -59,6 +59,8 @@ fn name_of(part: &str) -> String {
         let escaped = match character {
             '%' | '<' | '>' | ':' | '"' | '\\' | '|' | '?' | '*' => true,
             '.' | ' ' if at == last => true,
+            // Windows finds a long name by a short one too: `TIDELO~1`.
+            '~' => part[at + 1..].starts_with(|next: char| next.is_ascii_digit()),
             _ => character.is_ascii_control() || (at == 0 && is_reserved(part)),
         };
         if escaped {
@@ -113,6 +115,8 @@ mod tests {
             ("nul", "%6Eul"),
             ("COM1.txt", "%43OM1.txt"),
             ("LPT¹", "%4CPT¹"),
+            ("TIDELO~1", "TIDELO%7E1"),
+            ("notes.txt~", "notes.txt~"),
             ("comet", "comet"),
             ("COM12", "COM12"),
             (".tidelock", "%2Etidelock"),
@@ -140,6 +144,7 @@ mod tests {
             "nul",
             ".tidelock",
             "a.",
+            "TIDELO~1",
             "%c3%a9",
             "%C3%A9",
         ] {

@@ -1,8 +1,9 @@
 //! Listing: the objects below a directory in the order of their keys' bytes, a page at a time.
 
+use super::beneath::{self, Found};
 use super::{Fault, Folder, KEY_BYTES_MAX, Meta, is_absent, key};
-use std::fs;
-use std::path::{Path, PathBuf};
+use cap_std::fs::{Dir, Metadata};
+use std::ffi::OsString;
 
 /// One object of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +31,21 @@ impl Folder {
     /// # Errors
     /// [`Fault::NoBucket`], and whatever the system says.
     pub fn list(&self, prefix: &str, start_after: &str, max: usize) -> Result<Listing, Fault> {
-        self.check()?;
+        let root = self.root_directory()?;
         let mut page = Page { prefix, start_after, max, listing: Listing::default() };
         if max > 0 {
-            page.walk(self.root(), "")?;
+            page.walk(&root, "")?;
         }
         Ok(page.listing)
     }
+}
+
+/// An object, or a directory whose objects matter; by rising key.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Wanted {
+    key: String,
+    name: OsString,
+    is_directory: bool,
 }
 
 struct Page<'a> {
@@ -48,15 +57,17 @@ struct Page<'a> {
 
 impl Page<'_> {
     /// Adds what is below `directory`, whose keys all begin with `base`. At most `KEY_BYTES_MAX / 2` deep.
-    fn walk(&mut self, directory: &Path, base: &str) -> Result<(), Fault> {
-        for (key, path) in self.wanted(directory, base)? {
-            if key.ends_with('/') && path.is_dir() {
-                self.walk(&path, &key)?;
-            } else if let Some(meta) = look(&path)? {
+    fn walk(&mut self, directory: &Dir, base: &str) -> Result<(), Fault> {
+        for Wanted { key, name, is_directory } in self.wanted(directory, base)? {
+            if is_directory {
+                // Went away, or became something else, since its directory was read?
+                let Found::Directory(below) = beneath::enter(directory, &name)? else { continue };
+                self.walk(&below, &key)?;
+            } else if let Some(metadata) = beneath::look(directory, &name)?.filter(Metadata::is_file) {
                 if self.listing.entries.len() == self.max {
                     self.listing.truncated = true;
                 } else {
-                    self.listing.entries.push(Entry { key, meta });
+                    self.listing.entries.push(Entry { key, meta: Meta::of(&metadata)? });
                 }
             }
             if self.listing.truncated {
@@ -68,9 +79,9 @@ impl Page<'_> {
 
     /// The objects and directories that matter here, in order. A directory counts as its name and a slash, which is how
     /// all keys below it begin: so `a-b` and `a.b` come before `a/b`, as their bytes say.
-    fn wanted(&self, directory: &Path, base: &str) -> Result<Vec<(String, PathBuf)>, Fault> {
+    fn wanted(&self, directory: &Dir, base: &str) -> Result<Vec<Wanted>, Fault> {
         let mut wanted = Vec::new();
-        let entries = match fs::read_dir(directory) {
+        let entries = match directory.entries() {
             Ok(entries) => entries,
             Err(error) if is_absent(&error) => return Ok(wanted),
             Err(error) => return Err(error.into()),
@@ -93,21 +104,11 @@ impl Page<'_> {
                 kind.is_file() && key.starts_with(self.prefix) && key.as_str() > self.start_after
             };
             if matters && key.len() <= KEY_BYTES_MAX {
-                wanted.push((key, entry.path()));
+                wanted.push(Wanted { key, name: entry.file_name(), is_directory: kind.is_dir() });
             }
         }
         wanted.sort_unstable();
         Ok(wanted)
-    }
-}
-
-/// `None` when it went away, or became something else, since its directory was read.
-fn look(path: &Path) -> Result<Option<Meta>, Fault> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_file() => Ok(Some(Meta::of(&metadata)?)),
-        Ok(_) => Ok(None),
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,12 +1,16 @@
 //! A directory as a bucket: the store behind `file://` and behind the embedded S3 server.
 
+mod beneath;
 mod fault;
+mod hidden;
 mod key;
 mod list;
 mod transport;
 mod write;
 mod xml;
 
+#[cfg(all(test, unix))]
+mod links_tests;
 #[cfg(test)]
 mod race_tests;
 #[cfg(test)]
@@ -14,14 +18,17 @@ mod tests;
 #[cfg(test)]
 mod transport_tests;
 
+use beneath::Found;
 use bytes::Bytes;
-use std::fs::{self, File, Metadata};
+use cap_std::fs::Metadata;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidelock_core::{Error, ErrorKind};
 
 pub use fault::Fault;
+pub use hidden::{clear, draft_name};
 pub use list::{Entry, Listing, key_of_token, token_of_key};
 
 /// The largest object that is stored or read whole, in bytes; sealed objects are at most 8 MiB.
@@ -41,8 +48,8 @@ pub const PAGE_ENTRIES_MAX: u32 = 1000;
 /// needs working `flock` and clients that see each other's renames.
 ///
 /// An object is a regular file at its key's path. Characters that some file system refuses are written as `%XX`. Names that
-/// no key is written as, symbolic links and `.tidelock/` are not objects. A key may not be another one's parent (`k` and
-/// `k/x`): the second PUT is refused. Where file names ignore case, or change their Unicode form, keys that differ only
+/// no key is written as, symbolic links and `.tidelock/` are not objects. No link below the root is followed, for reading, writing
+/// or clearing away: the folder may be shared. A key may not be another one's parent (`k` and `k/x`): the second PUT is refused. Where file names ignore case, or change their Unicode form, keys that differ only
 /// in that are one object: Tidelock's own keys are lower-case ASCII.
 ///
 /// # ETags
@@ -123,7 +130,7 @@ impl Meta {
     }
 
     fn of(metadata: &Metadata) -> io::Result<Self> {
-        Ok(Self { size: metadata.len(), modified_unix_ns: unix_ns(metadata.modified()?) })
+        Ok(Self { size: metadata.len(), modified_unix_ns: unix_ns(metadata.modified()?.into_std()) })
     }
 }
 
@@ -165,12 +172,6 @@ impl Folder {
     /// The directory.
     pub fn root(&self) -> &Path {
         &self.root
-    }
-
-    /// The hidden directory below it, which no key leads to: for the lock, drafts, and a server's own files. It may be
-    /// missing before the first PUT.
-    pub fn hidden(&self) -> PathBuf {
-        self.root.join(key::RESERVED)
     }
 
     /// Reads an object, or a range of it, of at most `bytes_max` bytes (and never over [`OBJECT_BYTES_MAX`]).
@@ -220,30 +221,15 @@ impl Folder {
     /// # Errors
     /// [`Fault::NoBucket`] where it is not.
     pub fn check(&self) -> Result<(), Fault> {
-        match fs::metadata(&self.root) {
-            Ok(metadata) if metadata.is_dir() => Ok(()),
-            Ok(_) => Err(Fault::NoBucket),
-            Err(error) if is_absent(&error) => Err(Fault::NoBucket),
-            Err(error) => Err(error.into()),
-        }
+        self.root_directory().map(drop)
     }
 
     fn open_object(&self, key: &str) -> Result<Option<(File, Meta)>, Fault> {
-        let path = self.root.join(key::path_of(key)?);
-        // Looked at first, because opening a pipe or a device would wait or do worse.
-        let opened = fs::symlink_metadata(&path)
-            .and_then(|metadata| if metadata.is_file() { File::open(&path).map(Some) } else { Ok(None) });
-        let file = match opened {
-            Ok(Some(file)) => file,
-            Ok(None) => return Ok(None),
-            Err(error) if is_absent(&error) => {
-                self.check()?;
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let path = key::path_of(key)?;
+        let Found::Directory(directory) = self.find_parent(&path)? else { return Ok(None) };
+        let Some(file) = beneath::open_file(&directory, beneath::name(&path))? else { return Ok(None) };
         // Of the open file, not of the path: a PUT in between must not mix its ETag with the old bytes.
-        let meta = Meta::of(&file.metadata()?)?;
+        let meta = Meta::of(&Metadata::from_file(&file)?)?;
         Ok(Some((file, meta)))
     }
 }

@@ -330,19 +330,18 @@ fn drafts_left_behind_are_cleared_after_a_day() {
     folder.put("k", b"", Condition::Always).unwrap();
     let drafts = directory.path().join(".tidelock/drafts");
     let day = std::time::Duration::from_secs(24 * 60 * 60);
-    for (name, age) in [("old", day + day / 24), ("young", day - day / 24)] {
-        let file = File::create(drafts.join(name)).unwrap();
-        file.set_modified(SystemTime::now() - age).unwrap();
-        let directory = drafts.join(format!("{name}-directory"));
-        std::fs::create_dir(&directory).unwrap();
-        File::create(directory.join("part")).unwrap();
-        File::open(directory).unwrap().set_modified(SystemTime::now() - age).unwrap();
+    for (file, subdirectory, age) in [("1-a-1", "1-a-2", day + day / 24), ("2-a-1", "2-a-2", day - day / 24)] {
+        File::create(drafts.join(file)).unwrap().set_modified(SystemTime::now() - age).unwrap();
+        let subdirectory = drafts.join(subdirectory);
+        std::fs::create_dir(&subdirectory).unwrap();
+        File::create(subdirectory.join("part")).unwrap();
+        File::open(subdirectory).unwrap().set_modified(SystemTime::now() - age).unwrap();
     }
     Folder::open(directory.path()).unwrap();
-    assert!(!drafts.join("old").exists());
-    assert!(drafts.join("young").exists());
-    assert!(!drafts.join("old-directory").exists());
-    assert!(drafts.join("young-directory/part").exists());
+    assert!(!drafts.join("1-a-1").exists());
+    assert!(drafts.join("2-a-1").exists());
+    assert!(!drafts.join("1-a-2").exists());
+    assert!(drafts.join("2-a-2/part").exists());
     assert_eq!(keys(&folder.list("", "", 10).unwrap()), ["k"]);
 }
 

@@ -1,15 +1,13 @@
 //! Changing the folder: PUT and DELETE, one at a time under an OS lock, durable on return.
 
+use super::beneath::{self, Found};
 use super::key;
-use super::{Condition, Fault, Folder, Meta, OBJECT_BYTES_MAX, Put, is_absent, unix_ns};
-use std::fs::{self, File, OpenOptions};
+use super::{Condition, Fault, Folder, Meta, OBJECT_BYTES_MAX, Put, unix_ns};
+use cap_std::fs::Metadata;
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// How old a draft of an unfinished write must be before it counts as left behind by a killed process.
-const LEFT_BEHIND: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// By how much a PUT's time is later than the last one's, in ns: the first of these that the file system can tell apart.
 /// From ext4, APFS (1 ns) and NTFS (100 ns) to exFAT (10 ms), HFS+ (1 s) and FAT (2 s).
@@ -22,7 +20,7 @@ impl Folder {
     /// [`Fault::InTheWay`], [`Fault::TooLarge`], [`Fault::Full`], [`Fault::Denied`], [`Fault::NoBucket`], [`Fault::Key`].
     /// After [`Fault::Io`] it may or may not be stored.
     pub fn put(&self, key: &str, body: &[u8], condition: Condition<'_>) -> Result<Put, Fault> {
-        let path = self.root().join(key::path_of(key)?);
+        let path = key::path_of(key)?;
         if body.len() as u64 > OBJECT_BYTES_MAX {
             return Err(Fault::TooLarge { bytes: body.len() as u64, bytes_max: OBJECT_BYTES_MAX });
         }
@@ -32,18 +30,18 @@ impl Folder {
         draft.file.sync_all()?;
 
         let mut lock = self.lock()?;
-        let current = object_at(&path)?;
+        let current = self.object_at(&path)?;
         match (condition, &current) {
             (Condition::IfAbsent, Some(_)) => return Ok(Put::Refused),
             (Condition::IfMatch(_), None) => return Ok(Put::Missing),
             (Condition::IfMatch(etag), Some(current)) if current.etag() != etag => return Ok(Put::Refused),
             _ => {}
         }
-        let directory = self.make_parents(&path)?;
+        let directory = self.make_parent(&path)?;
         let meta = lock.stamp(&draft.file, current.as_ref())?;
-        fs::rename(&draft.path, &path)?;
+        draft.directory.rename(&draft.name, &directory, beneath::name(&path))?;
         // The time may be lost with the power, for it is set after the sync; the ETag is then another, which costs a reader one GET.
-        sync_directory(directory)?;
+        beneath::sync(&directory)?;
         Ok(Put::Stored(meta))
     }
 
@@ -52,65 +50,28 @@ impl Folder {
     /// # Errors
     /// [`Fault::Denied`], [`Fault::NoBucket`], [`Fault::Key`]. After [`Fault::Io`] it may or may not be gone.
     pub fn delete(&self, key: &str) -> Result<(), Fault> {
-        let path = self.root().join(key::path_of(key)?);
+        let path = key::path_of(key)?;
         let _lock = self.lock()?;
-        if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+        let Found::Directory(directory) = self.find_parent(&path)? else { return Ok(()) };
+        let name = beneath::name(&path);
+        if !beneath::look(&directory, name)?.is_some_and(|metadata| metadata.is_file()) {
             return Ok(());
         }
-        fs::remove_file(&path)?;
-        let mut directory = parent(&path);
-        sync_directory(directory)?;
-        while directory != self.root() && fs::remove_dir(directory).is_ok() {
-            directory = parent(directory);
+        directory.remove_file(name)?;
+        beneath::sync(&directory)?;
+        for emptied in path.ancestors().skip(1).take_while(|emptied| !emptied.as_os_str().is_empty()) {
+            let Found::Directory(parent) = self.find_parent(emptied)? else { break };
+            if parent.remove_dir(beneath::name(emptied)).is_err() {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// Clears away drafts that killed processes left. What can't be cleared is harmless, and not worth failing for.
-    pub(super) fn sweep(&self) {
-        let Ok(drafts) = fs::read_dir(self.drafts()) else {
-            return;
-        };
-        for draft in drafts.flatten() {
-            let modified = draft.metadata().and_then(|metadata| metadata.modified());
-            let age = modified.ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
-            if age.is_some_and(|age| age > LEFT_BEHIND) {
-                let is_directory = draft.file_type().is_ok_and(|kind| kind.is_dir());
-                let _ = if is_directory { fs::remove_dir_all(draft.path()) } else { fs::remove_file(draft.path()) };
-            }
-        }
-    }
-
-    /// Where files and directories are that are to be something else: what is left there for a day is cleared away when
-    /// the folder is opened. It may be missing.
-    pub fn drafts(&self) -> PathBuf {
-        self.hidden().join("drafts")
-    }
-
-    /// A new file below the reserved directory, on the same file system as the object it becomes.
-    fn draft(&self) -> Result<Draft, Fault> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let drafts = self.drafts();
-        self.make_directory(parent(&drafts))?;
-        self.make_directory(&drafts)?;
-        loop {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = drafts.join(format!("{}-{:x}-{count}", std::process::id(), unix_ns(SystemTime::now())));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Draft { file, path }),
-                // Another machine's process may have the same id.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
     /// Waits for its turn; a holder does no more than look, rename and sync a directory.
     pub(super) fn lock(&self) -> Result<Lock, Fault> {
-        let hidden = self.hidden();
-        self.make_directory(&hidden)?;
         // Opened anew each time: locks belong to an open file, so this keeps threads apart as well as processes.
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(hidden.join("lock"))?;
+        let file = self.lock_file()?;
         // A signal may end the wait early.
         while let Err(error) = file.lock() {
             if error.kind() != io::ErrorKind::Interrupted {
@@ -120,44 +81,18 @@ impl Folder {
         Ok(Lock { file })
     }
 
-    /// Makes the directories that the object lies in, durably, and gives the nearest.
-    fn make_parents<'a>(&self, path: &'a Path) -> Result<&'a Path, Fault> {
-        let directory = parent(path);
-        let mut missing: Vec<&Path> =
-            directory.ancestors().take_while(|directory| *directory != self.root() && !directory.is_dir()).collect();
-        while let Some(directory) = missing.pop() {
-            self.make_directory(directory)?;
+    /// The object at a path. Whatever else is there stays there.
+    fn object_at(&self, path: &Path) -> Result<Option<Meta>, Fault> {
+        let directory = match self.find_parent(path)? {
+            Found::Directory(directory) => directory,
+            Found::Nothing => return Ok(None),
+            Found::Other(fault) => return Err(fault),
+        };
+        match beneath::look(&directory, beneath::name(path))? {
+            Some(metadata) if metadata.is_file() => Ok(Some(Meta::of(&metadata)?)),
+            Some(_) => Err(Fault::InTheWay),
+            None => Ok(None),
         }
-        Ok(directory)
-    }
-
-    fn make_directory(&self, directory: &Path) -> Result<(), Fault> {
-        match fs::create_dir(directory) {
-            Ok(()) => Ok(sync_directory(parent(directory))?),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if directory.is_dir() {
-                    Ok(())
-                } else {
-                    Err(Fault::InTheWay)
-                }
-            }
-            Err(error) => {
-                self.check()?;
-                Err(error.into())
-            }
-        }
-    }
-}
-
-/// A file that is not an object yet; gone when dropped, unless it was renamed.
-struct Draft {
-    file: File,
-    path: PathBuf,
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -174,7 +109,7 @@ impl Lock {
             let wanted = unix_ns(SystemTime::now()).max(floor.saturating_add(step));
             file.set_modified(UNIX_EPOCH + Duration::from_nanos(wanted.unsigned_abs()))?;
             // Read back, because file systems round.
-            let meta = Meta::of(&file.metadata()?)?;
+            let meta = Meta::of(&Metadata::from_file(file)?)?;
             if meta.modified_unix_ns > floor {
                 self.set_last_ns(meta.modified_unix_ns)?;
                 return Ok(meta);
@@ -198,31 +133,4 @@ impl Lock {
         self.file.rewind()?;
         self.file.write_all(&ns.to_le_bytes())
     }
-}
-
-/// The object at a path. Whatever else is there stays there.
-fn object_at(path: &Path) -> Result<Option<Meta>, Fault> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_file() => Ok(Some(Meta::of(&metadata)?)),
-        Ok(_) => Err(Fault::InTheWay),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Fault::InTheWay),
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().expect("a path below the root has a parent")
-}
-
-/// Makes a rename, a new file or a removal in this directory survive a power loss.
-#[cfg(unix)]
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-/// Windows has no such call; its file systems keep a journal of names.
-#[cfg(not(unix))]
-fn sync_directory(_directory: &Path) -> io::Result<()> {
-    Ok(())
 }
