@@ -13,6 +13,7 @@ pub(crate) enum Collection {
     Root {},
     Map { name: String },
     Log { name: String },
+    Documents { name: String },
 }
 
 /// One change of a write.
@@ -204,6 +205,7 @@ impl From<Collection> for core::Collection {
             Collection::Root {} => Self { kind: core::Kind::Root, name: String::new() },
             Collection::Map { name } => Self::map(name),
             Collection::Log { name } => Self::log(name),
+            Collection::Documents { name } => Self::documents(name),
         }
     }
 }
@@ -214,6 +216,7 @@ impl From<core::Collection> for Collection {
             core::Kind::Root => Self::Root {},
             core::Kind::Map => Self::Map { name },
             core::Kind::Log => Self::Log { name },
+            core::Kind::Documents => Self::Documents { name },
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The command line: what every command knows, and the list of them.
 
 use crate::commands::{
-    access, archive, config, conflicts, credentials, demo, devices, doctor, init, log, meta, record, reset, s3, serve,
-    status, sync,
+    access, archive, config, conflicts, credentials, demo, devices, doc, doctor, init, log, meta, record, reset, s3,
+    serve, status, sync,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -95,6 +95,8 @@ pub(crate) enum Command {
     Delete(record::Delete),
     #[command(subcommand)]
     Log(log::Log),
+    #[command(subcommand)]
+    Doc(doc::Doc),
     Sync(sync::Sync),
     Push(sync::Push),
     Pull(sync::Pull),

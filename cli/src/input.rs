@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read};
 use std::path::Path;
 use tidelock::{Error, ErrorKind};
+use tidelock_core::json::JSON_TEXT_BYTES_MAX;
 use tidelock_core::replica::RECORD_VALUE_BYTES_MAX;
 use zeroize::Zeroizing;
 
@@ -13,16 +14,25 @@ const SECRET_BYTES_MAX: u64 = 4 << 10;
 
 /// The value of an argument; `-` or none at all is what stdin has.
 pub(crate) fn value(argument: Option<String>) -> Result<Vec<u8>> {
+    bounded(argument, RECORD_VALUE_BYTES_MAX)
+}
+
+fn bounded(argument: Option<String>, bytes_max: usize) -> Result<Vec<u8>> {
     match argument {
         Some(text) if text != "-" => Ok(text.into_bytes()),
         _ => {
             let mut value = Vec::new();
-            // One byte more than a value may have: the engine refuses it, with its own words.
-            let mut input = io::stdin().lock().take(RECORD_VALUE_BYTES_MAX as u64 + 1);
+            // One byte more than it may have: the engine refuses it, with its own words.
+            let mut input = io::stdin().lock().take(bytes_max as u64 + 1);
             input.read_to_end(&mut value).map_err(|error| unreadable("stdin", &error))?;
             Ok(value)
         }
     }
+}
+
+/// The JSON text of an argument; `-` or none at all is what stdin has.
+pub(crate) fn json(argument: Option<String>) -> Result<Vec<u8>> {
+    bounded(argument, JSON_TEXT_BYTES_MAX)
 }
 
 /// A file to read, or stdin for `-`.

@@ -1,6 +1,7 @@
 //! Records and what is done to them.
 
 use tidelock_core as core;
+use tidelock_core::replica::{field_key, split_document_key};
 
 /// How writes to one key come together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +14,8 @@ pub enum CollectionKind {
     Map,
     /// Entries that are added and removed, never changed.
     Log,
+    /// JSON objects whose fields merge one by one.
+    Documents,
 }
 
 /// Kind and name are its identity.
@@ -20,7 +23,7 @@ pub enum CollectionKind {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Collection {
-    /// Map or log.
+    /// Map, log or documents.
     pub kind: CollectionKind,
     /// 1 to 128 bytes.
     pub name: String,
@@ -36,15 +39,22 @@ pub struct Collection {
 #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 #[allow(missing_docs, reason = "the fields are those of the core's `Change`")]
 pub enum Change {
-    /// Sets a record of a map.
+    /// Sets a record of a map, or a whole document: its id is the key, its JSON the value.
     Put {
         collection: Collection,
         key: String,
         #[cfg_attr(feature = "serde", serde(with = "serde_bytes"))]
         value: Vec<u8>,
     },
-    /// Removes a record of a map, or an entry of a log for ever.
+    /// Removes a record of a map, a document, or an entry of a log for ever.
     Delete { collection: Collection, key: String },
+    /// Sets the fields of a document that the patch has; null removes one.
+    Patch {
+        collection: Collection,
+        id: String,
+        #[cfg_attr(feature = "serde", serde(with = "serde_bytes"))]
+        patch: Vec<u8>,
+    },
     /// Adds an entry to a log, under a key that the caller or the engine made.
     Append {
         collection: Collection,
@@ -72,6 +82,14 @@ pub enum Change {
     Resolve {
         collection: Collection,
         key: String,
+        #[cfg_attr(feature = "serde", serde(with = "serde_bytes"))]
+        value: Option<Vec<u8>>,
+    },
+    /// Ends the conflict of a document's field: with a JSON value, or by removing the field.
+    ResolveField {
+        collection: Collection,
+        id: String,
+        field: String,
         #[cfg_attr(feature = "serde", serde(with = "serde_bytes"))]
         value: Option<Vec<u8>>,
     },
@@ -115,6 +133,26 @@ pub struct Entry {
     pub record: Record,
 }
 
+/// What stands of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct Document {
+    /// The id.
+    pub id: String,
+    /// A JSON object in the form of RFC 8785.
+    #[cfg_attr(feature = "serde", serde(with = "serde_bytes"))]
+    pub value: Vec<u8>,
+    /// The device that wrote the newest value in it.
+    pub device: String,
+    /// When that was written, by that device's HLC timestamp.
+    pub unix_ms: u64,
+    /// How many fields have concurrent values.
+    pub conflicts: u32,
+    /// A device deleted the document without having seen the fields that stand.
+    pub deleted_concurrently: bool,
+}
+
 /// Keys from `start` (included; empty: the first) to `end` (excluded; none: to the end).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase", default))]
@@ -147,8 +185,10 @@ pub struct Version {
 pub struct Conflict {
     /// The collection.
     pub collection: Collection,
-    /// The key.
+    /// The key, of a document's field the document's id.
     pub key: String,
+    /// The field, in documents.
+    pub field: Option<String>,
     /// The winner first, then the others by falling timestamp.
     pub versions: Vec<Version>,
 }
@@ -162,6 +202,9 @@ pub struct Position {
     pub collection: Collection,
     /// Its key.
     pub key: String,
+    /// Its field, in documents.
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
+    pub field: Option<String>,
 }
 
 impl From<CollectionKind> for core::Kind {
@@ -170,6 +213,7 @@ impl From<CollectionKind> for core::Kind {
             CollectionKind::Root => Self::Root,
             CollectionKind::Map => Self::Map,
             CollectionKind::Log => Self::Log,
+            CollectionKind::Documents => Self::Documents,
         }
     }
 }
@@ -180,6 +224,7 @@ impl From<core::Kind> for CollectionKind {
             core::Kind::Root => Self::Root,
             core::Kind::Map => Self::Map,
             core::Kind::Log => Self::Log,
+            core::Kind::Documents => Self::Documents,
         }
     }
 }
@@ -203,6 +248,9 @@ impl From<Change> for core::Change {
                 Self::Put { collection: collection.into(), key, value: value.into() }
             }
             Change::Delete { collection, key } => Self::Delete { collection: collection.into(), key },
+            Change::Patch { collection, id, patch } => {
+                Self::Patch { collection: collection.into(), id, patch: patch.into() }
+            }
             Change::Append { collection, key, value } => {
                 Self::Append { collection: collection.into(), key, value: value.into() }
             }
@@ -214,6 +262,9 @@ impl From<Change> for core::Change {
             }
             Change::Resolve { collection, key, value } => {
                 Self::Resolve { collection: collection.into(), key, value: value.map(Into::into) }
+            }
+            Change::ResolveField { collection, id, field, value } => {
+                Self::ResolveField { collection: collection.into(), id, field, value: value.map(Into::into) }
             }
         }
     }
@@ -237,6 +288,13 @@ impl From<core::Entry> for Entry {
     }
 }
 
+impl From<core::Document> for Document {
+    fn from(core::Document { id, value, stamp, device, conflicts, deleted_concurrently }: core::Document) -> Self {
+        let (value, device) = (value.into(), device.to_string());
+        Self { id, value, device, unix_ms: stamp.ms, conflicts, deleted_concurrently }
+    }
+}
+
 impl From<KeyRange> for core::KeyRange {
     fn from(KeyRange { start, end }: KeyRange) -> Self {
         Self { start, end }
@@ -251,12 +309,21 @@ impl From<core::Version> for Version {
 
 impl From<core::Conflict> for Conflict {
     fn from(core::Conflict { collection, key, versions }: core::Conflict) -> Self {
-        Self { collection: collection.into(), key, versions: versions.into_iter().map(Into::into).collect() }
+        let (key, field) = match collection.kind {
+            core::Kind::Documents => split_document_key(&key),
+            core::Kind::Root | core::Kind::Map | core::Kind::Log => (&*key, None),
+        };
+        let (key, field) = (key.to_owned(), field.map(str::to_owned));
+        Self { collection: collection.into(), key, field, versions: versions.into_iter().map(Into::into).collect() }
     }
 }
 
 impl From<Position> for core::Position {
-    fn from(Position { collection, key }: Position) -> Self {
+    fn from(Position { collection, key, field }: Position) -> Self {
+        let key = match field {
+            Some(field) => field_key(&key, &field),
+            None => key,
+        };
         Self { collection: collection.into(), key }
     }
 }

@@ -1,8 +1,8 @@
 //! The engine behind plain types: opened, called, told what happened, and drained in batches.
 
 use crate::{
-    Change, Collection, Conflict, Credentials, Entry, KeyRange, Operation, Output, Position, Record, Response,
-    SignedUrl, Status, TransportFailure, Written,
+    Change, Collection, Conflict, Credentials, Document, Entry, KeyRange, Operation, Output, Position, Record,
+    Response, SignedUrl, Status, TransportFailure, Written,
 };
 use std::collections::BTreeMap;
 use tidelock_core::crypto::{Entropy, StretchRequest, StretchedKey};
@@ -130,6 +130,24 @@ impl Driver {
     pub fn list(&self, collection: Collection, range: KeyRange, limit: u32) -> Result<Vec<Entry>, Error> {
         let entries = self.engine.list(&collection.into(), &range.into(), limit)?;
         Ok(entries.into_iter().map(Into::into).collect())
+    }
+
+    /// What stands of a document.
+    ///
+    /// # Errors
+    /// `local-store`.
+    pub fn document(&self, collection: Collection, id: &str) -> Result<Option<Document>, Error> {
+        Ok(self.engine.document(&collection.into(), id)?.map(Into::into))
+    }
+
+    /// A page of documents by ascending id, at most `limit`; an empty page is the end. The next page starts right after the
+    /// last id of this one: at that id followed by NUL.
+    ///
+    /// # Errors
+    /// `local-store`.
+    pub fn documents(&self, collection: Collection, range: KeyRange, limit: u32) -> Result<Vec<Document>, Error> {
+        let documents = self.engine.documents(&collection.into(), &range.into(), limit)?;
+        Ok(documents.into_iter().map(Into::into).collect())
     }
 
     /// A page of conflicts, after an earlier page's last.

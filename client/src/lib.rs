@@ -15,7 +15,9 @@ mod problem;
 mod status;
 mod transport;
 
-pub use data::{Change, Collection, CollectionKind, Conflict, Entry, KeyRange, Position, Record, Version, Written};
+pub use data::{
+    Change, Collection, CollectionKind, Conflict, Document, Entry, KeyRange, Position, Record, Version, Written,
+};
 pub use driver::{Drained, Driver, Input, Now, Options};
 pub use operation::{Operation, Secret, Stretch};
 pub use output::{Output, Phase, Progress, SyncReport};

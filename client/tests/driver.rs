@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use tidelock_client::{
-    Change, Collection, CollectionKind, Driver, Input, KeyRange, Now, Operation, Options, Output, Request, Response,
-    Secret, TransportFailure,
+    Change, Collection, CollectionKind, Conflict, Driver, Input, KeyRange, Now, Operation, Options, Output, Position,
+    Request, Response, Secret, TransportFailure,
 };
 use tidelock_core::ErrorKind;
 use tidelock_core::crypto::{Entropy, stretch};
@@ -162,6 +162,36 @@ fn two_devices_keep_a_map_in_step() {
     assert_eq!((conflicts.len(), conflicts[0].versions.len()), (1, 2));
     phone.write(&mut bucket, Change::Resolve { collection: map(), key: "tea".into(), value: Some("mint".into()) });
     assert_eq!(phone.driver.conflicts(None, 10).unwrap(), []);
+}
+
+#[test]
+fn documents_merge_field_by_field() {
+    let (mut bucket, mut laptop, mut phone) = (Bucket::default(), Device::new("laptop"), Device::new("phone"));
+    let created = laptop.run(&mut bucket, Operation::Create { passphrase: Some("correct horse".into()) });
+    assert!(matches!(created, Output::Finished { .. }));
+    let visits = || Collection { kind: CollectionKind::Documents, name: "visits".into() };
+    let patch = |patch: &str| Change::Patch { collection: visits(), id: "42".into(), patch: patch.into() };
+    laptop.write(&mut bucket, Change::Put { collection: visits(), key: "42".into(), value: "{\"a\": 1.0}".into() });
+    assert!(laptop.has(&Output::Changed { collection: visits(), keys: Some(vec!["42".into()]) }));
+    laptop.run(&mut bucket, Operation::Sync);
+    let secret = Secret::Passphrase { passphrase: "correct horse".into() };
+    phone.run(&mut bucket, Operation::Join { secret });
+    phone.run(&mut bucket, Operation::Sync);
+    laptop.write(&mut bucket, patch("{\"b\": 2, \"c\": 3}"));
+    phone.write(&mut bucket, patch("{\"a\": null, \"c\": 4}"));
+    laptop.run(&mut bucket, Operation::Sync);
+    phone.run(&mut bucket, Operation::Sync);
+
+    let document = phone.driver.document(visits(), "42").unwrap().unwrap();
+    assert_eq!((document.conflicts, document.deleted_concurrently), (1, false));
+    assert_eq!(phone.driver.documents(visits(), KeyRange::default(), 10).unwrap(), [document]);
+    let conflicts = phone.driver.conflicts(None, 10).unwrap();
+    let Conflict { collection, key, field, .. } = conflicts[0].clone();
+    assert_eq!((&*key, field.as_deref(), conflicts.len()), ("42", Some("c"), 1));
+    assert_eq!(phone.driver.conflicts(Some(Position { collection, key, field }), 10).unwrap(), []);
+    let resolve = |value| Change::ResolveField { collection: visits(), id: "42".into(), field: "c".into(), value };
+    phone.write(&mut bucket, resolve(Some(b"5".to_vec())));
+    assert_eq!(phone.driver.document(visits(), "42").unwrap().unwrap().value, b"{\"b\":2,\"c\":5}");
 }
 
 #[test]

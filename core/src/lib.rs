@@ -125,6 +125,7 @@ pub mod doctor;
 pub mod engine;
 mod error;
 mod ids;
+pub mod json;
 pub mod local;
 #[cfg(tidelock_planted)]
 pub mod planted;
@@ -136,9 +137,9 @@ mod vectors;
 pub mod weakened;
 
 pub use engine::{
-    Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Engine, Entry, Event, KeyRange, Meter, Now, OpId,
-    Operation, Outcome, Output, Phase, Position, PresignId, Progress, Record, Request, RequestId, Secret, SignedUrl,
-    Status, StretchId, SyncReport, TransportFailure, UnsignedRequest, Version, Written,
+    Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Document, Engine, Entry, Event, KeyRange, Meter,
+    Now, OpId, Operation, Outcome, Output, Phase, Position, PresignId, Progress, Record, Request, RequestId, Secret,
+    SignedUrl, Status, StretchId, SyncReport, TransportFailure, UnsignedRequest, Version, Written,
 };
 pub use error::{Error, ErrorKind};
 pub use ids::{DeviceId, EpochId, Hash, ObjectId, SpaceId, Tag, VaultId};

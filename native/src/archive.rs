@@ -9,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Read as _, Write};
+use tidelock_core::json::canonical;
+use tidelock_core::replica::split_document_key;
 
 /// The version this reads and writes.
 const VERSION: u32 = 1;
@@ -51,6 +53,9 @@ struct Line {
     kind: LineKind,
     name: String,
     key: String,
+    /// Of a document's version that had lost a conflict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
     /// Base64 with padding.
     value: String,
     stamp: LineStamp,
@@ -63,6 +68,7 @@ struct Line {
 enum LineKind {
     Map,
     Log,
+    Document,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,11 +85,17 @@ impl Line {
             Kind::Root => return None,
             Kind::Map => LineKind::Map,
             Kind::Log => LineKind::Log,
+            Kind::Documents => LineKind::Document,
+        };
+        let (key, field) = match kind {
+            LineKind::Document => split_document_key(key),
+            LineKind::Map | LineKind::Log => (key, None),
         };
         Some(Self {
             kind,
             name: collection.name.clone(),
             key: key.to_owned(),
+            field: field.map(str::to_owned),
             value: STANDARD.encode(value),
             stamp: LineStamp { ms: stamp.ms, counter: stamp.counter },
             sibling,
@@ -97,6 +109,16 @@ pub(crate) fn export(local: &Local, out: &mut impl Write) -> Result<u64, Error> 
     write_line(out, &Header { tidelock_archive: VERSION, vault, exported_unix_ms: clock::unix_ms() })?;
     let mut records = 0;
     for collection in &status.collections {
+        if collection.kind == Kind::Documents {
+            for document in local.documents(collection.clone(), KeyRange::default()) {
+                let document = document?;
+                if let Some(line) = Line::new(collection, &document.id, &document.value, document.stamp, false) {
+                    write_line(out, &line)?;
+                    records += 1;
+                }
+            }
+            continue;
+        }
         for entry in local.list(collection.clone(), KeyRange::default()) {
             let entry = entry?;
             if let Some(line) = Line::new(collection, &entry.key, &entry.record.value, entry.record.stamp, false) {
@@ -156,7 +178,10 @@ pub(crate) fn import(local: &mut Local, input: &mut impl BufRead) -> Result<Arch
     let read = loop {
         let next = lines.next::<Line>().and_then(|line| {
             let Some(line) = line else { return Ok(None) };
-            let value = STANDARD.decode(&line.value).map_err(|_| lines.refuse("its value is not base64"))?;
+            let mut value = STANDARD.decode(&line.value).map_err(|_| lines.refuse("its value is not base64"))?;
+            if matches!(line.kind, LineKind::Document) {
+                value = canonical(&value).map_err(|_| lines.refuse("its value is not JSON"))?;
+            }
             Ok(Some((line, value)))
         });
         match next {
@@ -199,14 +224,22 @@ impl Importing<'_> {
             let collection = match line.kind {
                 LineKind::Map => Collection::map(line.name),
                 LineKind::Log => Collection::log(line.name),
+                LineKind::Document => Collection::documents(line.name),
             };
             let stamp = Stamp { ms: line.stamp.ms, counter: line.stamp.counter };
-            let here = self.local.get(&collection, &line.key)?;
+            let here = match line.kind {
+                LineKind::Document => {
+                    self.local.document(&collection, &line.key)?.map(|document| (document.value, document.stamp))
+                }
+                LineKind::Map | LineKind::Log => {
+                    self.local.get(&collection, &line.key)?.map(|record| (record.value, record.stamp))
+                }
+            };
             match (here, line.kind) {
-                (Some(here), _) if here.value == value => self.report.unchanged += 1,
+                (Some((here, _)), _) if here == value => self.report.unchanged += 1,
                 (Some(_), LineKind::Log) => self.report.newer_here += 1,
-                (Some(here), LineKind::Map) if here.stamp > stamp => self.report.newer_here += 1,
-                (_, LineKind::Map) => {
+                (Some((_, here)), LineKind::Map | LineKind::Document) if here > stamp => self.report.newer_here += 1,
+                (_, LineKind::Map | LineKind::Document) => {
                     self.report.added += 1;
                     changes.push(Change::Put { collection, key: line.key, value });
                 }

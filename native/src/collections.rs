@@ -71,7 +71,7 @@ impl Map {
 
     /// Wakes whenever a sync or this vault changed it.
     pub fn changes(&self) -> Changes {
-        Changes { events: self.vault.events(), collection: self.collection.clone() }
+        Changes::of(&self.vault, self.collection.clone())
     }
 }
 
@@ -144,7 +144,7 @@ impl Log {
 
     /// Wakes whenever a sync or this vault changed it.
     pub fn changes(&self) -> Changes {
-        Changes { events: self.vault.events(), collection: self.collection.clone() }
+        Changes::of(&self.vault, self.collection.clone())
     }
 }
 
@@ -242,7 +242,7 @@ pub(crate) fn after_page(page: &[Entry], range: KeyRange) -> Option<KeyRange> {
     Some(KeyRange { start: format!("{}\0", page.last()?.key), end: range.end })
 }
 
-/// Which keys of a collection changed.
+/// Which keys of a collection, or ids of documents, changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangedKeys {
     /// These, by ascending order; at most 256.
@@ -259,6 +259,10 @@ pub struct Changes {
 }
 
 impl Changes {
+    pub(crate) fn of(vault: &Vault, collection: Collection) -> Self {
+        Self { events: vault.events(), collection }
+    }
+
     /// Waits for the next change: one for each commit that touched the collection. `None` when the vault is closed.
     pub async fn next(&mut self) -> Option<ChangedKeys> {
         loop {

@@ -1,7 +1,7 @@
 //! Tidelock for Rust programs: records in step between a person's devices, end-to-end encrypted, through nothing but an
 //! S3-compatible bucket or a shared folder.
 //!
-//! A [`Vault`] has any number of [`Map`]s and [`Log`]s. Reads and writes are local and need no network; a sync brings
+//! A [`Vault`] has any number of [`Map`]s, [`Log`]s and [`Documents`]. Reads and writes are local and need no network; a sync brings
 //! this device and the bucket together:
 //!
 //! ```no_run
@@ -33,6 +33,7 @@ mod collections;
 mod credentials;
 mod directory;
 mod doctor;
+mod documents;
 mod events;
 pub mod folder;
 mod local;
@@ -57,6 +58,7 @@ pub use credentials::{
 };
 pub use directory::Removal;
 pub use doctor::doctor;
+pub use documents::{DocumentEntries, Documents, FieldConflict};
 pub use events::{Event, Events};
 pub use local::Local;
 pub use options::{CredentialSource, Options, Passphrase};
@@ -65,8 +67,8 @@ pub use secret::parse_secret;
 pub use tidelock_core::crypto::RecoveryCode;
 pub use tidelock_core::doctor::{Access, Cors, Diagnosis, EtagForm, Finding, Verdict};
 pub use tidelock_core::engine::{
-    Change, Conflict, DeviceState, DeviceStatus, Entry, KeyRange, Meter, Phase, Position, Progress, Record, Secret,
-    SignedUrl, Status, SyncReport, UnsignedRequest, Version, Written,
+    Change, Conflict, DeviceState, DeviceStatus, Document, Entry, KeyRange, Meter, Phase, Position, Progress, Record,
+    Secret, SignedUrl, Status, SyncReport, UnsignedRequest, Version, Written,
 };
 pub use tidelock_core::replica::{Collection, Kind, Stamp};
 pub use tidelock_core::s3::{

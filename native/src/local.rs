@@ -2,9 +2,10 @@
 
 use crate::clock::Clock;
 use crate::collections::after_page;
+use crate::documents::after_documents;
 use crate::{
-    ArchiveImport, Change, Collection, Conflict, Diagnosis, Entry, Error, KeyRange, Options, Position, Record, Status,
-    Written, archive, directory,
+    ArchiveImport, Change, Collection, Conflict, Diagnosis, Document, Entry, Error, KeyRange, Options, Position,
+    Record, Status, Written, archive, directory,
 };
 use std::io::{BufRead, Write};
 use tidelock_core::engine::Engine;
@@ -59,7 +60,7 @@ impl Local {
         written
     }
 
-    /// Sets a record of a map. Durable on return.
+    /// Sets a record of a map, or a whole document. Durable on return.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -67,7 +68,7 @@ impl Local {
         self.write(&[Change::Put { collection: map, key: key.to_owned(), value: value.into() }]).map(drop)
     }
 
-    /// Removes a record of a map, or an entry of a log for ever; one that is not there is no error.
+    /// Removes a record of a map, a document, or an entry of a log for ever; one that is not there is no error.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -105,6 +106,35 @@ impl Local {
         });
         pages.flat_map(|page| match page {
             Ok(entries) => entries.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
+    }
+
+    /// What stands of a document, in canonical JSON.
+    ///
+    /// # Errors
+    /// What the local store says.
+    pub fn document(&self, collection: &Collection, id: &str) -> Result<Option<Document>, Error> {
+        self.engine.document(collection, id)
+    }
+
+    /// The documents of a range of ids, by ascending id, fetched page by page.
+    pub fn documents(
+        &self,
+        collection: Collection,
+        range: KeyRange,
+    ) -> impl Iterator<Item = Result<Document, Error>> + '_ {
+        let mut rest = Some(range);
+        let pages = std::iter::from_fn(move || {
+            let range = rest.take()?;
+            let page = self.engine.documents(&collection, &range, PAGE_ENTRIES);
+            if let Ok(page) = &page {
+                rest = after_documents(page, range);
+            }
+            Some(page)
+        });
+        pages.flat_map(|page| match page {
+            Ok(documents) => documents.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error)],
         })
     }
@@ -155,5 +185,5 @@ impl Local {
     }
 }
 
-/// Entries fetched at once by [`Local::list`].
+/// Entries fetched at once by [`Local::list`], or documents.
 const PAGE_ENTRIES: u32 = 256;

@@ -2,10 +2,12 @@
 
 use crate::owner::{self, Message, Running};
 use crate::{
-    ArchiveImport, Change, Collection, Conflict, DeviceId, DeviceStatus, Entry, Error, ErrorKind, Events, KeyRange,
-    Local, Log, Map, Operation, Options, Outcome, Passphrase, Position, Record, RecoveryCode, Secret, Status,
+    ArchiveImport, Change, Collection, Conflict, DeviceId, DeviceStatus, Documents, Entry, Error, ErrorKind, Events,
+    KeyRange, Local, Log, Map, Operation, Options, Outcome, Passphrase, Position, Record, RecoveryCode, Secret, Status,
     SyncReport, Watch, Written, directory,
 };
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -109,6 +111,11 @@ impl Vault {
     /// A log: entries that are added and removed, never changed. It is made by its first entry.
     pub fn log(&self, name: impl Into<String>) -> Log {
         Log::new(self.clone(), name.into())
+    }
+
+    /// Documents: values of a type of yours whose fields merge one by one. They are made by their first write.
+    pub fn documents<T: Serialize + DeserializeOwned>(&self, name: impl Into<String>) -> Documents<T> {
+        Documents::new(self.clone(), name.into())
     }
 
     /// Writes to any number of collections: all or nothing, at most 5,000 changes. Durable on return.

@@ -7,8 +7,9 @@ import venv
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# cryptography: Apache-2.0 or BSD-3-Clause; blake3: CC0-1.0 or Apache-2.0; zstandard: BSD-3-Clause; pytest: MIT.
-PACKAGES = ["cryptography==50.0.2", "blake3==1.0.11", "zstandard==0.25.0", "pytest==9.0.2"]
+# cryptography: Apache-2.0 or BSD-3-Clause; blake3: CC0-1.0 or Apache-2.0; zstandard: BSD-3-Clause; rfc8785: Apache-2.0;
+# pytest: MIT.
+PACKAGES = ["cryptography==50.0.2", "blake3==1.0.11", "zstandard==0.25.0", "rfc8785==0.1.4", "pytest==9.0.2"]
 
 environment = Path(os.environ["CARGO_TARGET_DIR"]) / "decoder"
 try:

@@ -19,7 +19,7 @@ import lineage
 import merge
 import snapshot
 from parse import Refused, reading, require
-from replica import LOG, MAP, ROOT, Collection, Entry, Point, Vector
+from replica import DOCUMENTS, LOG, MAP, ROOT, Collection, Entry, Point, Vector, split_key
 from run import Op, Run, Void
 from snapshot import RowKey, Standing
 from vault import Bucket, Vault, read_vault
@@ -158,7 +158,7 @@ def check_root_records(vault: Vault, state: merge.State) -> tuple[dict[bytes, sn
 def described(vault: Vault, state: merge.State, waiting: list[str]) -> dict[str, Any]:
     """The whole state in plain values."""
     devices, slot_records = check_root_records(vault, state)
-    by_kind: dict[int, dict[str, Any]] = {MAP: {}, LOG: {}}
+    by_kind: dict[int, dict[str, Any]] = {MAP: {}, LOG: {}, DOCUMENTS: {}}
     for row, slot in merge.settled(state).items():
         if row.collection.kind != ROOT:
             by_kind[row.collection.kind].setdefault(row.collection.name, {})[row.key] = _slot(row.collection, slot)
@@ -210,6 +210,7 @@ def described(vault: Vault, state: merge.State, waiting: list[str]) -> dict[str,
         "vector": _vector(state.vector),
         "maps": by_kind[MAP],
         "logs": by_kind[LOG],
+        "documents": {name: _documents(registers) for name, registers in by_kind[DOCUMENTS].items()},
         "deletions": sorted(d.hex() for d in state.deletions),
         "waiting": waiting,
         "unnamed": vault.unnamed,
@@ -230,6 +231,23 @@ def _entry(entry: Entry) -> dict[str, Any]:
     if entry.further:
         shown["further"] = [{"n": f.point.n, "tag": f.point.tag.hex(), "fork": f.fork} for f in entry.further]
     return shown
+
+
+def _documents(registers: dict[str, Any]) -> dict[str, Any]:
+    """What registers make: a document is there if a put stands at any of them."""
+    documents: dict[str, Any] = {}
+    for key, slot in registers.items():
+        name, field = split_key(key)
+        if not slot["versions"]:
+            continue
+        shown = documents.setdefault(name, {"document": {}, "conflicts": [], "deleted_concurrently": True})
+        if field is None:
+            shown["deleted_concurrently"] = False
+            continue
+        shown["document"][field] = json.loads(base64.b64decode(slot["versions"][0]["value"]))
+        if len(slot["versions"]) > 1:
+            shown["conflicts"].append(field)
+    return documents
 
 
 def _slot(collection: Collection, slot: list[Standing]) -> dict[str, Any]:

@@ -4,11 +4,14 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from json_form import json_form
 from parse import Reader, counted, require, require_rising, u32, u64
 
-ROOT, MAP, LOG = 0, 1, 2
-KINDS = {ROOT: "root", MAP: "map", LOG: "log"}
+ROOT, MAP, LOG, DOCUMENTS = 0, 1, 2, 5
+KINDS = {ROOT: "root", MAP: "map", LOG: "log", DOCUMENTS: "documents"}
 MAX_KEY, MAX_NAME, MAX_VALUE = 512, 128, 262_144
+MAX_ID, MAX_FIELD = 256, 200
+EXISTS = b"{}"
 
 
 class Dot(NamedTuple):
@@ -111,7 +114,7 @@ class Collection(NamedTuple):
     @classmethod
     def read(cls, r: Reader) -> "Collection":
         kind, name = r.u8(), r.text()
-        require(kind in KINDS, "a collection's kind is none of 0, 1, 2")
+        require(kind in KINDS, "a collection's kind is none of 0, 1, 2, 5")
         if kind == ROOT:
             require(name == "", "a root collection has a name")
         else:
@@ -161,6 +164,23 @@ def read_key(r: Reader) -> str:
     key = r.text()
     require(1 <= len(key.encode()) <= MAX_KEY, "a key does not have 1 to 512 bytes")
     return key
+
+
+def split_key(key: str) -> tuple[str, str | None]:
+    """A document's id in a register's key, and the field; none where the register says that the document exists."""
+    document, nul, field_name = key.partition("\0")
+    return document, field_name if nul else None
+
+
+def require_register(key: str, action: Action) -> None:
+    """A document's register has such a key, and a value in canonical form."""
+    document, field_name = split_key(key)
+    require(1 <= len(document.encode()) <= MAX_ID, "a document's id does not have 1 to 256 bytes")
+    require(len((field_name or "").encode()) <= MAX_FIELD, "a field's name is longer than 200 bytes")
+    if action is not None and field_name is None:
+        require(action == EXISTS, "a document exists with another value than {}")
+    elif action is not None:
+        require(json_form(action, depth=1) == action, "a field's value is not in canonical form")
 
 
 def read_place(r: Reader, vault: bytes, space: bytes) -> None:

@@ -8,7 +8,21 @@ import crypto
 from lines import Forks, Fork, Island
 from manifest import ObjectRef
 from parse import Reader, read_frame, require, require_rising
-from replica import LOG, Action, Collection, Context, Dot, Stamp, Vector, read_action, read_key, read_place, read_vector
+from replica import (
+    DOCUMENTS,
+    LOG,
+    Action,
+    Collection,
+    Context,
+    Dot,
+    Stamp,
+    Vector,
+    read_action,
+    read_key,
+    read_place,
+    read_vector,
+    require_register,
+)
 
 
 class RowKey(NamedTuple):
@@ -117,6 +131,9 @@ def read_chunk(r: Reader) -> Rows:
         before, before_bytes = collection, len(frame)
         for key, slot in slots:
             _check_slot(collection, slot)
+            if collection.kind == DOCUMENTS:
+                for write in slot:
+                    require_register(key, write.action)
             rows.append((RowKey(collection, key), slot))
     require(bool(rows), "a chunk has no rows")
     require_rising([key for key, _ in rows], "a chunk's rows")

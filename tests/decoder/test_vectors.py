@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import crypto
 import lines
+from json_form import json_form
 import merge
 import run
 import snapshot
@@ -519,6 +520,7 @@ CHECKS: dict[str, Callable[[Json], Json]] = {
     "open-slot": open_slot,
     "record-of-opener": record_of_opener,
     "header": header,
+    "json-form": lambda g: json_form(h(g, "text")).hex(),
     "tail": tail,
     "segment": segment,
     "manifest": manifest,

@@ -9,7 +9,9 @@ use crate::output::{Lines, one_line, time, value_fields};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use tidelock::{Change, Collection, Conflict, DeviceId, Error, ErrorKind, Local, Position, Version};
+use std::fmt;
+use tidelock::{Change, Collection, Conflict, DeviceId, Error, ErrorKind, Kind, Local, Position, Version};
+use tidelock_core::replica::split_document_key;
 
 /// Conflicts read at once.
 const PAGE: u32 = 100;
@@ -44,23 +46,64 @@ pub(crate) struct Resolve {
 
 impl Conflicts {
     pub(crate) fn run(self, context: &Context) -> Result {
-        let local = context.open_local()?;
-        let names: BTreeMap<DeviceId, String> =
-            local.status()?.devices.into_iter().filter_map(|device| Some((device.id, device.name?))).collect();
-        let mut lines = Lines::new();
-        for conflict in all(&local) {
-            let conflict = conflict?;
-            if context.output.json {
-                lines.line(&conflict_json(&conflict).to_string())?;
-                continue;
-            }
-            let title = format!("{}, key {}", conflict.collection, conflict.key);
-            lines.line(&one_line(title.as_bytes()))?;
-            for (at, version) in conflict.versions.iter().enumerate() {
-                lines.line(&version_line(at + 1, version, &names))?;
-            }
+        list(context, |_| true)
+    }
+}
+
+/// Prints the conflicts that are asked for.
+pub(crate) fn list(context: &Context, is_asked: impl Fn(&Conflict) -> bool) -> Result {
+    let local = context.open_local()?;
+    let names: BTreeMap<DeviceId, String> =
+        local.status()?.devices.into_iter().filter_map(|device| Some((device.id, device.name?))).collect();
+    let mut lines = Lines::new();
+    for conflict in all(&local) {
+        let conflict = conflict?;
+        if !is_asked(&conflict) {
+            continue;
         }
-        lines.end()
+        if context.output.json {
+            lines.line(&conflict_json(&conflict).to_string())?;
+            continue;
+        }
+        let title = format!("{}, {}", conflict.collection, Versions::of(&conflict));
+        lines.line(&one_line(title.as_bytes()))?;
+        for (at, version) in conflict.versions.iter().enumerate() {
+            lines.line(&version_line(at + 1, version, &names))?;
+        }
+    }
+    lines.end()
+}
+
+/// Where the versions of a conflict stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Versions<'a> {
+    /// At a key of a map.
+    OfKey(&'a str),
+    /// At a field of a document.
+    OfField { id: &'a str, field: &'a str },
+}
+
+impl<'a> Versions<'a> {
+    fn of(conflict: &'a Conflict) -> Self {
+        match (conflict.collection.kind, split_document_key(&conflict.key)) {
+            (Kind::Documents, (id, Some(field))) => Self::OfField { id, field },
+            _ => Self::OfKey(&conflict.key),
+        }
+    }
+
+    fn name(self) -> &'a str {
+        match self {
+            Self::OfKey(name) | Self::OfField { field: name, .. } => name,
+        }
+    }
+}
+
+impl fmt::Display for Versions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OfKey(key) => write!(f, "key {key}"),
+            Self::OfField { id, field } => write!(f, "document {id}, field {field}"),
+        }
     }
 }
 
@@ -69,7 +112,7 @@ impl Resolve {
         let mut local = context.open_local()?;
         let collection = Collection::map(self.collection);
         let value = match (self.pick, self.delete) {
-            (Some(number), _) => picked(&local, &collection, &self.key, number)?,
+            (Some(number), _) => picked(&local, &collection, Versions::OfKey(&self.key), number)?,
             (None, true) => None,
             (None, false) => Some(input::value(self.value)?.into()),
         };
@@ -79,17 +122,23 @@ impl Resolve {
 }
 
 /// The value of a version by its number.
-fn picked(local: &Local, collection: &Collection, key: &str, number: usize) -> Result<Option<tidelock::Bytes>> {
+pub(crate) fn picked(
+    local: &Local,
+    collection: &Collection,
+    place: Versions<'_>,
+    number: usize,
+) -> Result<Option<tidelock::Bytes>> {
     for conflict in all(local) {
         let conflict = conflict?;
-        if conflict.collection == *collection && conflict.key == key {
+        if conflict.collection == *collection && Versions::of(&conflict) == place {
             let version = number.checked_sub(1).and_then(|at| conflict.versions.into_iter().nth(at));
-            let missing = || Error::new(ErrorKind::Invalid, format!("this conflict has no version {number}")).on(key);
+            let missing =
+                || Error::new(ErrorKind::Invalid, format!("this conflict has no version {number}")).on(place.name());
             return Ok(version.ok_or_else(|| missing().next_step("`tidelock conflicts` numbers them"))?.value);
         }
     }
     Err(Error::new(ErrorKind::NotFound, "no conflict stands at this key")
-        .on(key)
+        .on(place.name())
         .next_step("`tidelock conflicts` lists those there are; to set a value anyway, use `put`")
         .into())
 }
@@ -124,7 +173,13 @@ fn version_line(number: usize, version: &Version, names: &BTreeMap<DeviceId, Str
 
 fn conflict_json(conflict: &Conflict) -> Value {
     let versions: Vec<Value> = conflict.versions.iter().map(version_json).collect();
-    json!({ "collection": collection_json(&conflict.collection), "key": conflict.key, "versions": versions })
+    let collection = collection_json(&conflict.collection);
+    match Versions::of(conflict) {
+        Versions::OfKey(key) => json!({ "collection": collection, "key": key, "versions": versions }),
+        Versions::OfField { id, field } => {
+            json!({ "collection": collection, "id": id, "field": field, "versions": versions })
+        }
+    }
 }
 
 /// A version; a delete has no value.

@@ -8,6 +8,7 @@ pub(crate) mod cost;
 pub(crate) mod credentials;
 pub(crate) mod demo;
 pub(crate) mod devices;
+pub(crate) mod doc;
 pub(crate) mod doctor;
 mod doctor_json;
 pub(crate) mod init;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> Result {
         Command::List(command) => command.run(&context),
         Command::Delete(command) => command.run(&context),
         Command::Log(command) => command.run(&context),
+        Command::Doc(command) => command.run(&context),
         Command::Sync(command) => command.run(&context),
         Command::Push(command) => command.run(&context),
         Command::Pull(command) => command.run(&context),

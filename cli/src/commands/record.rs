@@ -131,7 +131,7 @@ fn record_json(key: &str, record: &Record) -> Value {
 }
 
 /// The keys that begin with `prefix`.
-fn prefix_range(prefix: String) -> KeyRange {
+pub(crate) fn prefix_range(prefix: String) -> KeyRange {
     let mut end: Vec<char> = prefix.chars().collect();
     while let Some(last) = end.pop() {
         // Characters sort as their UTF-8 does; those past the last have no successor, so the one before moves.

@@ -141,6 +141,7 @@ pub(crate) fn collection_json(collection: &tidelock::Collection) -> Value {
         Kind::Root => "root",
         Kind::Map => "map",
         Kind::Log => "log",
+        Kind::Documents => "documents",
     };
     json!({ "kind": kind, "name": collection.name })
 }

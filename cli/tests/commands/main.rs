@@ -8,6 +8,7 @@ mod credentials;
 mod device;
 mod devices;
 mod doctor;
+mod documents;
 mod endpoints;
 #[cfg(target_os = "linux")]
 mod keyring;

@@ -42,7 +42,7 @@ pub(super) fn begin(tx: &mut Tx<'_>, identity: &Arc<Identity>) -> Result<(), Err
     for (collection, key, value) in written {
         match collection.kind {
             Kind::Log => append(tx, &collection, &key, &value).map(|_| ())?,
-            Kind::Map | Kind::Root => put_or_delete(tx, &collection, &key, Action::Put(value))?,
+            Kind::Map | Kind::Root | Kind::Documents => put_or_delete(tx, &collection, &key, Action::Put(value))?,
         }
     }
     Ok(())

@@ -63,21 +63,32 @@ impl Config {
 /// One change of a `write`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Sets a record of a map.
+    /// Sets a record of a map; or a whole document: all of its fields are set, and those that stand here and that it lacks
+    /// are removed.
     Put {
-        /// A map.
+        /// A map or documents.
         collection: Collection,
-        /// 1 to 512 bytes.
+        /// 1 to 512 bytes; a document's id: 1 to 256 bytes without NUL.
         key: String,
-        /// ≤ 256 KiB.
+        /// ≤ 256 KiB; a document: a JSON object with at most 1,000 fields, in any form (see [`crate::json`]).
         value: Bytes,
     },
-    /// Removes a record of a map, or an entry of a log for ever. Removing what is not there is no error.
+    /// Removes a record of a map, an entry of a log for ever, or what stands here of a document. Removing what is not there
+    /// is no error.
     Delete {
-        /// A map or a log.
+        /// A map, a log or documents.
         collection: Collection,
-        /// 1 to 512 bytes.
+        /// 1 to 512 bytes; a document's id.
         key: String,
+    },
+    /// Sets some fields of a document and leaves the others as they are. One that does not exist comes to exist.
+    Patch {
+        /// Documents.
+        collection: Collection,
+        /// The document.
+        id: String,
+        /// A JSON object: the fields with their new values; null removes a field.
+        patch: Bytes,
     },
     /// Adds an entry to a log under a new, sortable key.
     Append {
@@ -120,6 +131,17 @@ pub enum Change {
         /// The value to keep, or `None` to keep none.
         value: Option<Bytes>,
     },
+    /// Ends the conflict of a document's field, as [`Self::Resolve`] does that of a record.
+    ResolveField {
+        /// Documents.
+        collection: Collection,
+        /// The document.
+        id: String,
+        /// The field.
+        field: String,
+        /// The JSON value to keep, or `None` to remove the field.
+        value: Option<Bytes>,
+    },
 }
 
 /// What a `write` did.
@@ -153,6 +175,25 @@ pub struct Entry {
     pub record: Record,
 }
 
+/// What stands of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document<T = Bytes> {
+    /// Its id.
+    pub id: String,
+    /// A JSON object in canonical form (RFC 8785): of each field the value that counts. Or that as a program's own type.
+    pub value: T,
+    /// When the newest of these was written, by its writer's hybrid logical clock.
+    pub stamp: Stamp,
+    /// Who wrote that.
+    pub device: DeviceId,
+    /// Fields with other values beside the one that counts.
+    pub conflicts: u32,
+    /// The document was deleted by a device that had not seen all writes to it: what stands are the fields of those. A put
+    /// keeps them, a delete removes them. While something is still to come ([`Status::debts`]), it may be the document's
+    /// beginning that is missing.
+    pub deleted_concurrently: bool,
+}
+
 /// Keys from `start` (included; empty: the first) to `end` (excluded).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyRange {
@@ -178,7 +219,7 @@ pub struct Version {
 pub struct Conflict {
     /// The collection.
     pub collection: Collection,
-    /// The key.
+    /// The key; of a document's field its register's: [`crate::replica::split_document_key`].
     pub key: String,
     /// The winner first, then the others by falling stamp.
     pub versions: Vec<Version>,
@@ -333,7 +374,7 @@ pub enum Event {
     Changed {
         /// The collection.
         collection: Collection,
-        /// The keys, by ascending order; `None`: more than 256.
+        /// The keys, of documents the ids, by ascending order; `None`: more than 256.
         keys: Option<Vec<String>>,
     },
     /// How far the running work is.

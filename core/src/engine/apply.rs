@@ -7,7 +7,7 @@ use super::{lines, revoked, tags};
 use crate::local::Table;
 use crate::replica::{
     Action, Collection, Context, Dot, Forks, Index, Island, Kind, Logged, Op, Point, Row, RowKey, Run,
-    SUSPICIOUS_AHEAD_MS, Slot, Standing, Vector, deletion_digest,
+    SUSPICIOUS_AHEAD_MS, Slot, Standing, Vector, deletion_digest, whole_calls,
 };
 use crate::{DeviceId, Error, Tag};
 use std::ops::Range;
@@ -63,7 +63,10 @@ pub(super) fn apply_run(
     }
     let (reached, wait) = reach(tx, device, run, &place)?;
     let Place { index: start, mut vector, tags } = place;
-    let end = reached.min(start + OPS_PER_STEP_MAX);
+    let end = match start + OPS_PER_STEP_MAX {
+        step if step < reached => whole_calls(&run.ops, start, step),
+        _ => reached,
+    };
     let unix_ms = tx.now.unix_ms;
     let forks = tx.head.forks.clone();
     let mut prefix = tx.head.vector();

@@ -10,6 +10,7 @@ mod beacon;
 mod carry;
 mod collect;
 mod devices;
+mod documents;
 mod epochs;
 mod evidence;
 #[cfg(fuzzing)]
@@ -45,9 +46,9 @@ mod wait;
 mod write;
 
 pub use api::{
-    Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Entry, Event, KeyRange, Meter, Now, OpId, Operation,
-    Outcome, Output, Phase, Position, PresignId, Progress, Record, Request, RequestId, Secret, Status, StretchId,
-    SyncReport, TransportFailure, Version, Written,
+    Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Document, Entry, Event, KeyRange, Meter, Now, OpId,
+    Operation, Outcome, Output, Phase, Position, PresignId, Progress, Record, Request, RequestId, Secret, Status,
+    StretchId, SyncReport, TransportFailure, Version, Written,
 };
 pub use pace::Pace;
 pub use presign::{SignedUrl, UnsignedRequest};
@@ -185,6 +186,27 @@ impl Engine {
         let mut state = self.shared.lock();
         state.refresh()?;
         read::list(&state, collection, range, limit)
+    }
+
+    /// What stands of a document; `None` where nothing does.
+    ///
+    /// # Errors
+    /// `local-store`.
+    pub fn document(&self, collection: &Collection, id: &str) -> Result<Option<Document>, Error> {
+        let mut state = self.shared.lock();
+        state.refresh()?;
+        documents::get(&state, collection, id)
+    }
+
+    /// A page of documents by ascending id: at most `limit`, fewer only at the end of the range. The next page starts right
+    /// after the last id of this one.
+    ///
+    /// # Errors
+    /// `local-store`.
+    pub fn documents(&self, collection: &Collection, range: &KeyRange, limit: u32) -> Result<Vec<Document>, Error> {
+        let mut state = self.shared.lock();
+        state.refresh()?;
+        documents::list(&state, collection, range, limit)
     }
 
     /// A page of conflicts, after an earlier page's last.

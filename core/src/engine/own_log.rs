@@ -12,7 +12,7 @@ use crate::crypto::{ObjectKind, pad_padme};
 use crate::local::{ByteRange, LocalError, Row, Table};
 use crate::replica::{
     Home, Logged, ObjectRef, Run, SEGMENTS_MAX, SegmentRef, SnapshotRef, decode, encode, encode_segment, encode_tail,
-    first_tag,
+    first_tag, whole_calls,
 };
 use crate::{Error, Hash};
 use std::sync::Arc;
@@ -205,10 +205,11 @@ async fn write_log(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine, g
         'fill: while run.to() < goal {
             for logged in read_page(cx, run.to() + 1, goal)? {
                 bytes += encode(&logged).len();
-                if bytes > SEGMENT_PLAIN_BYTES_MAX && !run.ops.is_empty() {
+                run.ops.push(logged);
+                if bytes > SEGMENT_PLAIN_BYTES_MAX && run.ops.len() > 1 {
+                    run.ops.truncate(whole_calls(&run.ops, 0, run.ops.len() - 1));
                     break 'fill;
                 }
-                run.ops.push(logged);
             }
         }
         let segment = put_segment(cx, identity, &run, start).await?;

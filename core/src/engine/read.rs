@@ -25,11 +25,11 @@ pub(super) fn record(collection: &Collection, slot: &Slot) -> Option<Record> {
     })
 }
 
-/// In a map the greatest (stamp, dot) counts, in a log the lowest.
+/// In a map, and of a document's field, the greatest (stamp, dot) counts, in a log the lowest.
 pub(super) fn winner<'a>(collection: &Collection, slot: &'a Slot) -> Option<&'a Standing> {
     match collection.kind {
         Kind::Log => slot.puts().min_by_key(|write| (write.stamp, write.dot)),
-        Kind::Map | Kind::Root => slot.winner(),
+        Kind::Map | Kind::Root | Kind::Documents => slot.winner(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::presign::ReusedUrl;
 use super::wait::Waits;
 use crate::crypto::Entropy;
 use crate::local::{Batch, ByteRange, LocalError, LocalStore, Revision, Row, Table, Write};
-use crate::replica::{Collection, Slot, decode, encode};
+use crate::replica::{Collection, Kind, Slot, decode, encode, split_document_key};
 use crate::s3::{Credentials, RequestKind, RetryBudget};
 use crate::{EpochId, Error, ErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -225,14 +225,15 @@ impl Tx<'_> {
         self.overlay[table as usize].insert(key, value);
     }
 
-    /// A record changed: one event a step and collection names the keys.
+    /// A record changed: one event a step and collection names the keys, of documents the ids.
     pub(super) fn note_change(&mut self, collection: &Collection, key: &str) {
         if !self.changed.contains_key(collection) {
             self.changed.insert(collection.clone(), Some(BTreeSet::new()));
         }
         let Some(noted) = self.changed.get_mut(collection) else { return };
         if let Some(keys) = noted {
-            keys.insert(key.to_owned());
+            let is_document = collection.kind == Kind::Documents;
+            keys.insert(if is_document { split_document_key(key).0 } else { key }.to_owned());
             if keys.len() > CHANGED_KEYS_MAX {
                 *noted = None;
             }
@@ -242,6 +243,21 @@ impl Tx<'_> {
     /// Rows as the store had them when the step began: for ranges that the step itself does not write before reading.
     pub(super) fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<Row>, Error> {
         self.local.list(table, range, limit).map_err(local_error)
+    }
+
+    /// All rows of a small range, with what the step has written.
+    pub(super) fn rows(&self, table: Table, range: &ByteRange) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
+        let mut rows: BTreeMap<_, _> = self.list(table, range, u32::MAX)?.into_iter().collect();
+        let is_before_end = |key: &Vec<u8>| range.end.as_ref().is_none_or(|end| key < end);
+        let written =
+            self.overlay[table as usize].range(range.start.clone()..).take_while(|(key, _)| is_before_end(key));
+        for (key, value) in written {
+            match value {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
+        Ok(rows)
     }
 
     /// The number of a collection, given at its first record.

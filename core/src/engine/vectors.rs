@@ -80,6 +80,14 @@ fn headers() {
 }
 
 #[test]
+fn json_forms() {
+    run(vectors!("json"), |check, given| {
+        assert_eq!(check, "json-form");
+        crate::json::canonical(&given.hex("text")).map(hex)
+    });
+}
+
+#[test]
 fn tails() {
     run(vectors!("tails"), |check, given| {
         assert_eq!(check, "tail");
@@ -378,6 +386,7 @@ fn row_key(value: &Value) -> RowKey {
     let collection = match value["collection"]["kind"].as_str().unwrap() {
         "root" => Collection::root(),
         "map" => Collection::map(name),
+        "documents" => Collection::documents(name),
         _ => Collection::log(name),
     };
     RowKey { collection, key: value["key"].as_str().unwrap().to_owned() }
@@ -421,6 +430,7 @@ fn collection_value(collection: &Collection) -> Value {
         Kind::Root => "root",
         Kind::Map => "map",
         Kind::Log => "log",
+        Kind::Documents => "documents",
     };
     json!({"kind": kind, "name": collection.name})
 }

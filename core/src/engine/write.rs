@@ -1,6 +1,7 @@
 //! Local writes: numbered, stamped, tagged and applied in one transaction.
 
 use super::api::Change;
+use super::documents;
 use super::head::damaged;
 use super::state::{Tx, internal};
 use super::tags;
@@ -23,11 +24,26 @@ pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change]) -> Result<Vec<String>, 
         )
         .next_step("write in several calls"));
     }
-    changes.iter().map(|change| write_one(tx, change)).collect()
+    let from = tx.head.clock.n;
+    let mut keys = Vec::with_capacity(changes.len());
+    for change in changes {
+        keys.push(write_one(tx, change)?);
+        // A document's change is many ops: one call with one of them always passes.
+        if keys.len() > 1 && tx.head.clock.n - from > CHANGES_MAX as u64 {
+            return Err(Error::new(ErrorKind::Invalid, "a write changes at most 5,000 fields of documents")
+                .next_step("write in several calls"));
+        }
+    }
+    Ok(keys)
 }
 
 fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
     match change {
+        Change::Put { collection, key, value } if collection.kind == Kind::Documents => {
+            collection.check()?;
+            documents::put(tx, collection, key, value)?;
+            Ok(key.clone())
+        }
         Change::Put { collection, key, value } => {
             check(collection, Kind::Map, key)?;
             check_value(key, value)?;
@@ -40,9 +56,15 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
             match collection.kind {
                 Kind::Log => delete_entry(tx, collection, key)?,
                 Kind::Map => delete(tx, collection, key)?,
+                Kind::Documents => documents::delete(tx, collection, key)?,
                 Kind::Root => return Err(foreign_kind(collection)),
             }
             Ok(key.clone())
+        }
+        Change::Patch { collection, id, patch } => {
+            check_kind(collection, Kind::Documents)?;
+            documents::patch(tx, collection, id, patch)?;
+            Ok(id.clone())
         }
         Change::Append { collection, key: Some(key), value } => {
             append_under(tx, collection, key, value)?;
@@ -73,9 +95,7 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
             check(collection, Kind::Map, key)?;
             let number = tx.collection(collection);
             if tx.slot(number, key)?.siblings() == 0 {
-                return Err(Error::new(ErrorKind::NotFound, "no conflict stands at this key")
-                    .on(key)
-                    .next_step("`conflicts` lists those there are; to set a value anyway, use `put`"));
+                return Err(no_conflict(key));
             }
             match value {
                 Some(value) => {
@@ -86,21 +106,35 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
             }
             Ok(key.clone())
         }
+        Change::ResolveField { collection, id, field, value } => {
+            check_kind(collection, Kind::Documents)?;
+            documents::resolve(tx, collection, id, field, value.as_deref())?;
+            Ok(id.clone())
+        }
     }
 }
 
 fn check(collection: &Collection, kind: Kind, key: &str) -> Result<(), Error> {
-    collection.check()?;
-    if collection.kind != kind {
-        return Err(foreign_kind(collection));
-    }
+    check_kind(collection, kind)?;
     check_key(key)
+}
+
+fn check_kind(collection: &Collection, kind: Kind) -> Result<(), Error> {
+    collection.check()?;
+    if collection.kind == kind { Ok(()) } else { Err(foreign_kind(collection)) }
 }
 
 fn foreign_kind(collection: &Collection) -> Error {
     Error::new(ErrorKind::Invalid, "this change does not fit the collection's kind")
         .on(collection.to_string())
-        .next_step("maps take put, delete and resolve; logs take append, import and delete")
+        .next_step("maps take put, delete and resolve; logs append, import and delete; documents put, patch, delete and resolve")
+}
+
+/// Nothing to resolve at a key, or at a document's field.
+pub(super) fn no_conflict(key: &str) -> Error {
+    Error::new(ErrorKind::NotFound, "no conflict stands at this key")
+        .on(key)
+        .next_step("`conflicts` lists those there are; to set a value anyway, use `put`")
 }
 
 /// A delete of a key where nothing stands is no op: there is nothing that it has seen.

@@ -22,12 +22,14 @@ pub enum Kind {
     Map = 1,
     /// Entries that are added and removed, never changed; deletion wins.
     Log = 2,
+    /// Sets of fields that merge field by field: registers under a map's rules.
+    Documents = 5,
 }
 
 /// (kind, name) is a collection's identity, so two devices that create it offline create the same one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Collection {
-    /// Map or log.
+    /// Map, log or documents.
     pub kind: Kind,
     /// 1 to 128 bytes; empty for the root records alone.
     pub name: String,
@@ -44,6 +46,11 @@ impl Collection {
         Self { kind: Kind::Log, name: name.into() }
     }
 
+    /// Documents.
+    pub fn documents(name: impl Into<String>) -> Self {
+        Self { kind: Kind::Documents, name: name.into() }
+    }
+
     /// The root records.
     pub(crate) fn root() -> Self {
         Self { kind: Kind::Root, name: String::new() }
@@ -53,7 +60,7 @@ impl Collection {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let fits = match self.kind {
             Kind::Root => self.name.is_empty(),
-            Kind::Map | Kind::Log => (1..=COLLECTION_NAME_BYTES_MAX).contains(&self.name.len()),
+            Kind::Map | Kind::Log | Kind::Documents => (1..=COLLECTION_NAME_BYTES_MAX).contains(&self.name.len()),
         };
         if fits && !self.name.chars().any(char::is_control) {
             return Ok(());
@@ -69,6 +76,7 @@ impl fmt::Display for Collection {
             Kind::Root => f.write_str("root"),
             Kind::Map => write!(f, "map {}", self.name),
             Kind::Log => write!(f, "log {}", self.name),
+            Kind::Documents => write!(f, "documents {}", self.name),
         }
     }
 }

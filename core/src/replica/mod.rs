@@ -1,6 +1,7 @@
 //! The replicated data, without a bucket: stamps, vectors, ops, what stands at a key, and how they are encoded.
 
 mod collection;
+mod document;
 mod entry;
 mod frame;
 mod lines;
@@ -15,6 +16,10 @@ mod wire;
 
 pub use collection::{COLLECTION_NAME_BYTES_MAX, Collection, Kind, RECORD_KEY_BYTES_MAX, RECORD_VALUE_BYTES_MAX};
 pub(crate) use collection::{check_key, check_value};
+pub use document::{
+    DOCUMENT_BYTES_MAX, DOCUMENT_FIELDS_MAX, DOCUMENT_ID_BYTES_MAX, FIELD_NAME_BYTES_MAX, field_key, split_document_key,
+};
+pub(crate) use document::{EXISTS, check_document_id, check_field, check_register, past_document};
 pub use entry::{Action, Slot, Standing};
 pub use lines::Forks;
 pub(crate) use lines::{Fork, Island, UNKNOWN};
@@ -23,6 +28,7 @@ pub(crate) use manifest::{
     Beacon, Damaged, Line, MANIFEST_SEALED_BYTES_MAX, Manifest, REVOKED_MAX, Revoked, SEGMENTS_MAX, SegmentRef,
     Sighting, SnapshotRef, TAIL_BYTES_MAX,
 };
+pub(crate) use op::whole_calls;
 pub use op::{Logged, Op, Run, first_tag};
 pub(crate) use stamp::SUSPICIOUS_AHEAD_MS;
 pub use stamp::Stamp;

@@ -1,6 +1,9 @@
 //! Ops as written, their tags, and runs of them as they are published.
 
-use super::{Action, Collection, Context, Forks, Kind, Point, Stamp, Vector, check_key, check_value};
+use super::{
+    Action, Collection, Context, Forks, Kind, Point, Stamp, Vector, check_key, check_register, check_value,
+    split_document_key,
+};
 use crate::{DeviceId, Error, ErrorKind, Tag};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeSet;
@@ -69,6 +72,25 @@ impl Op {
         let mut tag = Tag::default();
         tag.0.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
         tag
+    }
+}
+
+/// Where to end before op `end` so that no call of a document is split: at `end`, or before the ops of the document that go on
+/// there. At `end` too where these began at `from`.
+pub(crate) fn whole_calls(ops: &[Logged], from: usize, end: usize) -> usize {
+    let document = |logged: &'_ Logged| match logged {
+        Logged::Op(op) if op.collection.kind == Kind::Documents => {
+            Some((op.collection.clone(), split_document_key(&op.key).0.to_owned()))
+        }
+        Logged::Op(_) | Logged::Void { .. } => None,
+    };
+    let is_op = |logged: &&Logged| matches!(logged, Logged::Op(_));
+    let Some(goes_on) = ops[end..].iter().find(is_op).and_then(document) else { return end };
+    // Voids between show nothing: they may go with either side.
+    let others = |logged: &Logged| matches!(logged, Logged::Op(_)) && document(logged).as_ref() != Some(&goes_on);
+    match ops[from..end].iter().rposition(others) {
+        Some(last) => from + last + 1,
+        None => end,
     }
 }
 
@@ -383,11 +405,15 @@ impl Columns {
                     collections_used = collections_used.max(at + 1);
                     let payload =
                         payloads.get_mut(at).and_then(Iterator::next).ok_or_else(|| bad("lacks a payload"))?;
-                    let value = payload.action.value().unwrap_or_default();
-                    check_key(&payload.key)
-                        .and_then(|()| check_value(&payload.key, value))
-                        .map_err(|_| bad("has an impossible key or value"))?;
+                    let value = payload.action.value();
                     let collection = self.collections[at].clone();
+                    check_key(&payload.key)
+                        .and_then(|()| check_value(&payload.key, value.unwrap_or_default()))
+                        .and_then(|()| match collection.kind {
+                            Kind::Documents => check_register(&payload.key, value),
+                            Kind::Root | Kind::Map | Kind::Log => Ok(()),
+                        })
+                        .map_err(|_| bad("has an impossible key or value"))?;
                     if collection.kind == Kind::Log && !context.is_empty() {
                         return Err(bad("has a context in a log"));
                     }
@@ -408,6 +434,36 @@ impl Columns {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_documents_call_is_not_split() {
+        let op = |collection: Collection, key: &str| {
+            Logged::Op(Op {
+                seen: Vector::default(),
+                stamp: Stamp::default(),
+                collection,
+                key: key.to_owned(),
+                action: Action::Delete,
+                context: Context::default(),
+            })
+        };
+        let void = || Logged::Void { seen: Vector::default(), tag: Tag::default(), by: 1 };
+        let field = |key| op(Collection::documents("visits"), key);
+        let ops = [
+            field("1"),
+            field("1\0a"),
+            field("2"),
+            field("2\0a"),
+            void(),
+            field("2\0b"),
+            op(Collection::map("m"), "2\0c"),
+            op(Collection::map("m"), "2\0d"),
+            void(),
+        ];
+        let ends: Vec<usize> = (0..ops.len()).map(|end| whole_calls(&ops, 0, end)).collect();
+        assert_eq!(ends, [0, 1, 2, 2, 2, 2, 6, 7, 8], "a call that begins at the start is split: it has to be");
+        assert_eq!(whole_calls(&ops, 2, 5), 5);
+    }
 
     /// LEB128 as DWARF 5 §7.6 has it: its examples of unsigned numbers, and the bounds.
     #[test]

@@ -18,6 +18,7 @@ pub fn archive(mut bytes: &[u8]) {
         let collection = match line.kind {
             LineKind::Map => Collection::map(line.name.clone()),
             LineKind::Log => Collection::log(line.name.clone()),
+            LineKind::Document => Collection::documents(line.name.clone()),
         };
         let stamp = Stamp { ms: line.stamp.ms, counter: line.stamp.counter };
         let exported = Line::new(&collection, &line.key, &value, stamp, line.sibling).expect("no root record");

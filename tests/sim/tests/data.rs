@@ -1,7 +1,8 @@
 //! The data model through whole devices: collections made apart, siblings, logs, tombstones, a year away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::Collection;
+use tidelock_core::replica::split_document_key;
 use tidelock_sim::world::World;
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -222,4 +223,32 @@ fn entries_have_keys_of_their_own_though_random_bytes_and_clock_repeat() {
     assert_eq!(world.log_of(0).len(), 6);
     world.sync_all();
     world.check().unwrap();
+}
+
+/// Documents that are more than a segment holds: of each a reader has all fields or none, whichever segment is missing.
+#[test]
+fn a_segment_that_is_missing_takes_whole_documents_with_it() {
+    let mut world = World::with_devices(60, 4);
+    let names: Vec<String> = (0..90).map(|field| format!("field {field:02}")).collect();
+    for visit in 0..30 {
+        let fields: Vec<(&str, String)> =
+            names.iter().map(|name| (name.as_str(), format!("\"{}\"", world.big_value(1_000)))).collect();
+        world.put_document(0, &format!("visit {visit:02}"), &fields);
+    }
+    world.sync(0).unwrap();
+    let whole = world.bucket.clone();
+    let segments = whole.keys_with("/segments/");
+    assert_eq!(segments.len(), 3);
+    for (reader, missing) in (1..).zip(&segments) {
+        world.bucket = whole.clone();
+        world.bucket.lose(missing);
+        world.bucket.lose_all("/snapshots/"); // it would make up for the segment
+        let _ = world.sync(reader); // it may tell of what is missing
+        let mut fields = BTreeMap::new();
+        for key in world.documents_of(reader).keys() {
+            *fields.entry(split_document_key(key).0.to_owned()).or_insert(0) += 1;
+        }
+        assert!(!fields.is_empty() && fields.len() < 30, "{} documents are here", fields.len());
+        assert!(fields.values().all(|fields| *fields == 91), "{fields:?}");
+    }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 pub(crate) const ROOT: u8 = 0;
 pub(crate) const MAP: u8 = 1;
 pub(crate) const LOG: u8 = 2;
+pub(crate) const DOCUMENTS: u8 = 5;
 
 /// A collection: kind and name, also ones that may not be.
 pub(crate) type Collection = (u8, Vec<u8>);
@@ -19,6 +20,10 @@ pub(crate) fn map(name: &str) -> Collection {
 
 pub(crate) fn log(name: &str) -> Collection {
     (LOG, name.as_bytes().to_vec())
+}
+
+pub(crate) fn documents(name: &str) -> Collection {
+    (DOCUMENTS, name.as_bytes().to_vec())
 }
 
 pub(crate) fn root() -> Collection {
@@ -33,6 +38,7 @@ pub(crate) fn collection_value((kind, name): &Collection) -> Value {
     let kind = match *kind {
         ROOT => "root",
         MAP => "map",
+        DOCUMENTS => "documents",
         _ => "log",
     };
     json!({"kind": kind, "name": String::from_utf8_lossy(name)})

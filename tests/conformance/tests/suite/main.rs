@@ -93,6 +93,7 @@ mod clock;
 mod convergence;
 mod counts;
 mod doctor;
+mod documents;
 mod evidence;
 mod faults;
 mod kinds;

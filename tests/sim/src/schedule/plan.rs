@@ -19,6 +19,14 @@ pub enum Action {
     DeleteEntry,
     /// Imports one of a file's lines.
     Import(u8),
+    /// Puts a document with these fields, by bit, each of so many bytes at least.
+    PutDocument(u8, u8, u32),
+    /// Patches a document: these fields are set, those removed, by bit.
+    PatchDocument(u8, u8, u8),
+    /// Deletes a document.
+    DeleteDocument(u8),
+    /// Ends the conflict of a document's field, if there is one: with a value, or with none.
+    ResolveField(u8, u8, bool),
     /// A sync, to its end.
     Sync,
     /// A full check, to its end.
@@ -138,6 +146,7 @@ pub fn plan(seed: u64, allowed: &[Fault]) -> Plan {
                 _ if removals => removal(big, &mut random),
                 Lives::Retire => away_or_not(device, (seed as usize + at / SPELL) as u8 % 4, big, &mut random),
                 Lives::Revoke => counting_or_not(big, syncs, &mut random),
+                Lives::Stay if seed % 40 == 14 => with_documents(big, keys, syncs, &mut random),
                 Lives::Stay => action(big, keys, syncs, &mut random),
             };
             Step { device, action, wait_ms: random.below(pace_ms), seed: random.bits() }
@@ -165,6 +174,21 @@ fn action(big: u64, keys: u64, syncs: u64, random: &mut Random) -> Action {
             17..=18 => Action::DeleteEntry,
             _ => Action::Import(random.below(6) as u8),
         },
+    }
+}
+
+/// Half of what is written is documents.
+fn with_documents(big: u64, keys: u64, syncs: u64, random: &mut Random) -> Action {
+    let action = action(big, keys, syncs, random);
+    if !matches!(action, Action::Put(..) | Action::Delete(_) | Action::Resolve(..)) || random.permille(300) {
+        return action;
+    }
+    let (document, fields) = (random.below(2) as u8, random.below(16) as u8);
+    match random.below(20) {
+        0..=4 => Action::PutDocument(document, fields, bytes(big, random)),
+        5..=7 => Action::DeleteDocument(document),
+        8..=9 => Action::ResolveField(document, random.below(4) as u8, random.permille(500)),
+        _ => Action::PatchDocument(document, fields, random.below(16) as u8 & !fields),
     }
 }
 

@@ -13,6 +13,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidelock_core::{ErrorKind, Hash, OpId, Operation, Outcome, Secret};
 
+/// The fields of documents.
+const FIELDS: [&str; 4] = ["note", "place", "rating", "with"];
+
+/// Fields by bit.
+fn named(bits: u8) -> impl Iterator<Item = &'static str> {
+    FIELDS.into_iter().enumerate().filter(move |(at, _)| bits >> at & 1 == 1).map(|(_, field)| field)
+}
+
+fn visit(number: u8) -> String {
+    format!("visit {number}")
+}
+
+/// A value without anything to escape, as JSON.
+fn json(value: String) -> String {
+    format!("\"{value}\"")
+}
+
 /// How a run ended well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Good {
@@ -252,6 +269,21 @@ impl<'a> Run<'a> {
                     let value = keep.then_some(value.as_str());
                     self.write(at, &key(number), |world, key| world.resolve(at, key, value));
                 }
+            }
+            Action::PutDocument(number, fields, bytes) => {
+                let fields: Vec<_> =
+                    named(fields).map(|field| (field, json(world.big_value(bytes as usize)))).collect();
+                world.put_document(at, &visit(number), &fields);
+            }
+            Action::PatchDocument(number, set, removed) => {
+                let mut changes: Vec<_> = named(set).map(|field| (field, Some(json(world.value())))).collect();
+                changes.extend(named(removed).map(|field| (field, None)));
+                world.patch_document(at, &visit(number), &changes);
+            }
+            Action::DeleteDocument(number) => world.delete_document(at, &visit(number)),
+            Action::ResolveField(number, field, keep) => {
+                let value = keep.then(|| json(world.value()));
+                world.resolve_field(at, &visit(number), FIELDS[usize::from(field)], value.as_deref());
             }
             Action::Append => {
                 world.append(at);

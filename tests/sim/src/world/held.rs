@@ -42,7 +42,7 @@ impl World {
         values
     }
 
-    /// What a device holds of the map.
+    /// What a device holds of the map, and of the registers of documents.
     pub fn map_of(&self, at: usize) -> BTreeMap<String, BTreeSet<String>> {
         let values = self.entries(at, &Self::map()).into_iter();
         let mut map: BTreeMap<_, _> = values.map(|(key, value)| (key, BTreeSet::from([value]))).collect();
@@ -53,6 +53,7 @@ impl World {
                 values.extend(conflict.versions.into_iter().filter_map(|version| version.value).map(|v| text(&v)));
             }
         }
+        map.extend(self.documents_of(at));
         map
     }
 
@@ -61,7 +62,7 @@ impl World {
         self.entries(at, &Self::log())
     }
 
-    fn entries(&self, at: usize, collection: &Collection) -> BTreeMap<String, String> {
+    pub(super) fn entries(&self, at: usize, collection: &Collection) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
         let mut range = KeyRange::default();
         loop {

@@ -1,6 +1,7 @@
 //! The world: devices, a bucket and a scheduler that lets one thing happen at a time. *Safety* under faults, then the
 //! world heals and *liveness* is demanded: everybody holds what the oracle says.
 
+mod documents;
 mod held;
 mod writes;
 

@@ -123,7 +123,7 @@ impl World {
 
     /// One change; gives its key and commit, or `None` if the device was killed before it was committed, or its disk was
     /// full: then it is no fact.
-    fn write(&mut self, at: usize, change: Change) -> Option<(String, CommitId)> {
+    pub(super) fn write(&mut self, at: usize, change: Change) -> Option<(String, CommitId)> {
         self.read_clock(at);
         let now = self.devices[at].now(self.now_ms);
         let written = self.devices[at].engine.write(&[change], now);

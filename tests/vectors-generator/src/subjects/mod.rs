@@ -9,6 +9,7 @@ mod copies;
 mod derivations;
 mod envelope;
 mod headers;
+mod json;
 mod keys;
 mod lines;
 mod logs;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> Vec<File> {
         codes::file(),
         slots::file(),
         headers::file(),
+        json::file(),
         tails::file(),
         segments::file(),
         manifests::file(),

@@ -2,7 +2,7 @@
 
 use crate::bytes::{Entry, Lines, count, join, one_line};
 use crate::case::{File, hex};
-use crate::ops::{Action, Columns, Context, LOG, MAP, Op, ROOT, Run, log, map, root};
+use crate::ops::{Action, Columns, Context, LOG, MAP, Op, ROOT, Run, documents, log, map, root};
 use crate::world::{MS, devices};
 use serde_json::{Value, json};
 
@@ -63,6 +63,18 @@ pub(crate) fn file() -> File {
         &Run { base: one_line(&[(other, 4, [4; 8]), (third, 1, [1; 8])]), ..rich.then(vec![], vec![put()]) },
     );
 
+    let visits = |key: &str, value: &str| Op::put(documents("visits"), key, value);
+    let longest = format!("{}\0{}", "i".repeat(256), "f".repeat(200));
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    take("a document's registers", &{
+        let gone = Op::new(documents("visits"), "42\0note", Action::Delete);
+        Run::first(own, vec![visits("42", "{}"), visits("42\0place", "\"Brest\""), visits("42\0", "null"), gone])
+    });
+    take("a document's longest key", &Run::first(own, vec![visits(&longest, "{\"a\":[1.5]}")]));
+    take("a field's name with a NUL", &Run::first(own, vec![visits("42\0a\0b", "1")]));
+    take("a field's deepest value", &Run::first(own, vec![visits("42\0a", &nested(63))]));
+    take("a register that is removed", &Run::first(own, vec![Op::new(documents("visits"), "42", Action::Delete)]));
+
     let mut forked = |name: &str, run: Run| file.value(name, "tail", given(&run, &run.tail()), run.value());
     let lines = |first: (u64, u8), further: &[(u64, u8, u64)]| Lines {
         first: (other, first.0, [first.1; 8]),
@@ -90,6 +102,25 @@ pub(crate) fn file() -> File {
     });
 
     let mut refuse = |name: &str, run: &Run, tail: Vec<u8>| file.refused(name, "tail", given(run, &tail), "corrupt");
+    let long_id = format!("{}\0a", "i".repeat(257));
+    let long_field = format!("42\0{}", "f".repeat(201));
+    let deep = nested(64);
+    for (name, key, value) in [
+        ("a document without an id", "\0a", "1"),
+        ("a document's id of 257 bytes", &long_id, "1"),
+        ("a field's name of 201 bytes", &long_field, "1"),
+        ("a field's value with a space", "42\0a", "[1, 2]"),
+        ("a field's value with another number", "42\0a", "1.0"),
+        ("a field's value with names out of order", "42\0a", "{\"b\":1,\"a\":2}"),
+        ("a field's value that is no JSON", "42\0a", "Brest"),
+        ("a field without a value", "42\0a", ""),
+        ("a field's value that is too deep", "42\0a", &*deep),
+        ("a document that exists otherwise", "42", "[]"),
+        ("a document that exists with fields", "42", "{\"a\":1}"),
+    ] {
+        let run = Run::first(own, vec![visits(key, value)]);
+        refuse(name, &run, run.tail());
+    }
     let mut spoil = |name: &str, change: &dyn Fn(&mut Columns)| {
         let mut columns = rich.columns();
         change(&mut columns);

@@ -1,5 +1,6 @@
 //! The two worlds, and what happens in both.
 
+use super::documents::{Call, FIELDS, ID};
 use super::shown::map_key;
 use super::{Counts, Doing, Plan, STORES};
 use crate::lives::bucket::Manifest;
@@ -38,6 +39,7 @@ pub(super) struct Both {
     pub(super) model: Model,
     pub(super) real: Real,
     big: bool,
+    pub(super) documents: bool,
     /// Of each store, what only it may have: no sync has published it.
     unpublished: Vec<Set>,
     published: Set,
@@ -62,6 +64,7 @@ impl Both {
             model,
             real: Real::with_devices(plan.seed, 1),
             big: plan.big,
+            documents: plan.documents,
             unpublished: vec![0],
             published: 0,
             facts: Vec::new(),
@@ -144,6 +147,10 @@ impl Both {
         if self.model.ops.len() >= OPS {
             return;
         }
+        if self.documents && key < MAP_KEYS {
+            self.call(s, is_big, random);
+            return;
+        }
         let (is_log, is_appended) = (key >= MAP_KEYS, key >= MAP_KEYS + IMPORTED);
         let slot = &self.model.stores[s].state.slots[key];
         let stands = slot.entries.iter().any(|entry| entry.put) || slot.line.is_some();
@@ -161,6 +168,53 @@ impl Both {
         self.unpublished[s] |= one(op as u8);
         let fact = self.write_real(s, kind, key, op, is_big);
         self.facts.push((one(op as u8), fact));
+    }
+
+    /// The same call of a document in both. The model knows it as single writes.
+    fn call(&mut self, s: usize, is_big: bool, random: &mut Random) {
+        let call = Call::any(random);
+        let writes = call.writes(&self.model.stores[s]);
+        let first = self.model.ops.len();
+        for (kind, key) in &writes {
+            let op = self.model.ops.len();
+            self.model.write(s, *kind, *key, None);
+            self.unpublished[s] |= one(op as u8);
+        }
+        let before = self.real.registers(s, ID);
+        let mut filler = String::new();
+        while is_big && filler.len() < 30 << 10 {
+            filler += &format!("{:016x}", self.real.random.bits());
+        }
+        let value = |key: &usize| {
+            let at = writes.iter().position(|write| *write == (Kind::Put, *key)).expect("a field that is set");
+            format!("\"{} {filler}\"", first + at)
+        };
+        match &call {
+            Call::Put(fields) => {
+                let fields: Vec<(&str, String)> = fields.iter().map(|key| (FIELDS[*key], value(key))).collect();
+                self.real.put_document(s, ID, &fields);
+            }
+            Call::Patch(fields) => {
+                let changes: Vec<(&str, Option<String>)> =
+                    fields.iter().map(|(key, is_set)| (FIELDS[*key], is_set.then(|| value(key)))).collect();
+                self.real.patch_document(s, ID, &changes);
+            }
+            Call::Delete => self.real.delete_document(s, ID),
+        }
+        let after = self.real.registers(s, ID);
+        for (at, (kind, key)) in writes.iter().enumerate() {
+            let register = if *key == 0 { ID.to_owned() } else { format!("{ID}\0{}", FIELDS[*key]) };
+            let standing = before.get(&register).cloned().unwrap_or_default();
+            let written = after.get(&register).and_then(|values| values.first()).cloned();
+            let fact = match kind {
+                Kind::Put => {
+                    Fact::Put { key: register, value: written.expect("what was put just now stands"), standing }
+                }
+                _ => Fact::Delete { key: register, standing },
+            };
+            self.facts.push((one((first + at) as u8), fact));
+        }
+        self.counts.calls += 1;
     }
 
     fn write_real(&mut self, s: usize, kind: Kind, key: usize, op: usize, is_big: bool) -> Fact {

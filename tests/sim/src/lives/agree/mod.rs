@@ -6,6 +6,7 @@
 //! the engine's.
 
 mod both;
+mod documents;
 mod shown;
 
 use super::world::Had;
@@ -72,6 +73,8 @@ pub struct Plan {
     pub seed: u64,
     /// Some values are so big that segments, snapshots and trims happen.
     pub big: bool,
+    /// The keys of the map are a document's registers, and calls write several of them at once.
+    pub documents: bool,
     /// What happens.
     pub events: Vec<Event>,
 }
@@ -105,6 +108,10 @@ pub struct Counts {
     pub open: usize,
     /// Schedules compared with the oracle.
     pub oracle: usize,
+    /// Calls of documents.
+    pub calls: usize,
+    /// Comparisons that found a document which was deleted concurrently.
+    pub deleted: usize,
 }
 
 impl Counts {
@@ -125,6 +132,8 @@ impl Counts {
             later: self.later + other.later,
             open: self.open + other.open,
             oracle: self.oracle + other.oracle,
+            calls: self.calls + other.calls,
+            deleted: self.deleted + other.deleted,
         }
     }
 }
@@ -151,7 +160,12 @@ pub fn plan(seed: u64) -> Plan {
         }
         events.push(Event { store, doing, seed: random.bits() });
     }
-    Plan { seed, big: seed % 4 == 1, events }
+    Plan { seed, big: seed % 4 == 1, documents: false, events }
+}
+
+/// The same events, with a document in place of the map.
+pub fn plan_with_documents(seed: u64) -> Plan {
+    Plan { documents: true, ..plan(seed) }
 }
 
 /// Plays a plan in both worlds.

@@ -1,6 +1,7 @@
 //! What a store shows in either world, and whether that is the same.
 
 use super::both::{Both, KEYS};
+use super::documents::{FIELDS, ID};
 use crate::lives::op::{MAP_KEYS, each};
 use crate::lives::store::Slot;
 use std::collections::BTreeSet;
@@ -17,16 +18,24 @@ impl Both {
     fn shown_by_model(&self, s: usize) -> Shown {
         let slots = &self.model.stores[s].state.slots;
         let puts = |slot: &Slot| slot.entries.iter().filter(|entry| entry.put).map(|entry| entry.op.into()).collect();
-        Shown {
-            map: slots[..MAP_KEYS].iter().map(puts).collect(),
-            log: (MAP_KEYS..KEYS).filter(|&key| slots[key].line.is_some()).collect(),
+        let mut map: Vec<BTreeSet<usize>> = slots[..MAP_KEYS].iter().map(puts).collect();
+        if self.documents {
+            map[0] = exists(!map[0].is_empty());
         }
+        Shown { map, log: (MAP_KEYS..KEYS).filter(|&key| slots[key].line.is_some()).collect() }
     }
 
     /// What an engine shows.
     pub(super) fn shown(&self, s: usize) -> Shown {
         let map = self.real.map_of(s);
-        let at = |key| map.get(&map_key(key)).into_iter().flatten().map(|value| number(value)).collect();
+        let at = |key| match (self.documents, key) {
+            (false, _) => map.get(&map_key(key)).into_iter().flatten().map(|value| number(value)).collect(),
+            (true, 0) => exists(map.contains_key(ID)),
+            (true, _) => {
+                let values = map.get(&format!("{ID}\0{}", FIELDS[key])).into_iter().flatten();
+                values.map(|value| number(value.trim_matches('"'))).collect()
+            }
+        };
         Shown {
             map: (0..MAP_KEYS).map(at).collect(),
             log: self.real.log_of(s).values().map(|value| number(value)).collect(),
@@ -61,6 +70,8 @@ impl Both {
         if model == engine {
             self.behind.remove(&s);
             self.counts.same += 1;
+            let is_deleted = model.map[0].is_empty() && model.map.iter().any(|ops| !ops.is_empty());
+            self.counts.deleted += usize::from(self.documents && is_deleted);
             return Ok(());
         }
         if self.behind.contains(&s) || self.is_in_snapshots_alone(s, &model, &engine) {
@@ -70,6 +81,11 @@ impl Both {
         }
         Err(format!("store {s} of the model shows {model:?}, device {s} {engine:?}"))
     }
+}
+
+/// Of the writes that make a document exist the engine shows whether there is one.
+fn exists(exists: bool) -> BTreeSet<usize> {
+    exists.then_some(0).into_iter().collect()
 }
 
 pub(super) fn map_key(key: usize) -> String {
