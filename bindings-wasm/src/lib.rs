@@ -114,6 +114,38 @@ impl Engine {
     }
 }
 
+/// When a watching device syncs next.
+#[wasm_bindgen]
+#[derive(Debug, Default)]
+pub struct Pace(tidelock_core::engine::Pace);
+
+#[wasm_bindgen]
+impl Pace {
+    /// For a device that begins to watch.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The wait after a sync, in ms; `random` is from 0 to below 1.
+    #[wasm_bindgen(js_name = nextWaitMs)]
+    pub fn next_wait_ms(&mut self, active: bool, random: f64) -> f64 {
+        self.0.next_wait_ms(active, |bound| (random * bound as f64) as u64) as f64
+    }
+
+    /// Local writes start no sync sooner than this after the last, in ms.
+    #[wasm_bindgen(js_name = apartMs)]
+    pub fn apart_ms() -> f64 {
+        tidelock_core::engine::Pace::APART_MS as f64
+    }
+
+    /// A local write waits this long for others to share its push, in ms.
+    #[wasm_bindgen(js_name = gatherMs)]
+    pub fn gather_ms() -> f64 {
+        tidelock_core::engine::Pace::GATHER_MS as f64
+    }
+}
+
 /// Runs Argon2id: 64 MiB of memory and some tenths of a second; gives the key.
 #[wasm_bindgen(js_name = runStretch)]
 pub fn run_stretch(stretch: JsValue) -> Result<Vec<u8>, JsValue> {

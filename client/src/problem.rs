@@ -145,6 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn typescripts_list_of_kinds_is_the_cores() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../bindings-wasm/ts/src/errors.ts");
+        let text = std::fs::read_to_string(path).unwrap();
+        let list = text.split_once("ERROR_KINDS = [").unwrap().1.split_once(']').unwrap().0;
+        let kinds: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+        assert_eq!(kinds, tidelock_core::ErrorKind::ALL.map(tidelock_core::ErrorKind::name));
+    }
+
+    #[test]
     fn an_error_keeps_all_it_says() {
         let error = tidelock_core::Error::new(tidelock_core::ErrorKind::Throttled, "too many requests")
             .on("v1/beacon")

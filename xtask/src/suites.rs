@@ -29,11 +29,6 @@ const fn step(command: &'static str) -> Step {
     Step { command, env: &[], servers: &[] }
 }
 
-/// Both that there are, so that the core is compiled once.
-const BUILD_WASM: Step = step(
-    "cargo build --package tidelock-sim --package tidelock-wasm --lib --example seeds --target wasm32-unknown-unknown",
-);
-
 const C_COMPILER: Need = Need::Program { name: "cc", debian: Some("gcc") };
 const CARGO_DENY: Need = Need::Tool(Tool { name: "cargo-deny", version: "0.20.2", source: Source::Crates });
 const WASM: Need = Need::RustTarget("wasm32-unknown-unknown");
@@ -44,6 +39,8 @@ const DBUS: Need = Need::Program { name: "dbus-run-session", debian: Some("dbus"
 const GNOME_KEYRING: Need = Need::Program { name: "gnome-keyring-daemon", debian: Some("gnome-keyring") };
 /// Node 20 or newer, which Debian 12 does not have.
 const NODE: Need = Need::Program { name: "node", debian: None };
+const NPM: Need = Need::Program { name: "npm", debian: None };
+const CHROMIUM: Need = Need::Program { name: "chromium", debian: Some("chromium") };
 const JAVA: Need = Need::Program { name: "java", debian: Some("openjdk-17-jdk-headless") };
 const MAVEN: Need = Need::Program { name: "mvn", debian: Some("maven") };
 
@@ -106,7 +103,7 @@ pub(crate) const SUITES: &[Suite] = &[
         steps: &[
             step("cargo xtask packages tests/sim"),
             step("cargo xtask sim --seeds 5000 --twice 100"),
-            BUILD_WASM,
+            step("cargo build --package tidelock-sim --example seeds --target wasm32-unknown-unknown"),
             step("node tests/sim/wasm/hashes.mjs 50"),
             step("cargo xtask sim --planted table"),
             step("cargo xtask sim --weakened"),
@@ -120,12 +117,9 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "spikes",
-        proves: "loops in JavaScript, Kotlin and Python drive the engine: each syncs through a real S3 server",
-        needs: &[C_COMPILER, WASM, NODE, JAVA, MAVEN, PYTHON],
+        proves: "loops in Kotlin and Python drive the engine: each syncs through a real S3 server",
+        needs: &[C_COMPILER, JAVA, MAVEN, PYTHON],
         steps: &[
-            BUILD_WASM,
-            step("cargo run --package tidelock-wasm-package"),
-            Step { servers: &["versitygw"], ..step("node --test bindings-wasm/tests/spike.mjs") },
             step("cargo build --package tidelock-uniffi"),
             step("cargo run --package tidelock-uniffi-sources"),
             Step {
@@ -133,6 +127,19 @@ pub(crate) const SUITES: &[Suite] = &[
                 ..step("mvn --quiet --batch-mode --file bindings-uniffi/kotlin/pom.xml test")
             },
             Step { servers: &["versitygw"], ..step("python3 bindings-python/tests/clean.py") },
+        ],
+    },
+    Suite {
+        name: "npm",
+        proves: "the npm package does what its README says: in Node and Chromium, on real S3 servers, packed and bundled",
+        needs: &[C_COMPILER, WASM, NODE, NPM, CHROMIUM],
+        steps: &[
+            step("cargo build --package tidelock-cli"),
+            step("cargo build --package tidelock-wasm --lib --target wasm32-unknown-unknown --profile wasm"),
+            step("cargo run --package tidelock-wasm-package"),
+            step("npm --prefix bindings-wasm ci --no-audit --no-fund"),
+            step("npm --prefix bindings-wasm run build"),
+            Step { servers: &["versitygw"], ..step("npm --prefix bindings-wasm test") },
         ],
     },
     Suite {
