@@ -1,17 +1,12 @@
-//! What requests and answers of S3 say, and what the folder says for it: ETags, times, conditions, bodies, pages, errors.
+//! What requests and answers of S3 say, and what the folder says for it: ETags, times, conditions, pages, errors.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
-use futures::stream::{self, StreamExt};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use md5::{Digest, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use s3s::dto::{ETag, ETagCondition, EncodingType, StreamingBlob, Timestamp};
+use s3s::dto::{ETag, ETagCondition, EncodingType, Timestamp};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, s3_error};
 use std::time::{Duration, UNIX_EPOCH};
-use tidelock::folder::{Condition, Fault, Meta, OBJECT_BYTES_MAX, PAGE_ENTRIES_MAX, Put};
+use tidelock::folder::{Condition, Fault, Meta, PAGE_ENTRIES_MAX, Put};
 
 /// What stays as it is under `encoding-type=url`, as S3 does it.
 const URL_ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
@@ -114,23 +109,6 @@ pub(super) fn stored(put: Put) -> S3Result<Meta> {
         Put::Refused => Err(condition_failed()),
         Put::Missing => Err(missing()),
     }
-}
-
-/// The body, whose signature is checked at its end, as its MD5 is; nothing is stored before that.
-pub(super) async fn read_whole(body: Option<StreamingBlob>, content_md5: Option<String>) -> S3Result<Bytes> {
-    let mut whole = Vec::new();
-    let mut chunks = stream::iter(body).flatten();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| s3_error!(IncompleteBody, "the body broke off, or is not the one signed"))?;
-        if (whole.len() + chunk.len()) as u64 > OBJECT_BYTES_MAX {
-            return Err(s3_error!(EntityTooLarge, "objects have at most {OBJECT_BYTES_MAX} bytes here"));
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    if content_md5.is_some_and(|given| given != BASE64_STANDARD.encode(Md5::digest(&whole))) {
-        return Err(s3_error!(BadDigest, "the body is not the one that Content-MD5 was made of"));
-    }
-    Ok(whole.into())
 }
 
 /// How many entries a page is to have.

@@ -1,5 +1,6 @@
 //! An S3 server on loopback over a directory: for development, for tests, and for people without a bucket.
 
+mod bodies;
 mod forms;
 mod http;
 mod list;

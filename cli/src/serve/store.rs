@@ -1,12 +1,12 @@
 //! The S3 operations over folders: a bucket is a directory, an object a file, as the `file://` transport has them.
 
-use super::ServeKeys;
 use super::forms::{
-    When, condition_failed, cut, error_of, etag, is_signed, missing, naming, not_modified, page_max, quoted,
-    read_whole, stored, strong, timestamp,
+    When, condition_failed, cut, error_of, etag, is_signed, missing, naming, not_modified, page_max, quoted, stored,
+    strong, timestamp,
 };
 use super::list::{Page, page};
 use super::uploads::{self, Refusal, Upload, Uploads};
+use super::{ServeKeys, bodies};
 use async_trait::async_trait;
 use hyper::StatusCode;
 use s3s::auth::{S3Auth, SecretKey};
@@ -18,9 +18,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use tidelock::folder::{
-    ByteRange, Condition, Fault, Folder, Got, OBJECT_BYTES_MAX, PAGE_ENTRIES_MAX, key_of_token, token_of_key,
-};
+use tidelock::folder::{ByteRange, Condition, Fault, Folder, Opened, PAGE_ENTRIES_MAX, key_of_token, token_of_key};
 
 /// The S3 service over the buckets of `dir`, open to requests signed with `keys`.
 pub(super) fn service(dir: PathBuf, keys: &ServeKeys) -> S3Service {
@@ -150,18 +148,16 @@ impl S3 for Store {
             Range::Suffix { length } => ByteRange::Last(length),
         });
         let key = input.key;
-        let got = self
-            .on(&input.bucket, move |folder| folder.get(&key, if_none_match.as_deref(), range, OBJECT_BYTES_MAX))
-            .await?;
-        let (meta, body, first) = match got {
-            Got::Object { meta, body, first } => (meta, body, first),
-            Got::NotModified(meta) => return Err(not_modified(&meta)),
-            Got::Missing => return Err(missing()),
+        let got =
+            self.on(&input.bucket, move |folder| folder.open_range(&key, if_none_match.as_deref(), range)).await?;
+        let (meta, reader, len, first) = match got {
+            Opened::Object { meta, reader, len, first } => (meta, reader, len, first),
+            Opened::NotModified(meta) => return Err(not_modified(&meta)),
+            Opened::Missing => return Err(missing()),
         };
         if if_match.is_some_and(|etag| etag != meta.etag()) {
             return Err(condition_failed());
         }
-        let len = body.len() as u64;
         let content_range = first.map(|first| format!("bytes {first}-{}/{}", first + len - 1, meta.size));
         let status = content_range.is_some().then_some(StatusCode::PARTIAL_CONTENT);
         let output = GetObjectOutput {
@@ -171,7 +167,7 @@ impl S3 for Store {
             content_type: Some("application/octet-stream".to_owned()),
             e_tag: Some(etag(&meta)),
             last_modified: Some(timestamp(&meta)),
-            body: Some(s3s::Body::from(body).into()),
+            body: Some(bodies::read(reader)),
             ..Default::default()
         };
         let mut response = S3Response::new(output);
@@ -204,9 +200,11 @@ impl S3 for Store {
         if input.write_offset_bytes.is_some() {
             return Err(s3_error!(NotImplemented, "this server does not append to objects"));
         }
-        let body = read_whole(input.body, input.content_md5).await?;
+        bodies::check_length(input.content_length)?;
         let key = input.key;
-        let put = self.on(&input.bucket, move |folder| folder.put(&key, &body, when.condition())).await?;
+        let draft = self.on(&input.bucket, |folder| folder.draft()).await?;
+        let (draft, _) = bodies::write(input.body, input.content_md5, draft).await?;
+        let put = self.on(&input.bucket, move |folder| folder.put_draft(&key, draft, when.condition())).await?;
         let meta = stored(put)?;
         Ok(S3Response::new(PutObjectOutput { e_tag: Some(etag(&meta)), ..Default::default() }))
     }
@@ -230,14 +228,18 @@ impl S3 for Store {
             return Err(s3_error!(NotImplemented, "this server copies without a look at what is there"));
         }
         let if_match = strong(input.copy_source_if_match)?;
-        let got = self.on(&bucket, move |folder| folder.get(&source, None, None, OBJECT_BYTES_MAX)).await?;
-        let Got::Object { meta, body, .. } = got else { return Err(missing()) };
+        let got = self.on(&bucket, move |folder| folder.open_range(&source, None, None)).await?;
+        let Opened::Object { meta, reader, .. } = got else { return Err(missing()) };
         if if_match.is_some_and(|etag| etag != meta.etag()) {
             return Err(condition_failed());
         }
         let key = input.key;
-        let put = self.on(&input.bucket, move |folder| folder.put(&key, &body, Condition::Always)).await?;
-        let meta = stored(put)?;
+        let copy = move |folder: &Folder| {
+            let mut draft = folder.draft()?;
+            bodies::copy(reader, &mut draft)?;
+            folder.put_draft(&key, draft, Condition::Always)
+        };
+        let meta = stored(self.on(&input.bucket, copy).await?)?;
         let result =
             CopyObjectResult { e_tag: Some(etag(&meta)), last_modified: Some(timestamp(&meta)), ..Default::default() };
         Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() }))
@@ -260,8 +262,10 @@ impl S3 for Store {
 
     async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
         let UploadPartInput { bucket, key, upload_id: id, part_number: number, body, content_md5, .. } = request.input;
-        let body = read_whole(body, content_md5).await?;
-        let etag = self.on_uploads(&bucket, move |uploads| uploads.put_part(&key, &id, number, &body)).await?;
+        bodies::check_length(request.input.content_length)?;
+        let draft = self.on_uploads(&bucket, move |uploads| uploads.draft_part(&key, &id, number)).await?;
+        let (draft, md5) = bodies::write(body, content_md5, draft).await?;
+        let etag = self.on_uploads(&bucket, move |_| draft.put(md5)).await?;
         Ok(S3Response::new(UploadPartOutput { e_tag: Some(ETag::Strong(etag)), ..Default::default() }))
     }
 
@@ -485,7 +489,9 @@ impl Store {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> S3Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> S3Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(error_of),
         Err(_) => Err(s3_error!(ServiceUnavailable, "the server is stopping")),

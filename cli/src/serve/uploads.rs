@@ -1,6 +1,7 @@
 //! Multipart uploads over a folder: each a directory of its parts in the folder's hidden one, which no key leads to, until
 //! they are put together as one object. A restart of the server loses none.
 
+use super::bodies;
 use super::forms::error_of;
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
@@ -8,14 +9,16 @@ use md5::{Digest, Md5};
 use s3s::{S3Error, s3_error};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Take, Write};
 use std::time::SystemTime;
-use tidelock::folder::{Condition, Fault, Folder, KEY_BYTES_MAX, OBJECT_BYTES_MAX, Put, clear, draft_name};
+use tidelock::folder::{Condition, Fault, Folder, KEY_BYTES_MAX, Put, clear, draft_name};
 
 /// The fewest bytes of every part but the last, as in S3.
 const PART_BYTES_MIN: u64 = 5 << 20;
 /// The most parts of an upload, and the highest number of one, as in S3.
 const PARTS_MAX: i32 = 10_000;
+/// The most bytes of an object, as in S3.
+const OBJECT_BYTES_MAX: u64 = 5 << 40;
 
 /// The file that has the key; its time is when the upload began. Parts' files have their numbers as names.
 const KEY_FILE: &str = "key";
@@ -73,25 +76,18 @@ impl<'a> Uploads<'a> {
         Ok(id)
     }
 
-    /// Stores a part in the place of any earlier one of its number; its ETag is the result.
-    pub(super) fn put_part(&self, key: &str, id: &str, number: i32, body: &[u8]) -> Result<String> {
+    /// A file for a part's content.
+    pub(super) fn draft_part(&self, key: &str, id: &str, number: i32) -> Result<PartDraft> {
         let directory = self.directory(key, id)?;
         if !(1..=PARTS_MAX).contains(&number) {
             return Err(s3_error!(InvalidArgument, "a part's number is 1 to 10,000").into());
         }
-        let etag = md5(body);
-        let draft = draft_name();
-        let mut file =
-            directory.open_with(&draft, OpenOptions::new().write(true).create_new(true)).map_err(gone_if_missing)?;
-        let written =
-            file.write_all(etag.as_bytes()).and_then(|()| file.write_all(body)).and_then(|()| file.sync_all());
-        let placed = written.and_then(|()| directory.rename(&draft, &directory, part_file(number)));
-        placed.map_err(|error| {
-            // The rest of an upload's files goes with it.
-            let _ = directory.remove_file(&draft);
-            gone_if_missing(error)
-        })?;
-        Ok(etag)
+        let name = draft_name();
+        let mut options = OpenOptions::new();
+        let file = directory.open_with(&name, options.write(true).create_new(true)).map_err(gone_if_missing)?;
+        let mut draft = PartDraft { file: file.into_std(), directory, name, number };
+        draft.write_all(&[0; MD5_BYTES])?;
+        Ok(draft)
     }
 
     /// The parts by rising number.
@@ -123,16 +119,9 @@ impl<'a> Uploads<'a> {
         if !wanted.windows(2).all(|pair| pair[0].0 < pair[1].0) {
             return Err(s3_error!(InvalidPartOrder, "the parts are not named by rising number").into());
         }
-        // What can't be an object ends it at once, so that few files are open together.
-        let (mut parts, mut bytes) = (Vec::new(), 0);
+        let mut bytes = 0;
         for (at, (number, etag)) in wanted.iter().enumerate() {
-            let missing = || s3_error!(InvalidPart, "part {number} with this ETag is not there");
-            let (part, file) = match open_part(&directory, *number) {
-                Ok(found) if found.0.etag == *etag => found,
-                Ok(_) => return Err(missing().into()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing().into()),
-                Err(error) => return Err(error.into()),
-            };
+            let (part, _) = open_named(&directory, *number, etag)?;
             if at + 1 < wanted.len() && part.size < PART_BYTES_MIN {
                 return Err(s3_error!(EntityTooSmall, "every part but the last has at least 5 MiB").into());
             }
@@ -140,17 +129,17 @@ impl<'a> Uploads<'a> {
             if bytes > OBJECT_BYTES_MAX {
                 return Err(Fault::TooLarge { bytes, bytes_max: OBJECT_BYTES_MAX }.into());
             }
-            parts.push((part, file));
         }
-        let mut body = Vec::with_capacity(bytes as usize);
-        for (part, file) in parts {
-            let start = body.len();
-            file.take(part.size).read_to_end(&mut body)?;
-            if md5(&body[start..]) != part.etag {
-                return Err(s3_error!(InvalidPart, "part {} is not as it was stored", part.number).into());
+        let mut draft = self.folder.draft()?;
+        for (number, etag) in wanted {
+            let (part, content) = open_named(&directory, *number, etag)?;
+            let mut hashing = Hashing { to: &mut draft, hasher: Md5::new() };
+            bodies::copy(content, &mut hashing)?;
+            if hex(&hashing.hasher.finalize()) != part.etag {
+                return Err(s3_error!(InvalidPart, "part {number} is not as it was stored").into());
             }
         }
-        let put = self.folder.put(key, &body, condition)?;
+        let put = self.folder.put_draft(key, draft, condition)?;
         if matches!(put, Put::Stored(_)) {
             // The object is there: whether all of its upload is gone by now changes nothing.
             let _ = self.remove(id);
@@ -206,6 +195,62 @@ impl<'a> Uploads<'a> {
         let (drafts, name) = (self.folder.drafts()?, draft_name());
         self.root()?.rename(id, &drafts, &name)?;
         Ok(clear(&drafts, OsStr::new(&name))?)
+    }
+}
+
+/// A part that is being written; gone when dropped, unless it was put.
+pub(super) struct PartDraft {
+    file: File,
+    directory: Dir,
+    name: String,
+    number: i32,
+}
+
+impl PartDraft {
+    /// Puts it in the place of any earlier part of its number; its ETag is the result.
+    pub(super) fn put(mut self, md5: [u8; 16]) -> Result<String> {
+        let etag = hex(&md5);
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(etag.as_bytes())?;
+        self.file.sync_all()?;
+        let placed = self.directory.rename(&self.name, &self.directory, part_file(self.number));
+        placed.map_err(gone_if_missing)?;
+        Ok(etag)
+    }
+}
+
+impl Drop for PartDraft {
+    fn drop(&mut self) {
+        // What was put has another name. The rest of an upload's files goes with it.
+        let _ = self.directory.remove_file(&self.name);
+    }
+}
+
+impl Write for PartDraft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Hashes what it writes.
+struct Hashing<'a, W> {
+    to: &'a mut W,
+    hasher: Md5,
+}
+
+impl<W: Write> Write for Hashing<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 
@@ -267,6 +312,20 @@ fn part_file(number: i32) -> String {
     format!("{number:05}")
 }
 
+/// A part with this ETag, and its content.
+fn open_named(directory: &Dir, number: i32, etag: &str) -> Result<(Part, Take<File>)> {
+    let missing = || s3_error!(InvalidPart, "part {number} with this ETag is not there");
+    match open_part(directory, number) {
+        Ok((part, file)) if part.etag == etag => {
+            let size = part.size;
+            Ok((part, file.take(size)))
+        }
+        Ok(_) => Err(missing().into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing().into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// A part, and its file at the beginning of its content.
 fn open_part(directory: &Dir, number: i32) -> io::Result<(Part, File)> {
     let mut file = open(directory, &part_file(number))?;
@@ -283,6 +342,6 @@ fn is_id(id: &str) -> bool {
     id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn md5(content: &[u8]) -> String {
-    Md5::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

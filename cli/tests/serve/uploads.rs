@@ -112,13 +112,48 @@ async fn what_is_no_whole_upload_becomes_nothing() {
     let spoilt = server.complete(&upload, &[short], Condition::Always).await.unwrap_err();
     assert!(spoilt.error.message().contains("InvalidPart"), "{}", spoilt.error);
     assert!(matches!(server.call(&get(KEY)).await, Answer::Object { body, .. } if body == "before"));
+}
 
-    // Together a byte too much for a folder's object.
-    let mut parts = vec![server.part(&upload, 1, vec![0; 32 << 20]).await];
-    parts.extend([server.part(&upload, 2, vec![0; 32 << 20]).await, server.part(&upload, 3, b"x".to_vec()).await]);
-    let large = server.complete(&upload, &parts, Condition::Always).await.unwrap_err();
-    assert!(large.error.message().contains("EntityTooLarge"), "{}", large.error);
-    assert!(matches!(server.call(&get(KEY)).await, Answer::Object { body, .. } if body == "before"));
+/// Nothing but the disk bounds an object: it is never in memory whole.
+#[tokio::test]
+async fn an_object_over_64_mib_goes_in_at_once_and_by_parts_is_copied_and_comes_out() {
+    const MIB: usize = 1 << 20;
+    let server = Server::start();
+    let body: Vec<u8> = (0..65 * MIB).map(|at| (at / 1000) as u8).collect();
+    let whole = Call::PutObject { key: "whole".to_owned(), body: body.clone().into(), condition: Condition::IfAbsent };
+    assert!(matches!(server.call(&whole).await, Answer::Stored { .. }));
+    let upload = server.begin(KEY).await;
+    let mut parts = Vec::new();
+    for (number, content) in (1..).zip(body.chunks(33 * MIB)) {
+        parts.push(server.part(&upload, number, content.to_vec()).await);
+    }
+    assert!(matches!(server.complete(&upload, &parts, Condition::Always).await.unwrap(), Written::Stored { .. }));
+    let copy = CopyObject { source: KEY.to_owned(), if_source_matches: None, key: "copy".to_owned(), properties: None };
+    assert!(matches!(server.act(&copy).await.unwrap(), Written::Stored { .. }));
+    for key in ["whole", KEY, "copy"] {
+        let get = Call::GetObject { key: key.to_owned(), if_none_match: None, range: None, body_max: 80 << 20 };
+        let Answer::Object { body: came, .. } = server.call(&get).await else { panic!("{key} is not there") };
+        assert!(came == body, "{key}");
+    }
+    // More than S3 takes in one PUT is refused before any of it is sent.
+    let mut wire = std::net::TcpStream::connect(server.handle.address()).unwrap();
+    let url = format!("http://{}/bucket/huge", server.handle.address());
+    let length = ("content-length", "5368709121");
+    let mut request = format!("PUT /bucket/huge HTTP/1.1\r\nhost: {}\r\n", server.handle.address());
+    for (name, value) in
+        server.signature("PUT", &url, &[], "").iter().map(|(n, v)| (n.as_str(), v.as_str())).chain([length])
+    {
+        request += &format!("{name}: {value}\r\n");
+    }
+    let answer = tokio::task::spawn_blocking(move || {
+        use std::io::{Read as _, Write as _};
+        wire.write_all((request + "\r\n").as_bytes()).unwrap();
+        let mut answer = vec![0; 4096];
+        let read = wire.read(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer[..read]).into_owned()
+    });
+    let answer = answer.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("EntityTooLarge"), "{answer}");
 }
 
 #[tokio::test]

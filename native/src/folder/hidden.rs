@@ -5,7 +5,7 @@ use super::{Fault, Folder, key, unix_ns};
 use cap_std::fs::{Dir, OpenOptions};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -49,7 +49,10 @@ impl Folder {
     }
 
     /// A new file that is no object yet.
-    pub(super) fn draft(&self) -> Result<Draft, Fault> {
+    ///
+    /// # Errors
+    /// As [`Folder::own_directory`].
+    pub fn draft(&self) -> Result<Draft, Fault> {
         let directory = self.drafts()?;
         loop {
             let name = draft_name();
@@ -83,11 +86,22 @@ impl Folder {
     }
 }
 
-/// A file that is not an object yet; gone when dropped, unless it was renamed.
-pub(super) struct Draft {
+/// An object that is being written; gone when dropped, unless [`Folder::put_draft`] stored it.
+#[derive(Debug)]
+pub struct Draft {
     pub(super) file: File,
     pub(super) directory: Dir,
     pub(super) name: String,
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 impl Drop for Draft {

@@ -1,5 +1,6 @@
 //! A directory as a bucket: the store behind `file://` and behind the embedded S3 server.
 
+mod apart;
 mod beneath;
 mod fault;
 mod hidden;
@@ -27,12 +28,10 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidelock_core::{Error, ErrorKind};
 
+pub use apart::check_apart;
 pub use fault::Fault;
-pub use hidden::{clear, draft_name};
+pub use hidden::{Draft, clear, draft_name};
 pub use list::{Entry, Listing, key_of_token, token_of_key};
-
-/// The largest object that is stored or read whole, in bytes; sealed objects are at most 8 MiB.
-pub const OBJECT_BYTES_MAX: u64 = 64 << 20;
 
 /// The longest key in bytes, as in S3.
 pub const KEY_BYTES_MAX: usize = 1024;
@@ -82,6 +81,26 @@ pub enum Got {
         /// All of it, or the range.
         body: Bytes,
         /// The range's first byte; `None` when the whole object is in `body`.
+        first: Option<u64>,
+    },
+    /// It has the ETag given as `if_none_match`.
+    NotModified(Meta),
+    /// There is no such object.
+    Missing,
+}
+
+/// What [`Folder::open_range`] found.
+#[derive(Debug)]
+pub enum Opened {
+    /// The bytes asked for, to be read. `first` is where they begin in the object, if only a range was asked for.
+    Object {
+        /// Of the whole object.
+        meta: Meta,
+        /// All of it, or the range: `len` bytes. A file that another program shortens meanwhile ends earlier.
+        reader: io::Take<File>,
+        /// How many bytes there are to read.
+        len: u64,
+        /// The range's first byte; `None` when all of the object is read.
         first: Option<u64>,
     },
     /// It has the ETag given as `if_none_match`.
@@ -174,7 +193,7 @@ impl Folder {
         &self.root
     }
 
-    /// Reads an object, or a range of it, of at most `bytes_max` bytes (and never over [`OBJECT_BYTES_MAX`]).
+    /// Reads an object, or a range of it, of at most `bytes_max` bytes: all of them are held in memory.
     ///
     /// # Errors
     /// [`Fault::TooLarge`], [`Fault::Range`] where the range begins beyond the end, [`Fault::NoBucket`], [`Fault::Key`].
@@ -185,27 +204,44 @@ impl Folder {
         range: Option<ByteRange>,
         bytes_max: u64,
     ) -> Result<Got, Fault> {
+        let (meta, mut reader, len, first) = match self.open_range(key, if_none_match, range)? {
+            Opened::Object { meta, reader, len, first } => (meta, reader, len, first),
+            Opened::NotModified(meta) => return Ok(Got::NotModified(meta)),
+            Opened::Missing => return Ok(Got::Missing),
+        };
+        if len > bytes_max {
+            return Err(Fault::TooLarge { bytes: len, bytes_max });
+        }
+        let mut body = Vec::with_capacity(len as usize);
+        reader.read_to_end(&mut body)?;
+        if body.len() as u64 != len {
+            return Err(Fault::Io(io::Error::other("another program changed the file while it was read")));
+        }
+        Ok(Got::Object { meta, body: body.into(), first })
+    }
+
+    /// Opens an object, or a range of it, to read it bit by bit.
+    ///
+    /// # Errors
+    /// [`Fault::Range`] where the range begins beyond the end, [`Fault::NoBucket`], [`Fault::Key`].
+    pub fn open_range(
+        &self,
+        key: &str,
+        if_none_match: Option<&str>,
+        range: Option<ByteRange>,
+    ) -> Result<Opened, Fault> {
         let Some((mut file, meta)) = self.open_object(key)? else {
-            return Ok(Got::Missing);
+            return Ok(Opened::Missing);
         };
         if if_none_match.is_some_and(|etag| etag == meta.etag()) {
-            return Ok(Got::NotModified(meta));
+            return Ok(Opened::NotModified(meta));
         }
         let (first, len) = match range {
             Some(range) => range.within(meta.size)?,
             None => (0, meta.size),
         };
-        let max = bytes_max.min(OBJECT_BYTES_MAX);
-        if len > max {
-            return Err(Fault::TooLarge { bytes: len, bytes_max: max });
-        }
-        let mut body = Vec::with_capacity(len as usize);
         file.seek(SeekFrom::Start(first))?;
-        file.take(len).read_to_end(&mut body)?;
-        if body.len() as u64 != len {
-            return Err(Fault::Io(io::Error::other("another program changed the file while it was read")));
-        }
-        Ok(Got::Object { meta, body: body.into(), first: range.map(|_| first) })
+        Ok(Opened::Object { meta, reader: file.take(len), len, first: range.map(|_| first) })
     }
 
     /// Looks at an object without reading it.

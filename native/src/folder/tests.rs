@@ -156,8 +156,17 @@ fn more_than_asked_for_is_refused_before_it_is_read() {
     assert!(matches!(folder.get("k", None, None, 10), Ok(Got::Object { .. })));
     assert!(matches!(folder.get("k", None, Some(ByteRange::Last(9)), 9), Ok(Got::Object { .. })));
     // Sparse: it takes no space.
-    File::create(folder.root().join("huge")).unwrap().set_len(OBJECT_BYTES_MAX + 1).unwrap();
-    assert!(matches!(folder.get("huge", None, None, MAX), Err(Fault::TooLarge { .. })));
+    let size = 1 << 40;
+    File::create(folder.root().join("huge")).unwrap().set_len(size).unwrap();
+    assert!(matches!(folder.get("huge", None, None, 1 << 20), Err(Fault::TooLarge { .. })));
+    let Opened::Object { mut reader, len: 3, first: Some(first), .. } =
+        folder.open_range("huge", None, Some(ByteRange::Last(3))).unwrap()
+    else {
+        panic!("its end is read")
+    };
+    let mut end = Vec::new();
+    reader.read_to_end(&mut end).unwrap();
+    assert_eq!((first, end), (size - 3, vec![0; 3]));
 }
 
 #[test]
@@ -394,4 +403,16 @@ fn a_read_only_disk_can_be_read() {
     assert_eq!(keys(&folder.list("", "", 10).unwrap()), ["k"]);
     assert!(matches!(folder.put("k", b"after", Condition::Always), Err(Fault::Denied(_))));
     assert!(matches!(folder.delete("k"), Err(Fault::Denied(_))));
+}
+
+#[test]
+fn an_empty_directory_gives_way_to_an_object_and_one_with_content_does_not() {
+    let (_directory, folder) = folder();
+    std::fs::create_dir_all(folder.root().join("manifests/empty")).unwrap();
+    assert_eq!(folder.head("manifests/empty").unwrap(), None);
+    assert!(matches!(folder.put("manifests/empty", b"1", Condition::IfAbsent).unwrap(), Put::Stored(_)));
+    std::fs::create_dir_all(folder.root().join("manifests/full")).unwrap();
+    std::fs::write(folder.root().join("manifests/full/x"), "").unwrap();
+    assert!(matches!(folder.put("manifests/full", b"1", Condition::Always), Err(Fault::InTheWay)));
+    assert!(folder.root().join("manifests/full/x").exists());
 }

@@ -2,7 +2,7 @@
 
 use super::beneath::{self, Found};
 use super::key;
-use super::{Condition, Fault, Folder, Meta, OBJECT_BYTES_MAX, Put, unix_ns};
+use super::{Condition, Draft, Fault, Folder, Meta, Put, unix_ns};
 use cap_std::fs::Metadata;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -17,16 +17,22 @@ impl Folder {
     /// Stores an object: all of it, or nothing, whatever happens in between.
     ///
     /// # Errors
-    /// [`Fault::InTheWay`], [`Fault::TooLarge`], [`Fault::Full`], [`Fault::Denied`], [`Fault::NoBucket`], [`Fault::Key`].
-    /// After [`Fault::Io`] it may or may not be stored.
+    /// [`Fault::InTheWay`], [`Fault::Full`], [`Fault::Denied`], [`Fault::NoBucket`], [`Fault::Key`]. After [`Fault::Io`] it
+    /// may or may not be stored.
     pub fn put(&self, key: &str, body: &[u8], condition: Condition<'_>) -> Result<Put, Fault> {
-        let path = key::path_of(key)?;
-        if body.len() as u64 > OBJECT_BYTES_MAX {
-            return Err(Fault::TooLarge { bytes: body.len() as u64, bytes_max: OBJECT_BYTES_MAX });
-        }
-        // Written before the lock is taken: the slow part, and it bothers nobody.
+        key::path_of(key)?;
         let mut draft = self.draft()?;
-        draft.file.write_all(body)?;
+        draft.write_all(body)?;
+        self.put_draft(key, draft, condition)
+    }
+
+    /// Stores what was written into a draft of this folder as an object: all of it, or nothing.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_draft(&self, key: &str, draft: Draft, condition: Condition<'_>) -> Result<Put, Fault> {
+        let path = key::path_of(key)?;
+        // Before the lock is taken: the slow part, and it bothers nobody.
         draft.file.sync_all()?;
 
         let mut lock = self.lock()?;
@@ -90,6 +96,8 @@ impl Folder {
         };
         match beneath::look(&directory, beneath::name(path))? {
             Some(metadata) if metadata.is_file() => Ok(Some(Meta::of(&metadata)?)),
+            // An empty directory is nobody's object, and no parent of any.
+            Some(metadata) if metadata.is_dir() && directory.remove_dir(beneath::name(path)).is_ok() => Ok(None),
             Some(_) => Err(Fault::InTheWay),
             None => Ok(None),
         }
