@@ -30,10 +30,12 @@ Exit codes:
    10  already-exists: what was to be made is there already
    11  clock-skew: this device's clock is too far off
    12  unsupported, closed: the store or this version can't
+   13  revoked: this device was revoked; what is here can still be read and exported
   130  cancelled
 
 A value is printed on stdout, everything else on stderr. With --json, stdout has one JSON object a
-line, and an error is one on stderr: {\"error\":{\"kind\",\"message\",\"object\",\"retry\",\"hint\"}}.";
+line, and an error is one on stderr: {\"error\":{\"kind\",\"message\",\"object\",\"retry\",\"hint\"}}. A warning is
+{\"warning\":{…}} with the same fields.";
 
 /// Keeps records in step between your devices, end-to-end encrypted, through nothing but an S3 bucket or a folder.
 ///
@@ -57,7 +59,8 @@ pub(crate) struct Global {
     /// Settings of this profile of the configuration file (see `tidelock config --help`)
     #[arg(long, global = true, value_name = "NAME", env = "TIDELOCK_PROFILE", hide_env_values = true)]
     pub(crate) profile: Option<String>,
-    /// A request's deadline, such as 30s; its body has a second more for each 16 KiB
+    /// Ends the command after this long, such as 30s, and each request; in the environment or a file, each request alone,
+    /// whose body has a second more for each 16 KiB
     #[arg(long, global = true, value_name = "TIME", hide_short_help = true)]
     pub(crate) timeout: Option<String>,
     /// How often a request is tried again
@@ -79,7 +82,7 @@ pub(crate) struct Global {
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Tell more
+    /// Tell more: requests, and the paths of objects
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
 }

@@ -2,16 +2,22 @@
 
 use crate::args::Global;
 use crate::config::file::File;
-use crate::config::setting::Setting;
+use crate::config::setting::{Setting, timeout};
 use crate::config::{self, Settings, device};
 use crate::exit::{Result, Stop};
 use crate::keys;
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::signer::Signer;
 use etcetera::BaseStrategy as _;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 use tidelock::{CredentialSource, Error, ErrorKind, Local, Options, Vault};
+
+/// How much longer than its `--timeout` a command may take, to say why.
+const DEADLINE_GRACE: Duration = Duration::from_millis(500);
 
 /// A command's surroundings.
 #[derive(Debug)]
@@ -29,11 +35,16 @@ pub(crate) struct Context {
     signer_token_file: Option<PathBuf>,
     /// Where it speaks.
     pub(crate) output: Output,
+    /// How far it is.
+    pub(crate) progress: Arc<Progress>,
+    /// The `--timeout` of the command line: for the whole command, too.
+    deadline: Option<Duration>,
 }
 
 impl Context {
-    /// Finds out where it is. A profile that `makes_profile` is to be written need not be there.
-    pub(crate) fn new(global: Global, makes_profile: bool) -> Result<Self> {
+    /// Finds out where it is. A profile that `makes_profile` is to be written need not be there. What `is_endless` has no
+    /// deadline.
+    pub(crate) fn new(global: Global, makes_profile: bool, is_endless: bool) -> Result<Self> {
         let file = File::read(config::user_file()?)?;
         let output = Output { json: global.json, verbose: global.verbose };
         let profile = global.profile.clone();
@@ -46,8 +57,10 @@ impl Context {
                 .data_dir()
                 .join("tidelock"),
         };
+        let deadline = global.timeout.as_deref().filter(|_| !is_endless).map(timeout).transpose()?;
         let (signer, signer_token_file) = (global.signer, global.signer_token_file);
-        Ok(Self { local, settings, profile, file, signer, signer_token_file, output })
+        let progress = Progress::new(output);
+        Ok(Self { local, settings, profile, file, signer, signer_token_file, output, progress, deadline })
     }
 
     /// The options of a vault at `store`. If the environment named it with keys, they go with it.
@@ -60,12 +73,13 @@ impl Context {
             options.credentials = CredentialSource::Fixed(keys.clone());
         }
         options.presign = self.named_signer().map(|signer| signer.presign()).transpose()?;
+        options.listener = Some(self.progress.listener());
         Ok(options)
     }
 
     /// The options of the vault that is here.
     pub(crate) fn options(&self) -> Result<Options> {
-        if !has_store(&self.local) {
+        if !has_store(&self.local)? {
             return Err(no_vault(&self.local).into());
         }
         Ok(keys::named_options(self)?.ok_or_else(no_store)?)
@@ -89,9 +103,13 @@ impl Context {
         })
     }
 
-    /// Opens this device's side alone: no network, no thread.
+    /// Opens this device's side alone: no network, no thread. A revoked device is told so by whatever it does.
     pub(crate) fn open_local(&self) -> Result<Local> {
-        Ok(Local::open(&self.options()?)?)
+        let local = Local::open(&self.options()?)?;
+        if let Some(revoked) = local.revoked()? {
+            self.output.warn(&revoked);
+        }
+        Ok(local)
     }
 
     /// Opens the vault for as long as `work` takes; ctrl-c cancels it.
@@ -105,13 +123,30 @@ impl Context {
         })
     }
 
+    fn out_of_time(&self, deadline: Duration) -> Stop {
+        self.progress.end();
+        Error::new(ErrorKind::Timeout, format!("the command did not end within {} s", deadline.as_secs_f64()))
+            .next_step("give it a longer --timeout, or run it again: it goes on where it stopped")
+            .retryable()
+            .into()
+    }
+
     /// Runs to the end, on a runtime of its own.
     pub(crate) fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Error::new(ErrorKind::Internal, format!("no runtime can be started: {error}")))?;
-        let result = runtime.block_on(work);
+        let result = runtime.block_on(async {
+            match self.deadline {
+                // A request that fails by its own deadline says more, and gets the chance to.
+                Some(deadline) => match tokio::time::timeout(deadline + DEADLINE_GRACE, work).await {
+                    Ok(result) => result,
+                    Err(_) => Err(self.out_of_time(deadline)),
+                },
+                None => work.await,
+            }
+        });
         // A read of stdin that nobody ends must not hold up the end.
         runtime.shutdown_background();
         result
@@ -141,9 +176,15 @@ fn flag(global: &Global, setting: Setting) -> Option<String> {
     }
 }
 
-/// Whether a local store is in this folder.
-pub(crate) fn has_store(local: &Path) -> bool {
-    local.join("store.db").exists()
+/// Whether a local store is in this folder. A folder that can't be read is not an empty one.
+pub(crate) fn has_store(local: &Path) -> Result<bool> {
+    let store = local.join("store.db");
+    store.try_exists().map_err(|error| {
+        Error::new(ErrorKind::LocalStore, format!("this device's folder can't be read: {error}"))
+            .on(local.display().to_string())
+            .next_step("check that it is a folder, and that you may read it; or name another with --local")
+            .into()
+    })
 }
 
 pub(crate) fn no_store() -> Error {

@@ -46,7 +46,7 @@ impl From<Error> for Stop {
 
 /// Every exit code there is.
 #[cfg(test)]
-pub(crate) const CODES: [u8; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 130];
+pub(crate) const CODES: [u8; 15] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 130];
 
 /// Tells the error, if there is one, and gives the exit code.
 pub(crate) fn code(json: bool, result: Result) -> ExitCode {
@@ -59,6 +59,22 @@ pub(crate) fn code(json: bool, result: Result) -> ExitCode {
             ExitCode::from(code_of(error.kind()))
         }
     }
+}
+
+/// What is wrong with the command line: the parser's first paragraph, and its usage as what to do next.
+pub(crate) fn usage(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let (first, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let message = match error.kind() {
+        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing",
+        _ => first.trim_start_matches("error: "),
+    };
+    let step = rest.lines().find(|line| line.starts_with("Usage: ")).unwrap_or("see `tidelock --help`");
+    Error::new(ErrorKind::Invalid, in_one_line(message)).next_step(in_one_line(step))
+}
+
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn code_of(kind: ErrorKind) -> u8 {
@@ -74,6 +90,7 @@ fn code_of(kind: ErrorKind) -> u8 {
         ErrorKind::AlreadyExists => 10,
         ErrorKind::ClockSkew => 11,
         ErrorKind::Unsupported | ErrorKind::Closed => 12,
+        ErrorKind::Revoked => 13,
         ErrorKind::Cancelled => 130,
         // Internal, and kinds of a newer library that this command does not know.
         _ => 1,

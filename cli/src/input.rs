@@ -67,6 +67,24 @@ pub(crate) fn secret_from_terminal(prompt: &str, otherwise: &str) -> Result<Zero
     Ok(Zeroizing::new(typed))
 }
 
+/// Refuses a passphrase that is guessed too soon. Whoever can read the bucket tries as many as they like, each at the cost of
+/// Argon2id: below a hundred million guesses that is no protection.
+pub(crate) fn check_passphrase(passphrase: &str, weak: bool) -> Result {
+    if weak {
+        return Ok(());
+    }
+    let estimate = zxcvbn::zxcvbn(passphrase, &[]);
+    if estimate.score() >= zxcvbn::Score::Three {
+        return Ok(());
+    }
+    let why = estimate.feedback().and_then(|feedback| feedback.warning()).map(|why| format!(": {why}"));
+    Err(Error::new(ErrorKind::Invalid, format!("the passphrase is too easy to guess{}", why.unwrap_or_default()))
+        .next_step(
+            "take four words or more that have nothing to do with each other; --weak takes this one all the same",
+        )
+        .into())
+}
+
 fn secret_line(input: impl BufRead, name: &str) -> Result<Zeroizing<String>> {
     // Of its full size from the start: growing would leave copies behind.
     let mut line = Zeroizing::new(String::with_capacity(SECRET_BYTES_MAX as usize + 1));
@@ -153,6 +171,20 @@ mod tests {
         }
         let longer = [&longest[..], b"x\n"].concat();
         assert!(InputLines::new(&longer[..], "test").next().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_passphrase_has_a_floor() {
+        for weak in ["hunter2", "password1234", "qwertyuiop", "aaaaaaaaaaaaaaaa", "2024-01-01", "letmein!", "Tidelock"]
+        {
+            let Err(crate::exit::Stop::Error(error)) = check_passphrase(weak, false) else { panic!("{weak} is taken") };
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(!error.message().contains(weak), "{error}");
+            assert!(check_passphrase(weak, true).is_ok());
+        }
+        for strong in ["correct horse battery staple", "q7#Lw0zR!x2v", "sieben Segler suchen Salz"] {
+            assert!(check_passphrase(strong, false).is_ok(), "{strong}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod output;
 mod progress;
 pub mod serve;
 mod signer;
+mod spoken;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use std::process::ExitCode;
@@ -25,9 +26,16 @@ pub fn command() -> clap::Command {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let matches = command().get_matches();
-    match args::Cli::from_arg_matches(&matches) {
+    let parsed = command().try_get_matches().and_then(|matches| args::Cli::from_arg_matches(&matches));
+    match parsed {
         Ok(cli) => exit::code(cli.global.json, commands::run(cli)),
+        Err(error) if error.use_stderr() && asks_for_json() => exit::code(true, Err(exit::usage(&error).into())),
+        // Help and version are no errors, and print themselves.
         Err(error) => error.exit(),
     }
+}
+
+/// Whether the command line, which can't be parsed, has `--json` among its options.
+fn asks_for_json() -> bool {
+    std::env::args_os().skip(1).take_while(|argument| argument != "--").any(|argument| argument == "--json")
 }

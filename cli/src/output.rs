@@ -1,7 +1,7 @@
 //! Who may speak where: data on stdout, talk on stderr.
 
 use crate::exit::{Result, Stop, describe, to_json};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal as _, Write};
 use tidelock::Error;
 
@@ -31,6 +31,12 @@ impl Output {
         self.line(&value.to_string())
     }
 
+    /// Tells a program something on stderr, beside what it asked for.
+    pub(crate) fn aside(self, value: &Value) {
+        // Nobody listens: nothing is lost.
+        let _ = writeln!(io::stderr(), "{value}");
+    }
+
     /// Talks to a person, if one may be listening.
     pub(crate) fn say(self, text: &str) {
         if !self.json {
@@ -39,12 +45,20 @@ impl Output {
         }
     }
 
-    /// Tells what a person should know, though it ended nothing.
+    /// Tells what a person should know, though it ended nothing; as JSON on stderr where stdout has JSON.
     pub(crate) fn warn(self, error: &Error) {
+        if self.json {
+            self.aside(&json!({ "warning": to_json(error) }));
+        }
         self.say(&format!("warning: {}", describe(error)));
         if let Some(hint) = error.hint() {
             self.say(&format!("hint: {hint}"));
         }
+    }
+
+    /// Whether errors speak of devices and things of the vault: a program, and whoever asks for more, get ids and paths.
+    pub(crate) fn in_words(self) -> bool {
+        !self.json && !self.verbose
     }
 
     /// Whether progress can be drawn.

@@ -34,6 +34,10 @@ pub struct Status {
     pub conditional_writes: Option<bool>,
     /// Set while nothing may be published, with the reason.
     pub stopped: Option<Problem>,
+    /// Set once this device can tell that it was revoked: why, what was not taken, and how to save it.
+    pub revoked: Option<Problem>,
+    /// Of a revoked device: own changes that no other device is known to have. Else 0.
+    pub untaken: u64,
     /// Requests and bytes since this store was made.
     pub meter: Meter,
     /// When the first of them was counted.
@@ -117,6 +121,8 @@ impl From<core::Status> for Status {
             last_error: status.last_error,
             conditional_writes: status.conditional_writes,
             stopped: status.stopped.map(Into::into),
+            revoked: status.revoked.map(Into::into),
+            untaken: status.untaken,
             meter: status.meter.into(),
             metered_from_ms: status.metered_from_ms,
         }

@@ -32,6 +32,8 @@ pub enum ErrorKind {
     Forked,
     /// The vault's objects are gone from the bucket.
     Wiped,
+    /// Another device of the vault revoked this one: it gets no new keys, and what it writes counts nowhere.
+    Revoked,
     /// The device's clock is too far from the store's to sign requests.
     ClockSkew,
     /// The device's own store failed: full, read-only, locked or damaged.
@@ -50,7 +52,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order above.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Invalid,
         Self::Auth,
         Self::NotFound,
@@ -64,6 +66,7 @@ impl ErrorKind {
         Self::RolledBack,
         Self::Forked,
         Self::Wiped,
+        Self::Revoked,
         Self::ClockSkew,
         Self::LocalStore,
         Self::Busy,
@@ -91,6 +94,7 @@ impl ErrorKind {
             Self::RolledBack => "rolled-back",
             Self::Forked => "forked",
             Self::Wiped => "wiped",
+            Self::Revoked => "revoked",
             Self::ClockSkew => "clock-skew",
             Self::LocalStore => "local-store",
             Self::Busy => "busy",

@@ -52,6 +52,7 @@ fn keys_that_do_not_open_the_bucket() {
     for (status, code, retry, hint) in [
         (403, "AccessDenied", Retry::Never, "may list, read, write and delete"),
         (403, "InvalidAccessKeyId", Retry::Credentials, "check the access key"),
+        (404, "XAdminUserNotFound", Retry::Credentials, "check the access key"),
         (403, "SignatureDoesNotMatch", Retry::Credentials, "check the secret key"),
         (400, "ExpiredToken", Retry::Credentials, "fresh temporary keys"),
         (400, "InvalidToken", Retry::Credentials, "fresh temporary keys"),

@@ -56,6 +56,14 @@ impl SqliteLocal {
         Ok(Self { connection })
     }
 
+    /// Reads every page of the file. Damage in the bytes of a value is not found.
+    ///
+    /// # Errors
+    /// [`LocalError::Corrupt`]: one of them is damaged.
+    pub fn check_pages(&self) -> Result<(), LocalError> {
+        open::check_pages(&self.connection)
+    }
+
     fn statement(&self, sql: &'static str) -> Result<CachedStatement<'_>, LocalError> {
         self.connection.prepare_cached(sql).map_err(said)
     }

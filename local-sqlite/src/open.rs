@@ -35,7 +35,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, LocalError> {
     create_file(path).map_err(failed)?;
     let mut connection = connect(path, OpenFlags::empty()).map_err(said)?;
     if connection.is_readonly("main").map_err(said)? {
-        if is_read_only_mount(path) {
+        if is_read_only_mount(path) || !may_make_files(path) {
             connection = connect_read_only(path, connection)?;
         }
         check_owner(&connection)?;
@@ -57,6 +57,11 @@ pub(crate) fn open_alone(path: &Path) -> Result<Connection, LocalError> {
     connection.execute_batch("PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE; COMMIT").map_err(said)?;
     check_tables(&connection)?;
     Ok(connection)
+}
+
+pub(crate) fn check_pages(connection: &Connection) -> Result<(), LocalError> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(said)?;
+    if found == "ok" { Ok(()) } else { Err(LocalError::Corrupt(found)) }
 }
 
 /// Finds a file without our tables now, not at the first call.
@@ -176,6 +181,14 @@ fn pragma(connection: &Connection, name: &str) -> Result<i32, LocalError> {
 fn is_read_only_mount(path: &Path) -> bool {
     let same = fs::metadata(path).and_then(|found| fs::set_permissions(path, found.permissions()));
     same.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Whether this user may make files beside the store. Where not, no `-shm` can be made either.
+fn may_make_files(path: &Path) -> bool {
+    let probe = beside(path, &format!("-probe-{}", std::process::id()));
+    let made = OpenOptions::new().write(true).create_new(true).open(&probe);
+    let _ = made.is_ok().then(|| fs::remove_file(&probe));
+    made.is_ok()
 }
 
 /// SQLite reads a WAL database only with `-shm`, which it can't make here, or when told that nobody changes the file.

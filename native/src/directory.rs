@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, SystemEntropy};
 use crate::lock::SyncLock;
-use crate::{Error, ErrorKind, Local, Options};
+use crate::{Error, ErrorKind, Local, Options, StoreUri, folder};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,14 +20,37 @@ const STORE_FILES: [&str; 4] = [STORE_FILE, "store.db-wal", "store.db-shm", "sto
 /// Opens the engine on the store that is there.
 pub(crate) fn open_engine(options: &Options, clock: &Clock) -> Result<Engine, Error> {
     let file = options.local.join(STORE_FILE);
-    if !file.try_exists().map_err(|error| io_error(&error, &file))? {
-        return Err(no_vault(&options.local));
+    match has_content(&file).map_err(|error| io_error(&error, &file))? {
+        None => Err(no_vault(&options.local)),
+        // SQLite would make a new store of it, with nothing to publish.
+        Some(false) => Err(local_error(LocalError::Corrupt("its file is empty".to_owned()), &file)),
+        Some(true) => open_or_create_engine(options, clock),
     }
-    open_or_create_engine(options, clock)
+}
+
+/// Whether a store's file has anything in it, or in the log beside it; `None` if it is not there.
+fn has_content(file: &Path) -> io::Result<Option<bool>> {
+    let len = |file: &Path| match fs::metadata(file) {
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let Some(bytes) = len(file)? else { return Ok(None) };
+    let log = len(&file.with_extension("db-wal"))?;
+    Ok(Some(bytes > 0 || log.is_some_and(|bytes| bytes > 0)))
+}
+
+/// Refuses a device's folder inside a folder store, or the store inside it.
+pub(crate) fn check_apart(store: &StoreUri, local: &Path) -> Result<(), Error> {
+    match store {
+        StoreUri::Folder(folder) => folder::check_apart(&folder_path(folder.path()), local),
+        StoreUri::S3(_) => Ok(()),
+    }
 }
 
 /// Opens the engine on the store that is there, or on a new one.
 pub(crate) fn open_or_create_engine(options: &Options, clock: &Clock) -> Result<Engine, Error> {
+    check_apart(&options.store, &options.local)?;
     let file = options.local.join(STORE_FILE);
     let store = SqliteLocal::open(&file).map_err(|error| local_error(error, &file))?;
     engine_with(options, store, clock)
@@ -52,6 +75,7 @@ pub(crate) fn create(folder: &Path) -> Result<(), Error> {
 pub struct Removal {
     options: Options,
     _lock: SyncLock,
+    damage: Option<Error>,
 }
 
 impl Removal {
@@ -69,7 +93,7 @@ impl Removal {
         if !lock.try_take()? {
             return Err(busy(&options.local, "is syncing this vault"));
         }
-        Ok(Self { options: options.clone(), _lock: lock })
+        Ok(Self { options: options.clone(), _lock: lock, damage: None })
     }
 
     /// Opens the store for a last look at what is there. Nobody else opens it until that is dropped.
@@ -77,14 +101,20 @@ impl Removal {
     /// # Errors
     /// [`ErrorKind::Busy`] while another process has it open; [`ErrorKind::LocalStore`], retryable if the store may be
     /// whole: a full disk, or one that is read-only.
-    pub fn last_look(&self) -> Result<Local, Error> {
+    pub fn last_look(&mut self) -> Result<Local, Error> {
         let file = self.options.local.join(STORE_FILE);
         let store = SqliteLocal::open_alone(&file).map_err(|error| match error {
             LocalError::Busy => busy(&self.options.local, "has this vault open"),
             LocalError::Full | LocalError::ReadOnly => local_error(error, &file).retryable(),
             _ => local_error(error, &file),
         })?;
+        self.damage = store.check_pages().err().map(|error| local_error(error, &file));
         Local::with_store(&self.options, store)
+    }
+
+    /// What is damaged in the store that the last look opened all the same: what it says of itself may be wrong.
+    pub fn damage(&self) -> Option<&Error> {
+        self.damage.as_ref()
     }
 
     /// Removes the local store, with everything that was not published, and no other file of the folder.

@@ -59,7 +59,7 @@ pub use credentials::{
 pub use directory::Removal;
 pub use doctor::doctor;
 pub use documents::{DocumentEntries, Documents, FieldConflict};
-pub use events::{Event, Events};
+pub use events::{Awaited, Event, Events, Listener, Waiting};
 pub use local::Local;
 pub use options::{CredentialSource, Options, Passphrase};
 pub use presign::{Presign, SignerToken};

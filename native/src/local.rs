@@ -155,6 +155,15 @@ impl Local {
         self.engine.status()
     }
 
+    /// What a device that was revoked is told: why, what was not taken, and how to save it. `None` while nothing says that it
+    /// was. No request is made.
+    ///
+    /// # Errors
+    /// What the local store says.
+    pub fn revoked(&self) -> Result<Option<Error>, Error> {
+        self.engine.revoked()
+    }
+
     /// Keeps what a [`doctor`](crate::doctor()) found of the store's conditional writes, in place of what this device found
     /// out by itself. For the store that this vault is at.
     ///

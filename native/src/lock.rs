@@ -2,8 +2,10 @@
 
 use crate::Error;
 use crate::directory::{LOCK_FILE, io_error};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The lock of one local store, held or not.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ impl SyncLock {
         let file = options.open(&self.path).map_err(|error| io_error(&error, &self.path))?;
         match file.try_lock() {
             Ok(()) => {
+                // For those who wait, to tell whom they wait for: nothing depends on it.
+                let _ = file.set_len(0).and_then(|()| write!(&file, "{}", std::process::id()));
                 self.held = Some(file);
                 Ok(true)
             }
@@ -38,7 +42,16 @@ impl SyncLock {
     }
 
     pub(crate) fn release(&mut self) {
-        self.held = None;
+        if let Some(file) = self.held.take() {
+            let _ = file.set_len(0);
+        }
+    }
+
+    /// The process that holds it, and for how long, as far as it told.
+    pub(crate) fn holder(&self) -> Option<(u32, Duration)> {
+        let id = fs::read_to_string(&self.path).ok()?.parse().ok()?;
+        let since = fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok()?;
+        Some((id, since.elapsed().unwrap_or_default()))
     }
 }
 
@@ -53,7 +66,11 @@ mod tests {
         assert!(one.try_take().unwrap());
         assert!(one.try_take().unwrap(), "who holds it has it");
         assert!(!two.try_take().unwrap());
+        let (holder, since) = two.holder().unwrap();
+        assert_eq!(holder, std::process::id());
+        assert!(since < Duration::from_secs(60));
         one.release();
+        assert_eq!(two.holder(), None);
         assert!(two.try_take().unwrap());
     }
 

@@ -1,6 +1,7 @@
 //! How a vault is reached: the bucket side, this device's side, and the limits of a request.
 
-use crate::{Credentials, Error, Presign, StoreUri};
+use crate::directory::check_apart;
+use crate::{Credentials, Error, Listener, Presign, StoreUri};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct Options {
     pub concurrency: u32,
     /// Whether what is stored in bulk is compressed.
     pub compression: bool,
+    /// Who is told what happens, also before there is a vault to ask: [`Vault::events`](crate::Vault::events) begins later.
+    pub listener: Option<Listener>,
 }
 
 impl Options {
@@ -39,13 +42,16 @@ impl Options {
     /// An S3 address without a region takes it from the environment: `AWS_REGION`, else `AWS_DEFAULT_REGION`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `store` is no store's address.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `store` is no store's address, or a folder that `local` is in, or
+    /// that is in `local`.
     pub fn new(store: &str, local: impl Into<PathBuf>) -> Result<Self, Error> {
         let store = store_in(store, |name| std::env::var(name).ok())?;
+        let local = local.into();
+        check_apart(&store, &local)?;
         let defaults = Config::new(store, "");
         Ok(Self {
             store: defaults.store,
-            local: local.into(),
+            local,
             credentials: CredentialSource::Chain,
             presign: None,
             device: gethostname::gethostname().to_string_lossy().into_owned(),
@@ -54,6 +60,7 @@ impl Options {
             retries: defaults.retries,
             concurrency: defaults.concurrency,
             compression: defaults.compression,
+            listener: None,
         })
     }
 

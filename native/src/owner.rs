@@ -5,7 +5,7 @@
 use crate::clock::{Clock, random_below};
 use crate::lock::SyncLock;
 use crate::transport::Transport;
-use crate::{Credentials, Error, ErrorKind, Event, Options, credentials, directory};
+use crate::{Awaited, Credentials, Error, ErrorKind, Event, Options, Waiting, credentials, directory};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -22,6 +22,9 @@ use tokio::task::AbortHandle;
 
 /// How often a taken lock is tried again, with as much again of jitter: a file lock wakes nobody.
 const LOCK_RETRY_MS: u64 = 25;
+/// What is waited for is told after this long, and then again and again.
+const WAIT_TOLD_AFTER: Duration = Duration::from_secs(2);
+const WAIT_TOLD_EVERY: Duration = Duration::from_secs(10);
 /// Events that a slow listener may be behind before it loses the oldest.
 const EVENTS_MAX: usize = 256;
 
@@ -99,7 +102,7 @@ fn no_thread(error: &std::io::Error) -> Error {
 }
 
 /// An operation that waits for the lock.
-struct Waiting {
+struct Queued {
     ticket: u64,
     operation: Operation,
     reply: Reply,
@@ -121,9 +124,23 @@ struct Owner {
     /// For the owner's own tasks.
     messages: mpsc::UnboundedSender<Message>,
     events: broadcast::Sender<Event>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<Queued>,
     started: BTreeMap<OpId, Started>,
     requests: BTreeMap<RequestId, AbortHandle>,
+    wait: Option<Wait>,
+}
+
+/// Something is waited for, and nothing has moved since.
+struct Wait {
+    for_lock: bool,
+    since: Instant,
+    told: u32,
+}
+
+impl Wait {
+    fn due(&self) -> Instant {
+        self.since + WAIT_TOLD_AFTER + WAIT_TOLD_EVERY * self.told
+    }
 }
 
 impl Owner {
@@ -136,6 +153,7 @@ impl Owner {
     ) -> Result<Self, Error> {
         let clock = Clock::new();
         let engine = if new_store {
+            directory::check_apart(&options.store, &options.local)?;
             directory::create(&options.local)?;
             directory::open_or_create_engine(&options, &clock)?
         } else {
@@ -143,7 +161,20 @@ impl Owner {
         };
         let lock = SyncLock::new(&options.local);
         let (waiting, started, requests) = Default::default();
-        Ok(Self { options, engine, clock, lock, transport: None, inbox, messages, events, waiting, started, requests })
+        Ok(Self {
+            options,
+            engine,
+            clock,
+            lock,
+            transport: None,
+            inbox,
+            messages,
+            events,
+            waiting,
+            started,
+            requests,
+            wait: None,
+        })
     }
 
     /// Runs until it is told to close; gives back whom to tell.
@@ -154,6 +185,7 @@ impl Owner {
             if self.started.is_empty() {
                 self.lock.release();
             }
+            self.tell_wait();
             match self.next().await {
                 Some(Message::Close(closer)) => break closer,
                 Some(message) => self.take(message),
@@ -174,7 +206,8 @@ impl Owner {
         let engine_due = self.engine.poll_timeout().map(|at| self.clock.instant(at));
         let lock_due = (!self.waiting.is_empty())
             .then(|| now + Duration::from_millis(LOCK_RETRY_MS + random_below(LOCK_RETRY_MS)));
-        let Some(due) = engine_due.into_iter().chain(lock_due).min() else {
+        let wait_due = self.wait.as_ref().map(Wait::due);
+        let Some(due) = engine_due.into_iter().chain(lock_due).chain(wait_due).min() else {
             // The owner holds a sender itself: the channel never ends.
             return self.inbox.recv().await;
         };
@@ -192,11 +225,12 @@ impl Owner {
         let now = self.clock.now();
         match message {
             Message::Call(call) => call(&mut self.engine, now),
-            Message::Start(ticket, operation, reply) => self.waiting.push(Waiting { ticket, operation, reply }),
+            Message::Start(ticket, operation, reply) => self.waiting.push(Queued { ticket, operation, reply }),
             Message::Cancel(ticket) => self.cancel(ticket),
             Message::Spawn(task) => drop(tokio::spawn(task)),
             Message::Answered(id, answer) => {
                 self.requests.remove(&id);
+                self.wait = None; // the store is there
                 match answer {
                     Ok(response) => self.engine.handle_response(id, response, now),
                     Err(failure) => self.engine.handle_failure(id, failure, now),
@@ -215,6 +249,31 @@ impl Owner {
         if let Some(id) = id {
             self.engine.cancel(id, self.clock.now());
         }
+    }
+
+    /// Tells what is waited for, once that has lasted.
+    fn tell_wait(&mut self) {
+        let for_lock = !self.waiting.is_empty();
+        if !for_lock && self.requests.is_empty() {
+            self.wait = None;
+            return;
+        }
+        let begun = Wait { for_lock, since: Instant::now(), told: 0 };
+        let wait = match &mut self.wait {
+            Some(wait) if wait.for_lock == for_lock => wait,
+            wait => wait.insert(begun),
+        };
+        if wait.due() > Instant::now() {
+            return;
+        }
+        wait.told += 1;
+        let seconds = wait.since.elapsed().as_secs();
+        let awaited = match (for_lock, self.lock.holder()) {
+            (false, _) => Awaited::Store,
+            (true, Some((id, busy))) => Awaited::Process { id: Some(id), busy_seconds: Some(busy.as_secs()) },
+            (true, None) => Awaited::Process { id: None, busy_seconds: None },
+        };
+        self.say(Event::Waiting(Waiting { awaited, seconds }));
     }
 
     /// Starts what waits, if the lock can be had.
@@ -336,6 +395,13 @@ impl Owner {
             engine::Event::Progress(progress) => Event::Progress(progress),
             engine::Event::Report(error) => Event::Report(error),
         };
+        self.say(event);
+    }
+
+    fn say(&self, event: Event) {
+        if let Some(listener) = &self.options.listener {
+            listener.tell(&event);
+        }
         // Nobody may be listening.
         let _ = self.events.send(event);
     }

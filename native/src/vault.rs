@@ -155,7 +155,8 @@ impl Vault {
     /// Pulls and pushes. While another process of this device syncs, it waits for its turn, like every operation here.
     ///
     /// # Errors
-    /// What the store says, after the retries.
+    /// [`ErrorKind::Revoked`] once this device can tell that it was revoked, as every operation here: what it had to publish is
+    /// published for [`adopt_device`](Self::adopt_device), and counts nowhere until then. What the store says, after the retries.
     pub async fn sync(&self) -> Result<SyncReport, Error> {
         self.synced(Operation::Sync).await
     }

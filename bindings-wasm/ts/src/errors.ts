@@ -3,8 +3,8 @@
 /** Every kind, as in the core's `ErrorKind::ALL`. */
 export const ERROR_KINDS = [
   "invalid", "auth", "not-found", "already-exists", "throttled", "timeout", "network", "corrupt", "hash-mismatch",
-  "wrong-key", "rolled-back", "forked", "wiped", "clock-skew", "local-store", "busy", "unsupported", "cancelled", "closed",
-  "internal",
+  "wrong-key", "rolled-back", "forked", "wiped", "revoked", "clock-skew", "local-store", "busy", "unsupported", "cancelled",
+  "closed", "internal",
 ] as const;
 
 /** What a program decides by. */

@@ -157,6 +157,10 @@ export interface Status {
   lastError?: string;
   /** Set while nothing may be published, with the reason. */
   stopped?: Problem;
+  /** Set once this device can tell that it was revoked: why, what was not taken, and how to save it. */
+  revoked?: Problem;
+  /** Of a revoked device: own changes that no other device is known to have; else 0. */
+  untaken: number;
   /** Requests and bytes since this local store was made. */
   meter: { get: number; put: number; delete: number; list: number; head: number; post: number; bytesSent: number; bytesReceived: number };
 }

@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::exit::{Result, code_not_shown};
 use crate::input;
-use crate::progress::Line;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -37,6 +36,9 @@ pub(crate) struct Passphrase {
     /// Have none: the recovery code is the only way in
     #[arg(long)]
     remove: bool,
+    /// Take one that is easy to guess, too
+    #[arg(long, conflicts_with = "remove")]
+    weak: bool,
 }
 
 /// Replace the recovery code by a new one
@@ -54,11 +56,14 @@ impl Passphrase {
                 Some(input::secret_from_terminal("New passphrase: ", "--passphrase-stdin or --passphrase-file FILE")?)
             }
         };
+        if let Some(text) = &text {
+            input::check_passphrase(text, self.weak)?;
+        }
         let is_set = text.is_some();
         let passphrase = text.map(|text| tidelock::Passphrase::new(text.as_str()));
         let output = context.output;
         context.with_vault(async |vault| {
-            let turning = Line::new(output, "turning the keys");
+            let turning = context.progress.begin("turning the keys");
             vault.set_passphrase(passphrase).await?;
             drop(turning);
             if output.json {
@@ -74,7 +79,7 @@ impl RecoveryCode {
     pub(crate) fn run(self, context: &Context) -> Result {
         let output = context.output;
         context.with_vault(async |vault| {
-            let turning = Line::new(output, "turning the keys");
+            let turning = context.progress.begin("turning the keys");
             let code = vault.replace_recovery_code().await?;
             drop(turning);
             if output.json {

@@ -35,6 +35,7 @@ pub(crate) struct Import {
 impl Export {
     pub(crate) fn run(self, context: &Context) -> Result {
         let local = context.open_local()?;
+        let _exporting = context.progress.begin("exporting");
         if self.file == Path::new("-") {
             return to_stdout(&local);
         }
@@ -51,7 +52,9 @@ impl Export {
 impl Import {
     pub(crate) fn run(self, context: &Context) -> Result {
         let mut local = context.open_local()?;
+        let importing = context.progress.begin("importing");
         let report = local.import_archive(&mut input::open(&self.file)?)?;
+        drop(importing);
         if context.output.json {
             return context.output.object(&json!({
                 "added": report.added,

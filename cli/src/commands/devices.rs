@@ -7,7 +7,7 @@ use crate::exit::Result;
 use crate::output::{Lines, one_line, time};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tidelock::{DeviceId, DeviceState, DeviceStatus, Error, ErrorKind};
+use tidelock::{DeviceId, DeviceState, DeviceStatus, Error, ErrorKind, Status};
 
 const EXAMPLES: &str = "\
 DEVICE is an id, the beginning of one, or a name, as long as it means one device only.
@@ -46,6 +46,8 @@ Example:
   tidelock devices adopt phone";
 
 /// List the vault's devices, retire one, shut one out
+///
+/// The list marks this device with `*`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Devices {
@@ -103,10 +105,14 @@ fn list(context: &Context) -> Result {
     let mut lines = Lines::new();
     for device in &status.devices {
         if context.output.json {
-            lines.line(&device_json(device, Some(device.id) == status.device).to_string())?;
+            lines.line(&device_json(device, &status).to_string())?;
         } else {
-            lines.line(&device_line(device))?;
+            let mark = if Some(device.id) == status.device { "*" } else { " " };
+            lines.line(&format!("{mark} {}", device_line(device)))?;
         }
+    }
+    if let (false, Some(was)) = (context.output.json, was(&status)) {
+        lines.line(&format!("* was {was} before: its store was copied or restored, and goes on under a new id"))?;
     }
     lines.end()
 }
@@ -146,8 +152,11 @@ pub(crate) fn device_line(device: &DeviceStatus) -> String {
 }
 
 /// A device as JSON.
-pub(crate) fn device_json(device: &DeviceStatus, own: bool) -> Value {
+pub(crate) fn device_json(device: &DeviceStatus, status: &Status) -> Value {
+    let own = Some(device.id) == status.device;
+    let left = status.left.iter().filter(|_| own).map(DeviceId::to_string);
     json!({
+        "was": left.collect::<Vec<_>>(),
         "id": device.id.to_string(),
         "name": device.name,
         "this": own,
@@ -157,6 +166,12 @@ pub(crate) fn device_json(device: &DeviceStatus, own: bool) -> Value {
         "applied": device.applied,
         "seen": device.seen_ms.map(time),
     })
+}
+
+/// The ids that this device had before, if its store took a new one.
+pub(crate) fn was(status: &Status) -> Option<String> {
+    let left: Vec<String> = status.left.iter().map(DeviceId::to_string).collect();
+    (!left.is_empty()).then(|| left.join(", "))
 }
 
 /// Its name, as far as it is known.

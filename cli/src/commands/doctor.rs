@@ -6,7 +6,6 @@ use crate::context::{Context, has_store, no_store, until_interrupted};
 use crate::exit::Result;
 use crate::keys;
 use crate::output::{Lines, one_line};
-use crate::progress::Line;
 use clap::Args;
 use tidelock::{Diagnosis, Finding, Local, Options, StoreUri, Verdict, doctor, take_keys};
 
@@ -43,7 +42,7 @@ impl Doctor {
             None => keys::named_options(context)?.ok_or_else(no_store)?,
         };
         let diagnosis = context.run(until_interrupted(async {
-            let _asking = Line::new(context.output, "asking the store");
+            let _asking = context.progress.begin("asking the store");
             Ok(doctor(&options, self.origin.as_deref()).await?)
         }))?;
         if is_the_vaults(context, &options)? {
@@ -62,7 +61,7 @@ impl Doctor {
 
 /// Whether the vault that is here is at this store.
 fn is_the_vaults(context: &Context, options: &Options) -> Result<bool> {
-    let remembered = match has_store(&context.local) {
+    let remembered = match has_store(&context.local)? {
         true => device::read_store(&context.local)?,
         false => None,
     };

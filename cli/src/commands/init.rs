@@ -5,13 +5,12 @@ use crate::config::setting::Setting;
 use crate::context::{Context, has_store, no_store, until_interrupted};
 use crate::exit::{Result, Stop, code_not_shown};
 use crate::output::Output;
-use crate::progress::Line;
 use crate::{input, keys};
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tidelock::{
-    CredentialSource, Error, ErrorKind, Local, Options, Passphrase, Vault, parse_secret, saved_credentials,
+    CredentialSource, Error, ErrorKind, Local, Options, Passphrase, Secret, Vault, parse_secret, saved_credentials,
 };
 
 const INIT_EXAMPLES: &str = "\
@@ -58,6 +57,9 @@ pub(crate) struct Init {
     /// Add a passphrase as a second way in: the first line of a file
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
+    /// Take a passphrase that is easy to guess, too
+    #[arg(long)]
+    weak: bool,
 }
 
 /// Add this device to a vault
@@ -72,6 +74,9 @@ pub(crate) struct Join {
     /// Read the recovery code or passphrase from the first line of a file
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
+    /// It is a passphrase, also if it looks like a recovery code
+    #[arg(long)]
+    passphrase: bool,
 }
 
 impl Init {
@@ -81,6 +86,9 @@ impl Init {
             (false, Some(file)) => Some(input::secret_from_file(file)?),
             (false, None) => None,
         };
+        if let Some(text) = &passphrase {
+            input::check_passphrase(text, self.weak)?;
+        }
         let (mut options, vault_is_here) = self.place.options(context)?;
         // The engine gives the same code again, or refuses; but it sets no passphrase, and what is remembered must not come to
         // lead elsewhere.
@@ -99,7 +107,7 @@ impl Init {
         }
         options.passphrase = passphrase.map(|text| Passphrase::new(text.as_str()));
         context.run(async {
-            let making = Line::new(context.output, "making the vault");
+            let making = context.progress.begin("making the vault");
             let (vault, code) = until_interrupted(async { Ok(Vault::create(options).await?) }).await?;
             drop(making);
             let output = context.output;
@@ -134,9 +142,15 @@ impl Join {
                 input::secret_from_terminal("Recovery code or passphrase: ", "--secret-stdin or --secret-file FILE")?
             }
         };
-        let secret = parse_secret(&text)?;
+        let secret = match self.passphrase {
+            true => Secret::Passphrase(text),
+            false => parse_secret(&text).map_err(|error| match error.hint() {
+                Some(hint) => error.clone().next_step(format!("{hint}; if it is a passphrase, add --passphrase")),
+                None => error.next_step("if it is a passphrase, add --passphrase"),
+            })?,
+        };
         context.run(async {
-            let joining = Line::new(context.output, "joining the vault");
+            let joining = context.progress.begin("joining the vault");
             let vault = until_interrupted(async { Ok(Vault::join(options, secret).await?) }).await?;
             drop(joining);
             tell_joined(context.output, &vault).await?;
@@ -179,7 +193,7 @@ impl Place {
         if let Some(name) = self.name {
             options.device = name;
         }
-        if has_store(&context.local) && Local::open(&options)?.status()?.vault.is_some() {
+        if has_vault(&context.local, &options)? {
             return Ok((options, true));
         }
         device::write_store(&context.local, &options.store, signer)?;
@@ -190,6 +204,16 @@ impl Place {
             context.output.say("TIDELOCK_STORE may do without them from now on.");
         }
         Ok((options, false))
+    }
+}
+
+/// Whether a vault is here. A store without content is what an `init` or `join` left that was killed at its first moment.
+fn has_vault(local: &Path, options: &Options) -> Result<bool> {
+    let is_empty = || std::fs::metadata(local.join("store.db")).is_ok_and(|metadata| metadata.len() == 0);
+    match has_store(local)?.then(|| Local::open(options)) {
+        None => Ok(false),
+        Some(Err(error)) if error.kind() == ErrorKind::LocalStore && is_empty() => Ok(false),
+        Some(opened) => Ok(opened?.status()?.vault.is_some()),
     }
 }
 

@@ -28,7 +28,8 @@ use crate::exit::Result;
 /// Runs one.
 pub(crate) fn run(cli: Cli) -> Result {
     let makes_profile = matches!(&cli.command, Command::Config(command) if command.makes_profile());
-    let mut context = Context::new(cli.global, makes_profile)?;
+    let is_endless = matches!(&cli.command, Command::Watch(_) | Command::Serve(_) | Command::Demo(_));
+    let mut context = Context::new(cli.global, makes_profile, is_endless)?;
     match cli.command {
         Command::Init(command) => command.run(&context),
         Command::Join(command) => command.run(&context),

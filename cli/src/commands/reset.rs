@@ -16,24 +16,37 @@ use tidelock::{Error, ErrorKind, Local, Removal, Status};
 /// published and the last sync ended well. A damaged local store is not removed but moved aside.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tidelock reset && tidelock join --store s3://my-bucket")]
-pub(crate) struct Reset {}
+pub(crate) struct Reset {
+    /// Keep no copy, whatever was not published, or was written on a device that is revoked
+    #[arg(long)]
+    discard: bool,
+}
 
 impl Reset {
     pub(crate) fn run(self, context: &Context) -> Result {
-        let removal = Removal::begin(&context.options()?)?;
+        let mut removal = Removal::begin(&context.options()?)?;
+        let mut was_vault = true;
         let looked = removal.last_look().and_then(|local| Ok((local.status()?, local)));
         let kept = match looked {
             Ok((status, local)) => {
-                let kept = rescue(context, &local, &status)?;
-                removal.finish(local)?;
-                config::device::remove(&context.local)?;
-                kept
+                was_vault = status.vault.is_some();
+                refuse_untaken(&status, self.discard)?;
+                let kept = if self.discard { None } else { rescue(context, &local, &status)? };
+                match removal.damage().cloned().filter(|_| kept.is_none() && !self.discard) {
+                    // It says that all was published, and may be wrong.
+                    Some(damage) => {
+                        drop(local);
+                        Some(keep_damaged(context, removal, &damage)?)
+                    }
+                    None => {
+                        removal.finish(local)?;
+                        config::device::remove(&context.local)?;
+                        kept
+                    }
+                }
             }
             Err(error) if error.kind() == ErrorKind::LocalStore && !error.is_retryable() => {
-                context.output.warn(&error);
-                // Windows moves no folder with an open file in it.
-                drop(removal);
-                Some(move_aside(&context.local)?)
+                Some(keep_damaged(context, removal, &error)?)
             }
             Err(error) => return Err(error.into()),
         };
@@ -45,9 +58,21 @@ impl Reset {
             Some(kept) => {
                 context.output.say(&format!("This device has forgotten its vault. What was here is in {kept}"))
             }
+            None if !was_vault => context.output.say("No vault was here: `init` or `join` did not end."),
+            None if self.discard => context.output.say("This device has forgotten its vault."),
             None => context.output.say("This device has forgotten its vault; everything in it was published."),
         }
         Ok(())
+    }
+}
+
+/// What a revoked device wrote and no other device took is on no other device: whoever resets has to say so.
+fn refuse_untaken(status: &Status, discard: bool) -> Result {
+    match &status.revoked {
+        Some(revoked) if status.untaken > 0 && !discard => Err(Error::new(ErrorKind::Revoked, revoked.message())
+            .next_step("`export FILE` saves everything that is here; then `reset --discard` forgets it")
+            .into()),
+        _ => Ok(()),
     }
 }
 
@@ -65,6 +90,13 @@ fn rescue(context: &Context, local: &Local, status: &Status) -> Result<Option<Pa
         )
     })?;
     Ok(Some(file))
+}
+
+fn keep_damaged(context: &Context, removal: Removal, damage: &Error) -> Result<PathBuf> {
+    context.output.warn(damage);
+    // Windows moves no folder with an open file in it.
+    drop(removal);
+    move_aside(&context.local)
 }
 
 /// Keeps a damaged store out of the way.

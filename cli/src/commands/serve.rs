@@ -6,6 +6,7 @@ use crate::serve::{ServeKeys, ServeOptions, bind, serve};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
+use tidelock::folder::check_apart;
 use tidelock::{Error, ErrorKind};
 use zeroize::Zeroizing;
 
@@ -33,6 +34,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self, context: &Context) -> Result {
+        check_apart(&self.dir, &context.local)?;
         let given = keys_of_environment();
         let new = given.is_none();
         let keys = match given {

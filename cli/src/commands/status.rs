@@ -1,7 +1,7 @@
 //! `status`: what is known without a request.
 
 use crate::commands::cost;
-use crate::commands::devices::{device_json, device_line, name};
+use crate::commands::devices::{device_json, device_line, name, was};
 use crate::commands::sync::{meter_json, requests};
 use crate::context::Context;
 use crate::exit::{Result, describe, to_json};
@@ -9,7 +9,7 @@ use crate::output::{Lines, one_line, time};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use tidelock::{Kind, saved_credentials};
+use tidelock::{Kind, Local, saved_credentials};
 
 /// Show what is known of the vault, without a request
 ///
@@ -33,7 +33,8 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) fn run(self, context: &Context) -> Result {
         let options = context.options()?;
-        let status = context.open_local()?.status()?;
+        // It has a line for a revoked device.
+        let status = Local::open(&options)?.status()?;
         let output = context.output;
         if self.cost {
             return cost::tell(output, &status, self.prices.as_deref());
@@ -68,6 +69,7 @@ fn facts(status: &tidelock::Status, store: &str) -> Vec<(&'static str, String)> 
     if let Some(own) = status.devices.iter().find(|device| Some(device.id) == status.device) {
         facts.push(("device", name(own)));
     }
+    facts.extend(was(status).map(|was| ("was before", was)));
     facts.push(("pending", format!("{} to publish", status.pending)));
     facts.push(("last push", when(status.last_push_ms)));
     facts.push(("last pull", when(status.last_pull_ms)));
@@ -80,10 +82,13 @@ fn facts(status: &tidelock::Status, store: &str) -> Vec<(&'static str, String)> 
             format!("{} in the store can't be had yet, tried again at the next syncs", status.debts),
         ));
     }
-    if let Some(error) = &status.last_error {
+    if let (Some(error), None) = (&status.last_error, &status.revoked) {
         facts.push(("last error", one_line(error.as_bytes())));
     }
-    if let Some(error) = &status.stopped {
+    if let Some(error) = &status.revoked {
+        facts.push(("revoked", describe(error)));
+        facts.extend(error.hint().map(|hint| ("hint", hint.to_owned())));
+    } else if let Some(error) = &status.stopped {
         facts.push(("stopped", describe(error)));
         facts.extend(error.hint().map(|hint| ("hint", hint.to_owned())));
     }
@@ -120,8 +125,7 @@ fn status_json(status: &tidelock::Status, store: &str) -> Value {
     out["vault"] = status.vault.map(|id| id.to_string()).into();
     out["store"] = store.into();
     out["device"] = status.device.map(|id| id.to_string()).into();
-    out["devices"] =
-        status.devices.iter().map(|device| device_json(device, Some(device.id) == status.device)).collect();
+    out["devices"] = status.devices.iter().map(|device| device_json(device, status)).collect();
     out["collections"] = status.collections.iter().map(collection_json).collect();
     out["pending"] = status.pending.into();
     out["sequence"] = status.sequence.into();
@@ -132,6 +136,8 @@ fn status_json(status: &tidelock::Status, store: &str) -> Value {
     out["last_error"] = status.last_error.clone().into();
     out["conditional_writes"] = status.conditional_writes.into();
     out["stopped"] = status.stopped.as_ref().map(to_json).into();
+    out["revoked"] = status.revoked.as_ref().map(to_json).into();
+    out["untaken"] = status.untaken.into();
     out
 }
 

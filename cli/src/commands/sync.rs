@@ -3,9 +3,11 @@
 use crate::context::Context;
 use crate::exit::Result;
 use crate::output::{Output, reports};
-use crate::progress;
+use crate::progress::Progress;
+use crate::spoken::Names;
 use clap::Args;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use tidelock::{Error, Meter, SyncReport, Vault};
 
 /// Take what other devices published, and publish what is pending here
@@ -92,14 +94,23 @@ impl Watch {
                 tell(output, vault, before, &vault.check().await?).await?;
             }
             let before = vault.status().await?.meter;
-            follow(output, vault, vault.watch(), before).await
+            follow(output, &context.progress, vault, vault.watch(), before).await
         })
     }
 }
 
 /// Tells of each sync, to the first error that trying again does not mend.
-async fn follow(output: Output, vault: &Vault, mut watch: tidelock::Watch, mut before: Meter) -> Result {
-    while let Some(result) = watch.next().await {
+async fn follow(
+    output: Output,
+    progress: &Arc<Progress>,
+    vault: &Vault,
+    mut watch: tidelock::Watch,
+    mut before: Meter,
+) -> Result {
+    loop {
+        let running = progress.begin("watching");
+        let Some(result) = watch.next().await else { break };
+        drop(running);
         match result {
             Ok(report) => tell(output, vault, before, &report).await?,
             Err(error) if error.is_retryable() => later(output, &error)?,
@@ -128,8 +139,14 @@ pub(crate) fn once(
     let output = context.output;
     context.with_vault(async |vault| {
         let before = vault.status().await?.meter;
-        let report = progress::during(output, vault, work(vault)).await?;
-        tell(output, vault, before, &report).await
+        let running = context.progress.begin("looking at the store");
+        let ended = work(vault).await;
+        drop(running);
+        match ended {
+            Ok(report) => tell(output, vault, before, &report).await,
+            Err(error) if output.in_words() => Err(Names::of(&vault.status().await?).in_words(&error).into()),
+            Err(error) => Err(error.into()),
+        }
     })
 }
 
@@ -144,8 +161,9 @@ async fn tell(output: Output, vault: &Vault, before: Meter, report: &SyncReport)
     if output.verbose {
         output.say(&requests(&meter));
     }
+    let names = Names::of(&status);
     for error in &report.reports {
-        output.warn(error);
+        output.warn(&if output.in_words() { names.in_words(error) } else { error.clone() });
     }
     Ok(())
 }
@@ -223,7 +241,7 @@ mod tests {
         let (vault, _) = Vault::create(options).await.unwrap();
         vault.clone().close().await;
         let output = Output { json: true, verbose: false };
-        let ended = follow(output, &vault, vault.watch(), Meter::default()).await;
+        let ended = follow(output, &Progress::new(output), &vault, vault.watch(), Meter::default()).await;
         assert!(matches!(ended, Err(Stop::Error(error)) if error.kind() == ErrorKind::Closed));
     }
 

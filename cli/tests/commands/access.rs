@@ -12,15 +12,15 @@ fn a_passphrase_is_set_changed_and_removed() {
         let joined = device.pipe(&["join", "--store", &place.store(), "--name", name, "--secret-stdin"], secret);
         (device, joined)
     };
-    one.pipe(&["passphrase", "--passphrase-stdin"], b"correct horse\n").ok();
-    let (two, joined) = join("two", b"correct horse\n");
+    one.pipe(&["passphrase", "--passphrase-stdin"], b"correct horse battery staple\n").ok();
+    let (two, joined) = join("two", b"correct horse battery staple\n");
     joined.ok();
     assert_eq!(two.run(&["get", "m", "k"]).ok(), "v");
-    two.pipe(&["passphrase", "--passphrase-stdin"], b"battery staple\n").ok();
-    join("three", b"correct horse\n").1.refused(6);
-    join("three", b"battery staple\n").1.ok();
+    two.pipe(&["passphrase", "--passphrase-stdin"], b"another set of four words\n").ok();
+    join("three", b"correct horse battery staple\n").1.refused(6);
+    join("three", b"another set of four words\n").1.ok();
     one.run(&["passphrase", "--remove"]).ok();
-    join("four", b"battery staple\n").1.refused(6);
+    join("four", b"another set of four words\n").1.refused(6);
     one.run(&["passphrase", "--remove"]).ok();
 }
 
@@ -46,7 +46,7 @@ fn a_vault_that_was_made_gives_its_code_again_until_it_synced() {
     let init = ["init", "--store", &place.store()];
     assert_eq!(one.run(&init).ok().trim(), code);
     let with_passphrase = [&init[..], &["--passphrase-stdin"]].concat();
-    let refused = one.pipe(&with_passphrase, b"correct horse battery\n").refused(10); // nobody may take it for set
+    let refused = one.pipe(&with_passphrase, b"correct horse battery staple\n").refused(10); // nobody may take it for set
     assert!(refused.contains("`init` without a passphrase shows the recovery code"), "{refused}");
     assert!(one.run(&["join", "--store", &place.store(), "--secret-stdin"]).refused(10).contains("reset"));
     one.run(&["sync"]).ok();
@@ -88,4 +88,32 @@ fn a_code_that_nobody_could_read_is_no_success() {
         let code = one.run(command).ok();
         place.join(command[0], code.trim());
     }
+}
+
+#[test]
+fn a_passphrase_that_is_easy_to_guess_is_refused() {
+    let place = Place::new();
+    let one = place.device("one");
+    let init = ["init", "--store", &place.store(), "--passphrase-stdin"];
+    let text = one.pipe(&init, b"hunter2\n").refused(2);
+    assert!(text.contains("too easy to guess") && text.contains("--weak") && !text.contains("hunter2"), "{text}");
+    assert!(!one.local.exists(), "nothing was made");
+    one.pipe(&[&init[..], &["--weak"]].concat(), b"hunter2\n").ok();
+    one.pipe(&["passphrase", "--passphrase-stdin"], b"password1\n").refused(2);
+    one.pipe(&["passphrase", "--passphrase-stdin"], b"seven sailors seek some salt\n").ok();
+    let join = ["join", "--store", &place.store(), "--secret-stdin"];
+    place.device("two").pipe(&join, b"hunter2\n").refused(6);
+    place.device("two").pipe(&join, b"seven sailors seek some salt\n").ok();
+}
+
+#[test]
+fn a_passphrase_that_looks_like_a_recovery_code_joins() {
+    let place = Place::new();
+    let (one, _) = place.first();
+    let looks = "abcd efgh jkmn pqrs tuvw xyz2 3456 789a bcde\n";
+    one.pipe(&["passphrase", "--passphrase-stdin"], looks.as_bytes()).ok();
+    let join = ["join", "--store", &place.store(), "--secret-stdin"];
+    let text = place.device("two").pipe(&join, looks.as_bytes()).refused(2);
+    assert!(text.contains("--passphrase"), "{text}");
+    place.device("two").pipe(&[&join[..], &["--passphrase"]].concat(), looks.as_bytes()).ok();
 }

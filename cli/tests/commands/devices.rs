@@ -66,7 +66,7 @@ fn a_device_is_revoked_by_a_part_of_its_id() {
     assert!(revoked.stderr.contains("credentials"), "{}", revoked.stderr);
     revoked.ok();
     home.two.run(&["put", "m", "later", "v"]).ok();
-    home.served.run(&home.two, &["sync"]).ok();
+    home.served.run(&home.two, &["sync"]).refused(13);
     for device in [&home.one, &home.three] {
         let report = home.json(device, &["sync", "--force"]).remove(0);
         let reports = report["reports"].as_array().unwrap();
@@ -79,10 +79,74 @@ fn a_device_is_revoked_by_a_part_of_its_id() {
             (&"revoked".into(), &listed["quarantined"]["to"])
         );
     }
-    // It is told that it has no keys, and can still export what it has.
-    let told = home.json(&home.two, &["sync", "--force"]).remove(0);
-    assert!(told["reports"].as_array().unwrap().iter().any(|error| error["kind"] == "closed"), "{told}");
-    assert!(home.two.run(&["export", "-"]).ok().contains("later"));
+}
+
+/// Nothing but its slot, which is gone, and keys that it can't get tell a device that it was revoked.
+#[test]
+fn a_revoked_device_is_told_so_by_every_command() {
+    let home = Home::new();
+    home.served.run(&home.two, &["put", "m", "before", "v"]).ok();
+    home.served.run(&home.two, &["sync"]).ok();
+    // A full check says what it has taken, for the other one to read.
+    home.served.run(&home.one, &["sync", "--force"]).ok();
+    home.served.run(&home.two, &["sync"]).ok();
+    home.served.run(&home.one, &["devices", "revoke", "two"]).ok();
+    home.two.run(&["put", "m", "later", "v"]).ok();
+    for arguments in [
+        &["sync"][..],
+        &["sync", "--force"],
+        &["push"],
+        &["pull"],
+        &["watch"],
+        &["republish"],
+        &["recovery-code"],
+        &["passphrase", "--remove"],
+        &["devices", "retire", "one"],
+        &["devices", "revoke", "one"],
+    ] {
+        let told = home.served.run(&home.two, arguments).refused(13);
+        assert!(told.contains("revoked") && told.contains("can still be read"), "{arguments:?}: {told}");
+        assert!(told.contains("1 change that was made here is not known to be on any other device"), "{told}");
+        assert!(told.contains("export FILE"), "{arguments:?}: {told}");
+    }
+    // What needs no other device goes on, and says so too.
+    for arguments in [
+        &["get", "m", "later"][..],
+        &["list", "m"],
+        &["conflicts"],
+        &["devices"],
+        &["export"],
+        &["put", "m", "more", "v"],
+    ] {
+        let ran = home.two.run(arguments);
+        assert!(ran.stderr.contains("warning: this device was revoked"), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("export FILE"), "{arguments:?}: {}", ran.stderr);
+        ran.ok();
+    }
+    let quiet = home.two.run(&["get", "m", "later", "--json"]);
+    let warning: Value = serde_json::from_str(quiet.stderr.trim()).unwrap();
+    assert_eq!(warning["warning"]["kind"], "revoked");
+    let status = home.two.run(&["status"]);
+    assert_eq!(status.stderr, "");
+    assert!(status.ok().lines().any(|line| line.starts_with("revoked ")));
+    let status = home.two.json(&["status"]);
+    assert_eq!((&status["revoked"]["kind"], &status["untaken"]), (&"revoked".into(), &2.into()), "{status}");
+
+    let refused = home.two.run(&["reset"]).refused(13);
+    assert!(refused.contains("2 changes") && refused.contains("reset --discard"), "{refused}");
+    assert_eq!(home.two.run(&["get", "m", "later"]).ok(), "v", "nothing was removed");
+    let saved = home.served.folder.path().join("saved.jsonl");
+    home.two.run(&["export", saved.to_str().unwrap()]).ok();
+    home.two.run(&["reset", "--discard"]).ok();
+    let code = home.served.folder.path().join("code");
+    let address = store("my-bucket", home.served.server.address());
+    let join = ["join", "--store", &address, "--name", "two again", "--secret-file", code.to_str().unwrap()];
+    home.served.run(&home.two, &join).ok();
+    home.two.run(&["import", saved.to_str().unwrap()]).ok();
+    let synced = home.served.run(&home.two, &["sync"]);
+    assert!(!synced.stderr.contains("this device was revoked"), "{}", synced.stderr);
+    home.served.run(&home.one, &["sync"]).ok();
+    assert_eq!(home.one.run(&["get", "m", "later"]).ok(), "v");
 }
 
 #[test]
@@ -90,7 +154,7 @@ fn what_a_revoked_device_wrote_is_adopted() {
     let home = Home::new();
     home.served.run(&home.one, &["devices", "revoke", "two"]).ok();
     home.two.run(&["put", "m", "later", "v"]).ok();
-    home.served.run(&home.two, &["sync"]).ok();
+    home.served.run(&home.two, &["sync"]).refused(13);
     home.served.run(&home.one, &["sync", "--force"]).ok();
     home.one.run(&["get", "m", "later"]).refused(3);
     home.served.run(&home.one, &["devices", "adopt", "two"]).ok();

@@ -14,10 +14,12 @@ mod endpoints;
 mod keyring;
 #[cfg(target_os = "linux")]
 mod leaks;
+mod local_folder;
 mod records;
 mod refusals;
 mod served;
 mod settings;
+mod silence;
 mod syncing;
 #[cfg(unix)]
 mod together;

@@ -95,6 +95,27 @@ fn errors_in_json_are_one_object() {
 }
 
 #[test]
+fn usage_errors_in_json_are_one_object_too() {
+    let device = Place::new().device("one");
+    for (arguments, part) in [
+        (&["frobnicate", "--json"][..], "frobnicate"),
+        (&["--json", "get", "m"], "<KEY>"),
+        (&["put", "--json", "--nonsense"], "--nonsense"),
+        (&["--json", "devices", "revoke"], "<DEVICE>"),
+        (&["--json", "serve", "dir", "--port", "many"], "many"),
+    ] {
+        let text = device.run(arguments).refused(2);
+        let error: Value = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{arguments:?}: {why}: {text}"));
+        assert_eq!(error["error"]["kind"], "invalid", "{text}");
+        assert!(error["error"]["message"].as_str().unwrap().contains(part), "{text}");
+        assert!(error["error"]["hint"].as_str().unwrap().contains("tidelock"), "{text}");
+    }
+    let text = device.run(&["get", "m", "--", "--json", "x", "y"]).refused(2);
+    assert!(text.starts_with("error: "), "an argument is no option: {text}");
+    assert!(device.run(&["--json", "--help"]).ok().contains("Exit codes"));
+}
+
+#[test]
 fn a_damaged_configuration() {
     let place = Place::new();
     let (device, _) = place.first();

@@ -154,3 +154,21 @@ fn pass_on(client: std::net::TcpStream, server: SocketAddr, requests: &AtomicU64
         to_server.write_all(&[head.as_bytes(), &body].concat()).unwrap();
     }
 }
+
+#[test]
+fn s3_rm_names_what_is_not_there() {
+    let served = Served::new();
+    let device = served.device("one");
+    let bucket = format!("s3://my-bucket?endpoint=http://{}", served.server.address());
+    let file = served.folder.path().join("file");
+    std::fs::write(&file, "content").unwrap();
+    for key in ["a", "b"] {
+        served.run(&device, &["s3", "--store", &bucket, "put", file.to_str().unwrap(), key]).ok();
+    }
+    let ran = served.run(&device, &["s3", "--store", &bucket, "rm", "a", "none"]);
+    assert!(ran.stderr.contains("there is no object none") && ran.stderr.contains("1 deleted"), "{}", ran.stderr);
+    ran.ok();
+    let told = served.run(&device, &["s3", "--store", &bucket, "rm", "a", "b", "--json"]).ok();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told, serde_json::json!({ "deleted": 1, "missing": ["a"] }));
+}

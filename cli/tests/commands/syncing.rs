@@ -143,3 +143,33 @@ fn ctrl_c_ends_a_watch_with_its_own_code() {
     assert_eq!(output.status.code(), Some(130));
     assert!(String::from_utf8(output.stderr).unwrap().contains("\"cancelled\""));
 }
+
+#[test]
+fn a_store_that_took_a_new_id_says_which_it_was() {
+    let place = Place::new();
+    let (one, _) = place.first();
+    one.run(&["sync"]).ok();
+    let id = |device: &crate::device::Device| device.json(&["status"])["device"].as_str().unwrap().to_owned();
+    let before = id(&one);
+    let copy = place.device("copy");
+    std::fs::create_dir(&copy.local).unwrap();
+    for name in names(&one.local) {
+        std::fs::copy(one.local.join(&name), copy.local.join(&name)).unwrap();
+    }
+    copy.run(&["put", "m", "k", "of the copy"]).ok();
+    copy.run(&["sync"]).ok();
+    one.run(&["put", "m", "k", "of the first"]).ok();
+    one.run(&["sync"]).ok();
+    let after = id(&one);
+    assert_ne!(after, before);
+    let listed = one.run(&["devices"]).ok();
+    let marked: Vec<&str> = listed.lines().filter(|line| line.starts_with("* ")).collect();
+    assert!(marked[0].starts_with(&format!("* {after}")), "{listed}");
+    assert!(marked[1].starts_with(&format!("* was {before} before")), "{listed}");
+    assert!(one.run(&["status"]).ok().lines().any(|line| line == format!("was before   {before}")));
+    let json: Vec<Value> =
+        one.run(&["devices", "--json"]).ok().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let this = json.iter().find(|device| device["this"] == true).unwrap();
+    assert_eq!(this["was"], json!([before]));
+    assert_eq!(copy.run(&["devices"]).ok().lines().filter(|line| line.starts_with("* ")).count(), 1);
+}

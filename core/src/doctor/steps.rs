@@ -547,6 +547,7 @@ fn form(etag: Option<&ETag>) -> EtagForm {
 fn is_about_keys(code: &str) -> bool {
     let codes = [
         "InvalidAccessKeyId",
+        "XAdminUserNotFound",
         "SignatureDoesNotMatch",
         "ExpiredToken",
         "InvalidToken",

@@ -8,6 +8,7 @@ use super::slots::{delete_record, passphrase_opener, put_record, records};
 use super::state::State;
 use super::{epochs, member, sync};
 use crate::crypto::{Opener, RecoveryCode, SlotName, SlotRecord};
+use crate::replica::{Collection, Dot};
 use crate::{Error, ErrorKind};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -60,6 +61,31 @@ pub(super) fn report_code_owed(cx: &Shared, report: &mut SyncReport) -> Result<(
         .reports
         .push(owed.next_step("run `recovery-code` again: it shows the new one, and the old one opens nothing new"));
     Ok(())
+}
+
+/// Says once of a passphrase that was set here and did not stay: another device set one that had not seen it, and that one
+/// has the slot.
+pub(super) fn report_lost_passphrase(cx: &Shared, report: &mut SyncReport) -> Result<(), Error> {
+    let Some(lost) = cx.read(lost_passphrase)? else { return Ok(()) };
+    cx.step(|tx| {
+        tx.head.passphrase_told = Some(lost);
+        Ok(())
+    })?;
+    let what = "the passphrase that was set on this device opens nothing: another device set one at the same time, which stays";
+    report.reports.push(
+        Error::new(ErrorKind::WrongKey, what)
+            .on(SlotName::PASSPHRASE_PATH)
+            .next_step("use the other device's, or set one again with `passphrase`"),
+    );
+    Ok(())
+}
+
+fn lost_passphrase(state: &State) -> Result<Option<Dot>, Error> {
+    let own = state.head.identity()?.device;
+    let slot = state.slot(&Collection::root(), SlotName::PASSPHRASE_PATH)?;
+    let stays = slot.winner().map(|write| write.dot);
+    let mut lost = slot.puts().map(|write| write.dot).filter(|dot| dot.device == own && Some(*dot) != stays);
+    Ok(lost.next().filter(|dot| state.head.passphrase_told != Some(*dot)))
 }
 
 async fn make_recovery_code(cx: &Shared) -> Result<RecoveryCode, Error> {

@@ -38,6 +38,7 @@ pub(super) fn begin(tx: &mut Tx<'_>, identity: &Arc<Identity>) -> Result<(), Err
     head.peers.clear();
     head.forks = Arc::default();
     head.revoked.clear();
+    head.shut_out_ms = None;
     head.identity = Some(identity.clone());
     for (collection, key, value) in written {
         match collection.kind {

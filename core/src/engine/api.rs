@@ -562,6 +562,8 @@ pub struct Status {
     pub device: Option<DeviceId>,
     /// Every device known, this one included.
     pub devices: Vec<DeviceStatus>,
+    /// Devices that this store was before: it was copied or restored, and took a new id.
+    pub left: Vec<DeviceId>,
     /// Collections with their numbers of records.
     pub collections: Vec<Collection>,
     /// Own ops not yet published.
@@ -582,6 +584,10 @@ pub struct Status {
     pub conditional_writes: Option<bool>,
     /// Set while nothing may be published, with the reason.
     pub stopped: Option<Error>,
+    /// Set once this device can tell that it was revoked: why, what was not taken, and how to save it.
+    pub revoked: Option<Error>,
+    /// Of a revoked device: own changes that no other device is known to have. Else 0.
+    pub untaken: u64,
     /// Requests and bytes since this store was made.
     pub meter: Meter,
     /// Unix ms when the first of them was counted: with it, [`cost::month`](crate::cost::month) tells what a month costs.

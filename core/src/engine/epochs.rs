@@ -4,6 +4,7 @@ use super::api::SyncReport;
 use super::collect;
 use super::head::Identity;
 use super::people::{self, SlotChange};
+use super::revoked;
 use super::shared::Shared;
 use super::slots::{self, Standing, get_slot, key_ring, knows_slots, put_all, records};
 use super::state::{State, Tx, internal};
@@ -79,7 +80,7 @@ pub(super) fn turn_again(cx: &Shared) -> Result<(), Error> {
 /// Why this device turns no keys now.
 fn hindrance(state: &State) -> Result<Option<Error>, Error> {
     if state.locked_out {
-        return Ok(Some(locked_out(state.head.identity()?)));
+        return Ok(Some(without_keys(state)?));
     }
     if state.head.identity()?.keys.epochs().count() >= EPOCHS_MAX {
         let full = Error::new(ErrorKind::Unsupported, "the vault's keys have turned as often as they can")
@@ -110,7 +111,7 @@ pub(super) async fn learn_of_another_turn(cx: &Shared, identity: &Identity) -> R
     };
     match learn(cx, identity, unknown).await {
         // The keys that it tells of are not to be had.
-        Err(error) if error.kind() == ErrorKind::Closed => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::Closed | ErrorKind::Revoked) => Ok(()),
         learnt => learnt.map(|_| ()),
     }?;
     turn_again(cx)
@@ -179,12 +180,23 @@ pub(super) fn asks(cx: &Shared) -> bool {
 /// it.
 ///
 /// # Errors
-/// `closed` if the slot has none: this device was revoked, or its slot lost.
+/// `revoked` if the slot is gone; `closed` if it has no newer keys.
 pub(super) async fn learn(cx: &Shared, identity: &Identity, unknown: EpochId) -> Result<bool, Error> {
     let opener = Opener::device(&identity.secret);
     let path = SlotName::Device(identity.device).path();
     let slot = get_slot(cx, &path).await;
-    let Ok(Some(sealed)) = had(cx, slot).await? else { return Err(locked_out(identity)) };
+    let sealed = match had(cx, slot).await? {
+        Ok(Some(sealed)) => sealed,
+        Ok(None) if identity.member => {
+            cx.step(|tx| {
+                tx.head.shut_out_ms.get_or_insert(tx.now.unix_ms);
+                Ok(())
+            })?;
+            return Err(lacks_keys(cx)?);
+        }
+        _ => return Err(locked_out(identity)),
+    };
+    has_slot(cx)?;
     let payload = open_slot(&opener, identity.vault, identity.header, &sealed).map_err(|_| locked_out(identity))?;
     let ring = key_ring(cx, identity.vault, payload.epoch, payload.root_secret).await;
     let Ok(told) = had(cx, ring).await? else { return Err(locked_out(identity)) };
@@ -216,8 +228,40 @@ async fn had<T>(cx: &Shared, read: Result<T, Error>) -> Result<Result<T, Error>,
     }
 }
 
+/// The own slot stands: this device is not shut out.
+pub(super) fn has_slot(cx: &Shared) -> Result<(), Error> {
+    cx.step(|tx| {
+        tx.head.shut_out_ms = None;
+        Ok(())
+    })
+}
+
+/// Whether the own slot is there again, where it was gone. A poll alone does not tell: a listing or a beacon may be old.
+pub(super) async fn look_for_lost_slot(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    if cx.read(|state| state.head.shut_out_ms.is_none()) {
+        return Ok(());
+    }
+    let slot = get_slot(cx, &SlotName::Device(identity.device).path()).await;
+    match had(cx, slot).await? {
+        Ok(Some(_)) => has_slot(cx),
+        _ => Ok(()),
+    }
+}
+
+/// Why this device can't read what others write: it was revoked, or it was not handed the newest keys.
+pub(super) fn lacks_keys(cx: &Shared) -> Result<Error, Error> {
+    cx.read(without_keys)
+}
+
+fn without_keys(state: &State) -> Result<Error, Error> {
+    match revoked::told(state) {
+        Some(told) => Ok(told),
+        None => Ok(locked_out(state.head.identity()?)),
+    }
+}
+
 /// Others have newer keys than this device.
-pub(super) fn locked_out(identity: &Identity) -> Error {
+fn locked_out(identity: &Identity) -> Error {
     Error::new(ErrorKind::Closed, "the vault has new keys, and none of them for this device")
         .on(SlotName::Device(identity.device).path())
         .next_step("if it was not revoked: `export` what is here, `reset`, and `join` again with the recovery code")

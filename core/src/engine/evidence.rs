@@ -38,7 +38,7 @@ pub(super) async fn check_header(cx: &Shared, identity: &Identity) -> Result<(),
                     tx.head.bucket.stopped = Some(Stopped::Wiped);
                     Ok(())
                 })?;
-                return Err(Stopped::Wiped.error());
+                return Err(cx.read(|state| Stopped::Wiped.error(state)));
             }
             cx.put_new(HEADER, header_bytes(identity.vault)).await
         }
@@ -177,7 +177,11 @@ pub(super) async fn check_own(
         return Ok(true); // the next push brings it
     }
     if (lately || holds_up_sweeps) && collect::is_whole(cx, identity, &published).await? {
-        publish::put_again(cx, identity).await?;
+        match publish::put_again(cx, identity).await {
+            // Something else is in its place: what others wrote comes all the same.
+            Err(error) if error.kind() == ErrorKind::Corrupt => report.reports.push(error),
+            put => put?,
+        }
     } else {
         publish::renew(cx, published.hash)?;
     }
@@ -190,5 +194,5 @@ fn stop(cx: &Shared, why: Stopped) -> Result<Error, Error> {
         tx.head.bucket.stopped = Some(why.clone());
         Ok(())
     })?;
-    Ok(why.error())
+    Ok(cx.read(|state| why.error(state)))
 }

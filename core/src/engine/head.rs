@@ -1,6 +1,8 @@
 //! The engine's own durable state: what it knows beside records and logs. How it is stored: stored.rs.
 
 use super::api::Meter;
+use super::revoked;
+use super::state::State;
 use crate::crypto::{DeviceSecret, KeyRing, SlotName, private_space_id};
 use crate::local::LocalError;
 use crate::replica::{
@@ -34,6 +36,10 @@ pub(super) struct Head {
     pub(super) snapshot: Option<Arc<Known>>,
     /// Devices that were revoked, as far as it is known here.
     pub(super) revoked: BTreeMap<DeviceId, Revocation>,
+    /// Unix ms since which this device's own slot is gone while the vault has newer keys: it was revoked, or its slot was lost.
+    pub(super) shut_out_ms: Option<u64>,
+    /// The op that set a passphrase here which did not stay, once that was told.
+    pub(super) passphrase_told: Option<Dot>,
     pub(super) meter: Meter,
     /// Unix ms when it began to count.
     pub(super) metered_from_ms: Option<u64>,
@@ -280,7 +286,7 @@ pub(super) enum Stopped {
 }
 
 impl Stopped {
-    pub(super) fn error(&self) -> Error {
+    pub(super) fn error(&self, state: &State) -> Error {
         match self {
             Self::RolledBack => {
                 Error::new(ErrorKind::RolledBack, "the bucket shows an older state of this device, again")
@@ -288,8 +294,7 @@ impl Stopped {
             }
             Self::Wiped => Error::new(ErrorKind::Wiped, "the vault's objects are gone from the bucket")
                 .next_step("`republish` puts this device's data back; `reset` forgets the vault here"),
-            Self::Revoked => Error::new(ErrorKind::Closed, "this device was revoked by another device of the vault")
-                .next_step("`export` keeps what is here; after `reset` it may `join` anew, with the recovery code"),
+            Self::Revoked => revoked::error(state, "this device was revoked by another device of the vault"),
         }
     }
 }

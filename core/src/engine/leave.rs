@@ -58,6 +58,7 @@ pub(super) async fn leave(cx: &Shared, old: &Arc<Identity>) -> Result<Error, Err
             head.bucket.rollbacks_ms.clear();
             let identity = Identity { device: secret.device_id(), secret: secret.clone(), ..(**old).clone() };
             head.identity = Some(Arc::new(identity.clone()));
+            head.shut_out_ms = None;
             introduce(tx, &identity, &name, std::slice::from_ref(&record))
         })?;
         record

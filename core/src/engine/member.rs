@@ -109,7 +109,7 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
 pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> {
     let name = device_name(cx)?;
     if cx.read(|state| state.head.bucket.stopped == Some(Stopped::Revoked)) {
-        return Err(Stopped::Revoked.error());
+        return Err(cx.read(|state| Stopped::Revoked.error(state)));
     }
     let member = cx.read(|state| state.head.identity.clone()).filter(|identity| identity.member);
     let Some((vault, header)) = read_header(cx).await? else {
@@ -201,11 +201,12 @@ async fn come_back(cx: &Shared, member: &Identity, keys: &KeyRing) -> Result<Out
             tx.head.bucket.stopped = Some(Stopped::Revoked);
             Ok(())
         })?;
-        return Err(Stopped::Revoked.error());
+        return Err(cx.read(|state| Stopped::Revoked.error(state)));
     }
     epochs::take_keys(cx, keys)?;
     let identity = cx.read(|state| state.head.identity().cloned())?;
     put_slot(cx, &identity, &Opener::device(&identity.secret).record()).await?;
+    epochs::has_slot(cx)?;
     Ok(Outcome::Joined)
 }
 

@@ -229,6 +229,16 @@ impl Engine {
         read::status(&state)
     }
 
+    /// What a device that was revoked is told; `None` while nothing says that it was. No request is made.
+    ///
+    /// # Errors
+    /// `local-store`.
+    pub fn revoked(&self) -> Result<Option<Error>, Error> {
+        let mut state = self.shared.lock();
+        state.refresh()?;
+        Ok(revoked::told(&state))
+    }
+
     /// Starts an operation. It makes progress in [`poll_output`](Self::poll_output).
     pub fn start(&mut self, operation: Operation, now: Now) -> OpId {
         let id = {

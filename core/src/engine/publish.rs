@@ -42,7 +42,7 @@ pub(super) async fn push(
 ) -> Result<(), Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
     if let Some(stopped) = cx.read(|state| state.head.bucket.stopped.clone()) {
-        return Err(stopped.error());
+        return Err(cx.read(|state| stopped.error(state)));
     }
     let mut goal = None;
     let mut in_beacon = false;

@@ -74,7 +74,7 @@ async fn new_keys(cx: &Shared, looked: &mut Looked, report: &mut SyncReport) -> 
     *looked = Looked::Through;
     let identity = cx.read(|state| state.head.identity().cloned())?;
     match epochs::learn(cx, &identity, unknown).await {
-        Err(error) if error.kind() == ErrorKind::Closed => {
+        Err(error) if matches!(error.kind(), ErrorKind::Closed | ErrorKind::Revoked) => {
             *looked = Looked::LockedOut;
             report.reports.push(error);
             Ok(false)
@@ -207,7 +207,7 @@ fn news_under_older_keys(head: &Head, read: &Read) -> Vec<DeviceId> {
 /// Who reads that it is revoked stops there.
 fn check_not_revoked(cx: &Shared) -> Result<(), Error> {
     match cx.read(|state| state.head.bucket.stopped.clone()) {
-        Some(Stopped::Revoked) => Err(Stopped::Revoked.error()),
+        Some(Stopped::Revoked) => Err(cx.read(|state| Stopped::Revoked.error(state))),
         _ => Ok(()),
     }
 }

@@ -1,11 +1,11 @@
 //! What callers read: records, pages, conflicts, status. No request is made for any of it.
 
 use super::api::{Conflict, DeviceState, DeviceStatus, Entry, KeyRange, Position, Record, Status, Version};
-use super::head::{Stopped, damaged, local_error};
+use super::head::{damaged, local_error};
 use super::member;
 use super::pull;
-use super::retired;
 use super::state::{State, key_of, record_key};
+use super::{retired, revoked};
 use crate::Error;
 use crate::local::{ByteRange, Table};
 use crate::replica::{Collection, Kind, Slot, Standing, decode};
@@ -93,12 +93,13 @@ fn version(write: &Standing) -> Version {
 pub(super) fn status(state: &State) -> Result<Status, Error> {
     let head = &state.head;
     let own = head.identity.as_deref().filter(|identity| identity.member);
+    let revoked = revoked::told(state);
     let mut devices = Vec::new();
     if let Some(own) = own {
         devices.push(DeviceStatus {
             id: own.device,
             name: member::names(state, own.device)?,
-            state: if head.bucket.stopped == Some(Stopped::Revoked) { DeviceState::Revoked } else { DeviceState::This },
+            state: if revoked.is_some() { DeviceState::Revoked } else { DeviceState::This },
             quarantined: None,
             sequence: head.published.sequence,
             applied: head.clock.n,
@@ -127,6 +128,7 @@ pub(super) fn status(state: &State) -> Result<Status, Error> {
         vault: own.map(|own| own.vault),
         device: own.map(|own| own.device),
         devices,
+        left: head.left.iter().copied().collect(),
         collections: head.collections.keys().filter(|collection| collection.kind != Kind::Root).cloned().collect(),
         pending: head.clock.n.saturating_sub(head.published.n),
         sequence: head.published.sequence,
@@ -136,7 +138,9 @@ pub(super) fn status(state: &State) -> Result<Status, Error> {
         last_pull_ms: head.bucket.last_pull_ms,
         last_error: head.bucket.last_error.clone(),
         conditional_writes: head.bucket.conditional,
-        stopped: head.bucket.stopped.as_ref().map(super::head::Stopped::error),
+        stopped: head.bucket.stopped.as_ref().map(|stopped| stopped.error(state)),
+        untaken: if revoked.is_some() { revoked::untaken(state) } else { 0 },
+        revoked,
         meter: state.meter(),
         metered_from_ms: head.metered_from_ms,
     })

@@ -6,12 +6,16 @@ use super::look;
 use super::manifests::{self, Read, verify_manifest};
 use super::objects::{Found, manifest_path, open};
 use super::shared::Shared;
-use super::state::Tx;
-use crate::crypto::ObjectKind;
-use crate::replica::{MANIFEST_SEALED_BYTES_MAX, Point, REVOKED_MAX, Revoked, Run, Vector};
+use super::state::{State, Tx};
+use crate::crypto::{ObjectKind, SlotName};
+use crate::local::{ByteRange, Table};
+use crate::replica::{Kind, Logged, MANIFEST_SEALED_BYTES_MAX, Point, REVOKED_MAX, Revoked, Run, Vector, decode};
 use crate::{DeviceId, Error, ErrorKind};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+/// Own ops read at once.
+const OPS_PER_PAGE: u32 = 5_000;
 
 /// Takes the revocations that manifests state, all at once: two that revoke each other are both revoked. A manifest counts
 /// for them if its author is listed and was not known to be revoked before.
@@ -146,6 +150,51 @@ pub(super) fn report(cx: &Shared, report: &mut SyncReport) {
             .on(id.to_string())
             .next_step("`devices adopt` takes them; if that device was lost or stolen, withdraw its bucket credentials")
     }));
+}
+
+/// What this device is told in each operation, if it was revoked: a manifest says so, or its slot is gone while the vault has
+/// newer keys.
+pub(super) fn told(state: &State) -> Option<Error> {
+    if state.head.bucket.stopped == Some(Stopped::Revoked) {
+        return Some(Stopped::Revoked.error(state));
+    }
+    state.head.shut_out_ms?;
+    let own = state.head.identity.as_ref().map(|identity| SlotName::Device(identity.device).path());
+    let why =
+        "this device was revoked, or its key slot was lost: the vault has new keys, and none of them for this device";
+    Some(error(state, why).on(own.unwrap_or_default()))
+}
+
+/// Why, what was not taken, and how to save it.
+pub(super) fn error(state: &State, why: &str) -> Error {
+    let untaken = match untaken(state) {
+        0 => "everything that was written here was taken by other devices".to_owned(),
+        1 => "1 change that was made here is not known to be on any other device".to_owned(),
+        many => format!("{many} changes that were made here are not known to be on any other device"),
+    };
+    Error::new(ErrorKind::Revoked, format!("{why}; what is here can still be read; {untaken}"))
+        .next_step("`export FILE` saves everything that is here; then `reset`, and `join` with the recovery code")
+}
+
+/// The callers' own ops that no other device is known to have: those above what the others' manifests state.
+pub(super) fn untaken(state: &State) -> u64 {
+    let head = &state.head;
+    let Some(own) = head.identity.as_ref().map(|identity| identity.device) else { return 0 };
+    let stated = head.counting().flat_map(|(_, peer)| {
+        let snapshot = peer.snapshot.as_ref().map(|named| named.vector.n(own));
+        snapshot.into_iter().chain([peer.stated.n(own)])
+    });
+    let taken = stated.max().unwrap_or(0);
+    let mut range = ByteRange { start: (taken + 1).to_be_bytes().to_vec(), end: None };
+    let mut no_edits = 0;
+    // A row that can't be read counts as an edit.
+    while let Ok(rows) = state.local.list(Table::Ops, &range, OPS_PER_PAGE) {
+        let Some((last, _)) = rows.last() else { break };
+        range.start = [last, &[0][..]].concat();
+        let is_edit = |logged: &Logged| matches!(logged, Logged::Op(op) if op.collection.kind != Kind::Root);
+        no_edits += rows.iter().filter(|(_, op)| decode(op, "an own op").is_ok_and(|op| !is_edit(&op))).count() as u64;
+    }
+    head.clock.n.saturating_sub(taken).saturating_sub(no_edits)
 }
 
 /// Before keys from another way in are kept: whether a manifest that counts, read with them, says that this device is

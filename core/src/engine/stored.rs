@@ -24,6 +24,8 @@ impl Head {
             snapshot: row::<Known>(local, "snapshot")?.map(Arc::new),
             left: row(local, "left")?.unwrap_or_default(),
             revoked: row(local, "revoked")?.unwrap_or_default(),
+            shut_out_ms: row(local, "shut_out")?,
+            passphrase_told: row(local, "passphrase_told")?,
             meter: row(local, "meter")?.unwrap_or_default(),
             metered_from_ms: row(local, "metered_from")?,
             ..Self::default()
@@ -69,6 +71,8 @@ impl Head {
         changed(&mut writes, "snapshot", self.snapshot.as_deref(), before.snapshot.as_deref());
         changed(&mut writes, "left", Some(&self.left), Some(&before.left));
         changed(&mut writes, "revoked", Some(&self.revoked), Some(&before.revoked));
+        changed(&mut writes, "passphrase_told", self.passphrase_told.as_ref(), before.passphrase_told.as_ref());
+        changed(&mut writes, "shut_out", self.shut_out_ms.as_ref(), before.shut_out_ms.as_ref());
         changed(&mut writes, "meter", Some(&self.meter), Some(&before.meter));
         changed(&mut writes, "metered_from", self.metered_from_ms.as_ref(), before.metered_from_ms.as_ref());
         for (id, peer) in &self.peers {

@@ -5,7 +5,7 @@ use super::head::{Identity, Stopped};
 use super::shared::Shared;
 use super::{
     access, beacon, carry, collect, devices, epochs, evidence, leave, look, member, people, publish, pull, retired,
-    slots,
+    revoked, slots,
 };
 use crate::s3::Condition;
 use crate::{Error, ErrorKind};
@@ -84,7 +84,7 @@ pub(super) async fn publish(cx: &Shared) -> Result<Outcome, Error> {
     check_going(cx)?;
     let identity = cx.read(|state| state.head.identity().cloned())?;
     if cx.read(|state| state.locked_out && state.head.bucket.hand_on) {
-        return Err(epochs::locked_out(&identity)); // a turn that broke off writes over nobody's newer keys
+        return Err(epochs::lacks_keys(cx)?); // a turn that broke off writes over nobody's newer keys
     }
     epochs::hand_on(cx).await?;
     exchange(cx, &identity, Scope { push: true, full: false }).await
@@ -92,7 +92,8 @@ pub(super) async fn publish(cx: &Shared) -> Result<Outcome, Error> {
 
 /// Nothing stopped this device from publishing.
 fn check_going(cx: &Shared) -> Result<(), Error> {
-    cx.read(|state| state.head.bucket.stopped.clone()).map_or(Ok(()), |stopped| Err(stopped.error()))
+    cx.read(|state| state.head.bucket.stopped.clone())
+        .map_or(Ok(()), |stopped| Err(cx.read(|state| stopped.error(state))))
 }
 
 async fn sync_as(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result<Outcome, Error> {
@@ -109,11 +110,12 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
     let mut polled = pull::pull(cx, full, &mut report).await?;
     if cx.read(|state| state.head.bucket.copied) {
         if polled.locked_out {
-            return Err(epochs::locked_out(identity)); // revoked, perhaps: a new id would be given no keys either
+            return Err(epochs::lacks_keys(cx)?); // a new id would be given no keys either
         }
         return Err(leave::copied(cx)?); // nothing more is PUT under an id that two stores use
     }
     if !polled.locked_out {
+        epochs::look_for_lost_slot(cx, identity).await?;
         people::learn(cx)?;
         if takes_up {
             epochs::learn_of_another_turn(cx, identity).await?;
@@ -163,8 +165,13 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
     }
     if !polled.locked_out {
         access::report_code_owed(cx, &mut report)?;
+        access::report_lost_passphrase(cx, &mut report)?;
     }
-    Ok(Outcome::Synced(report))
+    // Not before: what it published is there for `adopt`, and who was not revoked is handed keys for it.
+    match cx.read(revoked::told) {
+        Some(told) => Err(told),
+        None => Ok(Outcome::Synced(report)),
+    }
 }
 
 /// Hourly, give or take 20 %; soon after a beacon entry went backwards; at start, if the last is older than an hour.
@@ -181,7 +188,7 @@ fn check_is_due(cx: &Shared) -> bool {
 async fn republish(cx: &Shared) -> Result<Outcome, Error> {
     let mut identity = identity_of_member(cx)?;
     if let Some(Stopped::Revoked) = cx.read(|state| state.head.bucket.stopped.clone()) {
-        return Err(Stopped::Revoked.error());
+        return Err(cx.read(|state| Stopped::Revoked.error(state)));
     }
     match cx.get(super::objects::HEADER, None, evidence::HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
         super::objects::Found::Bytes { bytes, .. } if crate::Hash::of(&bytes) != identity.header => {
@@ -208,7 +215,7 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
     let mut left = None;
     if cx.read(|state| state.head.bucket.copied) {
         if locked_out {
-            return Err(epochs::locked_out(&identity)); // a new id would be given no keys
+            return Err(epochs::lacks_keys(cx)?); // a new id would be given no keys
         }
         left = Some(leave::leave(cx, &identity).await?);
         identity = cx.read(|state| state.head.identity().cloned())?;

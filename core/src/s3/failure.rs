@@ -223,7 +223,9 @@ fn meaning(asked: &Asked<'_>, response: &Response, document: &Document, code: &s
                 None => (auth(asked.place, code), Retry::Never),
             };
         }
-        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
+        // versitygw says the last, with status 404, for an access key that it does not know.
+        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAccessKeyId" | "SignatureDoesNotMatch"
+        | "XAdminUserNotFound" => {
             return (auth(asked.place, code), Retry::Credentials);
         }
         // Of this one object: an archive class of S3, which a lifecycle rule moved it to.
@@ -232,6 +234,9 @@ fn meaning(asked: &Asked<'_>, response: &Response, document: &Document, code: &s
         "EntityTooLarge" if asked.method == Method::Get => {
             return (Error::new(ErrorKind::Corrupt, "the object is longer than may be"), Retry::Never);
         }
+        // A folder's, and MinIO's: a directory where a file has to be, or the reverse.
+        "InvalidRequest" if matches!(asked.place, Place::Store(StoreUri::Folder(_))) => return (in_the_way(), Retry::Never),
+        "XMinioObjectExistsAsDirectory" | "XMinioParentIsObject" => return (in_the_way(), Retry::Never),
         // rclone says no more to a clock that is behind: the server's own tells.
         "AccessDenied" => return (auth(asked.place, code), server_clock(response, document)),
         _ => (),
@@ -254,6 +259,14 @@ fn meaning(asked: &Asked<'_>, response: &Response, document: &Document, code: &s
         500..=599 => server_failed(response, code),
         _ => refused(asked, response, code),
     }
+}
+
+fn in_the_way() -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        "something else is in the object's place: a directory, or a file where one has to be",
+    )
+    .next_step("look at that path in the store, and move away what is there; the rest of the vault goes on without it")
 }
 
 fn archived() -> Error {
@@ -321,7 +334,7 @@ fn auth(place: Place<'_>, code: &str) -> Error {
         Place::Server(server) => format!("the server `{}` lists no buckets to these keys{shown}", server.name()),
     };
     let step = match code {
-        "InvalidAccessKeyId" => "check the access key, and that it belongs to this provider",
+        "InvalidAccessKeyId" | "XAdminUserNotFound" => "check the access key, and that it belongs to this provider",
         "SignatureDoesNotMatch" => "check the secret key, and the region in the store's address",
         "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => {
             "get fresh temporary keys: sign in again, or look at what hands them out"

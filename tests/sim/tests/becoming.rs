@@ -342,7 +342,7 @@ fn who_is_revoked_half_way_through_a_join_joins_no_more() {
         }
         let operation = join(&world);
         let refused = world.run(newcomer, operation).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Closed, "hidden {hidden}: {refused}");
+        assert_eq!(refused.kind(), ErrorKind::Revoked, "hidden {hidden}: {refused}");
         assert_eq!(world.bucket.meter.put, puts, "hidden {hidden}");
     }
     world.bucket.show();

@@ -542,7 +542,7 @@ fn a_revoked_device_that_hears_of_its_copy_cannot_leave() {
     let (id, puts) = (world.id(0), world.bucket.meter.put);
     for _ in 0..3 {
         let error = world.full_check(0).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Revoked, "{error}");
         world.now_ms += HOUR_MS;
     }
     assert_eq!((world.id(0), world.bucket.meter.put), (id, puts), "it PUTs nothing");

@@ -82,7 +82,7 @@ fn a_revoked_device_that_comes_back_with_the_code_is_told_so_and_gets_no_keys() 
     for _ in 0..2 {
         let secret = Secret::Recovery(code.clone());
         let error = world.run(1, Operation::Join { secret }).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Revoked, "{error}");
         for operation in [
             Operation::Sync,
             Operation::Pull,
@@ -94,7 +94,7 @@ fn a_revoked_device_that_comes_back_with_the_code_is_told_so_and_gets_no_keys() 
             Operation::RetireDevice { device: world.id(0) },
         ] {
             let error = world.run(1, operation.clone()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Closed, "{operation:?}: {error}");
+            assert_eq!(error.kind(), ErrorKind::Revoked, "{operation:?}: {error}");
             assert!(error.hint().unwrap().contains("export"), "{error}");
         }
         world.restart(1);
@@ -231,7 +231,7 @@ fn a_revoked_devices_snapshot_is_named_no_longer_than_it_counts() {
     world.untold(|world| {
         for at in 0..10 {
             world.put_big(2, &format!("page {at}"), 120_000);
-            world.sync(2).unwrap();
+            let _ = world.sync(2); // it is told that it is revoked
             world.now_ms += HOUR_MS / 2;
         }
     });
@@ -248,7 +248,7 @@ fn who_revokes_names_nothing_that_the_revoked_device_wrote() {
         let entry = world.append(1).unwrap();
         world.delete_entry(1, &entry);
         world.put_big(1, "page", 200_000);
-        world.sync(1).unwrap();
+        let _ = world.sync(1); // once it is revoked, it is told so
     };
     delete_an_entry(&mut world);
     world.check_alone(0, 1); // it names device 1's snapshot
@@ -257,7 +257,7 @@ fn who_revokes_names_nothing_that_the_revoked_device_wrote() {
     world.untold(|world| {
         delete_an_entry(world);
         world.now_ms += HOUR_MS + 60_000;
-        world.sync(1).unwrap();
+        let _ = world.sync(1); // it is told that it is revoked
     });
     world.bucket.lose_all("/segments/");
     world.gone.extend([0, 1]);
@@ -411,4 +411,69 @@ fn who_comes_back_is_not_revoked_by_the_word_of_who_was_left_out() {
     world.check_hourly(3);
     world.check().unwrap();
     assert!(world.is_revoked(1, thief));
+}
+
+/// Its slot is gone, and what others write is under keys that it can't get: nothing but that can tell it.
+#[test]
+fn a_revoked_device_is_told_at_its_next_sync_and_keeps_what_was_not_taken() {
+    let mut world = World::with_devices(88, 3);
+    world.put(1, "taken");
+    world.sync_all();
+    world.check_hourly(2); // others say what they have taken
+    assert_eq!(world.devices[1].engine.revoked().unwrap(), None);
+    world.untold(|world| {
+        world.put(1, "never taken");
+        world.append(1);
+    });
+    world.revoke(0, 1).unwrap();
+    world.gone.insert(1);
+    world.put(0, "afterwards");
+    world.sync(0).unwrap();
+    for operation in [
+        Operation::Sync,
+        Operation::Pull,
+        Operation::Push,
+        Operation::Check,
+        Operation::Republish,
+        Operation::ReplaceRecoveryCode,
+        Operation::SetPassphrase { passphrase: None },
+        Operation::RevokeDevice { device: world.id(0) },
+        Operation::RetireDevice { device: world.id(0) },
+        Operation::AdoptDevice { device: world.id(0) },
+    ] {
+        let told = world.run(1, operation.clone()).unwrap_err();
+        assert_eq!(told.kind(), ErrorKind::Revoked, "{operation:?}: {told}");
+        assert!(told.message().contains("2 changes that were made here"), "{operation:?}: {told}");
+        assert!(told.hint().unwrap().contains("export"), "{operation:?}: {told}");
+        world.restart(1);
+        let status = world.devices[1].engine.status().unwrap();
+        assert_eq!((status.untaken, status.revoked.unwrap().kind()), (2, ErrorKind::Revoked), "{operation:?}");
+        assert_eq!(world.status_of(1, 1).state, DeviceState::Revoked, "{operation:?}");
+    }
+    assert_eq!(world.standing(1, "never taken").len(), 1, "it can be read still");
+    let status = world.devices[0].engine.status().unwrap();
+    assert_eq!((status.untaken, status.revoked), (0, None));
+    let device = world.id(1);
+    world.run(2, Operation::AdoptDevice { device }).unwrap();
+    assert_eq!(world.standing(2, "never taken").len(), 1, "it was published for `adopt`");
+}
+
+/// A slot that was lost by mistake looks the same, until another device puts it back.
+#[test]
+fn a_device_whose_slot_comes_back_is_told_nothing_any_more() {
+    let mut world = World::with_devices(89, 3);
+    world.sync_all();
+    world.replace_code(0).unwrap();
+    world.bucket.lose(&world.slot_of(2));
+    let told = world.sync(2).unwrap_err();
+    assert_eq!((told.kind(), told.object()), (ErrorKind::Revoked, Some(&*world.slot_of(2))), "{told}");
+    assert!(told.message().contains("everything that was written here was taken"), "{told}");
+    // It has asked for keys by that sync.
+    world.now_ms += HOUR_MS + 60_000;
+    world.full_check(0).unwrap();
+    world.sync(2).unwrap();
+    assert_eq!(world.devices[2].engine.revoked().unwrap(), None);
+    world.put(0, "after");
+    world.sync_all();
+    world.check().unwrap();
 }

@@ -1,6 +1,6 @@
 //! `s3 get`: an object into a file, whole or not at all, or to stdout.
 
-use super::{At, bar, last_part, missing};
+use super::{At, Moved, last_part, missing};
 use crate::context::until_interrupted;
 use crate::exit::{Result, Stop};
 use crate::output::stdout_error;
@@ -41,10 +41,10 @@ impl Get {
         at.context.run(until_interrupted(async {
             let download = bucket.get(&key, u64::MAX).await?.ok_or_else(|| missing(&key))?;
             let Some(file) = &file else { return to_stdout(download).await };
-            let bar = bar(at.output(), download.head().len);
+            let bar = Moved::new(at.context, download.head().len);
             let etag = download.head().etag.clone();
             let bytes = to_file(download, file, |bytes| bar.inc(bytes)).await?;
-            bar.finish_and_clear();
+            bar.end();
             if at.output().json {
                 let file = file.display().to_string();
                 let etag = super::etag(etag.as_ref());

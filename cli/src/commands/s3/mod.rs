@@ -11,10 +11,13 @@ use crate::config::setting::Setting;
 use crate::context::Context;
 use crate::exit::Result;
 use crate::output::Output;
+use crate::progress::{Progress, Running};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tidelock::bucket::{Bucket, ETag, Encryption, Properties};
 use tidelock::{Error, ErrorKind};
 
@@ -134,7 +137,33 @@ fn last_part(key: &str) -> Option<&str> {
     key.rsplit('/').next().filter(|name| !name.is_empty())
 }
 
-/// A bar of bytes, where a person is watching.
+/// Bytes that move: a bar where a person is watching, objects on stderr with `--json`.
+struct Moved {
+    bar: ProgressBar,
+    progress: Arc<Progress>,
+    done: AtomicU64,
+    total: Option<u64>,
+    _running: Option<Running>,
+}
+
+impl Moved {
+    fn new(context: &Context, total: Option<u64>) -> Self {
+        let progress = context.progress.clone();
+        let running = context.output.json.then(|| progress.begin("moving bytes"));
+        Self { bar: bar(context.output, total), progress, done: AtomicU64::new(0), total, _running: running }
+    }
+
+    fn inc(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.bar.inc(bytes);
+        self.progress.at("moving bytes", done, self.total);
+    }
+
+    fn end(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 fn bar(output: Output, bytes: Option<u64>) -> ProgressBar {
     if !output.draws() {
         return ProgressBar::hidden();

@@ -1,6 +1,6 @@
 //! `s3 put`: a file, or stdin, into an object.
 
-use super::{At, bar, etag, last_part};
+use super::{At, Moved, etag, last_part};
 use crate::context::until_interrupted;
 use crate::exit::Result;
 use crate::output::one_line;
@@ -61,11 +61,11 @@ impl Put {
                 (Source::File(self.file), len)
             }
         };
-        let bar = bar(at.output(), len);
+        let bar = Moved::new(at.context, len);
         let put = at
             .context
             .run(until_interrupted(async { Ok(bucket.put(&key, source, properties, |bytes| bar.inc(bytes)).await?) }));
-        bar.finish_and_clear();
+        bar.end();
         let put = put?;
         if at.output().json {
             let etag = etag(put.etag.as_ref());

@@ -14,7 +14,7 @@ use tidelock_core::s3::KEYS_PER_DELETE_MAX;
 
 /// Delete objects
 ///
-/// An object that is not there is no error.
+/// An object that is not there is no error, and is named.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  tidelock s3 rm s3://my-bucket/photos/sea.jpg\n  tidelock s3 rm a.txt b.txt c.txt\n  \
@@ -67,23 +67,44 @@ impl Rm {
             }
             by_store.entry(store).or_default().push(key);
         }
-        let deleted = at.context.run(until_interrupted(async {
-            let mut deleted = 0;
+        let (deleted, missing) = at.context.run(until_interrupted(async {
+            let (mut deleted, mut missing) = (0, Vec::new());
             for (store, keys) in by_store {
                 let bucket = at.open(&store)?;
-                deleted += match self.recursive {
-                    true => delete_all(&bucket, &keys).await?,
-                    false => delete(&bucket, &keys).await?,
-                };
+                if self.recursive {
+                    deleted += delete_all(&bucket, &keys).await?;
+                    continue;
+                }
+                let keys = there(&bucket, keys, &mut missing).await?;
+                if !keys.is_empty() {
+                    deleted += delete(&bucket, &keys).await?;
+                }
             }
-            Ok(deleted)
+            Ok((deleted, missing))
         }))?;
         if at.output().json {
-            return at.output().object(&json!({ "deleted": deleted }));
+            return at.output().object(&json!({ "deleted": deleted, "missing": missing }));
+        }
+        for key in missing {
+            at.output().say(&format!("there is no object {}", one_line(key.as_bytes())));
         }
         at.output().say(&format!("{deleted} deleted."));
         Ok(())
     }
+}
+
+/// The keys that an object is at, as far as these credentials may look; the others are `missing`. A server deletes what is
+/// not there without a word.
+async fn there(bucket: &Bucket, keys: Vec<String>, missing: &mut Vec<String>) -> Result<Vec<String>> {
+    let mut there = Vec::new();
+    for key in keys {
+        match bucket.stat(&key).await {
+            Ok(None) => missing.push(key),
+            Err(error) if error.kind() != ErrorKind::Auth => return Err(error.into()),
+            _ => there.push(key),
+        }
+    }
+    Ok(there)
 }
 
 async fn delete_all(bucket: &Bucket, prefixes: &[String]) -> Result<usize> {

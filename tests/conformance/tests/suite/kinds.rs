@@ -13,7 +13,7 @@ const GOLDEN: &str = include_str!("kinds.txt");
 /// A kind of error, the exit code of the command that meets it, and the way there.
 type Case = (&'static str, i32, fn(&Stage) -> Output);
 
-const CASES: [Case; 19] = [
+const CASES: [Case; 20] = [
     ("invalid", 2, |stage| stage.run("one", &["put", "notes", "", "x"])),
     ("not-found", 3, |stage| {
         let elsewhere = stage.place.uri().replace("s3://tidelock/", "s3://tidelock-has-no-such-bucket/");
@@ -75,6 +75,13 @@ const CASES: [Case; 19] = [
         stage.place.bucket().wipe();
         stage.run("one", &["sync"])
     }),
+    ("revoked", 13, |stage| {
+        stage.join("two");
+        stage.done("one", &["sync"]);
+        stage.done("one", &["devices", "revoke", "two"]);
+        stage.done("two", &["put", "notes", "eggs", "ten"]);
+        stage.run("two", &["sync"])
+    }),
     ("local-store", 9, |stage| {
         fs::write(stage.place.local("one").join("store.db"), "this is no database".repeat(100)).unwrap();
         stage.run("one", &["get", "notes", "milk"])
@@ -101,9 +108,9 @@ const CASES: [Case; 19] = [
         stage.join("two");
         stage.done("one", &["sync"]);
         stage.done("one", &["devices", "revoke", "two"]);
-        // The first time it may be the listing that is behind.
+        stage.done("two", &["put", "notes", "eggs", "ten"]);
         stage.run("two", &["sync"]);
-        stage.run("two", &["sync", "--force"])
+        stage.run("one", &["sync", "--force"])
     }),
     ("cancelled", 130, |stage| {
         stage.place.faults().set_for_first_tries(&["GET"], &[Fault::Silence { after_effect: false }]);
@@ -199,7 +206,9 @@ impl Stage {
     /// A sync whose first request meets this, and that has no other try.
     fn with_fault(&self, fault: Fault) -> Output {
         self.place.faults().set_for_first_tries(&["GET", "PUT"], &[fault]);
-        self.run("one", &["sync", "--retries", "0", "--timeout", "500ms"])
+        // Of a request alone: the flag would bound the whole command.
+        let mut sync = self.command("one", &["sync", "--retries", "0"]);
+        sync.env("TIDELOCK_TIMEOUT", "500ms").output().unwrap()
     }
 
     /// A sync that waits for an answer.

@@ -103,7 +103,7 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
         }
         in_step(run).map_err(|why| format!("a newcomer later: {why}"))?;
     }
-    Ok(())
+    run.shut_out_are_told()
 }
 
 /// Who is not of the vault yet joins. What a bucket that went back has lost of the keys comes with the others' full checks.

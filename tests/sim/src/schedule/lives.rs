@@ -95,7 +95,7 @@ impl Run<'_> {
         let staying = self.staying();
         for at in staying.iter().copied() {
             let is_known = staying.iter().any(|other| *other != at && self.known(*other, at).is_some());
-            let told = self.world.full_check(at).map_or(Vec::new(), |report| report.reports);
+            let told = self.world.full_check(at).map_or_else(|error| vec![error], |report| report.reports);
             if (known || !is_known) && told.iter().any(|error| self.lacks_keys(at, error)) {
                 super::heal::operation(self, at, Operation::Join { secret: Secret::Recovery(code.clone()) })?;
                 joined = true;
@@ -108,7 +108,34 @@ impl Run<'_> {
     pub(super) fn lacks_keys(&self, at: usize, error: &Error) -> bool {
         let own = self.world.devices[at].engine.status().ok().and_then(|status| status.device);
         let slot = own.map(|own| format!("slots/{own}"));
-        !self.shut_out.is_empty() && error.kind() == ErrorKind::Closed && error.object() == slot.as_deref()
+        let lacks = matches!(error.kind(), ErrorKind::Closed | ErrorKind::Revoked);
+        !self.shut_out.is_empty() && lacks && error.object() == slot.as_deref()
+    }
+
+    /// Who was revoked, and finds its slot gone and the vault under newer keys, is told so by its next sync and by its status.
+    ///
+    /// # Errors
+    /// Who is not.
+    pub(super) fn shut_out_are_told(&mut self) -> Result<(), String> {
+        for at in self.shut_out.clone() {
+            let status = |run: &Self| run.world.devices[at].engine.status().map_err(|error| error.to_string());
+            let gone = self.world.bucket.object(&self.world.slot_of(at)).is_none();
+            let beacon = self.world.bucket.keys_with("/beacon");
+            let keys = Keys::of(&self.world.devices[at].disk);
+            let shut_out = gone && !beacon.is_empty() && beacon.iter().all(|path| !keys.open(&self.world.bucket, path));
+            // Whoever was stopped by a rollback does not look, and a crashed `join` has nothing to look for.
+            if !shut_out || status(self)?.stopped.is_some() || !self.is_member(at) {
+                continue;
+            }
+            let told = self.world.sync(at).map_or_else(|error| Some(error.kind()), |_| None);
+            let status = status(self)?.revoked.map(|error| error.kind());
+            if (told, status) != (Some(ErrorKind::Revoked), Some(ErrorKind::Revoked)) {
+                return Err(format!(
+                    "device {at} is revoked, and is told {told:?} by a sync, {status:?} by its status"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// What was published last opens with nothing that a revoked device has.

@@ -391,12 +391,16 @@ impl<'a> Run<'a> {
             Ok(_) => Ok("done".to_owned()),
             Err(error) => match error.kind() {
                 ErrorKind::Forked if self.forked => Ok(format!("{error}")),
-                ErrorKind::Closed if self.shut_out.contains(&at) || self.lacks_keys(at, &error) => {
+                ErrorKind::Closed | ErrorKind::Revoked
+                    if self.shut_out.contains(&at) || self.lacks_keys(at, &error) =>
+                {
                     Ok(format!("{error}"))
                 }
-                ErrorKind::Internal | ErrorKind::Invalid | ErrorKind::Forked | ErrorKind::Closed => {
-                    Err(format!("an operation of device {at} ended in {error:?}"))
-                }
+                ErrorKind::Internal
+                | ErrorKind::Invalid
+                | ErrorKind::Forked
+                | ErrorKind::Closed
+                | ErrorKind::Revoked => Err(format!("an operation of device {at} ended in {error:?}")),
                 _ if self.plan.faults.is_empty() && !error.is_retryable() => {
                     Err(format!("without a fault, device {at} ended in {error:?}"))
                 }

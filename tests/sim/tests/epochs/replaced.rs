@@ -493,3 +493,30 @@ fn a_replaced_passphrase_that_is_given_new_keys_is_seen() {
     world.check_hourly(2);
     world.check().unwrap();
 }
+
+/// Both keep what they were given, and one of them opens nothing.
+#[test]
+fn of_two_passphrases_set_at_once_the_one_that_did_not_stay_is_told_once() {
+    for seed in 90..94 {
+        let mut world = World::with_devices(seed, 3);
+        let words = ["one horse", "two horses"].map(|words| Zeroizing::new(words.to_owned()));
+        let set = |at: usize| Operation::SetPassphrase { passphrase: Some(words[at].clone()) };
+        let op = world.start(0, set(0));
+        let keys = |request: &Request| request.method == Method::Put && request.url.contains("keys/");
+        let put = world.run_until(0, op, keys).unwrap();
+        world.run(1, set(1)).unwrap();
+        world.break_off(0, &put);
+        world.finish(0, op).unwrap();
+        let mut told = [0; 3];
+        for _ in 0..6 {
+            world.now_ms += 3_660_000;
+            for (at, told) in told.iter_mut().enumerate() {
+                let reports = world.full_check(at).unwrap().reports;
+                *told += reports.iter().filter(|error| error.kind() == ErrorKind::WrongKey).count();
+            }
+        }
+        let opens = [0, 1].map(|at| join_with(&mut world, Secret::Passphrase(words[at].clone())).is_ok());
+        assert_ne!(opens[0], opens[1], "seed {seed}: one stays");
+        assert_eq!(told, [usize::from(!opens[0]), usize::from(!opens[1]), 0], "seed {seed}: {opens:?}");
+    }
+}

@@ -409,9 +409,10 @@ impl Both {
         if is_late {
             // It has the bucket's credentials still, and none of the keys that would tell it.
             // One that was copied and has heard of it publishes nothing: it can't leave.
+            let before = self.real.status_of(t, t).sequence;
             let late = self.real.sync(t);
             self.model.note(|_| format!("device {t}, revoked, syncs: {late:?}"));
-            if late.is_ok() {
+            if self.real.status_of(t, t).sequence != before {
                 self.model.stores[t].named = None; // one that is old would be put anew, and the late write be in it alone
                 self.model.freeze(t, random);
                 self.model.put(t, false, random);
