@@ -104,6 +104,8 @@ bugs! {
     VectorAhead = "vector ahead of what is applied",
     /// What only one copy of a store has applied stays with it.
     LeftWithoutCarry = "leave without carry",
+    /// A patch removes the fields that it does not name.
+    PatchReplaces = "patch replaces the whole document",
     /// An op's number alone says whether it is covered.
     PlainDots = "plain dots without tags",
 }

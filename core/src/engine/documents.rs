@@ -55,6 +55,11 @@ pub(super) fn patch(tx: &mut Tx<'_>, collection: &Collection, id: &str, patch: &
     if !standing.exists && standing.values.is_empty() {
         put_or_delete(tx, collection, id, Action::Put(EXISTS.to_vec()))?;
     }
+    if planted!(PatchReplaces) {
+        for name in standing.values.keys().filter(|name| changes.iter().all(|(field, _)| field != *name)) {
+            put_or_delete(tx, collection, &field_key(id, name), Action::Delete)?;
+        }
+    }
     for (name, value) in changes {
         if !is_removal(&value) {
             put_or_delete(tx, collection, &field_key(id, &name), Action::Put(value))?;

@@ -14,6 +14,9 @@ pub fn archive(mut bytes: &[u8]) {
 
     while let Ok(Some(line)) = lines.next::<Line>() {
         assert!(lines.text.len() as u64 <= LINE_BYTES_MAX, "a line was read beyond its bound");
+        if matches!(line.kind, LineKind::Document) && line.key.contains('\0') {
+            continue; // no document's id: an import refuses it
+        }
         let Ok(value) = STANDARD.decode(&line.value) else { continue };
         let collection = match line.kind {
             LineKind::Map => Collection::map(line.name.clone()),

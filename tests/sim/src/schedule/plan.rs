@@ -177,6 +177,9 @@ fn action(big: u64, keys: u64, syncs: u64, random: &mut Random) -> Action {
     }
 }
 
+/// Bytes of a document's field: with four of them a document is within its bounds.
+const FIELD_BYTES: u32 = 12 << 10;
+
 /// Half of what is written is documents.
 fn with_documents(big: u64, keys: u64, syncs: u64, random: &mut Random) -> Action {
     let action = action(big, keys, syncs, random);
@@ -185,7 +188,7 @@ fn with_documents(big: u64, keys: u64, syncs: u64, random: &mut Random) -> Actio
     }
     let (document, fields) = (random.below(2) as u8, random.below(16) as u8);
     match random.below(20) {
-        0..=4 => Action::PutDocument(document, fields, bytes(big, random)),
+        0..=4 => Action::PutDocument(document, fields, bytes(big, random).min(FIELD_BYTES)),
         5..=7 => Action::DeleteDocument(document),
         8..=9 => Action::ResolveField(document, random.below(4) as u8, random.permille(500)),
         _ => Action::PatchDocument(document, fields, random.below(16) as u8 & !fields),

@@ -42,4 +42,5 @@ pub const FOUND: &[(&str, u64)] = &[
     ("debt forgotten", 788),
     ("name from entropy alone", 1970),
     ("tombstone dropped on cover alone", 149),
+    ("patch replaces the whole document", 54),
 ];
