@@ -106,6 +106,8 @@ bugs! {
     LeftWithoutCarry = "leave without carry",
     /// A patch removes the fields that it does not name.
     PatchReplaces = "patch replaces the whole document",
+    /// A device whose slot is gone while the vault has new keys ends its syncs as if nothing were wrong.
+    RevokedNotTold = "revoked device not told",
     /// An op's number alone says whether it is covered.
     PlainDots = "plain dots without tags",
 }

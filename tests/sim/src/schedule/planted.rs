@@ -43,4 +43,5 @@ pub const FOUND: &[(&str, u64)] = &[
     ("name from entropy alone", 1970),
     ("tombstone dropped on cover alone", 149),
     ("patch replaces the whole document", 54),
+    ("revoked device not told", 18),
 ];
