@@ -80,6 +80,10 @@ bugs! {
     AbsentIsDeleted = "absent taken for deleted",
     /// Stamps follow the clock alone.
     StampGoesBack = "stamp goes back with the clock",
+    /// A clock that was far ahead once moves its device's stamps for ever.
+    WrongClockKept = "wrong clock kept for ever",
+    /// The keys of log entries are random within a millisecond.
+    EntriesShuffled = "entries of one millisecond in any order",
     /// An op does not say what its author had applied.
     SeenNotStated = "vector inferred, not stated",
     /// A foreign stamp moves the clock however far ahead it is.

@@ -75,7 +75,8 @@ impl Map {
     }
 }
 
-/// A log of a vault: entries (≤ 256 KiB) in the order of their time. A deleted entry never comes back.
+/// A log of a vault: entries (≤ 256 KiB) in the order of their time; entries that one device added, and imported entries of one
+/// time, in the order they were added. A deleted entry never comes back.
 #[derive(Clone, Debug)]
 pub struct Log {
     vault: Vault,
@@ -128,10 +129,10 @@ impl Log {
         self.vault.record(self.collection.clone(), key.into()).await
     }
 
-    /// Removes an entry for ever, from every device; one that is not there is no error.
+    /// Removes an entry for ever, from every device, also if it is not here yet.
     ///
     /// # Errors
-    /// What the local store says.
+    /// [`NotFound`](crate::ErrorKind::NotFound) for a key that no entry can have; else what the local store says.
     pub async fn delete(&self, key: impl Into<String>) -> Result<(), Error> {
         let change = Change::Delete { collection: self.collection.clone(), key: key.into() };
         self.vault.write(vec![change]).await.map(drop)
@@ -217,7 +218,7 @@ impl Entries {
             && let Some(range) = self.rest.clone()
         {
             let page = self.vault.page(self.collection.clone(), range.clone(), PAGE_ENTRIES).await?;
-            self.rest = after_page(&page, range);
+            self.rest = after_page(&self.collection, &page, range);
             self.page = page.into();
         }
         Ok(self.page.pop_front())
@@ -237,9 +238,8 @@ impl Entries {
 }
 
 /// What follows a page; nothing follows an empty one.
-pub(crate) fn after_page(page: &[Entry], range: KeyRange) -> Option<KeyRange> {
-    // The key followed by NUL is the least key above it.
-    Some(KeyRange { start: format!("{}\0", page.last()?.key), end: range.end })
+pub(crate) fn after_page(collection: &Collection, page: &[Entry], range: KeyRange) -> Option<KeyRange> {
+    Some(KeyRange { start: page.last()?.next_start(collection), end: range.end })
 }
 
 /// Which keys of a collection, or ids of documents, changed.

@@ -68,10 +68,11 @@ impl Local {
         self.write(&[Change::Put { collection: map, key: key.to_owned(), value: value.into() }]).map(drop)
     }
 
-    /// Removes a record of a map, a document, or an entry of a log for ever; one that is not there is no error.
+    /// Removes a record of a map or a document; one that is not there is no error. Or an entry of a log, for ever, also if it is
+    /// not here yet.
     ///
     /// # Errors
-    /// As [`write`](Self::write).
+    /// As [`write`](Self::write); [`NotFound`](crate::ErrorKind::NotFound) for a log's key that no entry can have.
     pub fn delete(&mut self, collection: Collection, key: &str) -> Result<(), Error> {
         self.write(&[Change::Delete { collection, key: key.to_owned() }]).map(drop)
     }
@@ -100,7 +101,7 @@ impl Local {
             let range = rest.take()?;
             let page = self.engine.list(&collection, &range, PAGE_ENTRIES);
             if let Ok(page) = &page {
-                rest = after_page(page, range);
+                rest = after_page(&collection, page, range);
             }
             Some(page)
         });

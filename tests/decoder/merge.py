@@ -1,5 +1,6 @@
 """What stands after everything published is applied (docs/format/replica.md, "Maps", "Logs")."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,13 @@ def deletion_digest(digest_key: bytes, collection: Collection, key: str) -> byte
     """What stays of a deleted log entry."""
     name = collection.name.encode()
     return crypto.keyed(digest_key, u64(len(name)) + name + key.encode(), 16)
+
+
+def place(key: str, stamp: Stamp) -> str:
+    """Where a log's entry is listed."""
+    if not re.fullmatch("i[0-9a-f]{32}", key):
+        return key
+    return f"{key[1:13]}{stamp.ms % 2**48:012x}{stamp.counter:08x}{key[13:]}"
 
 
 def settle(slot: list[Standing], vector: Vector, forks: Forks) -> list[Standing]:

@@ -447,14 +447,19 @@ def slot_record(g: Json) -> Json:
 
 
 def append_key(g: Json) -> Json:
-    return f"{int(g['ms']) % 2**48:012x}{g['random']}"
+    s = stamp(g["stamp"])
+    return f"{s.ms % 2**48:012x}{s.counter:08x}{g['random']}"
+
+
+def place(g: Json) -> Json:
+    return merge.place(g["key"], stamp(g["stamp"]))
 
 
 def import_key(g: Json) -> Json:
     parts = [g["collection"].encode(), g["source"].encode(), h(g, "value")]
     hashed = b"".join(u64(len(p)) + p for p in parts) + u64(int(g["ms"])) + u32(g["repeat"])
     key = crypto.derive(h(g, "first_root_secret"), "import", h(g, "vault"))
-    return append_key({"ms": g["ms"], "random": crypto.keyed(key, hashed, 10).hex()})
+    return f"i{int(g['ms']) % 2**48:012x}{crypto.keyed(key, hashed, 10).hex()}"
 
 
 def deletion_digest(g: Json) -> Json:
@@ -464,7 +469,7 @@ def deletion_digest(g: Json) -> Json:
 
 def next_stamp(g: Json) -> Json:
     last, now_ms = stamp(g["last"]), int(g["now_ms"])
-    if now_ms > last.ms:
+    if now_ms > last.ms or last.ms > now_ms + 86_400_000:
         return stamp_value(Stamp(now_ms, 0))
     full = last.counter == 2**32 - 1
     return stamp_value(Stamp(last.ms + 1, 0) if full else Stamp(last.ms, last.counter + 1))
@@ -537,6 +542,7 @@ CHECKS: dict[str, Callable[[Json], Json]] = {
     "device-record": device_record,
     "slot-record": slot_record,
     "append-key": append_key,
+    "place": place,
     "import-key": import_key,
     "deletion-digest": deletion_digest,
     "next-stamp": next_stamp,

@@ -10,7 +10,7 @@ use crate::replica::{Action, Collection, Kind, Slot, decode};
 use std::sync::Arc;
 
 /// Everything that belongs to a device's id. Collections keep their numbers.
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     Table::Records,
     Table::Ops,
     Table::Tombstones,
@@ -19,6 +19,7 @@ const TABLES: [Table; 8] = [
     Table::Conflicts,
     Table::Unnamed,
     Table::Tags,
+    Table::Places,
 ];
 
 /// Takes on an identity. In an empty store that is all; else own writes that stand are written again, in the same step.
@@ -49,7 +50,8 @@ pub(super) fn begin(tx: &mut Tx<'_>, identity: &Arc<Identity>) -> Result<(), Err
     Ok(())
 }
 
-/// The callers' own values that stand. Others' are of another vault: they stay there.
+/// The callers' own values that stand, in the order they were written: imported entries keep theirs. Others' are of another
+/// vault: they stay there.
 fn written_here(tx: &Tx<'_>) -> Result<Vec<(Collection, String, Vec<u8>)>, Error> {
     let own = tx.head.identity.as_ref().map(|identity| identity.device);
     let mut written = Vec::new();
@@ -57,10 +59,13 @@ fn written_here(tx: &Tx<'_>) -> Result<Vec<(Collection, String, Vec<u8>)>, Error
         for (row, slot) in tx.list(Table::Records, &ByteRange::prefix(&number.to_be_bytes()), u32::MAX)? {
             let slot: Slot = damaged(decode(&slot, "a record"))?;
             let mine = slot.puts().filter(|write| own.is_none_or(|own| write.dot.device == own));
-            if let Some(value) = mine.max_by_key(|write| write.stamp).and_then(|write| write.action.value()) {
-                written.push((collection.clone(), key_of(&row)?, value.to_vec()));
+            if let Some(write) = mine.max_by_key(|write| write.stamp)
+                && let Some(value) = write.action.value()
+            {
+                written.push((write.stamp, (collection.clone(), key_of(&row)?, value.to_vec())));
             }
         }
     }
-    Ok(written)
+    written.sort_by_key(|(stamp, _)| *stamp);
+    Ok(written.into_iter().map(|(_, write)| write).collect())
 }

@@ -3,7 +3,7 @@
 use super::presign::UnsignedRequest;
 use crate::crypto::{RecoveryCode, StretchRequest};
 use crate::local::Page;
-use crate::replica::{Collection, Stamp};
+use crate::replica::{Collection, Kind, Stamp, place};
 use crate::s3::{Method, RequestKind, StoreUri};
 use crate::{DeviceId, Error, VaultId};
 use bytes::Bytes;
@@ -73,8 +73,8 @@ pub enum Change {
         /// ≤ 256 KiB; a document: a JSON object with at most 1,000 fields, in any form (see [`crate::json`]).
         value: Bytes,
     },
-    /// Removes a record of a map, an entry of a log for ever, or what stands here of a document. Removing what is not there
-    /// is no error.
+    /// Removes a record of a map, or what stands here of a document; removing what is not there is no error. Or an entry of a
+    /// log, for ever, also if it is not here yet; an error where no entry can have such a key.
     Delete {
         /// A map, a log or documents.
         collection: Collection,
@@ -95,7 +95,7 @@ pub enum Change {
         /// A log.
         collection: Collection,
         /// The new key, made by the caller, so that a repeated call adds no second entry: 32 lower-case hex digits, the first
-        /// 12 of them Unix ms. `None`: the engine makes one.
+        /// 12 of them Unix ms, by which entries are listed. `None`: the engine makes one; those of one device rise.
         key: Option<String>,
         /// ≤ 256 KiB.
         value: Bytes,
@@ -175,6 +175,16 @@ pub struct Entry {
     pub record: Record,
 }
 
+impl Entry {
+    /// The start of the range that goes on right after this entry of a collection, also if it is deleted meanwhile.
+    pub fn next_start(&self, collection: &Collection) -> String {
+        match collection.kind {
+            Kind::Log => place(&self.key, self.record.stamp) + "\0",
+            _ => format!("{}\0", self.key),
+        }
+    }
+}
+
 /// What stands of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document<T = Bytes> {
@@ -194,7 +204,8 @@ pub struct Document<T = Bytes> {
     pub deleted_concurrently: bool,
 }
 
-/// Keys from `start` (included; empty: the first) to `end` (excluded).
+/// Keys from `start` (included; empty: the first) to `end` (excluded). In a log, entries from one to another: keys of appended
+/// entries begin with 12 hex digits of ms since 1970, so a bound may be a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyRange {
     /// The first key that may be in it.

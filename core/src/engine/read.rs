@@ -4,11 +4,11 @@ use super::api::{Conflict, DeviceState, DeviceStatus, Entry, KeyRange, Position,
 use super::head::{damaged, local_error};
 use super::member;
 use super::pull;
-use super::state::{State, key_of, record_key};
+use super::state::{State, key_of, listed_at, record_key};
 use super::{retired, revoked};
 use crate::Error;
 use crate::local::{ByteRange, Table};
-use crate::replica::{Collection, Kind, Slot, Standing, decode};
+use crate::replica::{Collection, IMPORTED, Kind, Slot, Standing, decode, is_entry_key, key_at, ms_of};
 use bytes::Bytes;
 
 /// The most conflicts that `status` counts.
@@ -35,6 +35,9 @@ pub(super) fn winner<'a>(collection: &Collection, slot: &'a Slot) -> Option<&'a 
 
 pub(super) fn list(state: &State, collection: &Collection, range: &KeyRange, limit: u32) -> Result<Vec<Entry>, Error> {
     let Some(number) = state.head.collections.get(collection) else { return Ok(Vec::new()) };
+    if collection.kind == Kind::Log {
+        return list_log(state, collection, *number, range, limit);
+    }
     let mut rows = ByteRange {
         start: record_key(*number, &range.start),
         end: match &range.end {
@@ -59,6 +62,70 @@ pub(super) fn list(state: &State, collection: &Collection, range: &KeyRange, lim
             return Ok(entries);
         }
     }
+}
+
+/// A log's entries are in the order of their places: those of imported entries are in a table of their own.
+fn list_log(
+    state: &State,
+    collection: &Collection,
+    number: u32,
+    range: &KeyRange,
+    limit: u32,
+) -> Result<Vec<Entry>, Error> {
+    let mut start = bound(state, collection, &range.start)?;
+    let end = range.end.as_deref().map(|end| bound(state, collection, end)).transpose()?;
+    let rows = |table, from: &str, to: Option<&str>| {
+        let end = to.map(|to| record_key(number, to)).or_else(|| ByteRange::prefix(&number.to_be_bytes()).end);
+        state.local.list(table, &ByteRange { start: record_key(number, from), end }, limit).map_err(local_error)
+    };
+    let (imported, after) = (IMPORTED.to_string(), char::from(IMPORTED as u8 + 1).to_string());
+    loop {
+        let before = end.as_ref().map_or(&imported, |end| end.min(&imported));
+        let mut listed = Vec::new();
+        for (row, value) in rows(Table::Records, &start, Some(before))? {
+            listed.push((key_of(&row)?, Some(value)));
+        }
+        for (row, value) in rows(Table::Records, (&start).max(&after), end.as_deref())? {
+            listed.push((key_of(&row)?, Some(value)));
+        }
+        for (row, _) in rows(Table::Places, &start, end.as_deref())? {
+            listed.push((key_of(&row)?, None));
+        }
+        listed.sort_unstable();
+        listed.truncate(limit as usize);
+        let Some((last, _)) = listed.last() else { return Ok(Vec::new()) };
+        start = format!("{last}\0");
+        let mut entries = Vec::with_capacity(listed.len());
+        for (place, value) in listed {
+            let (key, slot) = match value {
+                Some(value) => (place, damaged(decode(&value, "a record"))?),
+                None => {
+                    let key = key_at(&place);
+                    let slot = state.slot(collection, &key)?;
+                    (key, slot)
+                }
+            };
+            if let Some(record) = record(collection, &slot) {
+                entries.push(Entry { key, record });
+            }
+        }
+        if !entries.is_empty() {
+            return Ok(entries);
+        }
+    }
+}
+
+/// A bound of a log's range: an imported entry's key, also with NULs behind it, stands for its place; if the entry was deleted,
+/// for the beginning of its ms, so that no entry is left out.
+fn bound(state: &State, collection: &Collection, bound: &str) -> Result<String, Error> {
+    let key = bound.trim_end_matches('\0');
+    if !key.starts_with(IMPORTED) || !is_entry_key(key) {
+        return Ok(bound.to_owned());
+    }
+    Ok(match listed_at(key, &state.slot(collection, key)?) {
+        Some(place) => place + &bound[key.len()..],
+        None => ms_of(key).to_owned(),
+    })
 }
 
 pub(super) fn conflicts(state: &State, after: Option<&Position>, limit: u32) -> Result<Vec<Conflict>, Error> {

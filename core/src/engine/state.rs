@@ -7,7 +7,7 @@ use super::presign::ReusedUrl;
 use super::wait::Waits;
 use crate::crypto::Entropy;
 use crate::local::{Batch, ByteRange, LocalError, LocalStore, Revision, Row, Table, Write};
-use crate::replica::{Collection, Kind, Slot, decode, encode, split_document_key};
+use crate::replica::{Collection, IMPORTED, Kind, Slot, decode, encode, place, split_document_key};
 use crate::s3::{Credentials, RequestKind, RetryBudget};
 use crate::{EpochId, Error, ErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -289,7 +289,21 @@ impl Tx<'_> {
         if tombstone != before.is_tombstone() {
             self.set(Table::Tombstones, row.clone(), tombstone.then(Vec::new));
         }
+        if key.starts_with(IMPORTED) && self.is_log(number) {
+            let (old, new) = (listed_at(key, before), listed_at(key, slot));
+            if old != new {
+                let rows = [(old, None), (new, Some(Vec::new()))];
+                for (place, value) in rows.into_iter().filter_map(|(place, value)| Some((place?, value))) {
+                    self.set(Table::Places, record_key(number, &place), value);
+                }
+            }
+        }
         self.set(Table::Records, row, (!slot.standing.is_empty()).then(|| encode(slot)));
+    }
+
+    fn is_log(&self, number: u32) -> bool {
+        let mut collections = self.head.collections.iter();
+        collections.any(|(collection, known)| *known == number && collection.kind == Kind::Log)
     }
 
     /// Random bytes.
@@ -298,6 +312,11 @@ impl Tx<'_> {
         self.entropy.fill(&mut out);
         out
     }
+}
+
+/// The place of a log's entry: the write that counts says when it was added.
+pub(super) fn listed_at(key: &str, slot: &Slot) -> Option<String> {
+    slot.puts().map(|write| write.stamp).min().map(|stamp| place(key, stamp))
 }
 
 /// A record's place in the table: its collection's number, then its key.

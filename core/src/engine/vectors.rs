@@ -16,7 +16,7 @@ use crate::crypto::{
 use crate::replica::{
     Action, Beacon, Collection, Context, Dot, Fork, Forks, Further, Home, Index, Island, Kind, Logged, Manifest,
     ObjectRef, Op, Point, Row, RowKey, Run, Sighting, Slot, SnapshotRef, Stamp, Standing, Vector, append_key, decode,
-    decode_chunk, decode_deletions, decode_segment, decode_tail, deletion_digest, import_key,
+    decode_chunk, decode_deletions, decode_segment, decode_tail, deletion_digest, import_key, place,
 };
 use crate::vectors::{Given, epoch, hex, run, tag, unhex, vectors};
 use crate::{DeviceId, Hash, ObjectId, Tag, VaultId};
@@ -199,7 +199,8 @@ fn logs() {
         };
         let collection = || Collection::log(given.text("collection"));
         Ok(match check {
-            "append-key" => json!(append_key(given.number("ms"), given.fixed("random"))),
+            "append-key" => json!(append_key(stamp(&given.0["stamp"]), given.fixed("random"))),
+            "place" => json!(place(given.text("key"), stamp(&given.0["stamp"]))),
             "import-key" => {
                 let (source, value) = (given.text("source"), given.hex("value"));
                 let repeat = u32::try_from(given.small("repeat")).unwrap();

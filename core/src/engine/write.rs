@@ -7,10 +7,10 @@ use super::state::{Tx, internal};
 use super::tags;
 use crate::local::Table;
 use crate::replica::{
-    Action, Collection, Context, Dot, Kind, Logged, Op, Point, Slot, Standing, append_key, check_append_key, check_key,
-    check_value, decode, deletion_digest, encode, first_tag, import_key,
+    Action, Collection, Context, Dot, Kind, Logged, Op, Point, Slot, Stamp, Standing, append_key, check_append_key,
+    check_key, check_value, decode, deletion_digest, encode, first_tag, import_key, is_entry_key,
 };
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Hash};
 
 /// The most changes of one write.
 pub(super) const CHANGES_MAX: usize = 5_000;
@@ -71,14 +71,18 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
             Ok(key.clone())
         }
         Change::Append { collection, key: None, value } => {
-            let mut random = tx.random();
+            let drawn: [u8; 16] = tx.random();
+            let mut attempt = 0u32;
             loop {
-                let key = append_key(tx.now.unix_ms, random);
+                let mut stamp = next_stamp(tx);
+                if planted!(EntriesShuffled) {
+                    stamp.counter = u32::from_le_bytes(tx.random());
+                }
+                let key = append_key(stamp, unlike_copies(tx, drawn, value, attempt));
                 if append(tx, collection, &key, value)? {
                     return Ok(key);
                 }
-                // A restart from an image repeats random bytes, and may find a clock that stood still.
-                random = following(random);
+                attempt += 1;
             }
         }
         Change::Import { collection, source, unix_ms, repeat, value } => {
@@ -214,24 +218,34 @@ fn append_under(tx: &mut Tx<'_>, collection: &Collection, key: &str, value: &[u8
     Err(Error::new(ErrorKind::AlreadyExists, "another entry has this key").on(key).next_step("make a new key"))
 }
 
-/// The next one up; after the last comes the first.
-fn following(mut random: [u8; 10]) -> [u8; 10] {
-    for byte in random.iter_mut().rev() {
-        *byte = byte.wrapping_add(1);
-        if *byte != 0 {
-            break;
-        }
-    }
+/// Random bits of a new entry's key. A restart from an image, or a copy of a machine, repeats random bytes and may find the
+/// same time: the device's log so far and the value make the difference.
+fn unlike_copies(tx: &Tx<'_>, drawn: [u8; 16], value: &[u8], attempt: u32) -> [u8; 6] {
+    let hash = Hash::of(&[&drawn[..], &attempt.to_le_bytes(), &tx.head.clock.tag.0, value].concat());
+    let mut random = [0; 6];
+    random.copy_from_slice(&hash.0[..6]);
     random
 }
 
+/// The stamp of the next op.
+fn next_stamp(tx: &Tx<'_>) -> Stamp {
+    if planted!(StampGoesBack) { Stamp::default() } else { tx.head.clock.stamp }.next(tx.now.unix_ms)
+}
+
+/// The deletion of an entry that is not here yet is recorded, too: the entry may be on its way, and deletion wins.
 fn delete_entry(tx: &mut Tx<'_>, collection: &Collection, key: &str) -> Result<(), Error> {
-    let Some(number) = tx.head.collections.get(collection).copied() else { return Ok(()) };
-    let before = tx.slot(number, key)?;
-    if before.standing.is_empty() {
+    let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, key);
+    if tx.get(Table::Deletions, &digest)?.is_some() {
         return Ok(());
     }
-    let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, key);
+    let here = tx.head.collections.get(collection).map(|number| tx.slot(*number, key)).transpose()?;
+    if here.is_none_or(|slot| slot.standing.is_empty()) && !is_entry_key(key) {
+        return Err(Error::new(ErrorKind::NotFound, "no entry is here under this key, and none is given such a key")
+            .on(key)
+            .next_step("`log list` shows the keys of entries"));
+    }
+    let number = tx.collection(collection);
+    let before = tx.slot(number, key)?;
     let (dot, _) = allocate(tx, collection, key, Action::Delete, Context::default())?;
     for replaced in &before.standing {
         void(tx, replaced.dot, dot.n)?;
@@ -253,6 +267,7 @@ fn allocate(
     let device = tx.head.identity()?.device;
     let vector = tx.head.vector();
     let forks = tx.head.forks.clone();
+    let stamp = next_stamp(tx);
     let clock = &mut tx.head.clock;
     let own = Point { n: clock.n, tag: clock.tag };
     let mut seen = clock.seen.clone();
@@ -261,7 +276,7 @@ fn allocate(
     }
     let op = Op {
         seen: if planted!(SeenNotStated) { Default::default() } else { vector.beyond(&seen, &forks) },
-        stamp: if planted!(StampGoesBack) { Default::default() } else { clock.stamp }.next(tx.now.unix_ms),
+        stamp,
         collection: collection.clone(),
         key: key.to_owned(),
         action,

@@ -40,11 +40,13 @@ pub enum Table {
     Unnamed = 8,
     /// device ‖ 64 ops' place in its log → their tags.
     Tags = 9,
+    /// collection number ‖ place, of a log's imported entries, in the order they are listed → nothing.
+    Places = 10,
 }
 
 impl Table {
     /// Every table, in the order of the numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Head,
         Self::Records,
         Self::Collections,
@@ -55,6 +57,7 @@ impl Table {
         Self::Conflicts,
         Self::Unnamed,
         Self::Tags,
+        Self::Places,
     ];
 }
 

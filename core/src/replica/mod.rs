@@ -23,7 +23,9 @@ pub(crate) use document::{EXISTS, check_document_id, check_field, check_register
 pub use entry::{Action, Slot, Standing};
 pub use lines::Forks;
 pub(crate) use lines::{Fork, Island, UNKNOWN};
-pub(crate) use log::{append_key, check_append_key, deletion_digest, import_key};
+pub(crate) use log::{
+    IMPORTED, append_key, check_append_key, deletion_digest, import_key, is_entry_key, key_at, ms_of, place,
+};
 pub(crate) use manifest::{
     Beacon, Damaged, Line, MANIFEST_SEALED_BYTES_MAX, Manifest, REVOKED_MAX, Revoked, SEGMENTS_MAX, SegmentRef,
     Sighting, SnapshotRef, TAIL_BYTES_MAX,

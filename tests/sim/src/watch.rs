@@ -19,6 +19,8 @@ const SALT_BYTES: usize = 24;
 pub const REQUESTS_MAX: u64 = 500;
 /// A foreign stamp moves a clock this far ahead of itself at most.
 const AHEAD_MS_MAX: u64 = 5 * 60_000;
+/// A clock that was further ahead than this of what it is now moves its device's stamps no more.
+const WAS_WRONG_MS: u64 = 24 * 3_600_000;
 
 /// What was seen so far.
 #[derive(Default)]
@@ -43,6 +45,8 @@ pub struct Watch {
     /// What the write of a device under a number replaced: a key, and the values that stood there.
     replaced: BTreeMap<(DeviceId, u64), (String, BTreeSet<String>)>,
     stamps: BTreeMap<usize, Stamp>,
+    /// The key of the last entry that each appended.
+    appended: BTreeMap<usize, String>,
     clocks: BTreeMap<usize, u64>,
     requests: BTreeMap<usize, u64>,
     /// Requests, as a trace tells them; `None` when nobody asks.
@@ -79,6 +83,7 @@ impl Watch {
         }
         self.held.remove(&at);
         self.stamps.remove(&at);
+        self.appended.remove(&at);
         self.requests.remove(&at);
         self.waits.retain(|(device, ..), _| *device != at);
     }
@@ -265,10 +270,29 @@ impl Watch {
         if record.stamp.ms > latest + AHEAD_MS_MAX {
             self.wrong(format!("a foreign stamp moved the clock of device {at} too far: {:?}", record.stamp));
         }
+        let now_ms = world.devices[at].now(world.now_ms).unix_ms;
+        if record.stamp.ms > now_ms.saturating_add(WAS_WRONG_MS).saturating_add(1) {
+            self.wrong(format!("a clock that device {at} has no more moves its stamps: {:?}", record.stamp));
+        }
         let last = self.stamps.insert(at, record.stamp);
-        if last.is_some_and(|last| last >= record.stamp) {
+        if last.is_some_and(|last| last >= record.stamp) && self.stamps_rise(at, now_ms) {
             self.wrong(format!("the stamps of device {at} do not rise"));
         }
+    }
+
+    /// An entry of a device, right after it was appended: it is listed behind those that it appended before.
+    pub fn appended(&mut self, world: &World, at: usize, key: &str) {
+        let now_ms = world.devices[at].now(world.now_ms).unix_ms;
+        let last = self.appended.insert(at, key.to_owned());
+        if last.is_some_and(|last| last.as_str() >= key) && self.stamps_rise(at, now_ms) {
+            self.wrong(format!("device {at} lists an entry before those that it appended earlier"));
+        }
+    }
+
+    /// Whether the clock of a device was never so far ahead of now that its stamps may fall.
+    fn stamps_rise(&self, at: usize, now_ms: u64) -> bool {
+        let latest = self.clocks.get(&at).copied().unwrap_or_default();
+        latest + AHEAD_MS_MAX <= now_ms.saturating_add(WAS_WRONG_MS)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The data model through whole devices: collections made apart, siblings, logs, tombstones, a year away.
 
 use std::collections::{BTreeMap, BTreeSet};
-use tidelock_core::Collection;
 use tidelock_core::replica::split_document_key;
+use tidelock_core::{Change, Collection, ErrorKind, KeyRange};
 use tidelock_sim::world::World;
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -251,4 +251,106 @@ fn a_segment_that_is_missing_takes_whole_documents_with_it() {
         assert!(!fields.is_empty() && fields.len() < 30, "{} documents are here", fields.len());
         assert!(fields.values().all(|fields| *fields == 91), "{fields:?}");
     }
+}
+
+/// A log's values as a device lists them.
+fn listed(world: &World, at: usize) -> Vec<String> {
+    let (mut values, mut range) = (Vec::new(), KeyRange::default());
+    loop {
+        let page = world.devices[at].engine.list(&World::log(), &range, 7).unwrap();
+        let Some(last) = page.last() else { return values };
+        range.start = last.next_start(&World::log());
+        values.extend(page.iter().map(|entry| String::from_utf8(entry.record.value.to_vec()).unwrap()));
+    }
+}
+
+fn lines(range: std::ops::Range<u32>) -> Vec<String> {
+    range.map(|line| format!("line {line}")).collect()
+}
+
+/// A file without times: on every device in the file's order, whoever imports what of it, and whoever reads it from a snapshot.
+#[test]
+fn imported_entries_of_one_time_keep_the_order_of_their_import() {
+    let mut world = World::with_devices(59, 2);
+    for line in lines(0..40) {
+        world.import(0, 0, &line);
+    }
+    world.now_ms += 1_000;
+    // Before it has these, another device imports the file as it became: trimmed, and with more.
+    for line in lines(20..60) {
+        world.import(1, 0, &line);
+    }
+    world.append(0);
+    world.now_ms += 1_000;
+    world.import(0, 5, "of a later time");
+    world.sync_all();
+    world.check().unwrap();
+    let mut expected = lines(0..60);
+    expected.extend(["of a later time".to_owned(), "value 1".to_owned()]);
+    assert_eq!(listed(&world, 0), expected);
+    assert_eq!(listed(&world, 1), expected);
+    for line in lines(30..60) {
+        world.import(0, 0, &line);
+    }
+    assert_eq!(listed(&world, 0), expected, "importing again changes nothing");
+    world.write_until_trimmed(0);
+    let newcomer = world.join().unwrap();
+    world.check_one(newcomer).unwrap();
+    assert_eq!(listed(&world, newcomer), expected);
+}
+
+/// Who pages through a log and deletes what it lists misses none, also with the last key and a NUL as the next start.
+#[test]
+fn a_page_that_ends_at_a_deleted_entry_is_followed_by_the_next() {
+    let mut world = World::with_devices(60, 1);
+    for line in lines(0..30) {
+        world.import(0, 0, &line);
+    }
+    let mut range = KeyRange::default();
+    let mut seen = Vec::new();
+    loop {
+        let page = world.devices[0].engine.list(&World::log(), &range, 7).unwrap();
+        let Some(last) = page.last() else { break };
+        range.start = format!("{}\0", last.key);
+        for entry in page {
+            seen.push(String::from_utf8(entry.record.value.to_vec()).unwrap());
+            world.delete_entry(0, &entry.key);
+        }
+    }
+    assert_eq!(seen, lines(0..30));
+    for line in lines(0..30) {
+        world.import(0, 0, &line);
+    }
+    assert_eq!(listed(&world, 0), [""; 0], "deleted is deleted");
+}
+
+/// Somebody reads a key out to somebody whose device does not have the entry yet.
+#[test]
+fn a_deletion_wins_though_the_entry_was_not_there_yet() {
+    let mut world = World::with_devices(61, 2);
+    let appended = world.append(0).unwrap();
+    let imported = world.import(0, 7, "line").unwrap();
+    assert!(world.log_of(1).is_empty());
+    world.delete_entry(1, &appended);
+    world.delete_entry(1, &imported);
+    world.sync(1).unwrap();
+    world.sync_all();
+    world.check().unwrap();
+    assert!(world.log_of(0).is_empty() && world.log_of(1).is_empty());
+    world.import(0, 7, "line");
+    world.import(1, 7, "line");
+    assert!(world.log_of(0).is_empty() && world.log_of(1).is_empty());
+}
+
+#[test]
+fn a_key_that_no_entry_can_have_is_not_found() {
+    let mut world = World::with_devices(62, 1);
+    let key = world.append(0).unwrap();
+    let now = world.devices[0].now(world.now_ms);
+    for wrong in [&key[..31], &format!("{key}0"), &key.replace(|digit: char| digit.is_ascii_digit(), "A"), "milk"] {
+        let delete = Change::Delete { collection: World::log(), key: wrong.to_owned() };
+        let error = world.devices[0].engine.write(&[delete], now).unwrap_err();
+        assert_eq!((error.kind(), error.object()), (ErrorKind::NotFound, Some(wrong)));
+    }
+    assert_eq!(world.log_of(0).len(), 1);
 }

@@ -203,7 +203,7 @@ fn shows(disk: &Disk, engine: &Engine) -> Hash {
         loop {
             let page = engine.list(&collection, &range, 500).expect("a sound disk");
             let Some(last) = page.last() else { break };
-            range.start = format!("{}\0", last.key);
+            range.start = last.next_start(&collection);
             page.iter().for_each(|entry| text += &format!("{collection:?} {entry:?}\n"));
         }
     }

@@ -286,7 +286,15 @@ impl<'a> Run<'a> {
                 world.resolve_field(at, &visit(number), FIELDS[usize::from(field)], value.as_deref());
             }
             Action::Append => {
-                world.append(at);
+                let restarts = world.restarts;
+                if let Some(entry) = world.append(at)
+                    && !self.forked
+                    && self.world.restarts == restarts
+                    && let Some(mut watch) = self.world.watch.take()
+                {
+                    watch.appended(&self.world, at, &entry);
+                    self.world.watch = Some(watch);
+                }
             }
             Action::DeleteEntry => world.delete_some_entry(at),
             Action::Import(line) => {

@@ -68,7 +68,7 @@ impl World {
         loop {
             let page = self.devices[at].engine.list(collection, &range, 500).expect("the disk is sound");
             let Some(last) = page.last() else { return all };
-            range.start = format!("{}\0", last.key);
+            range.start = last.next_start(collection);
             all.extend(page.into_iter().map(|entry| (entry.key, text(&entry.record.value))));
         }
     }

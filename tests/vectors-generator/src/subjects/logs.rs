@@ -2,9 +2,14 @@
 
 use crate::bytes::join;
 use crate::case::{File, hex};
+use crate::ops::stamp_value;
 use crate::sealing::{derive, keyed};
 use crate::world::{MS, ROOTS, VAULT};
 use serde_json::json;
+
+fn ms_digits(ms: u64) -> String {
+    format!("{:012x}", ms & 0xffff_ffff_ffff)
+}
 
 fn counted(bytes: &[u8]) -> Vec<u8> {
     join(&[&(bytes.len() as u64).to_le_bytes(), bytes])
@@ -13,16 +18,17 @@ fn counted(bytes: &[u8]) -> Vec<u8> {
 pub(crate) fn file() -> File {
     let mut file =
         File::new("logs", "docs/format/replica.md: Logs; crypto.md: Keys. Keys come from the first epoch's secret");
-    let random = [0xcd; 10];
-    for (name, ms) in [
-        ("now", MS),
-        ("1970", 0),
-        ("the greatest of 48 bits", 0xffff_ffff_ffff),
-        ("beyond 48 bits", 0x0123_4567_89ab_cdef),
+    let random = [0xcd; 6];
+    for (name, ms, counter) in [
+        ("now", MS, 0),
+        ("the next one in its millisecond", MS, 1),
+        ("1970", 0, 7),
+        ("the greatest of 48 bits", 0xffff_ffff_ffff, u32::MAX),
+        ("beyond 48 bits", 0x0123_4567_89ab_cdef, 0),
     ] {
-        let low = ms & 0xffff_ffff_ffff;
-        let given = json!({"ms": ms.to_string(), "random": hex(random)});
-        file.value(format!("append: {name}"), "append-key", given, json!(format!("{low:012x}{}", hex(random))));
+        let given = json!({"stamp": stamp_value((ms, counter)), "random": hex(random)});
+        let key = format!("{}{counter:08x}{}", ms_digits(ms), hex(random));
+        file.value(format!("append: {name}"), "append-key", given, json!(key));
     }
     let imports: [(&str, &str, &str, u64, &str, u32); 9] = [
         ("an entry", "shell", "history", MS, "ls -l", 0),
@@ -53,8 +59,34 @@ pub(crate) fn file() -> File {
             "value": hex(value),
             "repeat": repeat,
         });
-        let key = format!("{:012x}{}", ms & 0xffff_ffff_ffff, hex(&random[..10]));
+        let key = format!("i{}{}", ms_digits(ms), hex(&random[..10]));
         file.value(format!("import: {name}"), "import-key", given, json!(key));
+    }
+    for (name, key, (ms, counter), value) in [
+        (
+            "an imported entry",
+            "i018bcfe568008284d5775a8f7e976fb5",
+            (MS, 5),
+            "018bcfe56800018bcfe56800000000058284d5775a8f7e976fb5",
+        ),
+        (
+            "of no time",
+            "i0000000000008284d5775a8f7e976fb5",
+            (1, 0),
+            "000000000000000000000001000000008284d5775a8f7e976fb5",
+        ),
+        (
+            "a stamp beyond 48 bits",
+            "i0000000000008284d5775a8f7e976fb5",
+            (0x0123_4567_89ab_cdef, u32::MAX),
+            "000000000000456789abcdefffffffff8284d5775a8f7e976fb5",
+        ),
+        ("an appended entry", "018bcfe56800000000cdcdcdcdcdcdcd", (MS, 5), "018bcfe56800000000cdcdcdcdcdcdcd"),
+        ("upper-case digits", "i0000000000008284D5775A8F7E976FB5", (MS, 5), "i0000000000008284D5775A8F7E976FB5"),
+        ("a digit less", "i0000000000008284d5775a8f7e976fb", (MS, 5), "i0000000000008284d5775a8f7e976fb"),
+    ] {
+        let given = json!({"key": key, "stamp": stamp_value((ms, counter))});
+        file.value(format!("place: {name}"), "place", given, json!(value));
     }
     for (name, collection, key) in [
         ("an entry", "shell", "018bcfe568000000000000000000000a"),
