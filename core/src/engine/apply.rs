@@ -6,8 +6,8 @@ use super::state::Tx;
 use super::{lines, revoked, tags};
 use crate::local::Table;
 use crate::replica::{
-    Action, Collection, Context, Dot, Forks, Index, Island, Kind, Logged, Op, Point, Row, RowKey, Run,
-    SUSPICIOUS_AHEAD_MS, Slot, Standing, Vector, deletion_digest, whole_calls,
+    Action, Collection, Context, Dot, Forks, Index, Island, Kind, Logged, Op, Point, Row, RowKey, Run, Slot, Standing,
+    Vector, deletion_digest, whole_calls,
 };
 use crate::{DeviceId, Error, Tag};
 use std::ops::Range;
@@ -404,15 +404,6 @@ pub(super) fn forget_had(tx: &mut Tx<'_>) {
     if left.len() < head.bucket.partial.len() {
         tx.head.bucket.partial = left;
     }
-}
-
-/// A stamp more than 24 h ahead is data like any other, and worth a word.
-pub(super) fn suspicious_stamp(run: &Run, unix_ms: u64) -> Option<u64> {
-    let ahead = |logged: &Logged| match logged {
-        Logged::Op(op) if op.stamp.ms > unix_ms.saturating_add(SUSPICIOUS_AHEAD_MS) => Some(op.stamp.ms),
-        _ => None,
-    };
-    run.ops.iter().filter_map(ahead).max()
 }
 
 /// The place after every row of a collection.

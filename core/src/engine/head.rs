@@ -376,6 +376,8 @@ pub(super) struct Peer {
     pub(super) misses: Vec<Damaged>,
     /// Others' ops that it could not read, by its newest manifest.
     pub(super) misses_of_others: Vec<Damaged>,
+    /// When a person was last told that its clock is ahead.
+    pub(super) clock_told_ms: Option<u64>,
     /// Of a revoked device: ops that its manifest publishes and that do not count, first and last.
     pub(super) quarantined: Option<(u64, u64)>,
 }

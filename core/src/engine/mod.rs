@@ -2,6 +2,7 @@
 
 mod access;
 mod adopt;
+mod ahead;
 mod anew;
 mod api;
 mod apply;
@@ -135,8 +136,8 @@ impl Engine {
     /// power loss once [`Event::Durable`] names the commit.
     ///
     /// # Errors
-    /// `invalid` for what breaks a limit, `not-found` before `Create` or `Join` and for a `Resolve` without a conflict,
-    /// `local-store` if the store refuses.
+    /// `invalid` for what breaks a limit, `not-found` before `Create` or `Join`, for a `Resolve` without a conflict and for a
+    /// `Delete` of a log's key that no entry can have, `local-store` if the store refuses.
     pub fn write(&mut self, changes: &[Change], now: Now) -> Result<Written, Error> {
         let mut state = self.shared.lock();
         state.now = now;
@@ -177,8 +178,8 @@ impl Engine {
         Ok(read::record(collection, &state.slot(collection, key)?))
     }
 
-    /// A page of records by ascending key: at most `limit`, fewer where deleted keys lie between. The next page starts
-    /// right after the last key of this one; an empty page is the end.
+    /// A page of records by ascending key, of a log's entries in the order of their time: at most `limit`, fewer where deleted
+    /// keys lie between. The next page starts at [`Entry::next_start`] of the last one; an empty page is the end.
     ///
     /// # Errors
     /// `local-store`.

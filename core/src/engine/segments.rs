@@ -2,13 +2,13 @@
 //! until they come.
 
 use super::api::{Phase, SyncReport};
-use super::apply::{Applied, Place, apply_run, suspicious_stamp};
+use super::apply::{Applied, Place, apply_run};
 use super::head::{Identity, Peer};
 use super::lines::Wait;
 use super::objects::{Opened, segment_path};
 use super::shared::Shared;
 use super::state::Tx;
-use super::{lines, revoked};
+use super::{ahead, lines, revoked};
 use crate::crypto::{ObjectKind, unpad_padme};
 use crate::replica::{Home, Point, Run, SegmentRef, decode_segment};
 use crate::{DeviceId, Error, ErrorKind, ObjectId, Tag};
@@ -265,17 +265,8 @@ pub(super) async fn apply_whole(
             }
         }
     }
-    if came.moved
-        && let Some(ms) = suspicious_stamp(run, cx.read(|state| state.now.unix_ms))
-    {
-        report.reports.push(
-            Error::new(
-                ErrorKind::ClockSkew,
-                format!("a device writes with a clock more than 24 h ahead (at {ms} ms since 1970)"),
-            )
-            .on(device.to_string())
-            .next_step("set that device's clock; until then its writes win over concurrent ones"),
-        );
+    if came.moved {
+        report.reports.extend(ahead::warning(cx, device, run)?);
     }
     Ok(came)
 }

@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 /// A foreign stamp moves the own clock only if it is at most this far ahead of it.
 const FOREIGN_AHEAD_MS_MAX: u64 = 5 * 60 * 1000;
-/// A stamp further ahead than this is reported with its device's name.
+/// A foreign stamp further ahead than this is reported; a last own one is of a clock that was set right since.
 pub(crate) const SUSPICIOUS_AHEAD_MS: u64 = 24 * 3600 * 1000;
 
 /// Milliseconds since 1970 by the writer's clock, then a counter.
@@ -17,10 +17,12 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp after `self`, the last one seen or given, at `unix_ms` by the own clock.
+    /// The stamp after `self`, the last one seen or given, at `unix_ms` by the own clock. It falls where `self` is of a clock
+    /// that was far ahead: contexts say what a write had seen, whatever the stamps.
     #[must_use]
     pub(crate) fn next(self, unix_ms: u64) -> Self {
-        if unix_ms > self.ms {
+        let was_wrong = self.ms > unix_ms.saturating_add(SUSPICIOUS_AHEAD_MS) && !planted!(WrongClockKept);
+        if unix_ms > self.ms || was_wrong {
             return Self { ms: unix_ms, counter: 0 };
         }
         match self.counter.checked_add(1) {
@@ -54,6 +56,13 @@ mod tests {
         assert_eq!(stamp(10, 3).next(10), stamp(10, 4));
         assert_eq!(stamp(10, 3).next(2), stamp(10, 4));
         assert!(stamp(10, u32::MAX).next(2) > stamp(10, u32::MAX));
+    }
+
+    #[test]
+    fn a_clock_that_was_more_than_a_day_ahead_is_forgotten() {
+        assert_eq!(stamp(SUSPICIOUS_AHEAD_MS + 10, 3).next(10), stamp(SUSPICIOUS_AHEAD_MS + 10, 4));
+        assert_eq!(stamp(SUSPICIOUS_AHEAD_MS + 11, 3).next(10), stamp(10, 0));
+        assert_eq!(stamp(u64::MAX, u32::MAX).next(10), stamp(10, 0));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The two date forms of S3 answers, as milliseconds since 1970.
+//! The two date forms of S3 answers, as milliseconds since 1970; and dates for people.
 
 /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the one form HTTP servers write (RFC 9110, 5.6.7: IMF-fixdate).
 pub(crate) fn http_date_unix_ms(text: &str) -> Option<u64> {
@@ -46,6 +46,40 @@ fn unix_ms(year: u64, month: u64, day: u64, time: &str) -> Option<u64> {
     Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000)
 }
 
+/// `6 November 1994, 08:49 UTC`; from the year 9999 on, that it is beyond.
+pub(crate) fn date_in_words(unix_ms: u64) -> String {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    const YEAR_MAX: u64 = 9999;
+    let minutes = unix_ms / 60_000;
+    let (hour, minute) = (minutes / 60 % 24, minutes % 60);
+    let (mut days, mut year, mut month) = (minutes / (24 * 60), 1970, 1);
+    while year < YEAR_MAX && days >= 337 + month_days(year, 2) {
+        days -= 337 + month_days(year, 2);
+        year += 1;
+    }
+    if year == YEAR_MAX {
+        return format!("the year {YEAR_MAX} or later");
+    }
+    while days >= month_days(year, month) {
+        days -= month_days(year, month);
+        month += 1;
+    }
+    format!("{} {} {year}, {hour:02}:{minute:02} UTC", days + 1, MONTHS[month as usize - 1])
+}
+
 fn month_days(year: u64, month: u64) -> u64 {
     match month {
         2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
@@ -62,6 +96,21 @@ fn digits(text: &str, count: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Expected values from GNU `date -u -d @… '+%-d %B %Y, %H:%M UTC'`.
+    #[test]
+    fn dates_in_words() {
+        for (seconds, words) in [
+            (0, "1 January 1970, 00:00 UTC"),
+            (784_111_777, "6 November 1994, 08:49 UTC"),
+            (1_709_251_199, "29 February 2024, 23:59 UTC"),
+            (1_735_689_599, "31 December 2024, 23:59 UTC"),
+            (4_107_542_400, "1 March 2100, 00:00 UTC"),
+            (u64::MAX / 1000, "the year 9999 or later"),
+        ] {
+            assert_eq!(date_in_words(seconds * 1000), words);
+        }
+    }
 
     /// Expected values from GNU `date -u +%s -d …`; the first date is RFC 9110's own.
     #[test]

@@ -40,7 +40,7 @@ pub use buckets::{Bucket, BucketsPage, GetBucketLocation, ListBuckets, Server};
 pub use call::{Call, Condition, HttpRequest, KEYS_PER_DELETE_MAX, KEYS_PER_LIST_MAX, Method, RequestKind};
 pub use cors::{CORS_RULES_MAX, CorsRule, GetBucketCors, PutBucketCors};
 pub use credentials::Credentials;
-pub(crate) use date::http_date_unix_ms;
+pub(crate) use date::{date_in_words, http_date_unix_ms};
 pub(crate) use delete::content_md5;
 pub use endpoint::Endpoint;
 pub use etag::{ETag, EtagQuoting};

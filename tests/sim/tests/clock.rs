@@ -116,6 +116,70 @@ fn a_device_ten_years_ahead_is_reported_and_moves_nobodys_clock() {
     world.check().unwrap();
 }
 
+/// One put by a clock ten years ahead, then the clock is set right: what comes after has the right time, and wins or replaces
+/// as if nothing had been.
+#[test]
+fn a_clock_that_was_ten_years_ahead_moves_no_later_stamp() {
+    let mut world = World::with_devices(99, 2);
+    world.devices[1].skew_ms = 10 * YEAR_MS;
+    world.put(1, "milk");
+    world.append(1);
+    world.devices[1].skew_ms = 0;
+    world.now_ms += HOUR_MS;
+    world.put(1, "milk"); // it saw the one before: it replaces it, by its context
+    world.put(1, "bread");
+    for key in ["milk", "bread"] {
+        assert_eq!(stamp_ms(&world, 1, key), world.now_ms);
+    }
+    let entry = world.append(1).unwrap();
+    assert_eq!(entry[..12], format!("{:012x}", world.now_ms));
+    world.sync_all();
+    world.check().unwrap();
+    world.now_ms += HOUR_MS;
+    world.put(1, "tea");
+    world.now_ms += 1;
+    let later = world.put(0, "tea");
+    world.sync_all();
+    let winner = world.devices[1].engine.get(&World::map(), "tea").unwrap().unwrap();
+    assert_eq!(winner.value, later.as_bytes(), "the later of two that had not seen each other counts");
+}
+
+/// Hours ahead are within what people's clocks do: the order of a device's own writes holds.
+#[test]
+fn a_clock_that_was_a_day_ahead_keeps_the_order_of_its_devices_stamps() {
+    let mut world = World::with_devices(100, 1);
+    world.devices[0].skew_ms = DAY_MS;
+    world.put(0, "milk");
+    let first = world.append(0).unwrap();
+    world.devices[0].skew_ms = 0;
+    world.put(0, "bread");
+    assert_eq!(stamp_ms(&world, 0, "milk"), stamp_ms(&world, 0, "bread"));
+    assert!(world.append(0).unwrap() > first);
+}
+
+#[test]
+fn a_clock_that_is_ahead_is_told_once_a_day_with_name_and_date() {
+    let mut world = World::with_devices(101, 2);
+    world.devices[1].skew_ms = 10 * YEAR_MS;
+    let id = world.id(1).to_string();
+    let mut told = Vec::new();
+    for _ in 0..30 {
+        world.put(1, "milk");
+        world.sync(1).unwrap();
+        world.restart(0);
+        let reports = world.sync(0).unwrap().reports;
+        told.extend(reports.into_iter().filter(|error| error.kind() == ErrorKind::ClockSkew));
+        world.now_ms += 2 * HOUR_MS;
+    }
+    assert_eq!(told.len(), 3, "{told:?}");
+    for error in told {
+        let message = error.message();
+        assert!(message.contains("`device 1`") && message.contains("3650 days"), "{message}");
+        assert!(message.contains(" UTC") && !message.contains("since 1970"), "{message}");
+        assert_eq!(error.object(), Some(&*id));
+    }
+}
+
 /// What a device does hourly and weekly it goes on doing, though its clock was a year ahead once.
 #[test]
 fn a_clock_that_was_ahead_puts_off_no_check_and_no_sweep() {

@@ -1,6 +1,6 @@
 //! The rules of the data model hold in random schedules, and leaving one out shows.
 
-use Wrongly::{Never, Passing, Stays};
+use Wrongly::{Dragged, Never, Passing, Stays};
 use tidelock_sim::model::rules::Rule::{self, *};
 use tidelock_sim::model::rules::Rules;
 use tidelock_sim::model::schedule::{Failure, Had, plan, run};
@@ -36,6 +36,8 @@ enum Wrongly {
     Passing,
     /// A device never gets everything.
     Never,
+    /// A device whose clock was set right gives stamps that are ahead of it.
+    Dragged,
 }
 
 /// The schedules in which each of these shows. Rare ones are looked for where they are known to be.
@@ -50,6 +52,7 @@ const ABLATIONS: &[(&[Rule], Wrongly, u64, u64)] = &[
     (&[AdoptLast],                     Stays,       0,  1_000),
     (&[SnapshotPrefix],                Stays,       0,  1_000),
     (&[LogDeletes],                    Stays,       0,  1_000),
+    (&[StampFalls],                    Dragged,     0,  1_000),
     (&[NamedGrows],                    Never,       0,  5_000),
     (&[TrimNamed],                     Never,       0,  1_000),
     (&[Mend],                          Never,       0,  1_000),
@@ -80,6 +83,7 @@ fn leaving_a_rule_out_shows() {
                 Stays => matches!(failure, Some(Failure::Wrong(_))),
                 Passing => matches!(failure, Some(Failure::Inexact(_))),
                 Never => matches!(failure, Some(Failure::Stuck(_))),
+                Dragged => matches!(failure, Some(Failure::Dragged(_))),
             }
         };
         assert!((first..first + seeds).any(shows), "without {left_out:?} nothing shows in {seeds} seeds from {first}");

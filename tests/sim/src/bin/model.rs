@@ -34,7 +34,7 @@ fn main() {
 
 fn count(out: &[Rule], first: u64, seeds: u64, strict: bool, held: bool) {
     let rules = Rules::without(out).held(held);
-    let (mut failures, mut sample, mut had) = ([0usize; 4], None, [0usize; 3]);
+    let (mut failures, mut sample, mut had) = ([0usize; 5], None, [0usize; 3]);
     for seed in first..first + seeds {
         match run(&plan(seed), rules, strict) {
             Ok(good) => {
@@ -46,14 +46,15 @@ fn count(out: &[Rule], first: u64, seeds: u64, strict: bool, held: bool) {
                     Failure::Wrong(_) => 1,
                     Failure::Stuck(_) => 2,
                     Failure::Kept(_) => 3,
+                    Failure::Dragged(_) => 4,
                 }] += 1;
                 sample = sample.or(Some((seed, failure)));
             }
         }
     }
-    let [inexact, wrong, stuck, kept] = failures;
+    let [inexact, wrong, stuck, kept, dragged] = failures;
     println!(
-        "{out:?}: {seeds} schedules, inexact {inexact}, wrong {wrong}, stuck {stuck}, tombstone kept {kept}; {had:?}"
+        "{out:?}: {seeds} schedules, inexact {inexact}, wrong {wrong}, stuck {stuck}, tombstone kept {kept}, dragged {dragged}; {had:?}"
     );
     if let Some((seed, failure)) = sample {
         println!("    seed {seed}: {failure:?}");

@@ -54,6 +54,11 @@ pub struct Device {
     last_stamp: u64,
 }
 
+/// A last stamp further ahead of its device's clock is of a clock that was set right since.
+const AHEAD_MAX: u64 = 24;
+/// When the clocks that are ahead are set right.
+const SET_RIGHT: u32 = 100;
+
 /// Everything there is in a schedule.
 pub struct World {
     /// The bucket.
@@ -68,6 +73,8 @@ pub struct World {
     pub trace: Option<Vec<String>>,
     /// Tombstones collected.
     pub collected: usize,
+    /// A clock that was set right still moves stamps.
+    pub dragged: Option<String>,
 }
 
 impl World {
@@ -98,6 +105,7 @@ impl World {
             rules,
             trace: traced.then(Vec::new),
             collected: 0,
+            dragged: None,
         }
     }
 
@@ -141,7 +149,12 @@ impl World {
         if nothing {
             return;
         }
-        device.last_stamp = (device.last_stamp + 1).max(u64::from(self.bucket.now) + device.skew);
+        let clock = u64::from(self.bucket.now) + if self.bucket.now < SET_RIGHT { device.skew } else { 0 };
+        let falls = device.last_stamp > clock + AHEAD_MAX && self.rules.has(Rule::StampFalls);
+        device.last_stamp = if falls { clock } else { clock.max(device.last_stamp + 1) };
+        if device.last_stamp > clock + AHEAD_MAX + 1 {
+            self.dragged = Some(format!("{} stamps {} at {clock}", name(d), device.last_stamp));
+        }
         let dot = Dot { device: d, n };
         let mut vector = device.stated(self.rules);
         vector = vector | device.replica.applied.prefix();

@@ -70,10 +70,12 @@ pub enum Rule {
     JoinFirst,
     /// §3: a log's deletions are kept for ever.
     LogDeletes,
+    /// Added: a device whose clock was far ahead of what it is now counts on from its clock.
+    StampFalls,
 }
 
 /// All rules, in the order of their declaration.
-pub const RULES: [Rule; 33] = {
+pub const RULES: [Rule; 34] = {
     use Rule::*;
     [
         Applied,
@@ -109,6 +111,7 @@ pub const RULES: [Rule; 33] = {
         TombList,
         JoinFirst,
         LogDeletes,
+        StampFalls,
     ]
 };
 

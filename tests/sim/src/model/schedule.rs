@@ -63,6 +63,8 @@ pub enum Failure {
     Stuck(String),
     /// At the end a tombstone stands that nothing needs.
     Kept(String),
+    /// A device whose clock was set right gives stamps that are ahead of it.
+    Dragged(String),
 }
 
 /// What a good schedule had in it.
@@ -181,6 +183,7 @@ fn run_in(world: &mut World, plan: &[Event], strict: bool) -> Result<Had, Failur
     for event in plan {
         world.bucket.tick();
         happen(world, event);
+        world.dragged.take().map_or(Ok(()), |what| Err(Failure::Dragged(what)))?;
         if strict {
             exact(world, event.device).map_err(Failure::Inexact)?;
         }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 type Stamp = (u64, u32);
 
 const MINUTES_5: u64 = 300_000;
+const DAY: u64 = 86_400_000;
 
 fn given(last: Stamp, foreign: Option<Stamp>, now_ms: u64) -> Value {
     match foreign {
@@ -19,7 +20,7 @@ fn given(last: Stamp, foreign: Option<Stamp>, now_ms: u64) -> Value {
 
 pub(crate) fn file() -> File {
     let mut file = File::new("stamps", "docs/format/replica.md: Ops");
-    let next: [(&str, Stamp, u64, Stamp); 7] = [
+    let next: [(&str, Stamp, u64, Stamp); 10] = [
         ("the clock went on", (10, 3), 11, (11, 0)),
         ("the clock stands", (10, 3), 10, (10, 4)),
         ("the clock went back", (10, 3), 9, (10, 4)),
@@ -27,6 +28,9 @@ pub(crate) fn file() -> File {
         ("nothing before", (0, 0), 1, (1, 0)),
         ("the clock leaps", (10, 3), 1 << 40, (1 << 40, 0)),
         ("the counter is full", (10, u32::MAX), 10, (11, 0)),
+        ("the clock went back by a day", (DAY + 10, 3), 10, (DAY + 10, 4)),
+        ("the clock went back by more than a day", (DAY + 11, 3), 10, (10, 0)),
+        ("the clock went back from the end of time", (u64::MAX, u32::MAX), 10, (10, 0)),
     ];
     for (name, last, now_ms, value) in next {
         file.value(format!("next: {name}"), "next-stamp", given(last, None, now_ms), stamp_value(value));
