@@ -5,6 +5,7 @@ use crate::commands::{
     serve, status, sync,
 };
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -126,6 +127,66 @@ pub(crate) enum Command {
     Man(meta::Man),
 }
 
+/// How many words name what a command writes; the words behind them are values. `None`: its values need no care.
+fn words_before_values(path: &[&str]) -> Option<usize> {
+    match path {
+        ["put" | "resolve"] => Some(2), // MAP KEY
+        ["log", "append"] => Some(1),   // LOG
+        _ => None,
+    }
+}
+
+/// Puts values that begin with `-` behind `--`, where nothing is taken for an option: after the words that name a record, each
+/// word is a value that is not the long name of an option. `put options curl -v` sets `-v`.
+pub(crate) fn values_behind_options(root: &clap::Command, mut words: Vec<OsString>) -> Vec<OsString> {
+    let (mut commands, mut path, mut named, mut at) = (vec![root], Vec::new(), 0, 1);
+    while words_before_values(&path) != Some(named) {
+        let Some(word) = words.get(at).and_then(|word| word.to_str()).filter(|word| *word != "--") else {
+            return words;
+        };
+        at += 1;
+        if word.starts_with('-') && word != "-" {
+            at += usize::from(option(&commands, word) == Some(true));
+        } else if let Some(command) = commands.last().and_then(|command| command.find_subcommand(word)) {
+            path.push(command.get_name());
+            commands.push(command);
+        } else if words_before_values(&path).is_some() {
+            named += 1;
+        } else {
+            return words;
+        }
+    }
+    let (mut options, mut values) = (Vec::new(), Vec::new());
+    let mut rest = words.drain(at.min(words.len())..);
+    while let Some(word) = rest.next() {
+        match word.to_str().and_then(|word| option(&commands, word)) {
+            _ if word == "--" => values.extend(rest.by_ref()),
+            Some(true) => options.extend([Some(word), rest.next()].into_iter().flatten()),
+            Some(false) => options.push(word),
+            None => values.push(word),
+        }
+    }
+    drop(rest);
+    words.extend(options);
+    if !values.is_empty() {
+        words.push("--".into());
+    }
+    words.extend(values);
+    words
+}
+
+/// Whether a word is the long name of an option of these commands; and then whether the next word is its value.
+fn option(commands: &[&clap::Command], word: &str) -> Option<bool> {
+    let long = word.strip_prefix("--").filter(|long| !long.is_empty())?;
+    let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+    if name == "help" {
+        return Some(false);
+    }
+    let mut options = commands.iter().flat_map(|command| command.get_arguments());
+    let option = options.find(|option| option.get_long() == Some(name))?;
+    Some(option.get_action().takes_values() && value.is_none())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +212,37 @@ mod tests {
             &["tidelock", "join", "x"],
         ] {
             assert!(Cli::try_parse_from(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn values_stand_behind_options() {
+        let root = Cli::command();
+        for (typed, read) in [
+            ("put m k -v", "put m k -- -v"),
+            ("put m k v --json", "put m k --json -- v"),
+            ("put m k --json", "put m k --json"),
+            ("put m k --local /l -h", "put m k --local /l -- -h"),
+            ("put --empty m k", "put --empty m k"),
+            ("put m k -- --json", "put m k -- --json"),
+            ("put m k --jso", "put m k -- --jso"),
+            ("put m k -", "put m k -- -"),
+            ("--local put put m k -v", "--local put put m k -- -v"),
+            ("-v --timeout=3s put --json m k -v", "-v --timeout=3s put --json m k -- -v"),
+            ("resolve m k --pick 2", "resolve m k --pick 2"),
+            ("resolve m k -2", "resolve m k -- -2"),
+            ("log append l -rf --skip-invalid --json x -v", "log append l --skip-invalid --json -- -rf x -v"),
+            ("log append l", "log append l"),
+            ("log append --help", "log append --help"),
+            ("log append -- l -v", "log append -- l -v"),
+            ("log list l -v", "log list l -v"),
+            ("put m", "put m"),
+            ("", ""),
+        ] {
+            let words =
+                |line: &str| std::iter::once("tidelock").chain(line.split_whitespace()).map(OsString::from).collect();
+            let expected: Vec<OsString> = words(read);
+            assert_eq!(values_behind_options(&root, words(typed)), expected, "{typed}");
         }
     }
 

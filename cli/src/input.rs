@@ -1,6 +1,7 @@
 //! What comes from files, stdin and the terminal, bounded before it is held.
 
 use crate::exit::Result;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read};
 use std::path::Path;
@@ -12,27 +13,46 @@ use zeroize::Zeroizing;
 /// A recovery code has 44 characters, a passphrase at most 1,024 bytes.
 const SECRET_BYTES_MAX: u64 = 4 << 10;
 
-/// The value of an argument; `-` or none at all is what stdin has.
-pub(crate) fn value(argument: Option<String>) -> Result<Vec<u8>> {
-    bounded(argument, RECORD_VALUE_BYTES_MAX)
+/// The value that a command is given: the argument, or what stdin has for `-`, and for none where stdin is no terminal.
+/// An empty one must be asked for: an unquoted variable without a value would replace what stands.
+pub(crate) fn value(argument: Option<OsString>, empty: bool) -> Result<Vec<u8>> {
+    if empty {
+        return Ok(Vec::new());
+    }
+    let step = "give a value, behind `--` where it is the name of an option; `--empty` sets an empty one";
+    given(argument, "value", RECORD_VALUE_BYTES_MAX, step)
 }
 
-fn bounded(argument: Option<String>, bytes_max: usize) -> Result<Vec<u8>> {
-    match argument {
-        Some(text) if text != "-" => Ok(text.into_bytes()),
+fn given(argument: Option<OsString>, what: &str, bytes_max: usize, step: &str) -> Result<Vec<u8>> {
+    let (value, missing) = match argument {
+        Some(text) if text != "-" => (text.into_encoded_bytes(), format!("the {what} is empty")),
+        None if io::stdin().is_terminal() => (Vec::new(), format!("no {what} is given")),
         _ => {
             let mut value = Vec::new();
             // One byte more than it may have: the engine refuses it, with its own words.
             let mut input = io::stdin().lock().take(bytes_max as u64 + 1);
             input.read_to_end(&mut value).map_err(|error| unreadable("stdin", &error))?;
-            Ok(value)
+            (value, format!("no {what} is given, and stdin is empty"))
         }
+    };
+    if value.is_empty() {
+        return Err(Error::new(ErrorKind::Invalid, missing).next_step(step).into());
     }
+    Ok(value)
 }
 
-/// The JSON text of an argument; `-` or none at all is what stdin has.
+/// Refuses to read lines that somebody would have to type.
+pub(crate) fn refuse_terminal() -> Result {
+    if !io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let step = "give entries, behind `--` where one is the name of an option, or pipe lines into it";
+    Err(Error::new(ErrorKind::Invalid, "no entry is given, and stdin is a terminal").next_step(step).into())
+}
+
+/// The JSON text of an argument, or what stdin has for `-`, and for none where stdin is no terminal.
 pub(crate) fn json(argument: Option<String>) -> Result<Vec<u8>> {
-    bounded(argument, JSON_TEXT_BYTES_MAX)
+    given(argument.map(OsString::from), "JSON text", JSON_TEXT_BYTES_MAX, "give a JSON object, or pipe one into it")
 }
 
 /// A file to read, or stdin for `-`.
@@ -104,7 +124,22 @@ pub(crate) fn unreadable(name: &str, error: &io::Error) -> Error {
         .next_step("check its name and permissions")
 }
 
-/// The lines of an input, without their ends; empty ones are left out.
+/// A line of an input, without its end.
+pub(crate) struct Line {
+    /// Counts from 1.
+    pub(crate) number: u64,
+    /// `None`: it is longer than an entry may be.
+    pub(crate) text: Option<Vec<u8>>,
+}
+
+/// The error for an entry that is too long. `what` counts it: "line 7"; `stored` says what became of the others.
+pub(crate) fn too_long(what: &str, source: &str, stored: &str) -> Error {
+    Error::new(ErrorKind::Invalid, format!("{what} is longer than 256 KiB; {stored}"))
+        .on(source)
+        .next_step("split or remove it, or leave out all such with `--skip-invalid`")
+}
+
+/// The lines of an input, each in bounded memory.
 pub(crate) struct InputLines<R> {
     input: R,
     name: String,
@@ -115,37 +150,47 @@ impl<R: BufRead> InputLines<R> {
     pub(crate) fn new(input: R, name: impl Into<String>) -> Self {
         Self { input, name: name.into(), number: 0 }
     }
+
+    fn next_line(&mut self) -> io::Result<Option<Line>> {
+        let mut line = Vec::new();
+        // Room for `\r\n`, and a byte that shows that there is more.
+        let mut bounded = self.input.by_ref().take(RECORD_VALUE_BYTES_MAX as u64 + 3);
+        if bounded.read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        if line.ends_with(b"\n") {
+            line.pop();
+        } else if line.len() > RECORD_VALUE_BYTES_MAX + 2 {
+            self.skip_line()?;
+        }
+        if line.ends_with(b"\r") {
+            line.pop();
+        }
+        let text = (line.len() <= RECORD_VALUE_BYTES_MAX).then_some(line);
+        Ok(Some(Line { number: self.number, text }))
+    }
+
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let buffer = self.input.fill_buf()?;
+            let (skipped, ended) = match buffer.iter().position(|byte| *byte == b'\n') {
+                Some(end) => (end + 1, true),
+                None => (buffer.len(), buffer.is_empty()),
+            };
+            self.input.consume(skipped);
+            if ended {
+                return Ok(());
+            }
+        }
+    }
 }
 
 impl<R: BufRead> Iterator for InputLines<R> {
-    type Item = Result<Vec<u8>>;
+    type Item = Result<Line>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            self.number += 1;
-            let mut line = Vec::new();
-            // Room for `\r\n`, and a byte that shows that there is more.
-            let mut bounded = self.input.by_ref().take(RECORD_VALUE_BYTES_MAX as u64 + 3);
-            match bounded.read_until(b'\n', &mut line) {
-                Err(error) => return Some(Err(unreadable(&self.name, &error).into())),
-                Ok(0) => return None,
-                Ok(_) => {}
-            }
-            if line.ends_with(b"\n") {
-                line.pop();
-            }
-            if line.ends_with(b"\r") {
-                line.pop();
-            }
-            if line.len() > RECORD_VALUE_BYTES_MAX {
-                let message = format!("line {} is longer than 256 KiB", self.number);
-                let error = Error::new(ErrorKind::Invalid, message).on(&self.name);
-                return Some(Err(error.next_step("split or remove the line").into()));
-            }
-            if !line.is_empty() {
-                return Some(Ok(line));
-            }
-        }
+        self.next_line().map_err(|error| unreadable(&self.name, &error).into()).transpose()
     }
 }
 
@@ -153,24 +198,30 @@ impl<R: BufRead> Iterator for InputLines<R> {
 mod tests {
     use super::*;
 
-    fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
-        InputLines::new(bytes, "test").map(|line| line.unwrap()).collect()
+    fn lines(bytes: &[u8]) -> Vec<Option<Vec<u8>>> {
+        InputLines::new(bytes, "test").map(|line| line.unwrap().text).collect()
     }
 
     #[test]
-    fn lines_have_no_ends_and_empty_ones_are_left_out() {
-        assert_eq!(lines(b"a\r\n\n\xff\nlast"), [b"a".to_vec(), b"\xff".to_vec(), b"last".to_vec()]);
-        assert_eq!(lines(b"\n\r\n"), Vec::<Vec<u8>>::new());
+    fn lines_have_no_ends() {
+        let text = |text: &[u8]| Some(text.to_vec());
+        assert_eq!(lines(b"a\r\n\n\xff\nlast"), [text(b"a"), text(b""), text(b"\xff"), text(b"last")]);
+        assert_eq!(lines(b""), []);
     }
 
     #[test]
-    fn the_longest_line_passes_and_a_longer_one_does_not() {
+    fn the_longest_line_passes_and_a_longer_one_is_left_out() {
         let longest = vec![b'x'; RECORD_VALUE_BYTES_MAX];
         for end in [&b""[..], b"\n", b"\r\n"] {
-            assert_eq!(lines(&[&longest, end].concat()), std::slice::from_ref(&longest));
+            assert_eq!(lines(&[&longest, end].concat()), [Some(longest.clone())]);
         }
-        let longer = [&longest[..], b"x\n"].concat();
-        assert!(InputLines::new(&longer[..], "test").next().unwrap().is_err());
+        for more in [&b"x"[..], b"xx", b"xxx", &longest, &[longest.clone(), longest.clone()].concat()] {
+            let text = [&b"before\n"[..], &longest, more, b"\nbehind"].concat();
+            let numbered: Vec<_> = InputLines::new(&text[..], "test").map(|line| line.unwrap()).collect();
+            assert_eq!(numbered.iter().map(|line| line.number).collect::<Vec<_>>(), [1, 2, 3]);
+            let texts: Vec<_> = numbered.into_iter().map(|line| line.text).collect();
+            assert_eq!(texts, [Some(b"before".to_vec()), None, Some(b"behind".to_vec())]);
+        }
     }
 
     #[test]

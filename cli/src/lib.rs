@@ -15,6 +15,7 @@ mod progress;
 pub mod serve;
 mod signer;
 mod spoken;
+mod spool;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use std::process::ExitCode;
@@ -26,7 +27,9 @@ pub fn command() -> clap::Command {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let parsed = command().try_get_matches().and_then(|matches| args::Cli::from_arg_matches(&matches));
+    let command = command();
+    let words = args::values_behind_options(&command, std::env::args_os().collect());
+    let parsed = command.try_get_matches_from(words).and_then(|matches| args::Cli::from_arg_matches(&matches));
     match parsed {
         Ok(cli) => exit::code(cli.global.json, commands::run(cli)),
         Err(error) if error.use_stderr() && asks_for_json() => exit::code(true, Err(exit::usage(&error).into())),

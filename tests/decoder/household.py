@@ -40,7 +40,8 @@ class Device:
         return [json.loads(line) for line in self.run(*words).split("\n") if line]
 
     def put(self, name: str, key: str, value: str | bytes) -> None:
-        self.run("put", name, key, "-", stdin=value if isinstance(value, bytes) else value.encode())
+        how = "-" if value else "--empty"
+        self.run("put", name, key, how, stdin=value if isinstance(value, bytes) else value.encode())
 
     def append(self, name: str, *entries: str) -> None:
         self.run("log", "append", name, "--", *entries)

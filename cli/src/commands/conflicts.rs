@@ -9,6 +9,7 @@ use crate::output::{Lines, one_line, time, value_fields};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use tidelock::{Change, Collection, Conflict, DeviceId, Error, ErrorKind, Kind, Local, Position, Version};
 use tidelock_core::replica::split_document_key;
@@ -33,9 +34,13 @@ pub(crate) struct Resolve {
     collection: String,
     /// The key
     key: String,
-    /// The value to keep; `-` or none: what stdin has
-    #[arg(conflicts_with_all = ["pick", "delete"], allow_hyphen_values = true)]
-    value: Option<String>,
+    /// The value to keep; it may begin with `-`, and stands behind `--` where it is the name of an option. `-`, or none where
+    /// stdin is no terminal: what stdin has, unless that is empty
+    #[arg(conflicts_with_all = ["pick", "delete", "empty"])]
+    value: Option<OsString>,
+    /// Keep an empty value
+    #[arg(long, conflicts_with_all = ["pick", "delete"])]
+    empty: bool,
     /// Keep the version with this number in `conflicts`
     #[arg(long, value_name = "N", conflicts_with = "delete")]
     pick: Option<usize>,
@@ -114,7 +119,7 @@ impl Resolve {
         let value = match (self.pick, self.delete) {
             (Some(number), _) => picked(&local, &collection, Versions::OfKey(&self.key), number)?,
             (None, true) => None,
-            (None, false) => Some(input::value(self.value)?.into()),
+            (None, false) => Some(input::value(self.value, self.empty)?.into()),
         };
         local.write(&[Change::Resolve { collection, key: self.key.clone(), value }])?;
         record::done(context, &self.key)

@@ -6,6 +6,7 @@ use crate::input;
 use crate::output::{Lines, one_line, time, value_fields};
 use clap::Args;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use tidelock::{Collection, Entry, Error, ErrorKind, KeyRange, Record};
 
@@ -14,16 +15,19 @@ use tidelock::{Collection, Entry, Error, ErrorKind, KeyRange, Record};
 /// The write is local and durable; the next sync or push publishes it.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  tidelock put todo milk 'two litres'\n  tidelock put keys id_ed25519 - < ~/.ssh/id_ed25519.pub"
+    after_help = "Examples:\n  tidelock put todo milk 'two litres'\n  tidelock put keys id_ed25519 - < ~/.ssh/id_ed25519.pub\n  tidelock put options curl -v\n  tidelock put options less -- \"$options\""
 )]
 pub(crate) struct Put {
     /// The map
     collection: String,
     /// The key: 1 to 512 bytes
     key: String,
-    /// The value, at most 256 KiB; `-` or none: what stdin has
-    #[arg(allow_hyphen_values = true)]
-    value: Option<String>,
+    /// The value, at most 256 KiB; it may begin with `-`, and stands behind `--` where it is the name of an option.
+    /// `-`, or none where stdin is no terminal: what stdin has, unless that is empty
+    value: Option<OsString>,
+    /// Set an empty value
+    #[arg(long, conflicts_with = "value")]
+    empty: bool,
 }
 
 /// Print a record's value
@@ -65,7 +69,7 @@ pub(crate) struct Delete {
 
 impl Put {
     pub(crate) fn run(self, context: &Context) -> Result {
-        let value = input::value(self.value)?;
+        let value = input::value(self.value, self.empty)?;
         context.open_local()?.put(Collection::map(self.collection), &self.key, value)?;
         done(context, &self.key)
     }

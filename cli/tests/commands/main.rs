@@ -15,6 +15,8 @@ mod keyring;
 #[cfg(target_os = "linux")]
 mod leaks;
 mod local_folder;
+#[cfg(unix)]
+mod logs;
 mod records;
 mod refusals;
 mod served;

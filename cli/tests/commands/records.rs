@@ -12,7 +12,7 @@ fn a_value_comes_back_byte_for_byte() {
     assert_eq!(device.run(&["get", "m", "text"]).ok(), "two litres");
     device.run(&["put", "m", "dash", "--", "-x"]).ok();
     assert_eq!(device.run(&["get", "m", "dash"]).ok(), "-x");
-    for value in [&b"\x00\xff\n"[..], b"", b"line\n"] {
+    for value in [&b"\x00\xff\n"[..], b"line\n"] {
         device.pipe(&["put", "m", "bytes"], value).ok();
         assert_eq!(device.run(&["get", "m", "bytes"]).stdout, value);
         device.pipe(&["put", "m", "bytes", "-"], value).ok();
@@ -21,6 +21,48 @@ fn a_value_comes_back_byte_for_byte() {
     device.run(&["delete", "m", "text"]).ok();
     device.run(&["delete", "m", "text"]).ok();
     device.run(&["get", "m", "text"]).refused(3);
+}
+
+#[test]
+fn a_value_that_looks_like_an_option_is_a_value() {
+    let place = Place::new();
+    let (device, _) = place.first();
+    for value in ["-v", "-h", "--verbos", "-s -S", "-"] {
+        device.pipe(&["put", "opts", "curl", value], b"-").ok();
+        assert_eq!(device.run(&["get", "opts", "curl"]).ok(), value);
+    }
+    assert_eq!(device.json(&["put", "opts", "curl", "-f"])["key"], "curl");
+    assert_eq!(device.run(&["get", "opts", "curl"]).ok(), "-f");
+    device.run(&["put", "opts", "curl", "--", "--verbose"]).ok();
+    assert_eq!(device.run(&["get", "opts", "curl"]).ok(), "--verbose");
+}
+
+/// An unquoted variable without a value, a quoted one, and an option's name: what stands stays.
+#[test]
+fn an_empty_value_must_be_asked_for() {
+    let place = Place::new();
+    let (device, _) = place.first();
+    device.run(&["put", "opts", "curl", "-s"]).ok();
+    for words in [&["put", "opts", "curl"][..], &["put", "opts", "curl", ""], &["put", "opts", "curl", "-"]] {
+        let refused = device.run(words).refused(2);
+        assert!(refused.contains("--empty"), "{refused}");
+    }
+    device.run(&["put", "opts", "curl", "--verbose"]).refused(2);
+    assert_eq!(device.run(&["get", "opts", "curl"]).ok(), "-s");
+    device.run(&["put", "opts", "curl", "--empty"]).ok();
+    assert_eq!(device.run(&["get", "opts", "curl"]).ok(), "");
+    device.run(&["put", "opts", "curl", "-s", "--empty"]).refused(2);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_value_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = Place::new();
+    let (device, _) = place.first();
+    let put = device.command(&["put", "m", "k"]).arg(std::ffi::OsStr::from_bytes(b"-\xe4")).output().unwrap();
+    assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
+    assert_eq!(device.run(&["get", "m", "k"]).stdout, b"-\xe4");
 }
 
 #[test]
@@ -45,9 +87,8 @@ fn a_log_takes_entries_and_lines_and_forgets_for_ever() {
     device.run(&["log", "append", "l", "first", "second"]).ok();
     device.pipe(&["log", "append", "l"], b"third\n\nfourth\r\n").ok();
     let listed = device.run(&["log", "list", "l"]).ok();
-    let mut entries: Vec<&str> = listed.lines().map(|line| line.split_once('\t').unwrap().1).collect();
-    entries.sort_unstable();
-    assert_eq!(entries, ["first", "fourth", "second", "third"]);
+    let entries: Vec<&str> = listed.lines().map(|line| line.split_once('\t').unwrap().1).collect();
+    assert_eq!(entries, ["first", "second", "third", "fourth"]);
     let key = listed.lines().next().unwrap().split_once('\t').unwrap().0;
     device.run(&["log", "delete", "l", key]).ok();
     assert_eq!(device.run(&["log", "list", "l"]).ok().lines().count(), 3);
