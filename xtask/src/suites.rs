@@ -134,7 +134,7 @@ pub(crate) const SUITES: &[Suite] = &[
         proves: "the npm package does what its README says: in Node and Chromium, on real S3 servers, packed and bundled",
         needs: &[C_COMPILER, WASM, NODE, NPM, CHROMIUM],
         steps: &[
-            step("cargo build --package tidelock-cli"),
+            step("cargo test --no-run --test commands"), // which makes `tidelock`
             step("cargo build --package tidelock-wasm --lib --target wasm32-unknown-unknown --profile wasm"),
             step("cargo run --package tidelock-wasm-package"),
             step("npm --prefix bindings-wasm ci --no-audit --no-fund"),
