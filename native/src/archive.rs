@@ -246,6 +246,12 @@ impl Importing<'_> {
                 (None, LineKind::Log) => changes.push(Change::Restore { collection, key: line.key, value }),
             }
         }
+        let is_document =
+            |change: &Change| matches!(change, Change::Put { collection, .. } if collection.kind == Kind::Documents);
+        let (documents, changes): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(is_document);
+        for document in documents {
+            self.local.write(&[document])?; // its fields are ops of their own, and a write has a bound of these
+        }
         if changes.is_empty() {
             return Ok(());
         }
