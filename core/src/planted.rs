@@ -108,6 +108,8 @@ bugs! {
     VectorAhead = "vector ahead of what is applied",
     /// What only one copy of a store has applied stays with it.
     LeftWithoutCarry = "leave without carry",
+    /// A snapshot names chunks of an older one again, and a manifest another's snapshot, whether they stand or not.
+    LostNamedAgain = "lost chunk named again",
     /// A patch removes the fields that it does not name.
     PatchReplaces = "patch replaces the whole document",
     /// A device whose slot is gone while the vault has new keys ends its syncs as if nothing were wrong.

@@ -1,9 +1,9 @@
 //! Which snapshot a manifest names: the newest one held here. Once every device names the same, the older ones go.
 
 use super::head::{Head, Identity, Known};
-use super::merge;
 use super::shared::Shared;
 use super::snapshot::{is_of_revoked, no_longer_named};
+use super::{listed, merge};
 use crate::Error;
 use crate::replica::SnapshotRef;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ fn newer<'a>(head: &'a Head, named: Option<&'a SnapshotRef>) -> impl Iterator<It
 }
 
 /// Opens the index of the newest such snapshot, so that it can be named here, and its chunks named again by the next one.
-/// Gives what it supersedes of the one held before. One that cannot be had now is tried at the next full check.
+/// Gives what it supersedes of the one held before. One that cannot be had whole now is tried at the next full check.
 pub(super) async fn open_newest(cx: &Shared, identity: &Arc<Identity>) -> Result<Vec<String>, Error> {
     let found = cx.read(|state| {
         let head = &state.head;
@@ -43,6 +43,9 @@ pub(super) async fn open_newest(cx: &Shared, identity: &Arc<Identity>) -> Result
     let Some(index) = merge::read_named_index(cx, identity, &named.index).await? else { return Ok(Vec::new()) };
     if index.vector != named.vector || index.beyond() != named.beyond {
         return Ok(Vec::new());
+    }
+    if !listed::is_whole(cx, identity, &index).await? {
+        return Ok(Vec::new()); // whoever holds what it held writes it anew
     }
     cx.step(|tx| {
         let old = tx.head.snapshot.replace(Arc::new(Known { named: named.clone(), index: index.clone() }));

@@ -1,6 +1,7 @@
 //! What goes away: tombstones that nobody needs, superseded objects after their grace, and objects that nothing names.
 
 use super::head::{Identity, Known, Peer, Published};
+use super::listed::Listed;
 use super::objects::{segment_path, snapshot_path};
 use super::shared::Shared;
 use super::snapshot::{is_of_revoked, objects};
@@ -122,35 +123,25 @@ pub(super) async fn delete_one(cx: &Shared, path: &str) -> Result<(), Error> {
 
 /// Whether all is listed that an own manifest names. A bucket that was restored from a backup lacks what was PUT since.
 pub(super) async fn is_whole(cx: &Shared, identity: &Identity, manifest: &Published) -> Result<bool, Error> {
-    let listed = list_objects(cx, identity).await?;
+    let listed = Listed::of(cx, identity, &["segments", "snapshots"]).await?;
     Ok(lacks_nothing(cx, identity, manifest, &listed))
 }
 
 /// Whether what an own manifest names is listed, as far as this device holds the index of its snapshot, and but for segments that
 /// others may have deleted, since a snapshot that stands covers them.
-fn lacks_nothing(cx: &Shared, identity: &Identity, manifest: &Published, listed: &BTreeSet<String>) -> bool {
+fn lacks_nothing(cx: &Shared, identity: &Identity, manifest: &Published, listed: &Listed) -> bool {
     cx.read(|state| {
         let head = &state.head;
         let named = head.counting().filter_map(|(_, peer)| peer.snapshot.as_ref()).chain(&manifest.snapshot);
-        let stands = |named: &&SnapshotRef| listed.contains(&snapshot_path(identity.space, named.index.id));
+        let stands = |named: &&SnapshotRef| listed.has_part(identity, &named.index);
         let covered = named.filter(stands).map(|named| named.vector.n(identity.device)).max().unwrap_or(0);
-        let segments = manifest.segments.iter().filter(|own| own.named.end.n > covered);
-        let segments = segments.map(|own| segment_path(identity.space, identity.device, own.named.object.id));
+        let mut segments = manifest.segments.iter().filter(|own| own.named.end.n > covered);
         let index = manifest.snapshot.as_ref().map(|named| named.index);
         let known = head.snapshot.as_ref().filter(|known| Some(known.named.index) == index);
-        let parts = known.into_iter().flat_map(|known| objects(&known.index)).chain(index);
-        let mut names = segments.chain(parts.map(|object| snapshot_path(identity.space, object.id)));
-        names.all(|path| listed.contains(&path))
+        let mut parts = known.into_iter().flat_map(|known| objects(&known.index)).chain(index);
+        segments.all(|own| listed.has_segment(identity, identity.device, &own.named.object))
+            && parts.all(|object| listed.has_part(identity, &object))
     })
-}
-
-async fn list_objects(cx: &Shared, identity: &Identity) -> Result<BTreeSet<String>, Error> {
-    let mut listed = BTreeSet::new();
-    for kind in ["segments", "snapshots"] {
-        let entries = cx.list_all(&format!("spaces/{}/{kind}/", identity.space)).await?;
-        listed.extend(entries.into_iter().map(|entry| entry.key));
-    }
-    Ok(listed)
 }
 
 /// Everything that a current manifest names, through the indexes of its snapshots; `None` if one cannot be read.
@@ -234,12 +225,12 @@ pub(super) async fn sweep(cx: &Shared, identity: &Arc<Identity>) -> Result<(), E
         return Ok(());
     }
     let published = cx.read(|state| state.head.published.clone());
-    let listed = list_objects(cx, identity).await?;
+    let listed = Listed::of(cx, identity, &["segments", "snapshots"]).await?;
     if !lacks_nothing(cx, identity, &published, &listed) {
         publish::renew(cx, published.hash)?;
     }
     let Some(named) = named_objects(cx, identity).await? else { return Ok(()) };
-    let unnamed: BTreeSet<String> = listed.into_iter().filter(|path| !named.contains(path)).collect();
+    let unnamed: BTreeSet<String> = listed.into_paths().filter(|path| !named.contains(path)).collect();
     let doomed = cx.step(|tx| {
         let unix_ms = tx.now.unix_ms;
         let mut doomed = Vec::new();

@@ -2,47 +2,24 @@
 
 use super::api::SyncReport;
 use super::head::{Head, Identity, Stopped};
+use super::header::{self, Header};
 use super::manifests::verify_manifest;
-use super::objects::{Found, HEADER, Opened, manifest_path};
+use super::objects::{Opened, manifest_path};
 use super::publish;
 use super::shared::Shared;
-use super::{collect, leave, look};
+use super::{collect, leave};
 use crate::crypto::ObjectKind;
-use crate::{Error, ErrorKind, Hash, VaultId};
-use bytes::Bytes;
+use crate::{Error, ErrorKind};
 use std::sync::Arc;
 
 /// How many times in a day the own manifest may be found rolled back before publishing stops.
 const ROLLBACKS_MAX: usize = 3;
 const DAY_MS: u64 = 24 * 3600 * 1000;
-/// The header is small; anything longer is not one.
-pub(super) const HEADER_BYTES_MAX: u64 = 4096;
 
 /// Whether the own manifest is to be read now.
 pub(super) fn own_is_due(head: &Head, unix_ms: u64) -> bool {
     head.published.sequence > 0
         && (head.bucket.reread_own || head.bucket.reread_own_ms.is_some_and(|due| unix_ms >= due))
-}
-
-/// Reads the header. Another vault's is refused; header and manifests both gone: the vault was wiped, and nothing is PUT any
-/// more; the header alone gone: a slip, and it is PUT again.
-pub(super) async fn check_header(cx: &Shared, identity: &Identity) -> Result<(), Error> {
-    match cx.get(HEADER, None, HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
-        Found::Bytes { bytes, .. } if Hash::of(&bytes) == identity.header => Ok(()),
-        Found::Bytes { .. } => Err(Error::new(ErrorKind::AlreadyExists, "another vault stands at this store")
-            .on(HEADER)
-            .next_step("check the store's address; `export` keeps this device's data, `reset` forgets its vault")),
-        Found::Unchanged | Found::Nothing => {
-            if look::list(cx, identity).await?.is_empty() && !weakened!(WipedTakenForLost) {
-                cx.step(|tx| {
-                    tx.head.bucket.stopped = Some(Stopped::Wiped);
-                    Ok(())
-                })?;
-                return Err(cx.read(|state| Stopped::Wiped.error(state)));
-            }
-            cx.put_new(HEADER, header_bytes(identity.vault)).await
-        }
-    }
 }
 
 /// What was found wiped may have been another store, named or mounted by mistake: where header and own manifest stand as they
@@ -51,8 +28,7 @@ pub(super) async fn look_again(cx: &Shared, identity: &Identity) -> Result<(), E
     if cx.read(|state| state.head.bucket.stopped != Some(Stopped::Wiped)) {
         return Ok(());
     }
-    let header = cx.get(HEADER, None, HEADER_BYTES_MAX).await.map_err(|failure| failure.error)?;
-    if !matches!(header, Found::Bytes { bytes, .. } if Hash::of(&bytes) == identity.header) {
+    if !matches!(header::read(cx).await?, Header::Of { hash, .. } if hash == identity.header) {
         return Ok(());
     }
     let path = manifest_path(identity.space, identity.device);
@@ -68,25 +44,6 @@ pub(super) async fn look_again(cx: &Shared, identity: &Identity) -> Result<(), E
     cx.step(|tx| {
         tx.head.bucket.stopped = None;
         Ok(())
-    })
-}
-
-/// The header: what this is, its format, and which vault.
-pub(super) fn header_bytes(vault: VaultId) -> Bytes {
-    Bytes::from(format!("tidelock 1\nvault {vault}\n"))
-}
-
-/// The vault in a header, if it is one that this version reads.
-pub(super) fn vault_in_header(header: &[u8]) -> Result<VaultId, Error> {
-    let text = std::str::from_utf8(header).ok();
-    let vault = text
-        .and_then(|text| text.strip_prefix("tidelock 1\nvault ")?.strip_suffix('\n'))
-        .and_then(VaultId::from_hex)
-        .filter(|vault| header_bytes(*vault) == header);
-    vault.ok_or_else(|| {
-        Error::new(ErrorKind::Unsupported, "this is no vault, or one of a newer format")
-            .on(HEADER)
-            .next_step("check the store's address, or update this program")
     })
 }
 
@@ -143,7 +100,7 @@ pub(super) async fn check_own(
         Ok(None) => {
             // The header is what `create` PUTs last, and `join` has just read it.
             if identity.member {
-                check_header(cx, identity).await?;
+                header::check(cx, identity).await?;
             }
             publish::was_confirmed(cx)? // a first sequence that was given up never stood there
         }

@@ -2,8 +2,8 @@
 //! and panics where a promise is broken. Only with `--cfg fuzzing`, which cargo-fuzz sets; no other build knows of it.
 
 use super::apply::lowest;
-use super::evidence::{header_bytes, vault_in_header};
 use super::head::{Bucket, Clock, Frozen, Identity, Known, Peer, Published, Revocation};
+use super::header::{header_bytes, vault_in_header};
 use super::manifests::verify_manifest;
 use super::member::DeviceRecord;
 use super::merge::{check_range, read_index};

@@ -1,11 +1,11 @@
 //! Becoming a device of a vault: create one, or join one. Both resume after a crash at any step.
 
 use super::api::{Outcome, Secret, SyncReport};
-use super::evidence::{HEADER_BYTES_MAX, header_bytes, vault_in_header};
 use super::head::{Identity, Stopped, damaged};
-use super::objects::{Found, HEADER};
+use super::header::{self, Header, header_bytes};
+use super::objects::{HEADER, manifests_prefix};
 use super::shared::Shared;
-use super::slots::{get_slot, key_ring, passphrase_opener, put_slot, stretched};
+use super::slots::{SLOT_RECORD, get_slot, key_ring, passphrase_opener, put_slot, stretched};
 use super::state::{Tx, internal};
 use super::{anew, collect, epochs, leave, publish, pull, revoked, slots, write};
 use crate::crypto::{
@@ -15,6 +15,7 @@ use crate::crypto::{
 use crate::replica::{Action, Collection, decode, encode};
 use crate::s3::{Condition, Enforcement, Probe};
 use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, VaultId};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -32,20 +33,21 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
     let identity = match cx.read(|state| state.head.identity.clone()) {
         Some(identity) if identity.member => return created_before(cx, &identity).await,
         Some(identity) if identity.recovery.is_some() => identity, // a crashed one, resumed
-        _ => {
-            if let Some(vault) = read_header(cx).await? {
-                return Err(other_vault(vault.0));
-            }
-            new_identity(cx)?
-        }
+        _ => match header::read(cx).await? {
+            Header::Of { vault, .. } => return Err(other_vault(vault)),
+            Header::Damaged => return Err(header::remains()),
+            Header::Missing if header::has_remains(cx).await? => return Err(header::remains()),
+            Header::Missing => new_identity(cx)?,
+        },
     };
     let code = identity.recovery.clone().ok_or_else(|| internal("a vault being created has no recovery code"))?;
     let code = RecoveryCode::parse(&code)?;
     // A crashed create that got as far as its header is through but for saying so.
-    let header_there = match read_header(cx).await? {
-        Some((_, hash)) if hash == identity.header => true,
-        Some((vault, _)) => return forget(cx, vault),
-        None => false,
+    let header_there = match header::read(cx).await? {
+        Header::Of { hash, .. } if hash == identity.header => true,
+        Header::Of { vault, .. } => return forget(cx, vault),
+        Header::Damaged => return Err(header::remains()),
+        Header::Missing => false,
     };
     let mut openers = vec![Opener::recovery(&code), Opener::device(&identity.secret)];
     let has_passphrase = passphrase.is_some();
@@ -80,10 +82,10 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
         cx.put(HEADER, header_bytes(identity.vault), condition).await?;
         cx.sleep(READ_BACK_MS).await;
     }
-    match read_header(cx).await? {
-        Some((_, hash)) if hash == identity.header => {}
-        Some((vault, _)) => return forget(cx, vault),
-        None => {
+    match header::read(cx).await? {
+        Header::Of { hash, .. } if hash == identity.header => {}
+        Header::Of { vault, .. } => return forget(cx, vault),
+        Header::Missing | Header::Damaged => {
             return Err(Error::new(ErrorKind::Network, "the vault's header was written and cannot be read back")
                 .on(HEADER)
                 .next_step("run `init` again: it goes on where it stopped")
@@ -112,10 +114,15 @@ pub(super) async fn join(cx: &Shared, secret: Secret) -> Result<Outcome, Error> 
         return Err(cx.read(|state| Stopped::Revoked.error(state)));
     }
     let member = cx.read(|state| state.head.identity.clone()).filter(|identity| identity.member);
-    let Some((vault, header)) = read_header(cx).await? else {
-        return Err(Error::new(ErrorKind::NotFound, "no vault stands at this store")
-            .on(HEADER)
-            .next_step("check the store's address, or make a vault there with `init`"));
+    let (vault, header) = match header::read(cx).await? {
+        Header::Of { vault, hash } => (vault, hash),
+        Header::Damaged => return Err(header::damaged()),
+        Header::Missing if header::has_remains(cx).await? => return Err(header::damaged()),
+        Header::Missing => {
+            return Err(Error::new(ErrorKind::NotFound, "no vault stands at this store")
+                .on(HEADER)
+                .next_step("check the store's address, or make a vault there with `init`"));
+        }
     };
     if let Some(member) = member.as_ref().filter(|member| member.header != header) {
         return Err(already_here(member));
@@ -170,7 +177,7 @@ async fn join_as(cx: &Shared, identity: &Arc<Identity>, name: &str, opener: &Ope
 
 /// A `create` that was through, of which nobody may have heard: until the first sync it gives the same code again.
 async fn created_before(cx: &Shared, identity: &Identity) -> Result<Outcome, Error> {
-    let here = read_header(cx).await?.is_some_and(|(_, hash)| hash == identity.header);
+    let here = matches!(header::read(cx).await?, Header::Of { hash, .. } if hash == identity.header);
     let replaced = cx.read(|state| state.head.bucket.code_replaced);
     match &identity.recovery {
         Some(code) if here && !replaced => Ok(Outcome::Created { recovery_code: RecoveryCode::parse(code)? }),
@@ -229,13 +236,43 @@ async fn opener(cx: &Shared, secret: Secret) -> Result<Opener, Error> {
 /// The keys in the slot of a code or passphrase, and those that came before them.
 async fn keys_by(cx: &Shared, opener: &Opener, vault: VaultId, header: Hash) -> Result<KeyRing, Error> {
     let path = opener.name().path();
-    let Some(sealed) = get_slot(cx, &path).await? else {
-        return Err(Error::new(ErrorKind::WrongKey, "this secret opens no slot of the vault")
-            .on(path)
-            .next_step("check the recovery code and the store's address"));
-    };
-    let payload = open_slot(opener, vault, header, &sealed)?;
+    let Some(sealed) = get_slot(cx, &path).await? else { return Err(no_slot(cx, vault, path).await?) };
+    let payload = open_slot(opener, vault, header, &sealed).map_err(|error| match (error.kind(), opener.name()) {
+        // The slot's place comes from the code: the code is right.
+        (ErrorKind::WrongKey, SlotName::Recovery(_)) => {
+            lost(ErrorKind::Corrupt, "the recovery code's slot is damaged", path)
+        }
+        (ErrorKind::Corrupt, _) => error.next_step(REPUBLISH),
+        _ => error,
+    })?;
     key_ring(cx, vault, payload.epoch, payload.root_secret).await
+}
+
+/// What a device of the vault is to do about keys that are lost.
+const REPUBLISH: &str = "run `tidelock republish` on a device that has the vault";
+
+fn lost(kind: ErrorKind, message: &str, path: String) -> Error {
+    Error::new(kind, message).on(path).next_step(REPUBLISH)
+}
+
+/// No slot stands where the code's would be: where no code has one it was lost; else the code may be another one's.
+async fn no_slot(cx: &Shared, vault: VaultId, path: String) -> Result<Error, Error> {
+    let manifests = manifests_prefix(private_space_id(vault));
+    let devices: BTreeSet<String> = cx
+        .list_all(&manifests)
+        .await?
+        .into_iter()
+        .filter_map(|entry| Some(entry.key.strip_prefix(&manifests)?.to_owned()))
+        .collect();
+    let slots = cx.list_all(SLOT_RECORD).await?;
+    let mut names = slots.iter().filter_map(|entry| entry.key.strip_prefix(SLOT_RECORD));
+    let is_of_code = |name: &str| DeviceId::from_hex(name).is_some() && !devices.contains(name);
+    if !names.any(is_of_code) {
+        return Ok(lost(ErrorKind::Corrupt, "no recovery code's slot stands at this store any more", path));
+    }
+    Ok(Error::new(ErrorKind::WrongKey, "this recovery code opens no slot of the vault").on(path).next_step(
+        "check the recovery code and the store's address; if both are right, run `tidelock republish` on a device that has the vault",
+    ))
 }
 
 fn device_name(cx: &Shared) -> Result<String, Error> {
@@ -269,14 +306,6 @@ fn forget(cx: &Shared, vault: VaultId) -> Result<Outcome, Error> {
         Ok(())
     })?;
     Err(other_vault(vault))
-}
-
-/// The header's vault and hash.
-async fn read_header(cx: &Shared) -> Result<Option<(VaultId, Hash)>, Error> {
-    match cx.get(HEADER, None, HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
-        Found::Bytes { bytes, .. } => Ok(Some((vault_in_header(&bytes)?, Hash::of(&bytes)))),
-        Found::Unchanged | Found::Nothing => Ok(None),
-    }
 }
 
 /// Keys of a new vault, durable before the first PUT.

@@ -17,8 +17,10 @@ mod evidence;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod head;
+mod header;
 mod leave;
 mod lines;
+mod listed;
 mod look;
 mod manifests;
 mod member;

@@ -1,10 +1,10 @@
 //! Sealed objects by their place: names, sealing, and reads that refuse all bad data alike.
 
 use super::head::Identity;
-use super::shared::Shared;
+use super::shared::{Shared, never};
 use crate::crypto::{self, ObjectKind, Place};
 use crate::replica::{MANIFEST_SEALED_BYTES_MAX, ObjectRef};
-use crate::s3::{Answer, Call, Condition, ETag, Failure, Retry};
+use crate::s3::{Answer, Call, Condition, ETag, Failure, ListEntry, Retry};
 use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, ObjectId, SpaceId};
 use bytes::Bytes;
 
@@ -172,21 +172,42 @@ impl Shared {
             .map_err(|failure| failure.error)
     }
 
+    /// The first entries of a listing.
+    pub(super) async fn list_first(&self, prefix: &str, max_keys: u32) -> Result<Vec<ListEntry>, Error> {
+        let page = match self.list_page(prefix, None, false, max_keys).await {
+            Err(failure) if failure.retry == Retry::ListV1 => self.list_page(prefix, None, true, max_keys).await,
+            page => page,
+        };
+        page.map(|(entries, _)| entries).map_err(|failure| failure.error)
+    }
+
+    async fn list_page(
+        &self,
+        prefix: &str,
+        continuation: Option<String>,
+        by_v1: bool,
+        max_keys: u32,
+    ) -> Result<(Vec<ListEntry>, Option<String>), Failure> {
+        let prefix = prefix.to_owned();
+        let call = match by_v1 {
+            false => Call::ListObjectsV2 { prefix, continuation, start_after: None, max_keys },
+            true => Call::ListObjects { prefix, marker: continuation, max_keys },
+        };
+        match self.call(&call).await? {
+            Answer::Listed { entries, next } => Ok((entries, next)),
+            _ => Err(never(super::state::internal("a listing was answered with something else"))),
+        }
+    }
+
     /// All entries of a listing; by the request's first version where the server knows no other.
-    pub(super) async fn list_all(&self, prefix: &str) -> Result<Vec<crate::s3::ListEntry>, Error> {
+    pub(super) async fn list_all(&self, prefix: &str) -> Result<Vec<ListEntry>, Error> {
         let mut all = Vec::new();
         let mut bytes = 0;
         let mut continuation = None;
         let mut by_v1 = false;
         for _ in 0..LIST_PAGES_MAX {
-            let prefix = prefix.to_owned();
-            let call = match by_v1 {
-                false => Call::ListObjectsV2 { prefix, continuation, start_after: None, max_keys: 1000 },
-                true => Call::ListObjects { prefix, marker: continuation, max_keys: 1000 },
-            };
-            let (entries, next) = match self.call(&call).await {
-                Ok(Answer::Listed { entries, next }) => (entries, next),
-                Ok(_) => return Err(super::state::internal("a listing was answered with something else")),
+            let (entries, next) = match self.list_page(prefix, continuation, by_v1, LIST_PAGE_KEYS).await {
+                Ok(page) => page,
                 Err(failure) if failure.retry == Retry::ListV1 => {
                     (all, bytes, continuation, by_v1) = (Vec::new(), 0, None, true);
                     continue;
@@ -209,6 +230,8 @@ impl Shared {
     }
 }
 
+/// Entries of one page.
+const LIST_PAGE_KEYS: u32 = 1_000;
 /// So many pages are a broken server's: even ones of a hundred keys are enough.
 const LIST_PAGES_MAX: u32 = 1_000;
 /// Memory that a whole listing may take: some 60,000 objects, where a vault of 10⁶ records has 2,000.

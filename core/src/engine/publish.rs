@@ -79,7 +79,7 @@ pub(super) async fn push(
         if !(said || missed || snapshot_due || newer) {
             break;
         }
-        prepare(cx, &identity, snapshot_due, superseded).await?;
+        prepare(cx, &identity, if snapshot_due { Snapshot::Due } else { Snapshot::IfNeeded }, superseded).await?;
         if asks {
             cx.step(|tx| {
                 tx.head.bucket.asked_ms = tx.now.unix_ms;
@@ -113,7 +113,7 @@ pub(super) async fn publish_manifest(
     report: &mut SyncReport,
 ) -> Result<(), Error> {
     if cx.read(|state| state.head.published.sequence == 0 && state.head.frozen.is_none()) {
-        prepare(cx, identity, false, Vec::new()).await?;
+        prepare(cx, identity, Snapshot::IfNeeded, Vec::new()).await?;
     }
     publish_frozen(cx, identity, report).await.map(|_| ())
 }
@@ -125,14 +125,25 @@ fn damage(head: &Head) -> Vec<crate::replica::Damaged> {
     head.peers.values().flat_map(|peer| peer.damaged.iter().copied()).collect()
 }
 
+/// Which snapshot the next manifest needs.
+#[derive(Clone, Copy, PartialEq)]
+enum Snapshot {
+    /// None, unless the log has grown too long.
+    IfNeeded,
+    /// A new one.
+    Due,
+    /// One that names nothing again which another one names.
+    Anew,
+}
+
 /// PUTs what the next manifest names, then freezes it.
 async fn prepare(
     cx: &Shared,
     identity: &Arc<Identity>,
-    mut snapshot_due: bool,
+    snapshot: Snapshot,
     superseded: Vec<String>,
 ) -> Result<(), Error> {
-    snapshot_due &= snapshot::may_write(cx);
+    let mut snapshot_due = snapshot != Snapshot::IfNeeded && snapshot::may_write(cx);
     let begun_ms = cx.read(|state| state.now.unix_ms);
     let mut goal = hold(cx)?;
     let published = cx.read(|state| state.head.published.clone());
@@ -160,7 +171,9 @@ async fn prepare(
         }
     }
     if snapshot_due && snapshot::may_write(cx) {
-        line.superseded.extend(adopt::open_newest(cx, identity).await?);
+        if snapshot != Snapshot::Anew || planted!(LostNamedAgain) {
+            line.superseded.extend(adopt::open_newest(cx, identity).await?);
+        }
         let written = snapshot::write(cx, identity, goal).await?;
         line.snapshot = Some(written.named.clone());
         line.superseded.extend_from_slice(&written.superseded);
@@ -528,7 +541,7 @@ pub(super) async fn put_again(cx: &Shared, identity: &Arc<Identity>) -> Result<(
 
 /// Everything this device holds, as a new snapshot under a new sequence, whatever the bucket shows.
 pub(super) async fn republish(cx: &Shared, identity: &Arc<Identity>, locked_out: bool) -> Result<(), Error> {
-    prepare(cx, identity, true, Vec::new()).await?;
+    prepare(cx, identity, Snapshot::Anew, Vec::new()).await?;
     let Some(frozen) = cx.read(|state| state.head.frozen.clone()) else { return Ok(()) };
     cx.flush().await?;
     let path = manifest_path(identity.space, identity.device);

@@ -10,7 +10,7 @@ use super::retired::{self, awaited};
 use super::segments::{self, Tagged, apply_whole, place_tail, take_segments};
 use super::shared::Shared;
 use super::state::Tx;
-use super::{apply, epochs, evidence, look, merge, revoked, slots};
+use super::{apply, epochs, evidence, header, look, merge, revoked, slots};
 use crate::crypto::ObjectKind;
 use crate::replica::{Beacon, Damaged, MANIFEST_SEALED_BYTES_MAX, Sighting};
 use crate::s3::ETag;
@@ -104,7 +104,7 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
             }
         },
         Ok(Found::Nothing) => {
-            evidence::check_header(cx, &identity).await?;
+            header::check(cx, &identity).await?;
             (BTreeMap::new(), None, false)
         }
         Err(failure) if failure.error.kind() == ErrorKind::Corrupt => (BTreeMap::new(), None, false),

@@ -231,10 +231,11 @@ pub(super) async fn key_ring(
     }
     let path = keys_path(epoch);
     match cx.get(&path, None, KEYS_BYTES_MAX).await.map_err(|failure| failure.error)? {
-        Found::Bytes { bytes, .. } => open_keys(vault, epoch, secret, &bytes),
+        Found::Bytes { bytes, .. } => open_keys(vault, epoch, secret, &bytes)
+            .map_err(|error| error.next_step("run `tidelock republish` on a device that has the vault")),
         Found::Unchanged | Found::Nothing => Err(Error::new(ErrorKind::Corrupt, "the vault's earlier keys are gone")
             .on(path)
-            .next_step("sync any device of the vault: it puts them back")),
+            .next_step("run `tidelock republish` on a device that has the vault")),
     }
 }
 

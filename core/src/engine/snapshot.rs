@@ -2,14 +2,13 @@
 //! named again, not written again.
 
 use super::api::Phase;
-use super::carry;
 use super::head::{Head, Identity, Known, OwnSegment, Peer, damaged, local_error};
 use super::objects::snapshot_path;
 use super::own_log::beginning;
 use super::publish::new_id;
 use super::shared::Shared;
 use super::state::{key_of, record_key};
-use super::tags;
+use super::{carry, listed, tags};
 use crate::crypto::{ObjectKind, pad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
@@ -185,6 +184,10 @@ pub(super) async fn write(cx: &Shared, identity: &Arc<Identity>, goal: u64) -> R
         let stands = |known: &SnapshotRef| is_named(head, known.index.id) && !is_of_revoked(head, known);
         old.clone().filter(|known| stands(&known.named) && !is_spoilt(head))
     });
+    let lender = match lender {
+        Some(lender) => Some(listed::as_it_stands(cx, identity, lender).await?),
+        None => None,
+    };
     let (vector, islands, forks, tags) = cx.step(|tx| {
         let mut vector = tx.head.vector();
         if let Some(tag) = tags::of(tx, identity.device, goal)? {

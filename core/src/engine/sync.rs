@@ -4,10 +4,9 @@ use super::api::{Operation, Outcome, SyncReport};
 use super::head::{Identity, Stopped};
 use super::shared::Shared;
 use super::{
-    access, beacon, carry, collect, devices, epochs, evidence, leave, look, member, people, publish, pull, retired,
-    revoked, slots,
+    access, beacon, carry, collect, devices, epochs, evidence, header, leave, look, member, people, publish, pull,
+    retired, revoked, slots,
 };
-use crate::s3::Condition;
 use crate::{Error, ErrorKind};
 use std::sync::Arc;
 
@@ -149,9 +148,7 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
         }
         let sweep_due = cx.read(|state| state.now.has_passed(state.head.bucket.swept_ms, collect::SWEEP_MS));
         if full && !polled.locked_out {
-            if sweep_due {
-                evidence::check_header(cx, identity).await?;
-            }
+            header::check(cx, identity).await?;
             // Once keys have turned, a bucket that goes back shuts out whoever has not got the newer ones yet.
             if sweep_due || identity.keys.current().number > 1 {
                 slots::check(cx, identity, &mut report).await?;
@@ -190,15 +187,7 @@ async fn republish(cx: &Shared) -> Result<Outcome, Error> {
     if let Some(Stopped::Revoked) = cx.read(|state| state.head.bucket.stopped.clone()) {
         return Err(cx.read(|state| Stopped::Revoked.error(state)));
     }
-    match cx.get(super::objects::HEADER, None, evidence::HEADER_BYTES_MAX).await.map_err(|failure| failure.error)? {
-        super::objects::Found::Bytes { bytes, .. } if crate::Hash::of(&bytes) != identity.header => {
-            evidence::check_header(cx, &identity).await?;
-        }
-        super::objects::Found::Bytes { .. } => {}
-        super::objects::Found::Nothing | super::objects::Found::Unchanged => {
-            cx.put(super::objects::HEADER, evidence::header_bytes(identity.vault), Condition::Always).await?;
-        }
-    }
+    header::put_right(cx, &identity).await?;
     cx.step(|tx| {
         let bucket = &mut tx.head.bucket;
         bucket.beacon_etag = None;

@@ -1,8 +1,8 @@
 //! The shared vectors of what is inside sealed objects, and of how writes meet: `tests/vectors`.
 
 use super::apply::lowest;
-use super::evidence::vault_in_header;
 use super::head::Identity;
+use super::header::vault_in_header;
 use super::manifests::verify_manifest;
 use super::member::DeviceRecord;
 use super::merge::{check_range, read_index};

@@ -162,6 +162,12 @@ impl Bucket {
         self.put(key, Bytes::from(bytes));
     }
 
+    /// Truncates an object.
+    pub fn truncate(&mut self, key: &str, len: usize) {
+        let bytes = self.object(key).expect("an object to truncate").slice(..len);
+        self.put(key, bytes);
+    }
+
     /// Everything is gone.
     pub fn wipe(&mut self) {
         self.objects.clear();

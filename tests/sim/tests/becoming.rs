@@ -104,12 +104,24 @@ fn is_put_of_header(request: &Request) -> bool {
     request.method == Method::Put && request.url.ends_with("/tidelock")
 }
 
+/// Lets an `init` go on until it has found nothing of a vault, and its first PUT is on its way.
+fn finds_nothing(world: &mut World, at: usize) -> OpId {
+    let op = world.start(at, Operation::Create { passphrase: None });
+    put_is_on_its_way(world, at, op);
+    op
+}
+
+fn put_is_on_its_way(world: &mut World, at: usize, op: OpId) {
+    let put = world.run_until(at, op, |request| request.method == Method::Put).unwrap();
+    world.devices[at].sent.push(put);
+}
+
 /// Two devices that both found no vault and are about to PUT their headers, in every order of what follows.
 fn two_inits(conditions: Conditions, first: usize, late: bool) {
     let mut world = World::new(9);
     world.bucket.conditions = conditions;
     let (a, b) = (world.add(), world.add());
-    let ops = [a, b].map(|at| world.start(at, Operation::Create { passphrase: None }));
+    let ops = [a, b].map(|at| finds_nothing(&mut world, at));
     let headers = [a, b].map(|at| world.run_until(at, ops[at], is_put_of_header).unwrap());
     let second = 1 - first;
     let answer = |world: &mut World, at: usize| {
@@ -156,6 +168,7 @@ fn two_init_at_once() {
 fn the_loser_of_two_init_keeps_its_local_data_and_may_join() {
     let mut world = World::new(10);
     let (a, b) = (world.add(), world.add());
+    let won = finds_nothing(&mut world, a);
     let op = world.start(b, Operation::Create { passphrase: None });
     let header = world.run_until(b, op, is_put_of_header).unwrap();
     // Its keys are there: it may write.
@@ -165,7 +178,8 @@ fn the_loser_of_two_init_keeps_its_local_data_and_may_join() {
     let entry = world.append(b).unwrap();
     let gone = world.append(b).unwrap();
     world.delete_entry(b, &gone);
-    world.create_on(a).unwrap();
+    let created = world.finish(a, won).unwrap();
+    world.take_code(created);
     world.break_off(b, &header);
     assert_eq!(world.finish(b, op).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(world.standing(b, "written before anybody knew").len(), 1, "local data stays");
@@ -388,9 +402,11 @@ fn objects_of_another_vault_are_refused() {
 fn the_loser_of_two_init_brings_no_slot_of_its_lost_vault() {
     let mut world = World::new(17);
     let (winner, loser) = (world.add(), world.add());
+    let won = finds_nothing(&mut world, winner);
     let op = world.start(loser, Operation::Create { passphrase: None });
     let header = world.run_until(loser, op, is_put_of_header).unwrap();
-    world.create_on(winner).unwrap();
+    let created = world.finish(winner, won).unwrap();
+    world.take_code(created);
     world.break_off(loser, &header);
     world.finish(loser, op).unwrap_err();
     world.join_on(loser).unwrap();
@@ -557,9 +573,10 @@ fn the_passphrase_of_an_init_that_lost_does_not_stay() {
         let mut world = World::new(31);
         let [winner, loser] = [world.add(), world.add()];
         let slot = |request: &Request| request.method == Method::Put && request.url.contains("slots/passphrase");
+        let won = world.start(winner, Operation::Create { passphrase: secret("correct horse") });
+        put_is_on_its_way(&mut world, winner, won);
         let lost = world.start(loser, Operation::Create { passphrase: secret("battery staple") });
         let losers = world.run_until(loser, lost, slot).unwrap();
-        let won = world.start(winner, Operation::Create { passphrase: secret("correct horse") });
         let header = |request: &Request| request.method == Method::Put && request.url.ends_with("/tidelock");
         let winners = world.run_until(winner, won, header).unwrap();
         let put = |world: &mut World| world.bucket.answer(&losers, world.now_ms, &mut world.random);

@@ -1,6 +1,7 @@
 //! Faults end, clocks are right, and everybody must come to hold what the oracle says: soon where nothing is owed, and after
 //! some hours in any case.
 
+use super::damage;
 use super::run::Run;
 use tidelock_core::{ErrorKind, Operation};
 
@@ -103,7 +104,11 @@ pub fn heal(run: &mut Run<'_>, newcomer: bool) -> Result<(), String> {
         }
         in_step(run).map_err(|why| format!("a newcomer later: {why}"))?;
     }
-    run.shut_out_are_told()
+    run.shut_out_are_told()?;
+    if run.plan.damaged {
+        damage::then_republish(run)?;
+    }
+    Ok(())
 }
 
 /// Who is not of the vault yet joins. What a bucket that went back has lost of the keys comes with the others' full checks.
@@ -188,7 +193,7 @@ fn everybody(run: &mut Run<'_>, what: &Operation, pause_ms: u64) -> Result<(), S
 }
 
 /// Half of the worlds wait until the full check that is due hourly, give or take 20 %, comes by itself.
-fn check_everybody(run: &mut Run<'_>) -> Result<(), String> {
+pub(super) fn check_everybody(run: &mut Run<'_>) -> Result<(), String> {
     let what = if run.plan.seed.is_multiple_of(2) { Operation::Sync } else { Operation::Check };
     everybody(run, &what, 4_400_000)
 }

@@ -84,6 +84,8 @@ pub struct Plan {
     pub signed: bool,
     /// A newcomer joins at the end.
     pub newcomer: bool,
+    /// After that objects are deleted and truncated, and everybody republishes.
+    pub damaged: bool,
     /// What becomes of devices.
     pub lives: Lives,
     /// The kinds of faults that happen.
@@ -152,7 +154,8 @@ pub fn plan(seed: u64, allowed: &[Fault]) -> Plan {
             Step { device, action, wait_ms: random.below(pace_ms), seed: random.bits() }
         })
         .collect();
-    Plan { seed, devices, paged, signed: random.permille(200), newcomer: random.permille(400), lives, faults, steps }
+    let (signed, newcomer, damaged) = (random.permille(200), random.permille(400), random.permille(250));
+    Plan { seed, devices, paged, signed, newcomer, damaged, lives, faults, steps }
 }
 
 fn action(big: u64, keys: u64, syncs: u64, random: &mut Random) -> Action {

@@ -44,4 +44,5 @@ pub const FOUND: &[(&str, u64)] = &[
     ("tombstone dropped on cover alone", 149),
     ("patch replaces the whole document", 54),
     ("revoked device not told", 18),
+    ("lost chunk named again", 85),
 ];

@@ -65,7 +65,7 @@ pub(crate) fn replacement() -> Outcome {
         let slot = seal_slot(&record, &payload, &insider.secret, &mut random).expect("a good record");
         world.bucket.put(&path, Bytes::from(slot));
         let (error, _) = refused(&mut world, secret(), "a slot without the pre-shared key")?;
-        ensure!(error.kind() == ErrorKind::WrongKey, "a slot without the pre-shared key: {error}");
+        ensure!(error.kind() == ErrorKind::Corrupt, "a slot without the pre-shared key: {error}");
     }
 
     // Slots that are good ones, of another vault, another opener, or for another header.
