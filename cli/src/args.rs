@@ -1,8 +1,8 @@
 //! The command line: what every command knows, and the list of them.
 
 use crate::commands::{
-    access, archive, config, conflicts, credentials, demo, devices, doc, doctor, init, log, meta, record, reset, s3,
-    serve, status, sync,
+    access, archive, check, config, conflicts, credentials, demo, devices, doc, doctor, init, log, meta, record, reset,
+    s3, serve, status, sync,
 };
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -113,6 +113,7 @@ pub(crate) enum Command {
     Export(archive::Export),
     Import(archive::Import),
     Republish(sync::Republish),
+    Check(check::Check),
     Passphrase(access::Passphrase),
     RecoveryCode(access::RecoveryCode),
     #[command(subcommand)]

@@ -185,7 +185,26 @@ impl Vault {
         self.synced(Operation::Check).await
     }
 
-    /// Publishes everything this device has, after a rollback or a wiped bucket was reported.
+    /// A check that looks at every object which is named in the store. What is missing or has another length this device
+    /// writes again; what it can't is in the report, with the device that can.
+    ///
+    /// # Errors
+    /// What the store says, after the retries.
+    pub async fn repair(&self) -> Result<SyncReport, Error> {
+        self.synced(Operation::Repair).await
+    }
+
+    /// Looks at every object that is named in the store, and writes nothing there. Gives one error for each that is missing or
+    /// damaged, with the device that can write it again. `read_data`: segments and snapshots are read whole; else their lengths
+    /// are looked at.
+    ///
+    /// # Errors
+    /// What the store says, after the retries.
+    pub async fn inspect(&self, read_data: bool) -> Result<Vec<Error>, Error> {
+        Ok(self.synced(Operation::Inspect { read_data }).await?.reports)
+    }
+
+    /// Publishes everything this device has, all of it written anew: after a rollback, a wiped bucket or lost objects.
     ///
     /// # Errors
     /// What the store says, after the retries.

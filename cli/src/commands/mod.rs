@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod archive;
+pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod conflicts;
 pub(crate) mod cost;
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> Result {
         Command::Export(command) => command.run(&context),
         Command::Import(command) => command.run(&context),
         Command::Republish(command) => command.run(&context),
+        Command::Check(command) => command.run(&context),
         Command::Passphrase(command) => command.run(&context),
         Command::RecoveryCode(command) => command.run(&context),
         Command::Doctor(command) => command.run(&context),

@@ -49,33 +49,35 @@ pub(crate) struct Watch {
     how: How,
 }
 
-/// Publish everything this device has, after the bucket was rolled back or wiped
+/// Publish everything this device has, after the bucket was rolled back or wiped, or objects were lost
+///
+/// All of it is written anew. Once every device that has the vault did so, a newcomer gets all that any of them has.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tidelock republish")]
 pub(crate) struct Republish {}
 
 #[derive(Args, Debug)]
 struct How {
-    /// Look at everything in the store anew, instead of trusting hints
+    /// Look at every object that is named in the store, and write again what is missing or damaged
     #[arg(long)]
     force: bool,
 }
 
 impl Sync {
     pub(crate) fn run(self, context: &Context) -> Result {
-        once(context, async |vault| if self.how.force { vault.check().await } else { vault.sync().await })
+        once(context, async |vault| if self.how.force { vault.repair().await } else { vault.sync().await })
     }
 }
 
 impl Push {
     pub(crate) fn run(self, context: &Context) -> Result {
-        once(context, async |vault| if self.how.force { vault.check().await } else { vault.push().await })
+        once(context, async |vault| if self.how.force { vault.repair().await } else { vault.push().await })
     }
 }
 
 impl Pull {
     pub(crate) fn run(self, context: &Context) -> Result {
-        once(context, async |vault| if self.how.force { vault.check().await } else { vault.pull().await })
+        once(context, async |vault| if self.how.force { vault.repair().await } else { vault.pull().await })
     }
 }
 
@@ -91,7 +93,7 @@ impl Watch {
         context.with_vault(async |vault| {
             if self.how.force {
                 let before = vault.status().await?.meter;
-                tell(output, vault, before, &vault.check().await?).await?;
+                tell(output, vault, before, &vault.repair().await?).await?;
             }
             let before = vault.status().await?.meter;
             follow(output, &context.progress, vault, vault.watch(), before).await

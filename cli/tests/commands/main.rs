@@ -19,6 +19,7 @@ mod local_folder;
 mod logs;
 mod records;
 mod refusals;
+mod repairs;
 mod served;
 mod settings;
 mod silence;

@@ -285,8 +285,16 @@ pub enum Operation {
     Sync,
     /// A sync that looks at everything anew, instead of trusting hints: one LIST and every manifest that moved.
     Check,
-    /// After a rollback or wipe was reported: publishes everything this device has.
+    /// After a rollback or wipe was reported, or objects were lost: publishes everything this device has, all of it written anew.
     Republish,
+    /// A check that looks at every object which is named in the store: what is missing or has another length is written again by
+    /// this device, or reported with who can.
+    Repair,
+    /// Looks at every object that is named in the store and writes nothing there. What is missing or damaged is in the report.
+    Inspect {
+        /// Whether segments and snapshots are read whole; else their lengths are looked at.
+        read_data: bool,
+    },
     /// Sets, changes or (with none) removes the passphrase. The old one opens nothing that is written from now on.
     SetPassphrase {
         /// The new one.
@@ -326,6 +334,8 @@ impl std::fmt::Debug for Operation {
             Self::Sync => "Sync",
             Self::Check => "Check",
             Self::Republish => "Republish",
+            Self::Repair => "Repair",
+            Self::Inspect { .. } => "Inspect",
             Self::SetPassphrase { .. } => "SetPassphrase",
             Self::ReplaceRecoveryCode => "ReplaceRecoveryCode",
             Self::RetireDevice { .. } => "RetireDevice",

@@ -20,6 +20,11 @@ pub(super) fn is_due(head: &Head) -> bool {
     !planted!(LeftWithoutCarry) && !head.bucket.carry.is_empty() && !uncovered(head).is_disjoint(&head.bucket.carry)
 }
 
+/// Whether something is applied here that stands in no manifest now.
+pub(super) fn is_needed(head: &Head) -> bool {
+    !uncovered(head).is_empty()
+}
+
 /// The ends of what is applied here of others and stands in no manifest.
 fn uncovered(head: &Head) -> BTreeSet<Dot> {
     let mut uncovered = BTreeSet::new();

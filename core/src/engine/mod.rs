@@ -18,6 +18,7 @@ mod evidence;
 pub mod fuzzing;
 mod head;
 mod header;
+mod inspect;
 mod leave;
 mod lines;
 mod listed;
@@ -33,6 +34,7 @@ mod presign;
 mod publish;
 mod pull;
 mod read;
+mod repair;
 mod retired;
 mod revoked;
 mod segments;
@@ -392,8 +394,11 @@ impl std::fmt::Debug for Engine {
 }
 
 fn is_same(one: &Operation, other: &Operation) -> bool {
-    use Operation::{Check, Pull, Push, Republish, Sync};
-    matches!((one, other), (Push, Push) | (Pull, Pull) | (Sync, Sync) | (Check, Check) | (Republish, Republish))
+    use Operation::{Check, Inspect, Pull, Push, Repair, Republish, Sync};
+    matches!(
+        (one, other),
+        (Push, Push) | (Pull, Pull) | (Sync, Sync) | (Check, Check) | (Republish, Republish) | (Repair, Repair)
+    ) || matches!((one, other), (Inspect { read_data: one }, Inspect { read_data: other }) if one == other)
 }
 
 fn remove(ops: &mut Vec<OpId>, op: OpId) -> bool {

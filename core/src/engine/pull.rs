@@ -212,7 +212,7 @@ fn check_not_revoked(cx: &Shared) -> Result<(), Error> {
     }
 }
 
-fn open_beacon(cx: &Shared, identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
+pub(super) fn open_beacon(cx: &Shared, identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
     let (plaintext, _) = cx.open(path, ObjectKind::Beacon, sealed, MANIFEST_SEALED_BYTES_MAX)?;
     read_beacon(identity, &plaintext).map_err(|error| error.on(path))
 }

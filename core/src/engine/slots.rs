@@ -164,6 +164,50 @@ pub(super) async fn look(
     Ok(if all_stand { Standing::AsPut } else { Standing::Older })
 }
 
+/// Of all slots whose records are here, and the earlier keys, those that do not stand as this device would write them: path, and
+/// whether it is missing. One of another device's turn is left out, and one that may have been replaced.
+pub(super) async fn look_at_each(cx: &Shared, identity: &Identity) -> Result<Vec<(String, bool)>, Error> {
+    let current = identity.keys.current();
+    let mut bad = Vec::new();
+    if current.number > 1 {
+        let path = keys_path(current);
+        let found = get(cx, &path).await?;
+        if !found.as_ref().is_some_and(|sealed| stands(identity, &path, sealed)) {
+            bad.push((path, found.is_none()));
+        }
+    }
+    for record in cx.read(records)? {
+        let path = record.name.path();
+        if matches!(record.name, SlotName::Device(id) if cx.read(|state| state.head.is_revoked(id))) {
+            continue;
+        }
+        let found = get(cx, &path).await?;
+        // Others' slots can't be opened here: their length tells whether they were cut.
+        let len = seal(cx, identity, &record)?.len();
+        let is_good = |sealed: &Bytes| {
+            let is_its_own = !is_of_people(&record.name) || people::is_its_own(&record.name, sealed);
+            is_of_another_turn(identity, sealed)
+                || (is_its_own && sealed.len() == len && stands(identity, &path, sealed))
+        };
+        let may_be_replaced =
+            is_of_people(&record.name) && cx.read(|state| people::may_be_replaced(state, current, &record.name))?;
+        if !may_be_replaced && !found.as_ref().is_some_and(is_good) {
+            bad.push((path, found.is_none()));
+        }
+    }
+    Ok(bad)
+}
+
+/// An object of keys. One that is longer than any is as good as an empty one.
+async fn get(cx: &Shared, path: &str) -> Result<Option<Bytes>, Error> {
+    match cx.get(path, None, KEYS_BYTES_MAX).await {
+        Ok(Found::Bytes { bytes, .. }) => Ok(Some(bytes)),
+        Ok(Found::Unchanged | Found::Nothing) => Ok(None),
+        Err(failure) if failure.error.kind() == ErrorKind::Corrupt => Ok(Some(Bytes::new())),
+        Err(failure) => Err(failure.error),
+    }
+}
+
 /// Sealed under an epoch that is not known here. No turn makes a first one: that is of an `init` which lost against this vault's.
 fn is_of_another_turn(identity: &Identity, sealed: &[u8]) -> bool {
     epoch_of(sealed).is_ok_and(|epoch| epoch.number > 1 && identity.keys.root_secret(epoch).is_none())
@@ -201,15 +245,17 @@ pub(super) async fn put_keys(cx: &Shared, identity: &Identity) -> Result<(), Err
 }
 
 pub(super) async fn put_slot(cx: &Shared, identity: &Identity, record: &SlotRecord) -> Result<(), Error> {
+    let sealed = seal(cx, identity, record)?;
+    cx.flush().await?;
+    cx.put_new(&record.name.path(), sealed).await
+}
+
+fn seal(cx: &Shared, identity: &Identity, record: &SlotRecord) -> Result<Bytes, Error> {
     let epoch = identity.keys.current();
     let root_secret = identity.keys.root_secret(epoch).ok_or_else(|| internal("no secret for its own epoch"))?.clone();
     let payload = SlotPayload { epoch, root_secret, vault: identity.vault, header_hash: identity.header };
-    let sealed = {
-        let mut state = cx.lock();
-        seal_slot(record, &payload, &identity.secret, &mut *state.entropy)?
-    };
-    cx.flush().await?;
-    cx.put_new(&record.name.path(), Bytes::from(sealed)).await
+    let mut state = cx.lock();
+    seal_slot(record, &payload, &identity.secret, &mut *state.entropy).map(Bytes::from)
 }
 
 pub(super) async fn get_slot(cx: &Shared, path: &str) -> Result<Option<Bytes>, Error> {

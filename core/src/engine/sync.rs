@@ -5,7 +5,7 @@ use super::head::{Identity, Stopped};
 use super::shared::Shared;
 use super::{
     access, beacon, carry, collect, devices, epochs, evidence, header, leave, look, member, people, publish, pull,
-    retired, revoked, slots,
+    repair, retired, revoked, slots,
 };
 use crate::{Error, ErrorKind};
 use std::sync::Arc;
@@ -24,6 +24,11 @@ pub(super) async fn run(cx: Shared, operation: Operation) -> Result<Outcome, Err
         Operation::Push | Operation::Sync => sync(&cx, Scope { push: true, full: false }).await,
         Operation::Check => sync(&cx, Scope { push: true, full: true }).await,
         Operation::Republish => republish(&cx).await,
+        Operation::Repair => repair::repair(&cx).await,
+        Operation::Inspect { read_data } => match identity_of_member(&cx) {
+            Ok(identity) => repair::look(&cx, &identity, read_data).await,
+            Err(error) => Err(error),
+        },
         Operation::SetPassphrase { passphrase } => access::set_passphrase(&cx, passphrase).await,
         Operation::ReplaceRecoveryCode => access::replace_recovery_code(&cx).await,
         Operation::RetireDevice { device } => devices::retire(&cx, device).await,
@@ -69,7 +74,7 @@ pub(super) async fn sync(cx: &Shared, scope: Scope) -> Result<Outcome, Error> {
 }
 
 /// Who this device is, if it is one of its vault already.
-fn identity_of_member(cx: &Shared) -> Result<Arc<Identity>, Error> {
+pub(super) fn identity_of_member(cx: &Shared) -> Result<Arc<Identity>, Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
     if identity.member {
         return Ok(identity);

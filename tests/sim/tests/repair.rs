@@ -1,6 +1,6 @@
 //! Objects that were deleted or damaged: who puts them right, and what everybody else is told meanwhile.
 
-use tidelock_core::{ErrorKind, Operation, Secret};
+use tidelock_core::{Error, ErrorKind, Operation, Outcome, Secret};
 use tidelock_sim::world::World;
 
 const HEADER: &str = "tidelock";
@@ -119,6 +119,78 @@ fn after_everybody_republished_a_newcomer_is_whole_whichever_object_was_damaged(
             world.check_one(newcomer).unwrap_or_else(|why| panic!("{path}: {why}"));
         }
     }
+}
+
+/// What a look at the store reports: object, kind and next step.
+fn looked(world: &mut World, at: usize, read_data: bool) -> Vec<(String, ErrorKind, String)> {
+    let before = world.bucket.copy();
+    let Outcome::Synced(report) = world.run(at, Operation::Inspect { read_data }).unwrap() else { panic!("no report") };
+    assert_eq!(world.bucket.copy(), before, "a look wrote something");
+    let shown = |error: Error| {
+        (error.object().unwrap_or_default().to_owned(), error.kind(), error.hint().unwrap_or_default().to_owned())
+    };
+    report.reports.into_iter().map(shown).collect()
+}
+
+#[test]
+fn a_look_at_a_sound_vault_finds_nothing() {
+    let mut world = with_snapshots();
+    for at in 0..3 {
+        assert_eq!(looked(&mut world, at, true), []);
+    }
+}
+
+/// Whichever object is deleted or truncated, a look names it unless nobody needs it; and a repair leaves nothing to name that its
+/// own device can write, and a newcomer whole.
+#[test]
+fn a_look_names_what_is_damaged_and_a_repair_writes_it_again() {
+    let mut named = 0;
+    for path in with_snapshots().bucket.keys() {
+        for truncated in [false, true] {
+            let mut world = with_snapshots();
+            match truncated {
+                true => world.bucket.truncate(&path, world.bucket.object(&path).unwrap().len() / 2),
+                false => world.bucket.lose(&path),
+            }
+            let found = looked(&mut world, 0, false);
+            let is_needed = !path.contains("/snapshots/") && !path.contains("/segments/");
+            assert!(!is_needed || found.iter().any(|(object, ..)| *object == path), "{path}: {found:?}");
+            assert!(
+                found.iter().all(|(object, ..)| *object == path || object.contains("/snapshots/")),
+                "{path}: {found:?}"
+            );
+            named += usize::from(!found.is_empty());
+            let Outcome::Synced(report) = world.run(0, Operation::Repair).unwrap() else { panic!("no report") };
+            let left = looked(&mut world, 0, false);
+            assert!(
+                left.iter().all(|(object, _, step)| *object == path && step.contains(" on device ")),
+                "{path}: {left:?}"
+            );
+            let told = |object: &String| report.reports.iter().any(|error| error.object() == Some(object));
+            assert!(left.iter().all(|(object, ..)| told(object)), "{path}: {left:?}, {report:?}");
+            let newcomer = world.join().unwrap_or_else(|error| panic!("{path}: {error}"));
+            world.check_one(newcomer).unwrap_or_else(|why| panic!("{path}: {why}"));
+        }
+    }
+    assert!(named > 8, "{named} of all objects are needed");
+}
+
+/// A bit that was turned leaves the length as it was: only reading tells, and what is read is written anew by `republish`.
+#[test]
+fn reading_tells_of_data_that_is_as_long_as_it_should_be() {
+    let mut found_some = false;
+    for path in with_snapshots().bucket.keys_with("/snapshots/") {
+        let mut world = with_snapshots();
+        world.bucket.spoil(&path);
+        let found = looked(&mut world, 0, true);
+        found_some |= !found.is_empty();
+        for (object, kind, step) in found {
+            assert!(object == path && step.contains("tidelock republish"), "{object}: {kind:?}, {step}");
+        }
+        world.run(0, Operation::Republish).unwrap();
+        assert_eq!(looked(&mut world, 0, true), [], "{path}");
+    }
+    assert!(found_some);
 }
 
 /// A newcomer whose code is right is told of the lost slot; one whose code is wrong is told to check it.
