@@ -45,4 +45,6 @@ pub const FOUND: &[(&str, u64)] = &[
     ("patch replaces the whole document", 54),
     ("revoked device not told", 18),
     ("lost chunk named again", 85),
+    ("entries of one millisecond in any order", 7),
+    ("wrong clock kept for ever", 8),
 ];
