@@ -1,5 +1,6 @@
 //! How a command ends: its exit code, and its error in words or JSON.
 
+use crate::output::one_line;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -110,7 +111,8 @@ pub(crate) fn render(error: &Error) -> String {
 pub(crate) fn describe(error: &Error) -> String {
     let message = printable(error.message());
     match error.object() {
-        Some(object) => format!("{message}: `{}`", printable(object)),
+        // Exactly: a key may be nothing but a control character.
+        Some(object) => format!("{message}: `{}`", one_line(object.as_bytes())),
         None => message,
     }
 }

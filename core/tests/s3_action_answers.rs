@@ -11,8 +11,8 @@ use tidelock_core::ErrorKind;
 use tidelock_core::s3::{
     AbortMultipartUpload, Action, Answer, Call, CompleteMultipartUpload, Condition, CopyObject, CreateMultipartUpload,
     ETag, Encryption, EtagQuoting, Failure, GetObject, Head, HeadObject, ListEntry, ListMultipartUploads, ListObjects,
-    ListObjectsV2, ListParts, ObjectsPage, Part, PartsPage, Properties, PutObject, Read, ReadStart, Retry, Upload,
-    UploadId, UploadMarker, UploadPart, UploadedPart, UploadsPage, Written,
+    ListObjectsV2, ListParts, ObjectsPage, Part, PartsPage, Properties, PutObject, Read, ReadStart, Response, Retry,
+    StoreUri, Upload, UploadId, UploadMarker, UploadPart, UploadedPart, UploadsPage, Written,
 };
 
 const INITIATED: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -405,7 +405,8 @@ fn pages_of_uploads() {
         (of(&one(&format!("p x/{}", "k".repeat(1021)))), "has a key longer than 1,024 bytes"),
         (of("<Upload><Key>p x/k</Key></Upload>"), "lacks an upload id"),
         (of("<Upload><UploadId>u</UploadId></Upload>"), "lacks a key"),
-        (of(&(one("p+x/%4") + "<EncodingType>url</EncodingType>")), "has a key with a malformed escape"),
+        // No encoder writes that: the key is as it stands.
+        (of(&(one("p+x/%4") + "<EncodingType>url</EncodingType>")), "names a foreign key"),
         (of("<EncodingType>rot13</EncodingType>"), "has an unknown encoding type"),
         (of("<IsTruncated>true</IsTruncated>"), "goes on without a marker"),
         (of("<IsTruncated>true</IsTruncated><NextKeyMarker>q/k</NextKeyMarker>"), "names a foreign key"),
@@ -507,6 +508,7 @@ fn listings_roll_keys_up_at_a_delimiter() {
         delimiter: Some("/".into()),
         continuation: None,
         max_keys: 9,
+        encoded: true,
     };
     // The Amazon S3 API Reference's example of ListObjectsV2 with a delimiter, under a prefix.
     let page = |inside: &str| format!("<ListBucketResult>{inside}</ListBucketResult>");
@@ -516,7 +518,8 @@ fn listings_roll_keys_up_at_a_delimiter() {
          <CommonPrefixes><Prefix>p x/photos/</Prefix></CommonPrefixes>",
     );
     let sample = ListEntry { key: "sample.jpg".into(), size: 142_863, etag: None, last_modified: None };
-    let expected = ObjectsPage { objects: vec![sample], prefixes: vec!["photos/".into()], next: None };
+    let expected =
+        ObjectsPage { objects: vec![sample], prefixes: vec!["photos/".into()], next: None, is_unproven: false };
     assert_eq!(answer(&list(""), 200, rolled_up.clone()), Ok(expected));
     not_s3(answer(&list("q"), 200, rolled_up), "names a foreign key");
     let foreign = page("<CommonPrefixes><Prefix>other/</Prefix></CommonPrefixes>");
@@ -525,7 +528,8 @@ fn listings_roll_keys_up_at_a_delimiter() {
     not_s3(answer(&list(""), 200, many), "lists more than 10,000 prefixes");
 
     // By version 1, without the marker that S3 gives: the page's last name counts, prefixes too.
-    let by_v1 = ListObjects { prefix: "".into(), delimiter: Some("/".into()), marker: None, max_keys: 9 };
+    let by_v1 =
+        ListObjects { prefix: "".into(), delimiter: Some("/".into()), marker: None, max_keys: 9, encoded: true };
     let truncated = page(
         "<IsTruncated>true</IsTruncated><Contents><Key>p x/a</Key><Size>1</Size></Contents>\
          <CommonPrefixes><Prefix>p x/b/</Prefix></CommonPrefixes>",
@@ -536,6 +540,60 @@ fn listings_roll_keys_up_at_a_delimiter() {
     assert_eq!(without_token.retry, Retry::ListV1);
     let error = list("").unsigned(&store(), EtagQuoting::Quoted).map(|request| request.url).unwrap();
     assert!(error.ends_with("?delimiter=%2F&encoding-type=url&list-type=2&max-keys=9&prefix=p%20x%2F"), "{error}");
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>: `EncodingType` says how keys are written; some servers say it alone.
+#[test]
+fn keys_that_are_only_said_to_be_encoded_are_as_they_stand() {
+    let list = |encoded| ListObjectsV2 { prefix: "".into(), delimiter: None, continuation: None, max_keys: 9, encoded };
+    let page = |keys: &[&str]| {
+        let keys = keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"));
+        let keys: String = keys.collect();
+        let body = format!("<ListBucketResult><EncodingType>url</EncodingType>{keys}</ListBucketResult>");
+        let page = answer(&list(true), 200, body).unwrap();
+        (page.objects.into_iter().map(|object| object.key).collect::<Vec<_>>(), page.is_unproven)
+    };
+    // One key that no encoder writes, by its own text or by the prefix `p x/`, and none is encoded.
+    assert_eq!(page(&["p x/a+b", "p x/c"]), (vec!["a+b".into(), "c".into()], false));
+    assert_eq!(page(&["p x/%zz"]), (vec!["%zz".into()], false));
+    assert_eq!(page(&["p x/100%"]), (vec!["100%".into()], false));
+    assert_eq!(page(&["p x/ü", "p x/%41"]), (vec!["ü".into(), "%41".into()], false));
+    // Only as encoded keys do they have the prefix.
+    assert_eq!(page(&["p%20x/a%2Bb"]), (vec!["a+b".into()], false));
+    let whole: StoreUri = "s3://bucket".parse().unwrap();
+    let of_whole = |key: &str, encoded| {
+        let body = format!(
+            "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>{key}</Key><Size>1</Size></Contents></ListBucketResult>"
+        );
+        let response = Response { status: 200, headers: vec![], body: body.into() };
+        let page = list(encoded).interpret(&whole, &response).unwrap();
+        (page.objects[0].key.clone(), page.is_unproven)
+    };
+    // Here it could be either.
+    assert_eq!(of_whole("a+b", true), ("a b".into(), true));
+    assert_eq!(of_whole("plain-_.~/key", true), ("plain-_.~/key".into(), false));
+    assert!(!list(false).unsigned(&whole, EtagQuoting::Quoted).unwrap().url.contains("encoding-type"));
+}
+
+/// A server without continuation tokens fails where there is a next page.
+#[test]
+fn a_listing_that_fails_inside_the_server_is_asked_for_by_the_first_version() {
+    let list = ListObjectsV2 { prefix: "".into(), delimiter: None, continuation: None, max_keys: 9, encoded: true };
+    for body in ["<Error><Code>InternalError</Code></Error>", ""] {
+        assert_eq!(answer(&list, 500, body).unwrap_err().retry, Retry::BackoffThenListV1 { retry_after_ms: None });
+    }
+    let busy = answer(&list, 503, "<Error><Code>SlowDown</Code></Error>").unwrap_err();
+    assert_eq!(busy.retry, Retry::Backoff { retry_after_ms: None });
+}
+
+#[test]
+fn an_unreadable_page_names_its_key() {
+    let list = ListObjectsV2 { prefix: "".into(), delimiter: None, continuation: None, max_keys: 9, encoded: true };
+    for key in ["elsewhere/k", &format!("p x/{}", "k".repeat(1022))] {
+        let body = format!("<ListBucketResult><Contents><Key>{key}</Key><Size>1</Size></Contents></ListBucketResult>");
+        let error = answer(&list, 200, body).unwrap_err().error;
+        assert!(error.object().is_some_and(|object| key.starts_with(object)), "{error}");
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Sends the engine's requests: to a bucket by HTTP, to a folder through the file system.
 
+mod dots;
+
 use crate::directory::folder_path;
 use crate::folder::Folder;
 use crate::{Error, ErrorKind};
 use bytes::{Bytes, BytesMut};
-use std::error::Error as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -97,27 +98,12 @@ impl Begun {
         request: HttpRequest,
         timeout: Duration,
     ) -> Result<Self, TransportFailure> {
-        let method = match request.method {
-            Method::Get => reqwest::Method::GET,
-            Method::Head => reqwest::Method::HEAD,
-            Method::Put => reqwest::Method::PUT,
-            Method::Post => reqwest::Method::POST,
-            Method::Delete => reqwest::Method::DELETE,
-            Method::Options => reqwest::Method::OPTIONS,
-        };
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let begin = Duration::from_millis(deadline_ms(timeout_ms, request.body.len() as u64));
-        let mut sent = client.request(method, &request.url);
-        for (name, value) in &request.headers {
-            sent = sent.header(name, value);
-        }
-        if !request.body.is_empty() {
-            sent = sent.body(request.body);
-        } else if matches!(request.method, Method::Put | Method::Post) {
-            // The client leaves it out; AWS and others want it (411).
-            sent = sent.header("content-length", "0");
-        }
-        let body = in_time(begin, sent.send()).await?;
+        let body = match dots::has_any(&request.url) {
+            true => tokio::time::timeout(begin, dots::send(request)).await.unwrap_or(Err(TransportFailure::Timeout))?,
+            false => in_time(begin, built_for(client, request).send()).await?,
+        };
         let headers = body
             .headers()
             .iter()
@@ -152,6 +138,28 @@ impl Begun {
     }
 }
 
+fn built_for(client: &reqwest::Client, request: HttpRequest) -> reqwest::RequestBuilder {
+    let method = match request.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Head => reqwest::Method::HEAD,
+        Method::Put => reqwest::Method::PUT,
+        Method::Post => reqwest::Method::POST,
+        Method::Delete => reqwest::Method::DELETE,
+        Method::Options => reqwest::Method::OPTIONS,
+    };
+    let mut built = client.request(method, &request.url);
+    for (name, value) in &request.headers {
+        built = built.header(name, value);
+    }
+    if !request.body.is_empty() {
+        built = built.body(request.body);
+    } else if matches!(request.method, Method::Put | Method::Post) {
+        // The client leaves it out; AWS and others want it (411).
+        built = built.header("content-length", "0");
+    }
+    built
+}
+
 async fn send_to_folder(folder: Arc<Folder>, request: Request) -> Answer {
     let Request { id: _, method, url, headers, body, max_response_bytes } = request;
     let request = HttpRequest { method, url, headers, body, max_response_bytes };
@@ -173,7 +181,7 @@ pub(crate) fn failure(error: reqwest::Error) -> TransportFailure {
     let text = causes(&error);
     if error.is_timeout() {
         TransportFailure::Timeout
-    } else if has_tls_cause(&error) {
+    } else if is_about_tls(&text) {
         TransportFailure::Tls(text)
     } else if error.is_connect() {
         TransportFailure::Connect(text)
@@ -183,7 +191,7 @@ pub(crate) fn failure(error: reqwest::Error) -> TransportFailure {
 }
 
 /// The error and what it came from, outermost first.
-fn causes(error: &reqwest::Error) -> String {
+fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -196,17 +204,9 @@ fn causes(error: &reqwest::Error) -> String {
     text
 }
 
-/// Whether TLS refused: rustls names itself in no type that reqwest shows, so its own words have to do.
-fn has_tls_cause(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if text.contains("certificate") || text.contains("received fatal alert") || text.contains("corrupt message") {
-            return true;
-        }
-        source = cause.source();
-    }
-    false
+/// Whether TLS refused: rustls names itself in no type that HTTP clients show, so its own words have to do.
+fn is_about_tls(text: &str) -> bool {
+    ["certificate", "received fatal alert", "corrupt message"].iter().any(|words| text.contains(words))
 }
 
 #[cfg(test)]

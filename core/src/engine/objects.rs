@@ -9,7 +9,7 @@ use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, ObjectId, SpaceId};
 use bytes::Bytes;
 
 /// The header's place: format and vault id, in clear, written once.
-pub(super) const HEADER: &str = "tidelock";
+pub(crate) const HEADER: &str = "tidelock";
 /// The most bytes of a sealed segment or chunk that a reader takes.
 pub(super) const OBJECT_BYTES_MAX: u64 = 16 << 20;
 
@@ -175,7 +175,10 @@ impl Shared {
     /// The first entries of a listing.
     pub(super) async fn list_first(&self, prefix: &str, max_keys: u32) -> Result<Vec<ListEntry>, Error> {
         let page = match self.list_page(prefix, None, false, max_keys).await {
-            Err(failure) if failure.retry == Retry::ListV1 => self.list_page(prefix, None, true, max_keys).await,
+            Err(failure) if matches!(failure.retry, Retry::ListV1 | Retry::BackoffThenListV1 { .. }) => {
+                let by_v1 = self.list_page(prefix, None, true, max_keys).await;
+                if failure.error.is_retryable() { by_v1.map_err(|_| failure) } else { by_v1 }
+            }
             page => page,
         };
         page.map(|(entries, _)| entries).map_err(|failure| failure.error)
@@ -205,14 +208,17 @@ impl Shared {
         let mut bytes = 0;
         let mut continuation = None;
         let mut by_v1 = false;
+        let mut before = None;
         for _ in 0..LIST_PAGES_MAX {
             let (entries, next) = match self.list_page(prefix, continuation, by_v1, LIST_PAGE_KEYS).await {
                 Ok(page) => page,
-                Err(failure) if failure.retry == Retry::ListV1 => {
+                Err(failure) if matches!(failure.retry, Retry::ListV1 | Retry::BackoffThenListV1 { .. }) => {
                     (all, bytes, continuation, by_v1) = (Vec::new(), 0, None, true);
+                    before = failure.error.is_retryable().then_some(failure.error);
                     continue;
                 }
-                Err(failure) => return Err(failure.error),
+                // A server that knows the second version alone has said already what is wrong.
+                Err(failure) => return Err(before.unwrap_or(failure.error)),
             };
             bytes += entries.iter().map(|entry| entry.key.len() + LISTED_ENTRY_BYTES).sum::<usize>();
             if bytes > LISTED_BYTES_MAX && !weakened!(ListingUnbounded) {

@@ -127,7 +127,9 @@ impl Shared {
                 Err(failure) => (failure, None),
             };
             let wait_ms = match &failure.retry {
-                Retry::Backoff { retry_after_ms } if attempt < retries || planted!(RetriesUnbounded) => {
+                Retry::Backoff { retry_after_ms } | Retry::BackoffThenListV1 { retry_after_ms }
+                    if attempt < times(&failure.retry, retries) || planted!(RetriesUnbounded) =>
+                {
                     let mut state = self.lock();
                     if !state.budget.take() && !planted!(RetriesUnbounded) {
                         return Err(failure);
@@ -288,6 +290,11 @@ enum Sent {
 struct Abandon<'a> {
     shared: &'a Shared,
     id: RequestId,
+}
+
+/// How often a call is made again: where it has another form, once.
+fn times(retry: &Retry, retries: u32) -> u32 {
+    if matches!(retry, Retry::BackoffThenListV1 { .. }) { retries.min(1) } else { retries }
 }
 
 impl Drop for Abandon<'_> {

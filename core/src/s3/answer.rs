@@ -4,7 +4,7 @@ use super::call::{Call, Condition};
 use super::date::http_date_unix_ms;
 use super::delete;
 use super::etag::ETag;
-use super::failure::{self, Asked, Failure, OtherForm, Retry, no_answer, not_s3};
+use super::failure::{self, Asked, Failure, OtherForm, Retry, no_answer, not_s3, unreadable};
 use super::list::{self, After, LAST_MODIFIED_BYTES_MAX, ListEntry};
 use super::uri::StoreUri;
 use crate::{Error, ErrorKind};
@@ -108,14 +108,16 @@ pub(super) fn interpret(call: &Call, store: &StoreUri, response: &Response) -> R
         (Call::ListObjectsV2 { prefix, continuation, .. }, 200) => {
             match list::page(store, prefix, After::Token(continuation.as_deref()), &response.body) {
                 Ok(page) => Ok(Answer::Listed { entries: page.entries, next: page.next }),
-                Err(list::WITHOUT_TOKEN) => Err(Failure { retry: Retry::ListV1, ..not_s3(asked, list::WITHOUT_TOKEN) }),
-                Err(refusal) => Err(not_s3(asked, refusal)),
+                Err(page) if page.why == list::WITHOUT_TOKEN => {
+                    Err(Failure { retry: Retry::ListV1, ..unreadable(asked, page) })
+                }
+                Err(page) => Err(unreadable(asked, page)),
             }
         }
         (Call::ListObjects { prefix, marker, .. }, 200) => {
             match list::page(store, prefix, After::Marker(marker.as_deref()), &response.body) {
                 Ok(page) => Ok(Answer::Listed { entries: page.entries, next: page.next }),
-                Err(refusal) => Err(not_s3(asked, refusal)),
+                Err(page) => Err(unreadable(asked, page)),
             }
         }
 

@@ -238,9 +238,8 @@ impl Action for Call {
             }
             Self::PutObject { body, .. } => request.body = body.clone(),
             Self::DeleteObjects { keys } => {
-                // MinIO and versitygw refuse a DeleteObjects without its checksum.
-                request = request.with_document(delete::document(store, keys)?);
-                request.max_response_bytes = LIST_BODY_BYTES_MAX;
+                let full_keys = keys.iter().map(|key| store.full_key(key)).collect::<Result<_, _>>()?;
+                request = delete::request(store, full_keys)?;
             }
             Self::ListObjectsV2 { .. } | Self::ListObjects { .. } => request.max_response_bytes = LIST_BODY_BYTES_MAX,
             Self::HeadObject { .. } | Self::DeleteObject { .. } | Self::HeadBucket => (),

@@ -4,6 +4,7 @@ use super::answer::Response;
 use super::buckets::Server;
 use super::call::{ERROR_BODY_BYTES_MAX, Method};
 use super::date::{http_date_unix_ms, iso_date_unix_ms};
+use super::list;
 use super::uri::{self, StoreUri};
 use super::xml::{self, Refusal};
 use crate::{Error, ErrorKind};
@@ -42,6 +43,12 @@ pub enum Retry {
     SingleDeletes,
     /// The whole listing anew, by [`super::Call::ListObjects`].
     ListV1,
+    /// The same call, later; and if it fails so again, the whole listing anew, by [`super::Call::ListObjects`]: a server that knows
+    /// no continuation tokens may fail inside.
+    BackoffThenListV1 {
+        /// Not before this many ms, says the server.
+        retry_after_ms: Option<u64>,
+    },
 }
 
 /// What the meaning of a failure depends on: what was asked, and where.
@@ -124,7 +131,19 @@ pub(super) fn failure(asked: &Asked<'_>, response: &Response) -> Failure {
     };
     let code = document.code.as_deref().map(str::trim).unwrap_or_default();
     let (error, retry) = meaning(asked, response, &document, code);
-    Failure { error: on_object(error, asked), retry }
+    Failure { error: on_object(error, asked), retry: in_listing(asked, response, retry) }
+}
+
+/// What may help a listing that failed inside the server; a folder's own has no other form.
+fn in_listing(asked: &Asked<'_>, response: &Response, retry: Retry) -> Retry {
+    match (retry, asked.place) {
+        (Retry::Backoff { retry_after_ms }, Place::Store(StoreUri::S3(_)))
+            if response.status == 500 && asked.other_form == OtherForm::ListV1 =>
+        {
+            Retry::BackoffThenListV1 { retry_after_ms }
+        }
+        (retry, _) => retry,
+    }
 }
 
 /// An answer that no S3 server gives.
@@ -134,6 +153,14 @@ pub(super) fn not_s3(asked: &Asked<'_>, refusal: &str) -> Failure {
         "check the endpoint of the store's address, and that no proxy, login page or web server answers in its place",
     );
     Failure { error: on_object(error, asked), retry: Retry::Never }
+}
+
+/// A listing that can't be read, with the key that it is about.
+pub(super) fn unreadable(asked: &Asked<'_>, page: list::Unreadable) -> Failure {
+    match &page.key {
+        Some(key) => not_s3(&Asked { object: Some(key), ..*asked }, page.why),
+        None => not_s3(asked, page.why),
+    }
 }
 
 /// The code of an error document, if the body is one.
@@ -189,7 +216,7 @@ fn without_document(asked: &Asked<'_>, response: &Response, refusal: Refusal) ->
         401 | 403 if response.body.is_empty() => (auth(asked.place, ""), Retry::Credentials),
         _ => return not_s3(asked, refusal),
     };
-    Failure { error: on_object(error, asked), retry }
+    Failure { error: on_object(error, asked), retry: in_listing(asked, response, retry) }
 }
 
 /// Status and code of an answer in S3's form. First what the code alone says, whatever the status: servers differ there.

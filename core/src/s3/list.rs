@@ -1,4 +1,7 @@
 //! ListObjectsV2, and its older form ListObjects for servers that have no other: one page of keys, read with bounds.
+//!
+//! Keys are asked for URL-encoded: XML can't hold all of them. Some servers say that they encode keys and write them as they
+//! are. A key that no encoder writes gives such a server away; where each key could be either, [`Page::is_unproven`] says so.
 
 use super::call::{KEYS_PER_LIST_MAX, LIST_BODY_BYTES_MAX};
 use super::etag::ETag;
@@ -46,6 +49,28 @@ pub(super) struct Page {
     /// What keys were rolled up into, relative to the store's prefix; none without a delimiter.
     pub(super) prefixes: Vec<String>,
     pub(super) next: Option<String>,
+    /// The server says that keys are URL-encoded, and they were decoded; none of them shows whether it is so.
+    pub(super) is_unproven: bool,
+}
+
+/// Why a page can't be read, and the key that it is about, as the server wrote it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    pub(super) why: Refusal,
+    pub(super) key: Option<String>,
+}
+
+impl From<Refusal> for Unreadable {
+    fn from(why: Refusal) -> Self {
+        Self { why, key: None }
+    }
+}
+
+/// How the keys of a page are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    Plain,
+    Encoded { is_unproven: bool },
 }
 
 /// The parameters of every listing by prefix; `count` names the one for how much a page holds.
@@ -55,15 +80,27 @@ pub(super) fn parameters<'a>(
     count: &'a str,
     max: u32,
 ) -> Result<Vec<(&'a str, String)>, Error> {
+    // Keys with characters that XML can't hold would make the listing unreadable.
+    let mut parameters = plain_parameters(store, prefix, count, max)?;
+    parameters.push(("encoding-type", "url".to_owned()));
+    Ok(parameters)
+}
+
+/// The same, for keys as they are.
+pub(super) fn plain_parameters<'a>(
+    store: &StoreUri,
+    prefix: &str,
+    count: &'a str,
+    max: u32,
+) -> Result<Vec<(&'a str, String)>, Error> {
     if !(1..=KEYS_PER_LIST_MAX).contains(&max) {
         return Err(Error::new(ErrorKind::Invalid, "a listing asks for no or more than 1,000 keys"));
     }
     let prefix = store.full_prefix(prefix);
-    if prefix.len() > KEY_BYTES_MAX || prefix.chars().any(char::is_control) {
+    if prefix.len() > KEY_BYTES_MAX {
         return Err(Error::new(ErrorKind::Invalid, "a listing's prefix is no beginning of a key"));
     }
-    // Keys with characters that XML can't hold would make the listing unreadable.
-    let mut parameters = vec![("encoding-type", "url".to_owned()), (count, max.to_string())];
+    let mut parameters = vec![(count, max.to_string())];
     if !prefix.is_empty() {
         parameters.push(("prefix", prefix));
     }
@@ -79,7 +116,7 @@ struct Contents {
 }
 
 /// Reads the page that answers a listing of `prefix`.
-pub(super) fn page(store: &StoreUri, prefix: &str, asked: After<'_>, body: &[u8]) -> Result<Page, Refusal> {
+pub(super) fn page(store: &StoreUri, prefix: &str, asked: After<'_>, body: &[u8]) -> Result<Page, Unreadable> {
     check_len(body)?;
     let mut all: Vec<Contents> = Vec::new();
     let mut common: Vec<String> = Vec::new();
@@ -112,31 +149,36 @@ pub(super) fn page(store: &StoreUri, prefix: &str, asked: After<'_>, body: &[u8]
     })?;
 
     // It may come after the keys, so they are decoded only now.
-    let url_encoded = is_url_encoded(encoding.as_deref())?;
+    let names = all.iter().filter_map(|contents| contents.key.as_deref()).chain(common.iter().map(String::as_str));
+    let written = written(encoding.as_deref(), names, &store.full_prefix(prefix))?;
     let mut entries = Vec::with_capacity(all.len());
     let mut last = None;
     for mut contents in all {
-        let key = decoded_key(url_encoded, contents.key.take().ok_or("lacks a key")?)?;
-        entries.extend(entry(store, prefix, &key, contents)?);
+        let key = read_key(written, contents.key.take().ok_or("lacks a key")?)?;
+        entries.extend(entry(store, prefix, &key, contents).map_err(|why| about(why, &key))?);
         last = Some(key);
     }
     let mut prefixes = Vec::with_capacity(common.len());
     for full in common {
-        let full = decoded_key(url_encoded, full)?;
-        let own = store.relative_key(&full).filter(|own| own.starts_with(prefix)).ok_or("names a foreign prefix")?;
-        prefixes.push(own.to_owned());
+        let full = read_key(written, full)?;
+        let own = store.relative_key(&full).filter(|own| own.starts_with(prefix));
+        prefixes.push(own.ok_or_else(|| about("names a foreign prefix", &full))?.to_owned());
         last = last.max(Some(full));
     }
     let next = match asked {
         After::Token(token_before) => next_token(token_before, truncated.as_deref(), token)?,
         After::Marker(before) => {
             let named = marker.filter(|marker| !marker.is_empty());
-            let named = named.map(|marker| decoded_key(url_encoded, marker)).transpose()?;
+            let named = named.map(|marker| read_key(written, marker)).transpose()?;
             // Servers may leave it to the caller to take what the page ends with.
             next_marker(before, truncated.as_deref(), named.or(last))?
         }
     };
-    Ok(Page { entries, prefixes, next })
+    Ok(Page { entries, prefixes, next, is_unproven: written == Written::Encoded { is_unproven: true } })
+}
+
+fn about(why: Refusal, key: &str) -> Unreadable {
+    Unreadable { why, key: Some(key.chars().take(KEY_BYTES_MAX).collect()) }
 }
 
 /// The marker of the page after. `None` after the last page.
@@ -166,20 +208,45 @@ pub(super) fn possible_time(time: Option<String>) -> Option<String> {
     time.filter(|time| !time.is_empty() && time.len() <= LAST_MODIFIED_BYTES_MAX)
 }
 
-/// What a listing says of how its keys are written.
-pub(super) fn is_url_encoded(encoding: Option<&str>) -> Result<bool, Refusal> {
-    match encoding {
-        None | Some("") => Ok(false),
-        Some("url") => Ok(true),
-        Some(_) => Err("has an unknown encoding type"),
+/// How the keys of a page are written, by what the server says and by the keys themselves.
+pub(super) fn written<'a>(
+    said: Option<&str>,
+    keys: impl Iterator<Item = &'a str>,
+    full_prefix: &str,
+) -> Result<Written, Refusal> {
+    match said {
+        None | Some("") => return Ok(Written::Plain),
+        Some("url") => {}
+        Some(_) => return Err("has an unknown encoding type"),
     }
+    let (mut is_proven, mut is_unproven) = (false, false);
+    for key in keys {
+        match url_decoded(key) {
+            // Every encoder escapes these.
+            _ if !key.bytes().all(|byte| byte.is_ascii_graphic()) => return Ok(Written::Plain),
+            Some(decoded) if decoded == key => {}
+            // The prefix is known: one of the two readings may be no answer at all.
+            Some(decoded) if decoded.starts_with(full_prefix) => match key.starts_with(full_prefix) {
+                true => is_unproven = true,
+                false => is_proven = true,
+            },
+            _ => return Ok(Written::Plain),
+        }
+    }
+    Ok(Written::Encoded { is_unproven: is_unproven && !is_proven })
 }
 
-pub(super) fn decoded_key(url_encoded: bool, key: String) -> Result<String, Refusal> {
-    let key = if url_encoded { url_decoded(&key)? } else { key };
+/// The key that a page's text stands for.
+pub(super) fn read_key(written: Written, text: String) -> Result<String, Unreadable> {
+    let key = match written {
+        Written::Plain => text,
+        Written::Encoded { .. } => {
+            url_decoded(&text).ok_or_else(|| about("has a key with a malformed escape", &text))?
+        }
+    };
     match key.len() <= KEY_BYTES_MAX {
         true => Ok(key),
-        false => Err("has a key longer than 1,024 bytes"),
+        false => Err(about("has a key longer than 1,024 bytes", &key)),
     }
 }
 
@@ -226,15 +293,13 @@ pub(super) fn next_token(
     }
 }
 
-/// The form encoding of `encoding-type=url`: `+` is a space.
-fn url_decoded(text: &str) -> Result<String, Refusal> {
+/// The form encoding of `encoding-type=url`: `+` is a space. `None` if no encoder writes such a text.
+fn url_decoded(text: &str) -> Option<String> {
     let escapes_are_whole = text
         .split('%')
         .skip(1)
         .all(|rest| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)));
-    if !escapes_are_whole {
-        return Err("has a key with a malformed escape");
-    }
     let spaced = text.replace('+', " ");
-    Ok(percent_decode_str(&spaced).decode_utf8().map_err(|_| "has a key that is not UTF-8")?.into_owned())
+    let decoded = percent_decode_str(&spaced).decode_utf8().ok()?;
+    escapes_are_whole.then(|| decoded.into_owned())
 }

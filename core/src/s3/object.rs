@@ -128,7 +128,7 @@ impl Action for PutObject {
     }
 
     fn unsigned(&self, store: &StoreUri, quoting: EtagQuoting) -> Result<HttpRequest, Error> {
-        let mut request = HttpRequest::new(Method::Put, store.object_url(&self.key)?);
+        let mut request = HttpRequest::new(Method::Put, store.any_object_url(&self.key)?);
         request.headers = self.properties.headers()?;
         request.headers.extend(self.condition.header(quoting));
         request.body = self.body.clone();
@@ -152,7 +152,7 @@ impl Action for GetObject {
     }
 
     fn unsigned(&self, store: &StoreUri, quoting: EtagQuoting) -> Result<HttpRequest, Error> {
-        let mut request = HttpRequest::new(Method::Get, store.object_url(&self.key)?);
+        let mut request = HttpRequest::new(Method::Get, store.any_object_url(&self.key)?);
         if let Some(etag) = &self.if_match {
             request.headers.push(("if-match".to_owned(), etag.strong(quoting)));
         }
@@ -230,7 +230,7 @@ impl Action for HeadObject {
     }
 
     fn unsigned(&self, store: &StoreUri, _: EtagQuoting) -> Result<HttpRequest, Error> {
-        Ok(HttpRequest::new(Method::Head, store.object_url(&self.key)?))
+        Ok(HttpRequest::new(Method::Head, store.any_object_url(&self.key)?))
     }
 
     fn interpret(&self, store: &StoreUri, response: &Response) -> Result<Option<Head>, Failure> {
@@ -254,8 +254,8 @@ impl Action for CopyObject {
         let StoreUri::S3(s3) = store else {
             return Err(Error::new(ErrorKind::Unsupported, "a folder copies no objects by itself").on(&self.key));
         };
-        let source = store.full_key(&self.source)?;
-        let mut request = HttpRequest::new(Method::Put, store.object_url(&self.key)?);
+        let source = store.any_full_key(&self.source)?;
+        let mut request = HttpRequest::new(Method::Put, store.any_object_url(&self.key)?);
         let mut set = |name: &str, value: String| request.headers.push((name.to_owned(), value));
         set("x-amz-copy-source", format!("{}/{}", s3.bucket(), utf8_percent_encode(&source, PATH)));
         if let Some(etag) = &self.if_source_matches {

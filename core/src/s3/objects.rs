@@ -1,12 +1,12 @@
 //! ListObjectsV2 and ListObjects for plain objects: pages of keys, rolled up at a delimiter where one is given.
 
+use super::Action;
 use super::answer::Response;
 use super::call::{HttpRequest, LIST_BODY_BYTES_MAX, Method, RequestKind};
 use super::etag::EtagQuoting;
-use super::failure::{Asked, Failure, OtherForm, Retry, no_answer, not_s3};
+use super::failure::{Asked, Failure, OtherForm, Retry, no_answer, unreadable};
 use super::list::{self, After, ListEntry};
 use super::uri::StoreUri;
-use super::{Action, xml};
 use crate::{Error, ErrorKind};
 
 /// Lists one page of objects.
@@ -20,6 +20,9 @@ pub struct ListObjectsV2 {
     pub continuation: Option<String>,
     /// Entries a page, 1 to 1,000.
     pub max_keys: u32,
+    /// Whether to ask for URL-encoded keys: XML can't hold all others. Without, a server that only says it encodes shows
+    /// itself: [`ObjectsPage::is_unproven`].
+    pub encoded: bool,
 }
 
 /// The same by the first version of the request: after [`Retry::ListV1`].
@@ -33,6 +36,8 @@ pub struct ListObjects {
     pub marker: Option<String>,
     /// Entries a page, 1 to 1,000.
     pub max_keys: u32,
+    /// As in [`ListObjectsV2`].
+    pub encoded: bool,
 }
 
 /// A page of objects.
@@ -44,6 +49,9 @@ pub struct ObjectsPage {
     pub prefixes: Vec<String>,
     /// The `continuation` or `marker` of the next page, if there is one.
     pub next: Option<String>,
+    /// The server says that keys are URL-encoded, and they were decoded; but none of them shows whether it is so. The same page
+    /// without [`encoded`](ListObjectsV2::encoded) tells.
+    pub is_unproven: bool,
 }
 
 impl Action for ListObjectsV2 {
@@ -55,7 +63,8 @@ impl Action for ListObjectsV2 {
 
     fn unsigned(&self, store: &StoreUri, _: EtagQuoting) -> Result<HttpRequest, Error> {
         let further = [("list-type", Some("2")), ("continuation-token", self.continuation.as_deref())];
-        request(store, &self.prefix, self.delimiter.as_deref(), self.max_keys, further)
+        let parameters = parameters(store, &self.prefix, self.max_keys, self.encoded)?;
+        request(store, parameters, self.delimiter.as_deref(), further)
     }
 
     fn interpret(&self, store: &StoreUri, response: &Response) -> Result<ObjectsPage, Failure> {
@@ -73,7 +82,8 @@ impl Action for ListObjects {
 
     fn unsigned(&self, store: &StoreUri, _: EtagQuoting) -> Result<HttpRequest, Error> {
         let further = [("marker", self.marker.as_deref()), ("", None)];
-        request(store, &self.prefix, self.delimiter.as_deref(), self.max_keys, further)
+        let parameters = parameters(store, &self.prefix, self.max_keys, self.encoded)?;
+        request(store, parameters, self.delimiter.as_deref(), further)
     }
 
     fn interpret(&self, store: &StoreUri, response: &Response) -> Result<ObjectsPage, Failure> {
@@ -81,14 +91,24 @@ impl Action for ListObjects {
     }
 }
 
-fn request(
+fn parameters(
     store: &StoreUri,
     prefix: &str,
-    delimiter: Option<&str>,
     max_keys: u32,
-    further: [(&str, Option<&str>); 2],
+    encoded: bool,
+) -> Result<Vec<(&'static str, String)>, Error> {
+    match encoded {
+        true => list::parameters(store, prefix, "max-keys", max_keys),
+        false => list::plain_parameters(store, prefix, "max-keys", max_keys),
+    }
+}
+
+fn request<'a>(
+    store: &StoreUri,
+    mut parameters: Vec<(&'a str, String)>,
+    delimiter: Option<&str>,
+    further: [(&'a str, Option<&str>); 2],
 ) -> Result<HttpRequest, Error> {
-    let mut parameters = list::parameters(store, prefix, "max-keys", max_keys)?;
     if let Some(delimiter) = delimiter {
         if !(1..=16).contains(&delimiter.len()) || delimiter.chars().any(char::is_control) {
             return Err(Error::new(ErrorKind::Invalid, "a listing's delimiter is not 1 to 16 bytes of text"));
@@ -115,12 +135,13 @@ fn page(
     if response.status != 200 {
         return Err(no_answer(asked, response));
     }
-    let page: Result<list::Page, xml::Refusal> = list::page(store, prefix, after, &response.body);
-    match page {
-        Ok(list::Page { entries: objects, prefixes, next }) => Ok(ObjectsPage { objects, prefixes, next }),
-        Err(list::WITHOUT_TOKEN) if asked.other_form == OtherForm::ListV1 => {
-            Err(Failure { retry: Retry::ListV1, ..not_s3(asked, list::WITHOUT_TOKEN) })
+    match list::page(store, prefix, after, &response.body) {
+        Ok(list::Page { entries: objects, prefixes, next, is_unproven }) => {
+            Ok(ObjectsPage { objects, prefixes, next, is_unproven })
         }
-        Err(refusal) => Err(not_s3(asked, refusal)),
+        Err(page) if page.why == list::WITHOUT_TOKEN && asked.other_form == OtherForm::ListV1 => {
+            Err(Failure { retry: Retry::ListV1, ..unreadable(asked, page) })
+        }
+        Err(page) => Err(unreadable(asked, page)),
     }
 }

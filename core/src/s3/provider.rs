@@ -14,6 +14,8 @@ pub enum ConditionalWrites {
     QuoteSensitive,
     /// It keeps writers out whatever their ETag, the right one too.
     MatchesNone,
+    /// It keeps them, unless several writers come at once: then more than one gets in.
+    Racy,
     /// It writes whatever the condition.
     Ignored,
     /// It refuses requests that have one.
@@ -32,6 +34,7 @@ impl ConditionalWrites {
             Self::Enforced => "enforced",
             Self::QuoteSensitive => "quote-sensitive",
             Self::MatchesNone => "matches-none",
+            Self::Racy => "racy",
             Self::Ignored => "ignored",
             Self::Refused => "refused",
         }
@@ -65,6 +68,8 @@ pub enum Permissions {
     UserPolicy,
     /// A policy of the bucket, whose statements name the user like this.
     BucketPolicy(&'static str),
+    /// The same without conditions, and with the bucket's own name for deletes of many.
+    PlainBucketPolicy(&'static str),
     /// Neither: the provider's own way.
     Own(&'static str),
 }
@@ -110,7 +115,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The provider of a store, by its host, else by what its server calls itself (the `Server` header).
+    /// The provider of a store, by its host, else by what its server calls itself (the `Server` header, or
+    /// [`server_by_request_id`]).
     pub fn of(store: &StoreUri, server: Option<&str>) -> &'static Self {
         let StoreUri::S3(s3) = store else { return &FOLDER };
         let Some(endpoint) = s3.endpoint() else { return &AWS };
@@ -143,6 +149,18 @@ impl Profile {
         (!region.is_empty() && !region.contains('.')).then(|| region.to_owned())
     }
 }
+
+/// What a server that has no `Server` header is called, by the form of its `x-amz-request-id`. Ceph's is its transaction, time,
+/// instance and zone: `tx000007a3907cd837c2f83-006b0615af-1007-default`; Swift's ends with the time.
+pub fn server_by_request_id(id: &str) -> Option<&'static str> {
+    let mut parts = id.strip_prefix("tx")?.splitn(4, '-');
+    let is_hex = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let has_numbers = (0..3).all(|_| parts.next().is_some_and(is_hex));
+    let has_zone = parts.next().is_some_and(|zone| !zone.is_empty());
+    (has_numbers && has_zone).then_some(CEPH_NAME)
+}
+
+const CEPH_NAME: &str = "Ceph Object Gateway";
 
 /// All that are recognised, by host first.
 static PROFILES: [&Profile; 10] = [&AWS, &R2, &B2, &WASABI, &SPACES, &GCS, &MINIO, &VERSITYGW, &GARAGE, &CEPH];
@@ -340,7 +358,7 @@ static GARAGE: Profile = Profile {
 };
 
 static CEPH: Profile = Profile {
-    name: "Ceph Object Gateway",
+    name: CEPH_NAME,
     page: "ceph.md",
     hosts: &[],
     // As its answers are shown in many guides: `Server: Ceph Object Gateway (squid)`.
@@ -354,7 +372,8 @@ static CEPH: Profile = Profile {
     delete_many: Some(true),
     key_writes_a_second: None,
     // https://docs.ceph.com/en/latest/radosgw/bucketpolicy/
-    permissions: Permissions::BucketPolicy("{ \"AWS\": [\"arn:aws:iam:::user/USER\"] }"),
+    // A condition on the prefix makes what is missing 403, and DeleteObjects is asked of the bucket: as 16.2 answered.
+    permissions: Permissions::PlainBucketPolicy("{ \"AWS\": [\"arn:aws:iam:::user/USER\"] }"),
     cors: CorsSetup::Api,
 };
 
@@ -419,6 +438,23 @@ mod tests {
         ] {
             assert_eq!(of(uri, server), name, "{uri}");
         }
+    }
+
+    #[test]
+    fn ceph_is_known_by_its_request_ids() {
+        for (id, is_ceph) in [
+            ("tx000007a3907cd837c2f83-006b0615af-1007-default", true),
+            ("tx0000000000000000000a1-0065f0c0a1-4f2a-eu-west", true),
+            // Swift's.
+            ("txb36ea4bd4b2341e5b4a3c-0053f4a5d1", false),
+            ("txb36ea4bd4b2341e5b4a3c-0053f4a5d1-1-", false),
+            ("4442587FB7D0A2F9", false),
+            ("", false),
+        ] {
+            assert_eq!(server_by_request_id(id).is_some(), is_ceph, "{id}");
+        }
+        let store = "s3://b-b?endpoint=http://10.0.0.1";
+        assert_eq!(of(store, server_by_request_id("tx1-2-3-z")), "Ceph Object Gateway");
     }
 
     #[test]

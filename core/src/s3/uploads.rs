@@ -3,8 +3,8 @@
 use super::answer::Response;
 use super::call::{HttpRequest, LIST_BODY_BYTES_MAX, Method, RequestKind};
 use super::etag::{ETag, EtagQuoting};
-use super::failure::{Asked, Failure, no_answer, not_s3};
-use super::list::{self, ENTRIES_MAX};
+use super::failure::{Asked, Failure, no_answer, not_s3, unreadable};
+use super::list::{self, ENTRIES_MAX, Unreadable};
 use super::multipart::{PARTS_MAX, UploadId, is_gone};
 use super::uri::{KEY_BYTES_MAX, StoreUri};
 use super::xml::{self, Refusal};
@@ -189,14 +189,14 @@ impl Action for ListMultipartUploads {
         let object = Some(self.prefix.as_str()).filter(|prefix| !prefix.is_empty());
         let asked = Asked { object, ..Asked::bucket(store, Method::Get) };
         match response.status {
-            200 => self.page(store, &response.body).map_err(|refusal| not_s3(&asked, refusal)),
+            200 => self.page(store, &response.body).map_err(|page| unreadable(&asked, page)),
             _ => Err(no_answer(&asked, response)),
         }
     }
 }
 
 impl ListMultipartUploads {
-    fn page(&self, store: &StoreUri, body: &[u8]) -> Result<UploadsPage, Refusal> {
+    fn page(&self, store: &StoreUri, body: &[u8]) -> Result<UploadsPage, Unreadable> {
         list::check_len(body)?;
         let mut all: Vec<(String, UploadId, Option<String>)> = Vec::new();
         let (mut key, mut id, mut initiated) = (None, None, None);
@@ -221,11 +221,12 @@ impl ListMultipartUploads {
         })?;
 
         // It may come after the keys, so they are decoded only now.
-        let url_encoded = list::is_url_encoded(encoding.as_deref())?;
+        let keys = all.iter().map(|(key, _, _)| key.as_str());
+        let written = list::written(encoding.as_deref(), keys, &store.full_prefix(&self.prefix))?;
         let own_key = |key: String| {
-            let key = list::decoded_key(url_encoded, key)?;
+            let key = list::read_key(written, key)?;
             let own = store.relative_key(&key).filter(|key| !key.is_empty() && key.starts_with(&self.prefix));
-            own.map(str::to_owned).ok_or("names a foreign key")
+            own.map(str::to_owned).ok_or_else(|| Unreadable { why: "names a foreign key", key: Some(key) })
         };
         let mut uploads = Vec::with_capacity(all.len());
         for (key, id, initiated) in all {
@@ -237,7 +238,7 @@ impl ListMultipartUploads {
                 let key = own_key(next_key.ok_or("goes on without a marker")?)?;
                 let next = UploadMarker { key, upload: next_id.and_then(UploadId::new) };
                 if self.marker.as_ref() == Some(&next) {
-                    return Err("goes on with the same page again");
+                    return Err("goes on with the same page again".into());
                 }
                 Some(next)
             }

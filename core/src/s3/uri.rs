@@ -167,9 +167,15 @@ impl StoreUri {
         Ok(format!("{}{}", self.base_url(), utf8_percent_encode(&key, PATH)))
     }
 
-    /// The URL of an object, with parameters in SigV4's canonical order and encoding.
+    /// The URL of a plain object, whatever its key.
+    pub(super) fn any_object_url(&self, key: &str) -> Result<String, Error> {
+        let key = self.any_full_key(key)?;
+        Ok(format!("{}{}", self.base_url(), utf8_percent_encode(&key, PATH)))
+    }
+
+    /// The URL of a plain object, with parameters in SigV4's canonical order and encoding.
     pub(super) fn object_query_url(&self, key: &str, parameters: Vec<(&str, String)>) -> Result<String, Error> {
-        Ok(with_parameters(self.object_url(key)?, parameters))
+        Ok(with_parameters(self.any_object_url(key)?, parameters))
     }
 
     /// The URL of the bucket, with parameters in SigV4's canonical order and encoding.
@@ -177,14 +183,23 @@ impl StoreUri {
         with_parameters(self.base_url(), parameters)
     }
 
-    /// A key with the store's prefix before it.
+    /// A vault's key with the store's prefix before it.
     pub(super) fn full_key(&self, key: &str) -> Result<String, Error> {
-        let full = self.full_prefix(key);
-        if full.len() > KEY_BYTES_MAX {
-            return Err(invalid("key is longer than 1024 bytes with its prefix"));
-        }
+        let full = self.any_full_key(key)?;
         if !key.split('/').all(part_is_good) {
             return Err(invalid("key has an empty, `.` or `..` part or a control character"));
+        }
+        Ok(full)
+    }
+
+    /// Any key with the store's prefix before it. S3 takes every text as a key, so a plain object may have any.
+    pub(super) fn any_full_key(&self, key: &str) -> Result<String, Error> {
+        let full = self.full_prefix(key);
+        if key.is_empty() {
+            return Err(invalid("key is empty"));
+        }
+        if full.len() > KEY_BYTES_MAX {
+            return Err(invalid("key is longer than 1024 bytes with its prefix"));
         }
         Ok(full)
     }

@@ -146,7 +146,10 @@ impl Driver {
     /// Waits for the next try, or gives the failure back if there is none.
     pub(super) async fn again(&self, tries: &mut Tries, failure: Failure) -> Result<(), Failure> {
         let wait_ms = match &failure.retry {
-            Retry::Backoff { retry_after_ms } if tries.attempt < self.retries => {
+            Retry::BackoffThenListV1 { .. } if tries.attempt > 0 => return Err(failure),
+            Retry::Backoff { retry_after_ms } | Retry::BackoffThenListV1 { retry_after_ms }
+                if tries.attempt < self.retries =>
+            {
                 if !self.known().budget.take() {
                     return Err(failure);
                 }

@@ -38,12 +38,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tidelock_core::s3::{
-    Answer, BucketsPage, Call, CopyObject, Failure, HeadObject, KEYS_PER_DELETE_MAX, ListBuckets, Retry, Server,
-    Written,
+    BucketsPage, CopyObject, DeleteObject, DeleteObjects, Failure, HeadObject, KEYS_PER_DELETE_MAX, ListBuckets, Retry,
+    Server, Written,
 };
 
-/// A bucket's plain objects. Keys are relative to the store's prefix: 1 to 1,024 bytes, in parts between slashes none of
-/// which is empty, `.` or `..`.
+/// A bucket's plain objects. Keys are relative to the store's prefix: any text that has 1 to 1,024 bytes with it.
 ///
 /// Its futures need a tokio runtime with time and IO enabled. Every request is bounded, tried again by the rules of the
 /// options, and dropped with its future.
@@ -153,37 +152,45 @@ impl Bucket {
     /// # Errors
     /// What the store says.
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
-        let call = Call::DeleteObject { key: key.to_owned() };
-        self.driver.call(&call).await.map(|_| ()).map_err(|failure| failure.error)
+        self.driver.call(&DeleteObject { key: key.to_owned() }).await.map_err(|failure| failure.error)
     }
 
-    /// Deletes objects, a thousand a request where the server takes that. The keys that are still there are the result,
-    /// each with S3's code for why.
+    /// Deletes objects, a thousand a request where the server takes that and XML can hold the keys. The result is an error for
+    /// each object that is still there.
     ///
     /// # Errors
-    /// What the store says; some may be deleted by then.
-    pub async fn delete_many(&self, keys: &[String]) -> Result<Vec<(String, String)>, Error> {
-        let mut left = Vec::new();
+    /// What the store says where trying again may help: the network, a server that is busy. Some may be deleted by then.
+    pub async fn delete_many(&self, keys: &[String]) -> Result<Vec<Error>, Error> {
         // The keys that a DeleteObjects names are in its body, which no URL binds.
-        let mut by_one = self.driver.is_presigned();
-        for keys in keys.chunks(KEYS_PER_DELETE_MAX) {
-            if !by_one {
-                match self.driver.call(&Call::DeleteObjects { keys: keys.to_vec() }).await {
-                    Ok(Answer::DeletedMany { failed }) => {
-                        left.extend(failed);
-                        continue;
-                    }
-                    Err(failure) if failure.retry != Retry::SingleDeletes => return Err(failure.error),
-                    // Its own answer is the only one to this call.
-                    Ok(_) | Err(_) => by_one = true,
-                }
+        let is_presigned = self.driver.is_presigned();
+        let (named, mut single): (Vec<_>, Vec<_>) =
+            keys.iter().cloned().partition(|key| !is_presigned && DeleteObjects::can_name(key));
+        let mut left = Vec::new();
+        for keys in named.chunks(KEYS_PER_DELETE_MAX) {
+            match self.driver.call(&DeleteObjects { keys: keys.to_vec() }).await {
+                Ok(failed) => left.extend(failed.iter().map(|(key, code)| kept(key, code))),
+                Err(failure) if failure.error.is_retryable() => return Err(failure.error),
+                // One key that the server can't read in a document, or may not delete, must not keep the others.
+                Err(_) => single.extend_from_slice(keys),
             }
-            for key in keys {
-                self.delete(key).await?;
+        }
+        for key in single {
+            match self.delete(&key).await {
+                Ok(()) => {}
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) => left.push(error),
             }
         }
         Ok(left)
     }
+}
+
+/// The store kept an object, for a reason that it names by this code.
+fn kept(key: &str, code: &str) -> Error {
+    let kind = if code == "AccessDenied" { ErrorKind::Auth } else { ErrorKind::Network };
+    Error::new(kind, format!("the object could not be deleted: {code}"))
+        .on(key)
+        .next_step("check that the keys may delete, and that no lock or retention rule holds the objects")
 }
 
 /// AWS's own limit is 10,000 by default; a listing that never ends must end.

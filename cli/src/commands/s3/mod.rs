@@ -104,7 +104,8 @@ impl At<'_> {
 }
 
 fn resolve(object: &str, store: Option<&str>) -> Result<(String, String)> {
-    if !object.contains("://") {
+    // A key may have `://` inside.
+    if !["s3://", "file://", "http://", "https://"].iter().any(|scheme| object.starts_with(scheme)) {
         let store = store.ok_or_else(no_store)?;
         return Ok((store.to_owned(), object.to_owned()));
     }

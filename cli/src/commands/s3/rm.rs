@@ -67,80 +67,100 @@ impl Rm {
             }
             by_store.entry(store).or_default().push(key);
         }
-        let (deleted, missing) = at.context.run(until_interrupted(async {
-            let (mut deleted, mut missing) = (0, Vec::new());
+        let tally = at.context.run(until_interrupted(async {
+            let mut tally = Tally::default();
             for (store, keys) in by_store {
                 let bucket = at.open(&store)?;
-                if self.recursive {
-                    deleted += delete_all(&bucket, &keys).await?;
-                    continue;
-                }
-                let keys = there(&bucket, keys, &mut missing).await?;
-                if !keys.is_empty() {
-                    deleted += delete(&bucket, &keys).await?;
-                }
+                let ended = match self.recursive {
+                    true => tally.delete_all(&bucket, &keys).await,
+                    false => tally.delete_there(&bucket, keys).await,
+                };
+                ended.map_err(|error| tally.stopped(error))?;
             }
-            Ok((deleted, missing))
+            Ok(tally)
         }))?;
         if at.output().json {
-            return at.output().object(&json!({ "deleted": deleted, "missing": missing }));
+            at.output().object(&json!({ "deleted": tally.deleted, "missing": tally.missing }))?;
+        } else {
+            for key in &tally.missing {
+                at.output().say(&format!("there is no object {}", one_line(key.as_bytes())));
+            }
+            at.output().say(&format!("{} deleted.", tally.deleted));
+            tally.left.iter().skip(1).for_each(|error| at.output().warn(error));
         }
-        for key in missing {
-            at.output().say(&format!("there is no object {}", one_line(key.as_bytes())));
+        tally.left.into_iter().next().map_or(Ok(()), |error| Err(error.into()))
+    }
+}
+
+/// What became of the objects.
+#[derive(Default)]
+struct Tally {
+    deleted: usize,
+    missing: Vec<String>,
+    /// One error for each object that is still there.
+    left: Vec<Error>,
+}
+
+impl Tally {
+    /// Deletes what begins with these, a page after the other. An object that stays keeps none of the others.
+    async fn delete_all(&mut self, bucket: &Bucket, prefixes: &[String]) -> std::result::Result<(), Error> {
+        for prefix in prefixes {
+            let mut listing = bucket.list(prefix, None, u64::MAX);
+            let mut keys = Vec::new();
+            // What follows is named by its place among the keys, so deletes don't move it.
+            while let Some(listed) = listing.next().await? {
+                keys.push(listed.name().to_owned());
+                if keys.len() == KEYS_PER_DELETE_MAX {
+                    self.delete(bucket, &std::mem::take(&mut keys)).await?;
+                }
+            }
+            self.delete(bucket, &keys).await?;
         }
-        at.output().say(&format!("{deleted} deleted."));
         Ok(())
     }
-}
 
-/// The keys that an object is at, as far as these credentials may look; the others are `missing`. A server deletes what is
-/// not there without a word.
-async fn there(bucket: &Bucket, keys: Vec<String>, missing: &mut Vec<String>) -> Result<Vec<String>> {
-    let mut there = Vec::new();
-    for key in keys {
-        match bucket.stat(&key).await {
-            Ok(None) => missing.push(key),
-            Err(error) if error.kind() != ErrorKind::Auth => return Err(error.into()),
-            _ => there.push(key),
-        }
-    }
-    Ok(there)
-}
-
-async fn delete_all(bucket: &Bucket, prefixes: &[String]) -> Result<usize> {
-    let mut deleted = 0;
-    for prefix in prefixes {
-        let mut listing = bucket.list(prefix, None, u64::MAX);
-        let mut keys = Vec::new();
-        // What follows is named by its place among the keys, so deletes don't move it.
-        while let Some(listed) = listing.next().await? {
-            keys.push(listed.name().to_owned());
-            if keys.len() == KEYS_PER_DELETE_MAX {
-                deleted += delete(bucket, &std::mem::take(&mut keys)).await?;
+    /// Deletes those that an object is at, as far as these credentials may look. A server deletes what is not there without a
+    /// word.
+    async fn delete_there(&mut self, bucket: &Bucket, keys: Vec<String>) -> std::result::Result<(), Error> {
+        let mut there = Vec::new();
+        for key in keys {
+            match bucket.stat(&key).await {
+                Ok(None) => self.missing.push(key),
+                Err(error) if error.kind() != ErrorKind::Auth => return Err(error),
+                _ => there.push(key),
             }
         }
-        if !keys.is_empty() {
-            deleted += delete(bucket, &keys).await?;
-        }
+        self.delete(bucket, &there).await
     }
-    Ok(deleted)
-}
 
-async fn delete(bucket: &Bucket, keys: &[String]) -> Result<usize> {
-    if let [key] = keys {
-        bucket.delete(key).await?;
-        return Ok(1);
-    }
-    let left = bucket.delete_many(keys).await?;
-    match left.first() {
-        None => Ok(keys.len()),
-        Some((key, code)) => {
-            let kind = if code == "AccessDenied" { ErrorKind::Auth } else { ErrorKind::Network };
-            Err(Error::new(kind, format!("{} objects could not be deleted: {code}, the first of them", left.len()))
-                .on(key)
-                .next_step("check that the keys may delete, and that no lock or retention rule holds the objects")
-                .into())
+    async fn delete(&mut self, bucket: &Bucket, keys: &[String]) -> std::result::Result<(), Error> {
+        match keys {
+            // One request of the simplest form.
+            [key] => match bucket.delete(key).await {
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) => self.left.push(error),
+                Ok(()) => self.deleted += 1,
+            },
+            keys => {
+                let left = bucket.delete_many(keys).await?;
+                self.deleted += keys.len() - left.len();
+                self.left.extend(left);
+            }
         }
+        Ok(())
+    }
+
+    /// The error that ended it, with what was done by then.
+    fn stopped(&self, error: Error) -> Error {
+        let message = format!("{}; {} objects were deleted before", error.message(), self.deleted);
+        let mut stopped = Error::new(error.kind(), message);
+        if let Some(object) = error.object() {
+            stopped = stopped.on(object);
+        }
+        if let Some(hint) = error.hint() {
+            stopped = stopped.next_step(hint);
+        }
+        if error.is_retryable() { stopped.retryable() } else { stopped }
     }
 }
 
