@@ -5,7 +5,7 @@ use crate::transport::Transport;
 use crate::{Diagnosis, Error, ErrorKind, Options, StoreUri, credentials};
 use tidelock_core::doctor::{Ask, Doctor, Signing};
 use tidelock_core::engine::{Request, RequestId, SignedUrl, TransportFailure, UnsignedRequest};
-use tidelock_core::s3::HttpRequest;
+use tidelock_core::s3::{HttpRequest, Response};
 use tokio::sync::oneshot;
 
 /// Finds out, in at most twelve requests, whether a vault can live at the store of these options, and what to do where it
@@ -19,6 +19,19 @@ use tokio::sync::oneshot;
 /// [`Invalid`](ErrorKind::Invalid) if it is no origin, [`NotFound`](ErrorKind::NotFound) if the store is a folder that is
 /// not there. What is wrong with a store otherwise is a finding, not an error.
 pub async fn doctor(options: &Options, origin: Option<&str>) -> Result<Diagnosis, Error> {
+    diagnosed(options, origin, false).await
+}
+
+/// The same in at most twenty-four requests: it also lets creates of one key race, and looks whether these keys may read the
+/// vault that stands there.
+///
+/// # Errors
+/// As [`doctor`].
+pub async fn deep_doctor(options: &Options, origin: Option<&str>) -> Result<Diagnosis, Error> {
+    diagnosed(options, origin, true).await
+}
+
+async fn diagnosed(options: &Options, origin: Option<&str>, is_deep: bool) -> Result<Diagnosis, Error> {
     let mut fresh = [0; 16];
     getrandom::fill(&mut fresh)
         .map_err(|error| Error::new(ErrorKind::Internal, format!("the system gives no random bytes: {error}")))?;
@@ -33,6 +46,7 @@ pub async fn doctor(options: &Options, origin: Option<&str>) -> Result<Diagnosis
         // Whoever asked may be gone.
         let _ = told.send(runtime.block_on(async {
             let doctor = Doctor::new(options.store.clone(), signing(&options).await, origin.as_deref(), fresh)?;
+            let doctor = if is_deep { doctor.deeply() } else { doctor };
             Ok(ask(doctor, &transport, &options).await)
         }));
     };
@@ -41,7 +55,6 @@ pub async fn doctor(options: &Options, origin: Option<&str>) -> Result<Diagnosis
 }
 
 async fn ask(mut doctor: Doctor, transport: &Transport, options: &Options) -> Diagnosis {
-    let mut number = 0;
     loop {
         tokio::time::sleep(std::time::Duration::from_millis(doctor.wait_ms())).await;
         let request = match doctor.next_ask(unix_ms()) {
@@ -52,17 +65,37 @@ async fn ask(mut doctor: Doctor, transport: &Transport, options: &Options) -> Di
                 let Some(request) = doctor.signed(answer) else { continue };
                 request
             }
+            Some(Ask::SendTogether(requests)) => {
+                let sent: Vec<_> =
+                    requests.into_iter().map(|request| tokio::spawn(answered(request, transport, options))).collect();
+                let mut answers = Vec::with_capacity(sent.len());
+                for answer in sent {
+                    answers.push(answer.await.unwrap_or_else(|error| Err(TransportFailure::Reset(error.to_string()))));
+                }
+                doctor.handle_together(answers, unix_ms());
+                continue;
+            }
         };
-        number += 1;
-        let HttpRequest { method, url, headers, body, max_response_bytes } = request;
-        let request = Request { id: RequestId(number), method, url, headers, body, max_response_bytes };
-        let answer = tokio::time::timeout(options.timeout, transport.send(request)).await;
-        doctor.handle(answer.unwrap_or(Err(TransportFailure::Timeout)), unix_ms());
+        let answer = answered(request, transport, options).await;
+        doctor.handle(answer, unix_ms());
     }
     let mut diagnosis = doctor.diagnosis();
     #[cfg(unix)]
     diagnosis.findings.extend(room(&options.store));
     diagnosis
+}
+
+/// Sends one request.
+fn answered(
+    request: HttpRequest,
+    transport: &Transport,
+    options: &Options,
+) -> impl Future<Output = Result<Response, TransportFailure>> + Send + 'static {
+    let HttpRequest { method, url, headers, body, max_response_bytes } = request;
+    // Nobody asks for its answer by number.
+    let sent = transport.send(Request { id: RequestId(0), method, url, headers, body, max_response_bytes });
+    let timeout = options.timeout;
+    async move { tokio::time::timeout(timeout, sent).await.unwrap_or(Err(TransportFailure::Timeout)) }
 }
 
 async fn signing(options: &Options) -> Signing {

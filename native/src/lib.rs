@@ -57,7 +57,7 @@ pub use credentials::{
     CredentialOrigin, SavedIn, find_credentials, forget_credentials, save_credentials, saved_credentials,
 };
 pub use directory::Removal;
-pub use doctor::doctor;
+pub use doctor::{deep_doctor, doctor};
 pub use documents::{DocumentEntries, Documents, FieldConflict};
 pub use events::{Awaited, Event, Events, Listener, Waiting};
 pub use local::Local;

@@ -7,16 +7,17 @@ use crate::exit::Result;
 use crate::keys;
 use crate::output::{Lines, one_line};
 use clap::Args;
-use tidelock::{Diagnosis, Finding, Local, Options, StoreUri, Verdict, doctor, take_keys};
+use tidelock::{Diagnosis, Finding, Local, Options, StoreUri, Verdict, deep_doctor, doctor, take_keys};
 
 const EXAMPLES: &str = "\
-Makes at most 12 requests, under PREFIX/probes/, and deletes what it wrote. It works before there is a
+Makes at most 12 requests, or 24 with --deep, under PREFIX/probes/, and deletes what it wrote. It works before there is a
 vault. Where there is one, what it finds of conditional writes is remembered with it.
 
 Examples:
   tidelock doctor --store 's3://my-bucket/notes?region=eu-central-1'
   tidelock doctor                                     the store of the vault that is here
   tidelock doctor --origin https://app.example        and whether web pages of this origin may use it
+  tidelock doctor --deep                              all that can be found out
   tidelock doctor --json | jq '.findings[] | select(.verdict != \"ok\")'
 
 Exit codes: 0 if a vault can live there and, with --origin, pages can use it (warnings or not), else
@@ -33,6 +34,9 @@ pub(crate) struct Doctor {
     /// A web app's origin, to check CORS for: https://app.example
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<String>,
+    /// Ask for everything, in at most 24 requests: also whether conditions hold in a race, and who owns the vault's objects
+    #[arg(long)]
+    deep: bool,
 }
 
 impl Doctor {
@@ -43,7 +47,11 @@ impl Doctor {
         };
         let diagnosis = context.run(until_interrupted(async {
             let _asking = context.progress.begin("asking the store");
-            Ok(doctor(&options, self.origin.as_deref()).await?)
+            let origin = self.origin.as_deref();
+            Ok(match self.deep {
+                true => deep_doctor(&options, origin).await?,
+                false => doctor(&options, origin).await?,
+            })
         }))?;
         if is_the_vaults(context, &options)? {
             Local::open(&options)?.remember(&diagnosis)?;

@@ -28,6 +28,7 @@ pub(crate) fn diagnosis_json(diagnosis: &Diagnosis) -> Value {
         "listed_etags": diagnosis.listed_etags.map(EtagForm::name),
         "content_md5": diagnosis.content_md5,
         "clock_offset_ms": diagnosis.clock_offset_ms,
+        "not_checked": diagnosis.unchecked,
         "cors": diagnosis.cors.as_ref().map(cors_json),
         "findings": diagnosis.findings.iter().map(finding_json).collect::<Vec<_>>(),
     })

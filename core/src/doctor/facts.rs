@@ -49,6 +49,18 @@ pub(super) struct Facts {
     pub(super) unsigned: Option<Error>,
     /// Its objects that may stand in the store.
     pub(super) left: BTreeSet<String>,
+    /// Whether the doctor may ask more often than most people want to pay for.
+    pub(super) is_deep: bool,
+    /// Whether keys that are wrong were refused.
+    pub(super) wrong_keys_refused: Option<bool>,
+    /// Whether a read of what is known is answered 304.
+    pub(super) not_modified: Option<bool>,
+    /// Whether a key that was deleted can be made anew.
+    pub(super) recreated: Option<bool>,
+    /// How many of the creates of one key at the same time got in.
+    pub(super) race_winners: Option<usize>,
+    /// Whether the header of a vault that stands here can be read.
+    pub(super) header: Option<Result<(), Error>>,
 }
 
 impl Facts {
@@ -86,6 +98,12 @@ impl Facts {
             cors: Cors::default(),
             unsigned: None,
             left: BTreeSet::new(),
+            is_deep: false,
+            wrong_keys_refused: None,
+            not_modified: None,
+            recreated: None,
+            race_winners: None,
+            header: None,
         }
     }
 
@@ -97,6 +115,26 @@ impl Facts {
         }
     }
 
+    /// What was not found out for want of requests.
+    pub(super) fn unchecked(&self) -> Vec<&'static str> {
+        let is_s3 = matches!(self.store, StoreUri::S3(_));
+        let may = |asked: &Option<Result<(), Error>>| matches!(asked, Some(Ok(())));
+        if self.stopped.is_some() || !may(&self.put) || !may(&self.get) {
+            return Vec::new();
+        }
+        let knows_conditions = self.created_twice == Some(false) && !self.conditions_refused;
+        let has_etags = matches!(self.etags, Some(EtagForm::Quoted | EtagForm::Bare));
+        let all = [
+            ("whether a missing object is told from a refused one", self.missing.is_none()),
+            ("whether a poll of what is known is short", has_etags && self.not_modified.is_none()),
+            ("whether a deleted key can be made anew", knows_conditions && self.recreated.is_none()),
+            ("whether wrong keys are refused", is_s3 && !self.is_presigned && self.wrong_keys_refused.is_none()),
+            ("whether conditions hold in a race", is_s3 && knows_conditions && self.race_winners.is_none()),
+            ("what a page sees of a refusal", self.origin.is_some() && self.cors.refusals_readable.is_none()),
+        ];
+        all.into_iter().filter_map(|(what, is_unchecked)| is_unchecked.then_some(what)).collect()
+    }
+
     /// What the answers to conditional PUTs come to.
     pub(super) fn conditional_writes(&self) -> Option<ConditionalWrites> {
         // Of a store that takes no write at all this is not known.
@@ -106,6 +144,9 @@ impl Facts {
         // What says "refused" and wrote all the same keeps nothing out.
         if self.reads_back == Some(false) || self.created_twice? || self.wrong_got_in? {
             return Some(ConditionalWrites::Ignored);
+        }
+        if self.race_winners.is_some_and(|many| many > 1) {
+            return Some(ConditionalWrites::Racy);
         }
         match (self.right_got_in?, self.bare_got_in) {
             (true, _) if self.quotes_refused => Some(ConditionalWrites::QuoteSensitive),

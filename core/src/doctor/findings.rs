@@ -3,7 +3,7 @@
 use super::cors::Cors;
 use super::facts::Facts;
 use super::{EtagForm, Finding, Verdict, paste};
-use crate::s3::{ConditionalWrites, CorsSetup, ListVersion, Profile, RegionRule, S3Store, StoreUri};
+use crate::s3::{ConditionalWrites, CorsSetup, ListVersion, Permissions, Profile, RegionRule, S3Store, StoreUri};
 use crate::s3::{SKEW_MS_MAX, SKEW_MS_MIN};
 use crate::{Error, ErrorKind};
 
@@ -23,13 +23,17 @@ pub(super) fn all(facts: &Facts, profile: &Profile) -> Vec<Finding> {
     all.extend(clock(facts));
     all.extend(permissions(facts, profile));
     all.extend(missing(facts, profile));
+    all.extend(owners(facts));
     all.extend(delete_many(facts, profile));
     all.extend(conditional_writes(facts, profile));
+    all.extend(deleted_keys(facts));
     all.extend(listing(facts, profile));
     all.extend(etags(facts));
+    all.extend(polls(facts));
     all.extend(checksums(facts));
     all.extend(patience(facts, profile));
     all.extend(leftovers(facts));
+    all.extend(not_checked(facts));
     if let Some(origin) = &facts.origin {
         let before = all.len();
         all.extend(cors(facts, origin));
@@ -162,7 +166,15 @@ fn keys(facts: &Facts, profile: &Profile) -> Option<Finding> {
             warning("signer", cause, error.hint().unwrap_or("ask who runs the signer"))
         }
         (None, true) => ok("signer", "the server takes what it signs"),
-        (None, false) => ok("credentials", "the keys are known to the server"),
+        (None, false) => match facts.wrong_keys_refused {
+            Some(true) => ok("credentials", "the keys are known to the server, which refuses wrong ones"),
+            Some(false) => warning(
+                "credentials",
+                "the server takes any keys: it did not refuse a wrong secret",
+                "use it for tests alone: whoever reaches it reads, overwrites and deletes",
+            ),
+            None => ok("credentials", "the server takes the keys"),
+        },
     })
 }
 
@@ -284,6 +296,20 @@ fn missing(facts: &Facts, profile: &Profile) -> Option<Finding> {
     Some(Finding { cause, next_step: Some(step), paste, ..finding })
 }
 
+/// On Ceph an object belongs to the user who wrote it, who need not be the bucket's owner: whoever else is let into the bucket
+/// finds it refused.
+fn owners(facts: &Facts) -> Option<Finding> {
+    let error = facts.header.as_ref()?.as_ref().err().filter(|error| error.kind() == ErrorKind::Auth)?;
+    (facts.get == Some(Ok(()))).then(|| Finding {
+        cause: format!("a vault stands here and is refused to these keys, which read what they wrote: {}", error.message()),
+        next_step: Some(
+            "give all devices the keys of one user, the one who wrote the vault; or let this one read by a bucket policy"
+                .to_owned(),
+        ),
+        ..problem("owner", error)
+    })
+}
+
 fn delete_many(facts: &Facts, profile: &Profile) -> Option<Finding> {
     let what = "batch delete";
     Some(match facts.delete_many.as_ref()? {
@@ -292,11 +318,20 @@ fn delete_many(facts: &Facts, profile: &Profile) -> Option<Finding> {
             let known = as_known(profile, profile.delete_many.map(|works| !works));
             ok(what, format!("DeleteObjects is refused{known}; objects are deleted one by one"))
         }
-        Err(error) => warning(
-            what,
-            format!("DeleteObjects fails, and objects are deleted one by one: {}", error.message()),
-            "let the keys use s3:DeleteObject in this prefix",
-        ),
+        Err(error) => {
+            let cause = format!("DeleteObjects fails, and objects are deleted one by one: {}", error.message());
+            match (profile.permissions, bucket(facts)) {
+                (Permissions::PlainBucketPolicy(_), Some(s3)) if !facts.is_presigned => Finding {
+                    paste: Some(paste::permissions(profile, s3)),
+                    ..warning(
+                        what,
+                        cause,
+                        "let the keys use s3:DeleteObject on the bucket itself, too, which deletes nothing else",
+                    )
+                },
+                _ => warning(what, cause, "let the keys use s3:DeleteObject in this prefix"),
+            }
+        }
     })
 }
 
@@ -308,10 +343,28 @@ fn conditional_writes(facts: &Facts, profile: &Profile) -> Option<Finding> {
         ConditionalWrites::Enforced => return Some(ok(what, format!("enforced{known}"))),
         ConditionalWrites::QuoteSensitive => format!("kept for ETags without quotes alone{known}"),
         ConditionalWrites::MatchesNone => format!("no ETag ever matches{known}: whoever sends one is kept out"),
+        ConditionalWrites::Racy => {
+            let many = facts.race_winners.unwrap_or_default();
+            format!("kept for one writer at a time, and not in a race: {many} of 8 creates of one key got in")
+        }
         ConditionalWrites::Ignored => format!("ignored{known}: it writes whatever the condition"),
         ConditionalWrites::Refused => format!("refused{known}"),
     };
     Some(warning(what, cause, "nothing: a vault goes without. Only that a device's folder was copied is noticed later"))
+}
+
+/// Ceph, where versioning was suspended: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html> says that
+/// the mark of a delete is no object.
+fn deleted_keys(facts: &Facts) -> Option<Finding> {
+    let what = "deleted keys";
+    if facts.recreated? {
+        return Some(ok(what, "can be made anew"));
+    }
+    let cause = "what was deleted is missing, and `If-None-Match: *` finds it there: the bucket's versioning is suspended, \
+                 and the mark of a delete counts as an object";
+    let step = "nothing for a vault: it writes over the mark. To take the mark of a vault's header away:";
+    let paste = bucket(facts).filter(|_| !facts.is_presigned).map(paste::delete_marker);
+    Some(Finding { paste, ..warning(what, cause, step) })
 }
 
 fn listing(facts: &Facts, profile: &Profile) -> Option<Finding> {
@@ -355,6 +408,18 @@ fn etags(facts: &Facts) -> Option<Finding> {
     })
 }
 
+fn polls(facts: &Facts) -> Option<Finding> {
+    let has_etags = matches!(facts.etags, Some(EtagForm::Quoted | EtagForm::Bare));
+    Some(match facts.not_modified.filter(|_| has_etags)? {
+        true => ok("polls", "what is known is answered 304, without content"),
+        false => warning(
+            "polls",
+            "`If-None-Match` on GET is passed over: what is known is sent again",
+            "nothing: every poll costs a whole GET of a small object",
+        ),
+    })
+}
+
 fn checksums(facts: &Facts) -> Option<Finding> {
     bucket(facts)?;
     Some(match facts.content_md5.as_ref()? {
@@ -384,6 +449,15 @@ fn leftovers(facts: &Facts) -> Option<Finding> {
     let key = facts.left.first()?;
     let step = "delete what lies under `probes/`; nothing reads it";
     Some(warning("clean-up", format!("{} of this check's objects could stay: `{key}`", facts.left.len()), step))
+}
+
+fn not_checked(facts: &Facts) -> Option<Finding> {
+    let unchecked = facts.unchecked();
+    let more = match (facts.is_deep, facts.is_presigned) {
+        (false, false) => "; a deep check asks for it",
+        _ => "",
+    };
+    (!unchecked.is_empty()).then(|| ok("not checked", format!("{}{more}", unchecked.join("; "))))
 }
 
 fn cors(facts: &Facts, origin: &str) -> Vec<Finding> {

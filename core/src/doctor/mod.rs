@@ -7,11 +7,17 @@
 //!    the store be reached, are the keys good for it, may they write.
 //! 2. PUT it `If-None-Match: *` once more, 3. `If-Match` with a wrong ETag, 4. with the right one (without quotes): what
 //!    conditions are worth. A server where no ETag ever matches looks like one that keeps them until the right one is tried.
-//! 5. GET it, as a web page would (and a key that isn't there: missing is not refused).
+//! 5. GET it `If-None-Match` with the newest ETag, as a web page would: a poll (and a key that isn't there: missing is not
+//!    refused).
 //! 6. PUT a second key with `Content-MD5`.
 //! 7. List one of the two keys, so that there is a next page to ask for (by the first version of the request).
-//! 8. Delete one by DeleteObjects, 9. the other by DeleteObject (and the first, if the server has no DeleteObjects).
-//! 10. A page's preflight, if there is a page (and a GET without keys: what a page sees of a refusal).
+//! 8. Delete both by DeleteObjects (PUT the first `If-None-Match: *` anew), 9. the first by DeleteObject (and the second, if the
+//!    server has no DeleteObjects).
+//! 10. A page's preflight, if there is a page (and a GET signed with a wrong secret: what keys are worth, and what a page sees
+//!     of a refusal).
+//!
+//! A deep run asks in at most 24 requests for all of that, lets eight creates of one key race, and reads the header of a vault that
+//! stands there.
 //!
 //! Where a signer signs there is no DeleteObjects: both are deleted one by one.
 //!
@@ -24,7 +30,7 @@ mod paste;
 mod steps;
 
 pub use cors::Cors;
-pub use steps::{Ask, Doctor, REQUESTS_MAX, Signing};
+pub use steps::{Ask, DEEP_REQUESTS_MAX, Doctor, REQUESTS_MAX, Signing};
 
 use crate::s3::{ConditionalWrites, ListVersion, Profile, StoreUri};
 use crate::{Error, ErrorKind};
@@ -54,6 +60,8 @@ pub struct Diagnosis {
     pub clock_offset_ms: Option<i64>,
     /// What a web page may do; `None` without one.
     pub cors: Option<Cors>,
+    /// What was not found out for want of requests, in words.
+    pub unchecked: Vec<&'static str>,
     /// Everything in words, in the order to look at it.
     pub findings: Vec<Finding>,
 }

@@ -1,27 +1,34 @@
 //! What a person pastes: policies, CORS rules, addresses.
 
 use super::cors::{HEADERS, METHODS};
+use crate::engine::HEADER;
 use crate::s3::{CorsSetup, Permissions, Profile, S3Store, StoreUri};
 
 /// What lets keys do what a vault needs.
 pub(super) fn permissions(profile: &Profile, store: &S3Store) -> String {
     match profile.permissions {
-        Permissions::UserPolicy => policy(store, ""),
-        Permissions::BucketPolicy(principal) => policy(store, &format!(" \"Principal\": {principal},")),
+        Permissions::UserPolicy => policy(store, "", true),
+        Permissions::BucketPolicy(principal) => policy(store, &format!(" \"Principal\": {principal},"), true),
+        Permissions::PlainBucketPolicy(principal) => policy(store, &format!(" \"Principal\": {principal},"), false),
         Permissions::Own(text) => filled(text, store, ""),
     }
 }
 
-/// The policy of docs/providers/policy.json, for this store.
-fn policy(store: &S3Store, principal: &str) -> String {
+/// The policy of docs/providers/policy.json, for this store; without conditions where those do harm, and deletes of many are
+/// asked of the bucket there.
+fn policy(store: &S3Store, principal: &str, with_condition: bool) -> String {
     let bucket = store.bucket();
-    let (objects, condition) = match json_text(store.prefix()) {
-        prefix if prefix.is_empty() => (format!("{bucket}/*"), String::new()),
+    let (mut objects, mut condition) = match json_text(store.prefix()) {
+        prefix if prefix.is_empty() => (format!("\"arn:aws:s3:::{bucket}/*\""), String::new()),
         prefix => (
-            format!("{bucket}/{prefix}/*"),
+            format!("\"arn:aws:s3:::{bucket}/{prefix}/*\""),
             format!(",\n      \"Condition\": {{ \"StringLike\": {{ \"s3:prefix\": \"{prefix}/*\" }} }}"),
         ),
     };
+    if !with_condition {
+        condition = String::new();
+        objects = format!("[\"arn:aws:s3:::{bucket}\", {objects}]");
+    }
     format!(
         r#"{{
   "Version": "2012-10-17",
@@ -30,7 +37,7 @@ fn policy(store: &S3Store, principal: &str) -> String {
       "Sid": "ReadWriteDelete",
       "Effect": "Allow",{principal}
       "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
-      "Resource": "arn:aws:s3:::{objects}"
+      "Resource": {objects}
     }},
     {{
       "Sid": "List",
@@ -40,6 +47,16 @@ fn policy(store: &S3Store, principal: &str) -> String {
     }}
   ]
 }}"#
+    )
+}
+
+/// What takes the mark away that a delete left of a vault's header.
+pub(super) fn delete_marker(store: &S3Store) -> String {
+    let endpoint = store.endpoint().map(|endpoint| format!(" --endpoint-url {endpoint}")).unwrap_or_default();
+    filled(
+        &format!("aws s3api delete-object{endpoint} --bucket {{bucket}} --key {{prefix}}{HEADER} --version-id null"),
+        store,
+        "",
     )
 }
 

@@ -10,7 +10,7 @@ use super::{Access, Diagnosis, EtagForm, findings};
 use crate::engine::{SignedUrl, TransportFailure, UnsignedRequest, transport_failure};
 use crate::s3::{
     Action, Answer, ETag, EtagQuoting, Failure, HttpRequest, ListEntry, ListVersion, Profile, Response, Retry,
-    SKEW_MS_MAX, SKEW_MS_MIN, StoreUri, error_code, http_date_unix_ms,
+    SKEW_MS_MAX, SKEW_MS_MIN, StoreUri, error_code, http_date_unix_ms, server_by_request_id,
 };
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
@@ -18,6 +18,12 @@ use requests::body;
 
 /// The most requests of one run.
 pub const REQUESTS_MAX: u32 = 12;
+/// The most of a deep one.
+pub const DEEP_REQUESTS_MAX: u32 = 24;
+/// Creates of one key at the same time.
+const RACERS: u32 = 8;
+/// The doctor's keys that a run may leave after its deletes of many.
+const OTHERS: [&str; 2] = ["other", "race"];
 /// The longest wait for a server that asks for patience, in ms.
 const WAIT_MS_MAX: u64 = 5_000;
 /// A wait where the server doesn't say how long.
@@ -63,14 +69,21 @@ enum Step {
     MatchBare,
     Read,
     ReadMissing,
+    /// What a vault that stands here begins with.
+    ReadHeader,
     PutChecked,
     List,
     ListV1,
+    /// Several creates of one key at the same time.
+    Race,
     DeleteMany,
     DeleteOne,
-    DeleteOther,
+    DeleteOther(&'static str),
+    /// The first key anew, once it is deleted.
+    Recreate,
     Preflight,
-    ReadWithoutKeys,
+    /// Not a right signature: what keys are worth, and what a page sees of a refusal.
+    ReadUnsigned,
     Done,
 }
 
@@ -111,6 +124,18 @@ impl Doctor {
         })
     }
 
+    /// Looks at everything, in at most [`DEEP_REQUESTS_MAX`] requests.
+    #[must_use]
+    pub fn deeply(mut self) -> Self {
+        self.facts.is_deep = true;
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_deep(&self) -> bool {
+        self.facts.is_deep
+    }
+
     /// How long to wait before the next request, in ms: at most 5 s.
     pub fn wait_ms(&self) -> u64 {
         self.wait_ms
@@ -130,16 +155,31 @@ impl Doctor {
             Step::Preflight => {
                 let origin = self.facts.origin.clone().unwrap_or_default();
                 self.facts.cors.take_preflight(&origin, &response);
-                self.step = Step::ReadWithoutKeys;
+                self.step = Step::ReadUnsigned;
             }
-            Step::ReadWithoutKeys => {
-                let origin = self.facts.origin.clone().unwrap_or_default();
-                self.facts.cors.take_refusal(&origin, &response);
+            Step::ReadUnsigned => {
+                if let Some(origin) = &self.facts.origin {
+                    self.facts.cors.take_refusal(origin, &response);
+                }
+                if matches!(self.signing, Signing::Keys(_)) {
+                    // 400: of keys in another form than the server's.
+                    self.facts.wrong_keys_refused = Some(matches!(response.status, 400 | 401 | 403));
+                }
                 self.step = Step::Done;
             }
             Step::Done => {}
             _ => self.take(&response),
         }
+    }
+
+    /// How the requests of [`Ask::SendTogether`] ended.
+    pub fn handle_together(&mut self, outcomes: Vec<Result<Response, TransportFailure>>, unix_ms: u64) {
+        self.unix_ms = unix_ms;
+        let call = self.call();
+        let answers = outcomes.into_iter().flatten().map(|response| call.interpret(&self.facts.store, &response));
+        let stored = answers.filter(|answer| matches!(answer, Ok(Answer::Stored { .. }))).count();
+        self.facts.race_winners = Some(stored);
+        self.go(self.first_delete());
     }
 
     /// What was found, once done.
@@ -168,6 +208,7 @@ impl Doctor {
             content_md5: allowed(&facts.content_md5),
             clock_offset_ms: facts.clock_offset_ms,
             cors: facts.origin.is_some().then(|| facts.cors.clone()),
+            unchecked: facts.unchecked(),
             findings: findings::all(facts, profile),
             store: self.facts.store,
         }
@@ -176,7 +217,9 @@ impl Doctor {
     /// What every answer tells.
     fn look_at(&mut self, response: &Response) {
         if self.facts.server.is_none() {
-            self.facts.server = response.header("server").map(|name| name.chars().take(100).collect());
+            let by_id = || response.header("x-amz-request-id").and_then(server_by_request_id);
+            let name = response.header("server").or_else(by_id);
+            self.facts.server = name.map(|name| name.chars().take(100).collect());
         }
         if let (None, Some(date)) = (self.facts.clock_offset_ms, response.header("date").and_then(http_date_unix_ms)) {
             self.facts.clock_offset_ms = Some(self.offset_of(date));
@@ -209,7 +252,7 @@ impl Doctor {
 
     fn took(&mut self, answer: Answer, response: &Response) {
         match &answer {
-            Answer::Stored { etag } if self.step != Step::PutChecked => {
+            Answer::Stored { etag } if !matches!(self.step, Step::PutChecked | Step::Recreate) => {
                 self.newest = Some((etag.clone(), Some(body(self.facts.requests))));
             }
             // An earlier try of this very request arrived.
@@ -251,6 +294,12 @@ impl Doctor {
             Step::Read => self.read(&answer, response),
             Step::ReadMissing => {
                 facts.missing = Some(Ok(()));
+                // Of a server that is no bucket of objects with owners this tells nothing new.
+                let asks = facts.is_deep && self.has_room();
+                self.go(if asks { Step::ReadHeader } else { Step::PutChecked });
+            }
+            Step::ReadHeader => {
+                facts.header = (answer != Answer::Missing).then_some(Ok(()));
                 self.go(Step::PutChecked);
             }
             Step::PutChecked => {
@@ -264,6 +313,7 @@ impl Doctor {
                 }
                 self.go(self.after_list());
             }
+            Step::Race => {}
             Step::DeleteMany => {
                 self.facts.delete_many = match &answer {
                     Answer::DeletedMany { failed } if !failed.is_empty() => {
@@ -271,26 +321,56 @@ impl Doctor {
                         Some(Err(Error::new(ErrorKind::Auth, format!("DeleteObjects leaves the key there: {code}"))))
                     }
                     _ => {
-                        self.deleted("other");
+                        self.facts.left.clear();
                         Some(Ok(()))
                     }
                 };
-                self.go(Step::DeleteOne);
+                self.go(self.recreate_or(Step::DeleteOne));
             }
             Step::DeleteOne => {
                 facts.delete = Some(Ok(()));
                 self.deleted("one");
                 // A clean store comes before a page's questions.
-                match self.may_stand("other") && self.facts.requests < REQUESTS_MAX {
-                    true => self.go(Step::DeleteOther),
-                    false => self.end(),
+                self.go(self.recreate_or(Step::Done));
+                self.delete_others();
+            }
+            Step::DeleteOther(name) => {
+                self.deleted(name);
+                self.delete_others();
+            }
+            Step::Recreate => {
+                facts.recreated = Some(is_stored);
+                if !is_stored {
+                    self.deleted("one");
                 }
+                self.go(Step::DeleteOne);
             }
-            Step::DeleteOther => {
-                self.deleted("other");
-                self.end();
-            }
-            Step::Knock | Step::ReadWithoutKeys | Step::Preflight | Step::Done => {}
+            Step::Knock | Step::ReadUnsigned | Step::Preflight | Step::Done => {}
+        }
+    }
+
+    /// Once what is deleted may be made anew, unless it was tried already, or no request is left for it: to delete it, too.
+    fn recreate_or(&self, step: Step) -> Step {
+        let facts = &self.facts;
+        let knows = facts.created_twice == Some(false) && facts.recreated.is_none() && !facts.conditions_refused;
+        let others = OTHERS.iter().filter(|name| self.may_stand(name)).count() as u32;
+        // What a page sees of a refusal comes first.
+        let page = u32::from(facts.origin.is_some());
+        match knows && !self.may_stand("one") && self.has_room_for(1, 1 + others + page) {
+            true => Step::Recreate,
+            false => step,
+        }
+    }
+
+    /// Deletes what still stands of its own, unless there is something else to do before.
+    fn delete_others(&mut self) {
+        if matches!(self.step, Step::Recreate) {
+            return;
+        }
+        let standing = OTHERS.into_iter().find(|name| self.may_stand(name) && self.step != Step::DeleteOther(name));
+        match standing.filter(|_| self.facts.requests < self.requests_max()) {
+            Some(name) => self.go(Step::DeleteOther(name)),
+            None => self.end(),
         }
     }
 
@@ -298,6 +378,15 @@ impl Doctor {
         self.facts.get = Some(Ok(()));
         if let Some(origin) = &self.facts.origin {
             self.facts.cors.take_answer(origin, response);
+        }
+        match (answer, self.known_etag()) {
+            (Answer::NotModified, _) => {
+                // What has the ETag of the newest write is the newest write.
+                self.facts.not_modified = Some(true);
+                self.facts.reads_back = Some(true);
+            }
+            (Answer::Object { .. }, Some(_)) => self.facts.not_modified = Some(false),
+            _ => {}
         }
         if let (Answer::Object { body, etag, .. }, Some((written, Some(expected)))) = (answer, &self.newest) {
             self.facts.reads_back = Some(body == expected);
@@ -318,8 +407,23 @@ impl Doctor {
         if self.newest.is_some() { Step::PutChecked } else { Step::List }
     }
 
-    /// What a DeleteObjects deletes is in its body, which no URL binds.
+    /// The ETag of the newest write, where a read may ask whether there is a newer one.
+    fn known_etag(&self) -> Option<&ETag> {
+        self.newest.as_ref()?.0.as_ref()
+    }
+
     fn after_list(&self) -> Step {
+        let facts = &self.facts;
+        let races = facts.is_deep && !facts.is_presigned && facts.created_twice == Some(false);
+        // The deletes, and a page's questions.
+        match races && self.has_room_for(RACERS, 5) {
+            true => Step::Race,
+            false => self.first_delete(),
+        }
+    }
+
+    /// What a DeleteObjects deletes is in its body, which no URL binds.
+    fn first_delete(&self) -> Step {
         if self.facts.is_presigned { Step::DeleteOne } else { Step::DeleteMany }
     }
 
@@ -358,7 +462,7 @@ impl Doctor {
                 self.skew_ms = if explains { offset_ms } else { 0 };
                 explains
             }
-            Retry::Backoff { retry_after_ms } if !self.again => {
+            Retry::Backoff { retry_after_ms } | Retry::BackoffThenListV1 { retry_after_ms } if !self.again => {
                 self.again = true;
                 self.facts.throttled |= failure.error.kind() == ErrorKind::Throttled;
                 self.wait_ms = retry_after_ms.unwrap_or(WAIT_MS).min(WAIT_MS_MAX);
@@ -395,6 +499,12 @@ impl Doctor {
                 ErrorKind::Invalid => self.stop("region", error),
                 _ => self.stop("server", error),
             },
+            Step::ReadHeader => {
+                facts.header = Some(Err(error));
+                self.pass();
+            }
+            // What it is about stays unknown.
+            Step::Recreate => self.pass(),
             Step::CreateAgain | Step::MatchWrong | Step::MatchRight | Step::MatchBare => {
                 if kind == ErrorKind::Unsupported {
                     facts.conditions_refused = true;
@@ -432,11 +542,11 @@ impl Doctor {
                 facts.delete_many = Some(Err(error));
                 self.pass();
             }
-            Step::DeleteOne | Step::DeleteOther => {
+            Step::DeleteOne | Step::DeleteOther(_) => {
                 facts.delete = Some(Err(error));
                 self.end();
             }
-            Step::Knock | Step::ReadWithoutKeys | Step::Preflight | Step::Done => {}
+            Step::Knock | Step::Race | Step::ReadUnsigned | Step::Preflight | Step::Done => {}
         }
     }
 
@@ -455,7 +565,7 @@ impl Doctor {
                 self.facts.cors.preflight = Some(false);
                 return self.step = Step::Done;
             }
-            Step::ReadWithoutKeys => return self.step = Step::Done,
+            Step::ReadUnsigned => return self.step = Step::Done,
             _ => {}
         }
         if self.facts.requests <= 1 || self.facts.broken.is_some() {
@@ -474,13 +584,14 @@ impl Doctor {
             | Step::MatchWrong
             | Step::MatchRight
             | Step::MatchBare => self.go(Step::Read),
-            Step::Read | Step::ReadMissing => self.go(self.after_read()),
+            Step::Read | Step::ReadMissing | Step::ReadHeader => self.go(self.after_read()),
             Step::PutChecked => self.go(Step::List),
             Step::List | Step::ListV1 => self.go(self.after_list()),
             Step::DeleteMany => self.go(Step::DeleteOne),
-            Step::DeleteOne if self.may_stand("other") && self.has_room() => self.go(Step::DeleteOther),
-            Step::DeleteOne | Step::DeleteOther => self.end(),
-            Step::Knock | Step::Preflight | Step::ReadWithoutKeys | Step::Done => self.step = Step::Done,
+            Step::Race => self.go(self.first_delete()),
+            Step::Recreate => self.go(Step::DeleteOne),
+            Step::DeleteOne | Step::DeleteOther(_) => self.delete_others(),
+            Step::Knock | Step::Preflight | Step::ReadUnsigned | Step::Done => self.step = Step::Done,
         }
     }
 
@@ -510,10 +621,20 @@ impl Doctor {
         self.step = Step::Done;
     }
 
-    /// After the last request with keys.
+    /// After the last request with the right keys.
     fn end(&mut self) {
-        let asks = self.facts.origin.is_some() && self.facts.requests < REQUESTS_MAX;
-        self.go(if asks { Step::Preflight } else { Step::Done });
+        let has_page = self.facts.origin.is_some();
+        let next = match self.signing {
+            _ if self.facts.requests >= self.requests_max() => Step::Done,
+            _ if has_page => Step::Preflight,
+            Signing::Keys(_) => Step::ReadUnsigned,
+            Signing::Elsewhere | Signing::Nobody => Step::Done,
+        };
+        self.go(next);
+    }
+
+    pub(super) fn requests_max(&self) -> u32 {
+        if self.facts.is_deep { DEEP_REQUESTS_MAX } else { REQUESTS_MAX }
     }
 
     /// Whether a request beside those that every run makes would leave enough for these.
@@ -523,15 +644,20 @@ impl Doctor {
             Step::CreateAgain => 7,
             Step::MatchWrong => 6,
             Step::CreatePlain | Step::MatchRight | Step::MatchBare => 5,
-            Step::Read | Step::ReadMissing => 4,
+            Step::Read | Step::ReadMissing | Step::ReadHeader => 4,
             Step::PutChecked => 3,
-            Step::List | Step::ListV1 => 2,
-            Step::DeleteMany => 1,
-            Step::DeleteOne => u32::from(self.may_stand("other")),
-            Step::DeleteOther | Step::Preflight | Step::ReadWithoutKeys | Step::Knock | Step::Done => 0,
+            Step::List | Step::ListV1 | Step::Race => 2,
+            Step::DeleteMany | Step::Recreate => 1,
+            Step::DeleteOne => OTHERS.iter().filter(|name| self.may_stand(name)).count() as u32,
+            Step::DeleteOther(_) | Step::Preflight | Step::ReadUnsigned | Step::Knock | Step::Done => 0,
         };
+        self.has_room_for(1, then)
+    }
+
+    /// Whether so many requests would leave enough for so many after them, and for a page's.
+    fn has_room_for(&self, more: u32, then: u32) -> bool {
         let page = u32::from(self.facts.origin.is_some() && self.step != Step::Preflight);
-        self.facts.requests + 1 + then + page <= REQUESTS_MAX
+        self.facts.requests + more + then + page <= self.requests_max()
     }
 }
 

@@ -5,7 +5,7 @@ mod presigned;
 
 use super::*;
 use crate::engine::{SignedUrl, TransportFailure, UnsignedRequest};
-use crate::s3::{Credentials, HttpRequest, Method, Response};
+use crate::s3::{Action, Call, Credentials, EtagQuoting, HttpRequest, Method, Response};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -37,6 +37,16 @@ struct Server {
     /// Says 412 and writes.
     lies: bool,
     creates_twice: bool,
+    /// Several creates at the same time get in.
+    is_racy: bool,
+    /// What was deleted can't be created.
+    keeps_ghosts: bool,
+    ghosts: Vec<String>,
+    takes_any_keys: bool,
+    /// 200 for what is known.
+    never_not_modified: bool,
+    /// A vault's header that somebody else wrote.
+    has_anothers_vault: bool,
     headers: Vec<(&'static str, &'static str)>,
 }
 
@@ -88,6 +98,12 @@ impl Server {
         if self.ahead_s > 0 && header(request, "x-amz-date") != Some("19941106T091937Z") {
             return error(403, "RequestTimeTooSkewed", "");
         }
+        if !self.takes_any_keys && !is_signed_right(request) {
+            return error(403, "SignatureDoesNotMatch", "");
+        }
+        if self.has_anothers_vault && request.url.ends_with("/notes/tidelock") {
+            return error(403, "AccessDenied", "");
+        }
         if self.denied.contains(&kind(request)) {
             return error(403, "AccessDenied", "");
         }
@@ -98,6 +114,11 @@ impl Server {
         match kind(request) {
             "PUT" => self.put(&key, request),
             "GET" => match self.objects.get(&key) {
+                Some((_, etag))
+                    if !self.never_not_modified && header(request, "if-none-match") == Some(&format!("\"{etag}\"")) =>
+                {
+                    response(304, &[("ETag", &format!("\"{etag}\""))], "")
+                }
                 Some((body, etag)) => response(200, &[("ETag", &format!("\"{etag}\""))], body.clone()),
                 None if self.hides_missing => error(403, "AccessDenied", ""),
                 None => error(404, "NoSuchKey", ""),
@@ -105,23 +126,31 @@ impl Server {
             "LIST" if self.only_v1 && request.url.contains("list-type=2") => error(501, "NotImplemented", ""),
             "LIST" => self.list(),
             "DELETE" => {
-                self.objects.remove(&key);
+                self.delete(|stands| stands == key);
                 response(204, &[], "")
             }
             "POST" if self.no_batch => error(501, "NotImplemented", ""),
             _ => {
                 let text = String::from_utf8(request.body.to_vec()).unwrap();
-                let gone = text.split("<Key>").nth(1).unwrap().split("</Key>").next().unwrap().to_owned();
-                self.objects.retain(|key, _| !key.ends_with(&gone));
+                let gone: Vec<_> =
+                    text.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap()).collect();
+                self.delete(|stands| gone.iter().any(|key| stands.ends_with(key)));
                 response(200, &[], "<DeleteResult></DeleteResult>")
             }
         }
     }
 
+    fn delete(&mut self, is_gone: impl Fn(&str) -> bool) {
+        self.ghosts.extend(self.objects.keys().filter(|key| self.keeps_ghosts && is_gone(key)).cloned());
+        self.objects.retain(|key, _| !is_gone(key));
+    }
+
     fn put(&mut self, key: &str, request: &HttpRequest) -> Response {
+        let is_ghost = self.ghosts.iter().any(|ghost| ghost == key);
+        let is_racing = self.is_racy && key.ends_with("/race");
         let stands = self.objects.get(key).map(|(_, etag)| format!("\"{etag}\""));
         let kept_out = match (header(request, "if-none-match"), header(request, "if-match")) {
-            (Some(_), _) => stands.is_some() && !self.creates_twice,
+            (Some(_), _) => (stands.is_some() || is_ghost) && !self.creates_twice && !is_racing,
             (_, Some(etag)) => stands.as_deref() != Some(etag),
             _ => false,
         };
@@ -152,6 +181,21 @@ impl Server {
     }
 }
 
+/// A read of the doctor's first key is signed as these keys sign it; what else is sent is not looked at.
+fn is_signed_right(request: &HttpRequest) -> bool {
+    let key = request.url.strip_prefix("http://127.0.0.1:9000/my-bucket/notes/");
+    let (Some(authorization), Some(key)) = (header(request, "authorization"), key.filter(|key| key.ends_with("/one")))
+    else {
+        return true;
+    };
+    if request.method != Method::Get || header(request, "if-none-match").is_some() {
+        return true;
+    }
+    let call = Call::GetObject { key: key.to_owned(), if_none_match: None, range: None, body_max: 64 };
+    let signed = call.request(&STORE.parse().unwrap(), Some(&keys()), NOW_MS, EtagQuoting::Quoted).unwrap();
+    header(&signed, "authorization") == Some(authorization)
+}
+
 fn keys() -> Credentials {
     Credentials::new("AKIAEXAMPLE", "a-secret-key", None).unwrap()
 }
@@ -176,6 +220,7 @@ fn drive(
     mut answer: impl FnMut(&HttpRequest) -> Answered,
 ) -> Diagnosis {
     let mut requests = 0;
+    let is_deep = doctor.is_deep();
     while let Some(ask) = doctor.next_ask(now_ms) {
         assert!(doctor.wait_ms() <= 5_000);
         let request = match ask {
@@ -184,14 +229,24 @@ fn drive(
                 let Some(request) = doctor.signed(signer(&request)) else { continue };
                 request
             }
+            Ask::SendTogether(together) => {
+                requests += together.len() as u32;
+                doctor.handle_together(together.iter().map(&mut answer).collect(), now_ms);
+                continue;
+            }
         };
         requests += 1;
         doctor.handle(answer(&request), now_ms);
     }
     let diagnosis = doctor.diagnosis();
     assert_eq!(diagnosis.requests, requests);
-    assert!(requests <= 12);
+    assert!(requests <= if is_deep { 24 } else { 12 });
     diagnosis
+}
+
+fn ask_deeply(server: &mut Server) -> Diagnosis {
+    let doctor = Doctor::new(STORE.parse().unwrap(), Signing::Keys(keys()), None, [7; 16]).unwrap().deeply();
+    drive(doctor, NOW_MS, |_| panic!("keys of one's own are asked of nobody"), |request| Ok(server.answer(request)))
 }
 
 fn ask(server: &mut Server) -> Diagnosis {
@@ -203,7 +258,7 @@ fn verdict(diagnosis: &Diagnosis, what: &str) -> &'static str {
 }
 
 #[test]
-fn a_good_server_is_asked_ten_times_and_twice_more_for_a_page() {
+fn a_good_server_is_asked_a_dozen_times() {
     let mut server = Server::default();
     let diagnosis = run(STORE, Some(keys()), Some(ORIGIN), |request| Ok(server.answer(request)));
     let kinds: Vec<_> = server.seen.iter().map(kind).collect();
@@ -215,7 +270,11 @@ fn a_good_server_is_asked_ten_times_and_twice_more_for_a_page() {
 
     let mut server = Server::default();
     let diagnosis = ask(&mut server);
-    assert_eq!((diagnosis.requests, diagnosis.problem()), (10, None));
+    assert_eq!((diagnosis.requests, diagnosis.problem()), (12, None));
+    let kinds: Vec<_> = server.seen.iter().map(kind).collect();
+    let expected = ["PUT", "PUT", "PUT", "PUT", "GET", "GET", "PUT", "LIST", "POST", "PUT", "DELETE", "GET"];
+    assert_eq!(kinds, expected);
+    assert!(server.objects.is_empty());
     assert!(diagnosis.findings.iter().all(|finding| finding.verdict == Verdict::Ok), "{:#?}", diagnosis.findings);
     assert!(server.seen.iter().all(|request| request.method != Method::Head));
 }
@@ -255,6 +314,85 @@ fn what_is_missing_must_not_be_refused() {
     let diagnosis = ask(&mut server);
     assert_eq!((verdict(&diagnosis, "missing objects"), verdict(&diagnosis, "read")), ("problem", "ok"));
     assert_eq!(diagnosis.problem().map(|error| error.kind()), Some(ErrorKind::Auth));
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>: 304 for what has the ETag of `If-None-Match`.
+#[test]
+fn what_a_server_passes_over_is_told() {
+    let told = |server: Server, what: &str| {
+        let mut server = server;
+        let diagnosis = ask(&mut server);
+        assert!(server.objects.is_empty(), "{what}");
+        assert_eq!((verdict(&diagnosis, what), diagnosis.problem()), ("warning", None), "{what}");
+        diagnosis.finding(what).unwrap().clone()
+    };
+    let credentials = told(Server { takes_any_keys: true, ..Server::default() }, "credentials");
+    assert!(credentials.cause.contains("any keys"), "{credentials:?}");
+    told(Server { never_not_modified: true, ..Server::default() }, "polls");
+    let ghosts = told(Server { keeps_ghosts: true, ..Server::default() }, "deleted keys");
+    let paste = ghosts.paste.unwrap();
+    assert!(paste.contains("delete-object") && paste.contains("--key 'notes/'tidelock --version-id null"), "{paste}");
+
+    let mut server = Server::default();
+    let diagnosis = ask(&mut server);
+    assert!(diagnosis.finding("credentials").unwrap().cause.contains("refuses wrong ones"));
+    assert_eq!((verdict(&diagnosis, "polls"), verdict(&diagnosis, "deleted keys")), ("ok", "ok"));
+}
+
+#[test]
+fn what_was_not_asked_is_said() {
+    let mut server = Server::default();
+    let diagnosis = run(STORE, Some(keys()), Some(ORIGIN), |request| Ok(server.answer(request)));
+    assert_eq!(diagnosis.unchecked, ["whether a deleted key can be made anew", "whether conditions hold in a race"]);
+    let finding = diagnosis.finding("not checked").unwrap();
+    assert!(finding.cause.contains("made anew") && finding.cause.contains("a deep check"), "{finding:?}");
+    // Ran out before the keys could be tried.
+    let mut server = Server { no_batch: true, only_v1: true, ..Server::default() };
+    let diagnosis = ask(&mut server);
+    assert!(diagnosis.unchecked.contains(&"whether wrong keys are refused"));
+    assert!(!diagnosis.finding("credentials").unwrap().cause.contains("known"));
+    let mut server = Server::default();
+    assert_eq!(ask_deeply(&mut server).unchecked, [""; 0]);
+}
+
+#[test]
+fn a_deep_run_lets_creates_race_and_reads_the_vault() {
+    let mut server = Server::default();
+    let diagnosis = ask_deeply(&mut server);
+    assert_eq!(diagnosis.conditional_writes, Some(ConditionalWrites::Enforced));
+    assert!(server.objects.is_empty() && diagnosis.finding("owner").is_none());
+    assert_eq!(server.seen.iter().filter(|request| request.url.ends_with("/race")).count(), 8);
+
+    let mut server = Server { is_racy: true, ..Server::default() };
+    let diagnosis = ask_deeply(&mut server);
+    assert_eq!(diagnosis.conditional_writes, Some(ConditionalWrites::Racy));
+    assert!(diagnosis.finding("conditional writes").unwrap().cause.contains("8 of 8"));
+    assert!(server.objects.is_empty());
+    let mut server = Server { is_racy: true, no_batch: true, ..Server::default() };
+    ask_deeply(&mut server);
+    assert!(server.objects.is_empty());
+
+    let mut server = Server { has_anothers_vault: true, ..Server::default() };
+    let diagnosis = ask_deeply(&mut server);
+    assert_eq!(diagnosis.problem().unwrap().kind(), ErrorKind::Auth);
+    let owner = diagnosis.finding("owner").unwrap();
+    assert!(owner.next_step.as_deref().unwrap().contains("one user"), "{owner:?}");
+}
+
+/// As 16.2 answered: a condition makes what is missing 403, and DeleteObjects is asked of the bucket.
+#[test]
+fn ceph_is_given_the_policy_that_works_there() {
+    let id = ("x-amz-request-id", "tx000007a3907cd837c2f83-006b0615af-1007-default");
+    for denied in ["LIST", "POST"] {
+        let mut server = Server { denied: vec![denied], headers: vec![id], ..Server::default() };
+        let diagnosis = ask(&mut server);
+        assert_eq!(diagnosis.profile.name, "Ceph Object Gateway");
+        let what = if denied == "LIST" { "list" } else { "batch delete" };
+        let policy = diagnosis.finding(what).unwrap().paste.clone().unwrap();
+        assert!(!policy.contains("Condition"), "{policy}");
+        assert!(policy.contains("[\"arn:aws:s3:::my-bucket\", \"arn:aws:s3:::my-bucket/notes/*\"]"), "{policy}");
+        assert!(policy.contains("arn:aws:iam:::user/"), "{policy}");
+    }
 }
 
 #[test]
@@ -298,7 +436,7 @@ fn nobody_there_is_one_request() {
 fn the_region_is_the_one_the_server_names() {
     let mut server = Server { region: Some("eu-central-1"), ..Server::default() };
     let diagnosis = run("s3://my-bucket/notes", Some(keys()), None, |request| Ok(server.answer(request)));
-    assert_eq!((diagnosis.problem(), diagnosis.requests), (None, 11));
+    assert_eq!((diagnosis.problem(), diagnosis.requests), (None, 12));
     assert_eq!(diagnosis.store.to_string(), "s3://my-bucket/notes?region=eu-central-1");
     let region = diagnosis.finding("region").unwrap();
     assert_eq!(
@@ -317,7 +455,7 @@ fn the_region_is_the_one_the_server_names() {
     let mut server = Server { region: Some("us-west-004"), ..Server::default() };
     let store = "s3://my-bucket/p?endpoint=https://s3.us-west-004.backblazeb2.com&path_style=true";
     let diagnosis = run(store, Some(keys()), None, |request| Ok(server.answer(request)));
-    assert_eq!((diagnosis.profile.name, diagnosis.requests), ("Backblaze B2", 10));
+    assert_eq!((diagnosis.profile.name, diagnosis.requests), ("Backblaze B2", 12));
     assert_eq!(diagnosis.problem().unwrap().kind(), ErrorKind::Invalid);
     assert!(diagnosis.finding("region").unwrap().paste.as_deref().unwrap().contains("region=us-west-004"));
 }
@@ -326,7 +464,7 @@ fn the_region_is_the_one_the_server_names() {
 fn a_clock_that_is_off_is_told_and_worked_around() {
     let mut server = Server { ahead_s: 1800, ..Server::default() };
     let diagnosis = ask(&mut server);
-    assert_eq!((diagnosis.clock_offset_ms, diagnosis.requests), (Some(1_800_000), 11));
+    assert_eq!((diagnosis.clock_offset_ms, diagnosis.requests), (Some(1_800_000), 12));
     let clock = diagnosis.finding("clock").unwrap();
     assert_eq!((clock.verdict, diagnosis.problem()), (Verdict::Warning, None));
     assert!(clock.cause.contains("30 min behind"), "{}", clock.cause);

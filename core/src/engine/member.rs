@@ -13,7 +13,7 @@ use crate::crypto::{
     stretching_of,
 };
 use crate::replica::{Action, Collection, decode, encode};
-use crate::s3::{Condition, Enforcement, Probe};
+use crate::s3::{Answer, Condition, Enforcement, Probe};
 use crate::{DeviceId, EpochId, Error, ErrorKind, Hash, VaultId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -79,8 +79,11 @@ pub(super) async fn create(cx: &Shared, passphrase: Option<Zeroizing<String>>) -
             Some(true) => Condition::IfAbsent,
             _ => Condition::Always,
         };
-        cx.put(HEADER, header_bytes(identity.vault), condition).await?;
+        let answer = cx.put(HEADER, header_bytes(identity.vault), condition).await?;
         cx.sleep(READ_BACK_MS).await;
+        if answer == Answer::Refused && matches!(header::read(cx).await?, Header::Missing) {
+            write_over_mark(cx, &identity).await?;
+        }
     }
     match header::read(cx).await? {
         Header::Of { hash, .. } if hash == identity.header => {}
@@ -294,6 +297,18 @@ fn other_vault(vault: VaultId) -> Error {
     Error::new(ErrorKind::AlreadyExists, "a vault stands at this store already")
         .on(vault.to_string())
         .next_step("`join` it, or choose another prefix")
+}
+
+/// Nothing is there, and nothing can be created: the mark of a delete counts as an object, as on Ceph where versioning was
+/// suspended. Conditions are worth nothing in such a bucket, and there is nothing to overwrite.
+async fn write_over_mark(cx: &Shared, identity: &Identity) -> Result<(), Error> {
+    cx.step(|tx| {
+        tx.head.bucket.conditional = Some(false);
+        Ok(())
+    })?;
+    cx.put(HEADER, header_bytes(identity.vault), Condition::Always).await?;
+    cx.sleep(READ_BACK_MS).await;
+    Ok(())
 }
 
 /// Two `init` at once, and the other's header won: the local data stays, its keys are of no use.

@@ -55,6 +55,7 @@ pub use api::{
     Operation, Outcome, Output, Phase, Position, PresignId, Progress, Record, Request, RequestId, Secret, Status,
     StretchId, SyncReport, TransportFailure, Version, Written,
 };
+pub(crate) use objects::HEADER;
 pub use pace::Pace;
 pub use presign::{SignedUrl, UnsignedRequest};
 pub use shared::transport_failure;

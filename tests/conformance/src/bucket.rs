@@ -38,7 +38,9 @@ impl Bucket {
         };
         let by_v1 = |marker| Call::ListObjects { prefix: String::new(), marker, max_keys: 1000 };
         let mut keys = match self.list(by_v2) {
-            Err(failure) if failure.retry == Retry::ListV1 => self.list(by_v1),
+            Err(failure) if matches!(failure.retry, Retry::ListV1 | Retry::BackoffThenListV1 { .. }) => {
+                self.list(by_v1)
+            }
             keys => keys,
         }
         .unwrap_or_else(|failure| panic!("a listing: {}", failure.error));

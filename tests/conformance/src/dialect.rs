@@ -13,7 +13,7 @@ use profiles::{Errors, Rules};
 use signature::Keys;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -65,7 +65,11 @@ async fn serve(client: TcpStream, shared: &Shared) -> io::Result<()> {
     client.set_nodelay(true)?;
     let mut client = BufReader::new(client);
     while let Some(request) = Message::read(&mut client, Of::Request).await? {
-        let asked = Asked::read(&request)?;
+        let mut asked = Asked::read(&request)?;
+        if !shared.rules.write_delay.is_zero() && shared.objects().meets_condition(&shared.rules, &asked) {
+            tokio::time::sleep(shared.rules.write_delay).await;
+            asked.is_judged = true;
+        }
         let answer = shared.answer(&asked);
         let (first, rest) = answer.raw.split_at(answer.raw.len() / 2);
         // A slow server is late with its head, and again in the middle of its body.
@@ -82,6 +86,7 @@ impl Shared {
         let now = SystemTime::now();
         let mut reply = self.reply(asked, now);
         reply.headers.push(("date", httpdate::fmt_http_date(now)));
+        reply.headers.extend(self.rules.request_id.map(|id| ("x-amz-request-id", id.to_owned())));
         if asked.header("origin").is_some() && !(reply.status == 403 && self.rules.bare_403) {
             reply.headers.push(("access-control-allow-origin", "*".to_owned()));
             reply.headers.push(("access-control-expose-headers", "ETag, Date, Retry-After".to_owned()));
@@ -105,12 +110,17 @@ impl Shared {
             ];
             return Reply { status: 200, headers, body: Vec::new() };
         }
-        match signature::check(&self.rules, asked, &self.keys, now) {
-            Ok(()) => {
-                let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-                objects.answer(&self.rules, asked, now, Instant::now())
-            }
+        let checked = match self.rules.takes_any_keys || self.objects().is_public(asked) {
+            true => Ok(()),
+            false => signature::check(&self.rules, asked, &self.keys, now),
+        };
+        match checked {
+            Ok(()) => self.objects().answer(&self.rules, asked, now, Instant::now()),
             Err(refusal) => refusal,
         }
+    }
+
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,6 +27,8 @@ pub enum Store {
     Rclone,
     /// Garage, at `TIDELOCK_TEST_GARAGE`.
     Garage,
+    /// Ceph's object gateway, at `TIDELOCK_TEST_CEPH`.
+    Ceph,
     /// A folder, by `file://`.
     Folder,
     /// The dialect simulator, in this process.
@@ -80,6 +82,7 @@ impl Place {
             Store::Moto => Some(Server::real("TIDELOCK_TEST_MOTO", &faults)),
             Store::Rclone => Some(Server::real("TIDELOCK_TEST_RCLONE", &faults)),
             Store::Garage => Some(Server::real("TIDELOCK_TEST_GARAGE", &faults)),
+            Store::Ceph => Some(Server::real("TIDELOCK_TEST_CEPH", &faults)),
             Store::Dialect(dialect) => Some(simulated(dialect, &faults)),
             Store::Folder => {
                 std::fs::create_dir(folder.path().join("bucket")).expect("the store's folder");

@@ -54,6 +54,30 @@ fn any_other_place_is_refused() {
     assert!(checked(&put(), signed(format!("{URL}?X-Amz-Signature={long}"))).is_err());
 }
 
+/// boto3 1.43 signs `https://HOST/BUCKET?…`.
+#[test]
+fn a_listings_url_may_leave_the_last_slash_out() {
+    let url = "https://s3.example/bucket/";
+    let list = UnsignedRequest {
+        url: url.to_owned(),
+        key: None,
+        method: Method::Get,
+        headers: Vec::new(),
+        body_bytes: 0,
+        ..put()
+    };
+    for place in [url, "https://s3.example/bucket"] {
+        let answer = signed(format!("{place}?{SIGNATURE}"));
+        assert_eq!(checked(&list, answer.clone()), Ok(answer));
+    }
+    for other in ["https://s3.example/", "https://s3.example/bucke", "https://s3.example/bucket2", "https://s3.example"]
+    {
+        assert!(checked(&list, signed(format!("{other}?{SIGNATURE}"))).is_err(), "{other}");
+    }
+    let on_object = UnsignedRequest { url: format!("{URL}/"), ..put() };
+    assert!(checked(&on_object, signed(format!("{URL}?{SIGNATURE}"))).is_err(), "an object of another name");
+}
+
 #[test]
 fn parameters_are_those_asked_for_in_any_order_and_a_signatures() {
     let list = UnsignedRequest {

@@ -34,7 +34,7 @@ pub(super) fn page(objects: &BTreeMap<String, Object>, rules: &Rules, asked: &As
     };
     let wanted = asked.query("max-keys").and_then(|many| many.parse().ok()).unwrap_or(1000);
     let is_encoded = asked.query("encoding-type").is_some_and(|encoding| encoding == "url");
-    let shown_key = |key: &str| match is_encoded {
+    let shown_key = |key: &str| match is_encoded && !rules.only_claims_encoding {
         true => utf8_percent_encode(key, ESCAPED).to_string(),
         false => quick_xml::escape::escape(key).into_owned(),
     };
@@ -45,6 +45,9 @@ pub(super) fn page(objects: &BTreeMap<String, Object>, rules: &Rules, asked: &As
         .filter(|(key, _)| !(rules.hides_children && objects::has_parent(objects, key)));
     let page: Vec<_> = shown.by_ref().take(rules.page_max.min(wanted)).collect();
     let is_truncated = shown.next().is_some();
+    if is_v2 && is_truncated && rules.v2_goes_nowhere {
+        return Reply::error(500, "InternalError");
+    }
 
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult>");
     let mut element = |name: &str, text: &str| xml.push_str(&format!("<{name}>{text}</{name}>"));

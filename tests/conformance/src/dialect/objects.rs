@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use md5::{Digest, Md5};
 use percent_encoding::percent_decode_str;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::{Instant, SystemTime};
 
@@ -18,6 +18,8 @@ pub(super) struct Asked {
     pub(super) raw_query: String,
     headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
+    /// Its condition was met a while ago.
+    pub(super) is_judged: bool,
 }
 
 /// An answer.
@@ -32,6 +34,8 @@ pub(super) struct Object {
     etag: String,
     pub(super) last_modified: String,
     modified: SystemTime,
+    /// By its ACL.
+    is_public: bool,
 }
 
 /// A bucket.
@@ -39,6 +43,8 @@ pub(super) struct Objects {
     bucket: String,
     objects: BTreeMap<String, Object>,
     written: BTreeMap<String, Instant>,
+    /// What was deleted, where that leaves something behind.
+    ghosts: BTreeSet<String>,
 }
 
 impl Asked {
@@ -46,7 +52,19 @@ impl Asked {
         let (method, target) = request.asked()?;
         let (raw_path, raw_query) = target.split_once('?').unwrap_or((&target, ""));
         let (raw_path, raw_query) = (raw_path.to_owned(), raw_query.to_owned());
-        Ok(Self { method, raw_path, raw_query, headers: request.headers(), body: request.body().to_vec() })
+        let (headers, body) = (request.headers(), request.body().to_vec());
+        Ok(Self { method, raw_path, raw_query, headers, body, is_judged: false })
+    }
+
+    pub(super) fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The bucket and the key; one without the other is of the bucket.
+    fn place(&self) -> (String, String) {
+        let path = decoded(self.raw_path.strip_prefix('/').unwrap_or(&self.raw_path));
+        let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
+        (bucket.to_owned(), key.to_owned())
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -83,7 +101,7 @@ impl Object {
         let etag = Md5::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
         let timestamp = jiff::Timestamp::try_from(now).expect("a year of four digits");
         let last_modified = format!("{:.3}", timestamp);
-        Self { body, etag, last_modified, modified: now }
+        Self { body, etag, last_modified, modified: now, is_public: false }
     }
 
     /// With its quotes.
@@ -109,26 +127,42 @@ impl Object {
 
 impl Objects {
     pub(super) fn new(bucket: &str) -> Self {
-        Self { bucket: bucket.to_owned(), objects: BTreeMap::new(), written: BTreeMap::new() }
+        Self { bucket: bucket.to_owned(), objects: BTreeMap::new(), written: BTreeMap::new(), ghosts: BTreeSet::new() }
     }
 
     pub(super) fn answer(&mut self, rules: &Rules, asked: &Asked, now: SystemTime, instant: Instant) -> Reply {
-        let path = decoded(asked.raw_path.trim_start_matches('/'));
-        let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
+        let (bucket, key) = asked.place();
         if bucket != self.bucket {
             return Reply::error(404, "NoSuchBucket");
         }
-        match (asked.method.as_str(), key) {
+        match (asked.method.as_str(), key.as_str()) {
             ("GET", "") => listing::page(&self.objects, rules, asked),
             ("HEAD", "") => Reply::empty(200),
             ("POST", "") if asked.query("delete").is_some() => self.delete_many(rules, asked),
             ("GET" | "HEAD", key) => self.get(rules, asked, key),
             ("PUT", key) => self.put(rules, asked, key, now, instant),
             ("DELETE", key) => {
-                self.objects.remove(key);
+                self.delete(rules, key);
                 Reply::empty(204)
             }
             _ => Reply::error(405, "MethodNotAllowed"),
+        }
+    }
+
+    /// Whether anybody may read what this asks for.
+    pub(super) fn is_public(&self, asked: &Asked) -> bool {
+        let (bucket, key) = asked.place();
+        asked.method == "GET" && bucket == self.bucket && self.objects.get(&key).is_some_and(|object| object.is_public)
+    }
+
+    /// Whether the condition of a PUT is met by now.
+    pub(super) fn meets_condition(&self, rules: &Rules, asked: &Asked) -> bool {
+        asked.method == "PUT" && self.condition(rules, asked, &asked.place().1).is_none()
+    }
+
+    fn delete(&mut self, rules: &Rules, key: &str) {
+        if self.objects.remove(key).is_some() && rules.keeps_ghosts {
+            self.ghosts.insert(key.to_owned());
         }
     }
 
@@ -136,7 +170,10 @@ impl Objects {
         let Some(object) = self.objects.get(key) else { return Reply::error(404, "NoSuchKey") };
         let mut headers = object.headers(rules);
         let known = asked.header("if-none-match");
-        if rules.etags == Etags::Md5 && known.is_some_and(|known| known.trim_matches('"') == object.etag) {
+        if rules.knows_not_modified
+            && rules.etags == Etags::Md5
+            && known.is_some_and(|known| known.trim_matches('"') == object.etag)
+        {
             return Reply { status: 304, headers, body: Vec::new() };
         }
         if asked.method == "HEAD" {
@@ -165,16 +202,28 @@ impl Objects {
             return refusal;
         }
         self.written.insert(key.to_owned(), instant);
-        let object = Object::new(asked.body.clone(), now);
+        let content = match asked.header("x-amz-copy-source") {
+            Some(source) => match self.objects.get(&decoded(source.trim_start_matches('/'))[self.bucket.len() + 1..]) {
+                Some(source) => source.body.clone(),
+                None => return Reply::error(404, "NoSuchKey"),
+            },
+            None => asked.body.clone(),
+        };
+        let mut object = Object::new(content, now);
+        object.is_public = asked.header("x-amz-acl") == Some("public-read");
         let etag = object.etag(rules);
         self.objects.insert(key.to_owned(), object);
+        self.ghosts.remove(key);
+        if asked.header("x-amz-copy-source").is_some() {
+            return Reply::xml(200, format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>"));
+        }
         Reply { status: 200, headers: vec![("etag", etag)], body: Vec::new() }
     }
 
     /// The refusal, where a condition isn't met, or isn't taken.
     fn condition(&self, rules: &Rules, asked: &Asked, key: &str) -> Option<Reply> {
         let (if_match, if_none_match) = (asked.header("if-match"), asked.header("if-none-match"));
-        if if_match.is_none() && if_none_match.is_none() {
+        if asked.is_judged || (if_match.is_none() && if_none_match.is_none()) {
             return None;
         }
         match rules.put_conditions {
@@ -184,7 +233,7 @@ impl Objects {
         }
         let object = self.objects.get(key);
         let failed = || Some(Reply::error(412, "PreconditionFailed"));
-        if if_none_match == Some("*") && object.is_some() {
+        if if_none_match == Some("*") && (object.is_some() || self.ghosts.contains(key)) {
             return failed();
         }
         let wanted = if_match?;
@@ -212,7 +261,7 @@ impl Objects {
         let document = String::from_utf8_lossy(&asked.body);
         for key in document.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next()) {
             let key = quick_xml::escape::unescape(key).expect("a key in XML").into_owned();
-            self.objects.remove(&key);
+            self.delete(rules, &key);
         }
         Reply::xml(200, "<DeleteResult></DeleteResult>".to_owned())
     }

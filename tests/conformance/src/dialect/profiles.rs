@@ -48,6 +48,21 @@ pub enum Dialect {
     /// rclone 1.75 `serve s3`, as it answered: PUTs pass over conditions, listed ETags are bare, a clock that is behind is
     /// `AccessDenied` with status 400, and what would lie under an object is an internal error.
     Rclone,
+    /// Says `EncodingType` `url` and writes keys as they are, as a tester of nine servers met it; pages are short.
+    EncodingOnlyClaimed,
+    /// Fails, with 500, where a second version's listing has a next page, as the same tester met it.
+    ListV2GoesNowhere,
+    /// Ceph 16.2, as it answered: no `Server`, its own form of request ids, `If-Match` in quotes never matches, and it carries
+    /// out `x-amz-…` headers that a signed URL does not bind.
+    Ceph,
+    /// The same, in a bucket whose versioning was suspended: what was deleted is missing, and can't be created.
+    CephSuspended,
+    /// A condition is judged first, and the object written later: of creates at the same time, several get in.
+    RacyConditions,
+    /// Any keys are good, as moto has it.
+    AnyKeys,
+    /// `If-None-Match` on GET is passed over: each poll gets the whole object.
+    NeverNotModified,
 }
 
 /// What a server does. The default is AWS.
@@ -73,6 +88,20 @@ pub(super) struct Rules {
     pub(super) clock: Clock,
     /// Whether refusals say what is wrong with the keys.
     pub(super) tells_of_keys: bool,
+    pub(super) takes_any_keys: bool,
+    /// Whether listings say that keys are URL-encoded, and write them as they are.
+    pub(super) only_claims_encoding: bool,
+    /// Whether a listing by version 2 that has a next page fails.
+    pub(super) v2_goes_nowhere: bool,
+    /// Whether `x-amz-…` headers are carried out that no signature binds.
+    pub(super) obeys_unsigned_headers: bool,
+    /// Whether what was deleted can't be created by `If-None-Match: *`.
+    pub(super) keeps_ghosts: bool,
+    /// Between a condition's judgement and the write.
+    pub(super) write_delay: Duration,
+    pub(super) knows_not_modified: bool,
+    /// What `x-amz-request-id` is.
+    pub(super) request_id: Option<&'static str>,
 }
 
 /// How far a client's clock may be off.
@@ -151,6 +180,21 @@ const AWS: Rules = Rules {
     bare_403: false,
     clock: Clock { behind_max: QUARTER_HOUR, ahead_max: QUARTER_HOUR, behind: (403, "RequestTimeTooSkewed") },
     tells_of_keys: true,
+    takes_any_keys: false,
+    only_claims_encoding: false,
+    v2_goes_nowhere: false,
+    obeys_unsigned_headers: false,
+    keeps_ghosts: false,
+    write_delay: Duration::ZERO,
+    knows_not_modified: true,
+    request_id: None,
+};
+
+const CEPH: Rules = Rules {
+    if_match: IfMatch::QuotedNeverMatches,
+    obeys_unsigned_headers: true,
+    request_id: Some("tx000007a3907cd837c2f83-006b0615af-1007-default"),
+    ..AWS
 };
 
 /// So short that three devices are more than a page.
@@ -195,6 +239,13 @@ impl Dialect {
                 refuses_children: true,
                 ..AWS
             },
+            Self::EncodingOnlyClaimed => Rules { only_claims_encoding: true, page_max: SHORT_PAGE, ..AWS },
+            Self::ListV2GoesNowhere => Rules { v2_goes_nowhere: true, page_max: SHORT_PAGE, ..AWS },
+            Self::Ceph => CEPH,
+            Self::CephSuspended => Rules { keeps_ghosts: true, ..CEPH },
+            Self::RacyConditions => Rules { write_delay: Duration::from_millis(100), ..AWS },
+            Self::AnyKeys => Rules { takes_any_keys: true, ..AWS },
+            Self::NeverNotModified => Rules { knows_not_modified: false, ..AWS },
         }
     }
 }

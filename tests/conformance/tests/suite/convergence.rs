@@ -15,6 +15,8 @@ on_every_store![
     late_joiner,
 ];
 on_dialect! { slow: Slow; two_devices, offline_spells }
+on_dialect! { after_a_delete: CephSuspended; a_vault_is_made_where_one_was_deleted }
+on_dialect! { after_a_plain_delete: Bare403; a_vault_is_made_where_one_was_deleted }
 on_dialect! { one_write_a_second: OneWriteASecond; two_devices, five_devices, offline_spells }
 
 /// The union, nothing twice, and what was deleted is gone for good.
@@ -306,4 +308,20 @@ fn late_joiner(place: &Place) {
     late.sync();
     one.sync();
     assert_eq!(one.map("todo"), records(&[("a", "of one"), ("b", "of two"), ("d", "of the late")]));
+}
+
+/// In a bucket of Ceph whose versioning was suspended, what was deleted is missing, and `If-None-Match: *` finds it there.
+fn a_vault_is_made_where_one_was_deleted(place: &Place) {
+    let (mut before, _) = place.create("before");
+    before.put("todo", "milk", "two litres");
+    before.sync();
+    for key in place.bucket().keys() {
+        place.bucket().delete(&key);
+    }
+    let (mut one, secret) = place.create("one");
+    one.put("todo", "bread", "one loaf");
+    one.sync();
+    let mut two = place.join("two", &secret);
+    two.sync();
+    assert_eq!(two.map("todo"), records(&[("bread", "one loaf")]));
 }

@@ -39,6 +39,7 @@ fn expected(store: Store) -> Expected {
         return match store {
             Store::Rclone => Expected { conditional_writes: Ignored, listed_etags: EtagForm::Bare, ..AWS },
             Store::Garage => Expected { conditional_writes: Ignored, ..AWS },
+            Store::Ceph => Expected { conditional_writes: QuoteSensitive, ..AWS },
             _ => AWS,
         };
     };
@@ -59,7 +60,18 @@ fn expected(store: Store) -> Expected {
             Expected { conditional_writes: MatchesNone, etags: EtagForm::Random, listed_etags: EtagForm::Random, ..AWS }
         }
         Dialect::Rclone => Expected { conditional_writes: Ignored, listed_etags: EtagForm::Bare, ..AWS },
-        Dialect::Md5Required | Dialect::Slow | Dialect::HtmlErrors | Dialect::HidesChildren | Dialect::Bare403 => AWS,
+        Dialect::Ceph | Dialect::CephSuspended => Expected { conditional_writes: QuoteSensitive, ..AWS },
+        Dialect::ListV2GoesNowhere => Expected { listing: ListVersion::V1, ..AWS },
+        Dialect::Md5Required
+        | Dialect::Slow
+        | Dialect::HtmlErrors
+        | Dialect::HidesChildren
+        | Dialect::Bare403
+        | Dialect::EncodingOnlyClaimed
+        // One writer alone is kept out there.
+        | Dialect::RacyConditions
+        | Dialect::AnyKeys
+        | Dialect::NeverNotModified => AWS,
     }
 }
 
@@ -100,6 +112,7 @@ fn check(place: &Place, diagnosis: &Diagnosis) {
         Store::Versitygw => "versitygw",
         Store::Minio => "MinIO",
         Store::Folder => "a folder",
+        Store::Ceph | Store::Dialect(Dialect::Ceph | Dialect::CephSuspended) => "Ceph Object Gateway",
         _ => "another S3 server",
     };
     assert_eq!(diagnosis.profile.name, name);
@@ -149,7 +162,7 @@ fn the_doctor_answers_a_web_page(place: &Place) {
             assert_eq!(cors.missing_headers, ["authorization"]);
             assert_eq!(cors.hidden_headers, ["x-amz-request-id"]);
             assert!(cors.missing_methods.is_empty());
-            // Asked where the dialect's own way left a request for it.
+            // Asked where the dialect's own way left a request for it, and where there is a refusal.
             let is_bare = dialect == Dialect::Bare403;
             assert!(cors.refusals_readable != Some(is_bare) && !(is_bare && cors.refusals_readable.is_none()));
             let problem = diagnosis.findings.iter().find(|finding| matches!(finding.verdict, Verdict::Problem(_)));

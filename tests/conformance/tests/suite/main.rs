@@ -12,6 +12,7 @@ macro_rules! on_every_store {
             on_stores! { embedded: Embedded, versitygw: Versitygw, minio: Minio, moto: Moto, rclone: Rclone, folder: Folder }
 
             on_garage!();
+            on_ceph!();
 
             mod dialects {
                 use tidelock_conformance::{Dialect, Place, Store};
@@ -36,6 +37,13 @@ macro_rules! on_every_store {
                     bare_403: Bare403,
                     garage: Garage,
                     rclone: Rclone,
+                    encoding_only_claimed: EncodingOnlyClaimed,
+                    list_v2_goes_nowhere: ListV2GoesNowhere,
+                    ceph: Ceph,
+                    ceph_suspended: CephSuspended,
+                    racy_conditions: RacyConditions,
+                    any_keys: AnyKeys,
+                    never_not_modified: NeverNotModified,
                 }
             }
         }
@@ -79,6 +87,17 @@ macro_rules! on_garage {
     };
 }
 
+/// `case` on Ceph, in a suite of its own.
+macro_rules! on_ceph {
+    () => {
+        #[test]
+        #[ignore = "Ceph's programs are large: cargo xtask test ceph"]
+        fn ceph() {
+            case(&Place::new(Store::Ceph));
+        }
+    };
+}
+
 /// `case` on dialects.
 macro_rules! on_dialects {
     ($($name:ident: $dialect:ident),* $(,)?) => {$(
@@ -99,6 +118,7 @@ mod faults;
 mod kinds;
 mod load;
 mod objects;
+mod odd_keys;
 mod policy;
 mod race;
 mod refusals;

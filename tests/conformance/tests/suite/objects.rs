@@ -22,6 +22,7 @@ macro_rules! on_servers {
 
             on_stores! { embedded: Embedded, versitygw: Versitygw, minio: Minio, moto: Moto, rclone: Rclone }
             on_garage!();
+            on_ceph!();
         }
     )*};
 }
@@ -39,6 +40,8 @@ on_servers![
 on_dialect![list_v1_only: ListV1Only; listings_go_on_page_by_page];
 on_dialect![list_v2_refused: ListV2Refused; listings_go_on_page_by_page];
 on_dialect![no_batch_delete: NoBatchDelete; listings_go_on_page_by_page];
+on_dialect![encoding_only_claimed: EncodingOnlyClaimed; listings_go_on_page_by_page];
+on_dialect![list_v2_goes_nowhere: ListV2GoesNowhere; listings_go_on_page_by_page];
 on_dialect![quoted_never_matches: QuotedNeverMatches; a_cut_read_goes_on_where_it_broke];
 
 const PART: usize = 8 << 20;
@@ -376,7 +379,7 @@ fn command(place: &Place, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(place: &Place, arguments: &[&str]) -> Output {
+pub(super) fn run(place: &Place, arguments: &[&str]) -> Output {
     command(place, arguments).output().unwrap()
 }
 
@@ -384,18 +387,18 @@ fn start(place: &Place, arguments: &[&str]) -> Child {
     command(place, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-fn succeeds(place: &Place, arguments: &[&str]) -> Output {
+pub(super) fn succeeds(place: &Place, arguments: &[&str]) -> Output {
     let ran = run(place, arguments);
     assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
     ran
 }
 
-fn json(place: &Place, arguments: &[&str]) -> Value {
+pub(super) fn json(place: &Place, arguments: &[&str]) -> Value {
     let ran = succeeds(place, &[arguments, &["--json"]].concat());
     serde_json::from_slice(&ran.stdout).unwrap()
 }
 
-fn lines(ran: &Output) -> Vec<Value> {
+pub(super) fn lines(ran: &Output) -> Vec<Value> {
     ran.stdout
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
@@ -403,11 +406,11 @@ fn lines(ran: &Output) -> Vec<Value> {
         .collect()
 }
 
-fn bucket(place: &Place) -> Bucket {
+pub(super) fn bucket(place: &Place) -> Bucket {
     Bucket::new(place.options("crate")).unwrap()
 }
 
-fn with_runtime<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn with_runtime<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
