@@ -27,11 +27,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run test suites, all of them unless some are named, and install what they need
+    /// Run test suites, the default ones unless some are named, and install what they need
     Test {
         /// Print each suite's name and what it proves, and run nothing
         #[arg(long)]
         list: bool,
+        /// Also run the suites that take longer than a change should wait
+        #[arg(long, conflicts_with = "suite")]
+        all: bool,
         /// The suites to run
         suite: Vec<String>,
     },
@@ -82,7 +85,7 @@ fn main() -> ExitCode {
             test::list();
             Ok(())
         }
-        Task::Test { suite, .. } => test::run(&suite),
+        Task::Test { suite, all, .. } => test::run(&suite, all),
         Task::Packages { all_but, folder } => packages::run(&folder, all_but),
         Task::Fuzz { minutes, target } => fuzz::run(&target, minutes),
         Task::Sim { words } => sim::run(&words),

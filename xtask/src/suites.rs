@@ -12,6 +12,8 @@ pub(crate) struct Suite {
     pub(crate) needs: &'static [Need],
     /// The commands, in order.
     pub(crate) steps: &'static [Step],
+    /// Whether it runs only by its name and with `--all`: it takes longer than a change should wait.
+    pub(crate) is_slow: bool,
 }
 
 /// One command of a suite, its words apart by spaces, run in the workspace's folder.
@@ -69,12 +71,14 @@ pub(crate) const SUITES: &[Suite] = &[
                 ..step("cargo check --manifest-path tests/fuzz/Cargo.toml --bins")
             },
         ],
+        is_slow: false,
     },
     Suite {
         name: "deny",
         proves: "every dependency has an allowed licence and comes from the registry",
         needs: &[CARGO_DENY],
         steps: &[step("cargo deny check licenses bans sources")],
+        is_slow: false,
     },
     Suite {
         name: "targets",
@@ -85,6 +89,7 @@ pub(crate) const SUITES: &[Suite] = &[
             step("cargo check --package tidelock-core --features pure --target aarch64-linux-android"),
             step("cargo check --package tidelock-core --features pure --target aarch64-apple-ios"),
         ],
+        is_slow: false,
     },
     Suite {
         name: "unit",
@@ -95,6 +100,7 @@ pub(crate) const SUITES: &[Suite] = &[
             step("cargo xtask packages --all-but tests/sim tests/conformance"),
             step("cargo test --no-fail-fast --doc"),
         ],
+        is_slow: false,
     },
     Suite {
         name: "sim",
@@ -108,12 +114,14 @@ pub(crate) const SUITES: &[Suite] = &[
             step("cargo xtask sim --planted table"),
             step("cargo xtask sim --weakened"),
         ],
+        is_slow: false,
     },
     Suite {
         name: "decoder",
         proves: "a second reader, in Python after docs/FORMAT.md, finds in a bucket what every device holds, and refuses alike",
         needs: &[C_COMPILER, PYTHON],
         steps: &[step("cargo test --no-run --test commands"), step("python3 tests/decoder/clean.py")],
+        is_slow: false,
     },
     Suite {
         name: "spikes",
@@ -128,6 +136,7 @@ pub(crate) const SUITES: &[Suite] = &[
             },
             Step { servers: &["versitygw"], ..step("python3 bindings-python/tests/clean.py") },
         ],
+        is_slow: false,
     },
     Suite {
         name: "npm",
@@ -141,6 +150,7 @@ pub(crate) const SUITES: &[Suite] = &[
             step("npm --prefix bindings-wasm run build"),
             Step { servers: &["versitygw"], ..step("npm --prefix bindings-wasm test") },
         ],
+        is_slow: false,
     },
     Suite {
         name: "conformance",
@@ -152,5 +162,17 @@ pub(crate) const SUITES: &[Suite] = &[
             env: &[("RUST_TEST_THREADS", "8")],
             ..step("cargo xtask packages tests/conformance")
         }],
+        is_slow: false,
+    },
+    Suite {
+        name: "ceph",
+        proves: "devices stay in step through a real Ceph Object Gateway, and its policies keep a signer's users apart",
+        needs: &[C_COMPILER],
+        steps: &[Step {
+            servers: &["ceph"],
+            env: &[("RUST_TEST_THREADS", "8")],
+            ..step("cargo test --package tidelock-conformance --test suite --test presigned -- --ignored ceph")
+        }],
+        is_slow: true,
     },
 ];

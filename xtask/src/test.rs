@@ -11,16 +11,16 @@ use std::time::Instant;
 /// Prints the suites.
 pub(crate) fn list() {
     for suite in SUITES {
-        println!("{:12} {}", suite.name, suite.proves);
+        println!("{:12} {}{}", suite.name, suite.proves, if suite.is_slow { " (with --all)" } else { "" });
     }
 }
 
-/// Runs the named suites, or all. Ends with how long each step took and a line `N passed, N failed`; any failure is an error.
-pub(crate) fn run(names: &[String]) -> Outcome<()> {
+/// Runs the named suites, or those that run by default; with `all` every one. Ends with how long each step took and a line `N passed, N failed`; any failure is an error.
+pub(crate) fn run(names: &[String], all: bool) -> Outcome<()> {
     let mut passed = 0;
     let mut failures = Vec::new();
     let mut minutes = Vec::new();
-    let suites = chosen(names)?;
+    let suites = chosen(names, all)?;
     servers::build_ahead(servers_of(&suites));
     for suite in &suites {
         println!("\n━━ {}: {}", suite.name, suite.proves);
@@ -43,13 +43,17 @@ pub(crate) fn run(names: &[String]) -> Outcome<()> {
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\nxtask: ")) }
 }
 
-/// The suites of these names in the table's order; all if there is no name.
-fn chosen(names: &[String]) -> Outcome<Vec<&'static Suite>> {
+/// The suites of these names in the table's order; if there is no name, the default ones or all.
+fn chosen(names: &[String], all: bool) -> Outcome<Vec<&'static Suite>> {
     if let Some(unknown) = names.iter().find(|name| SUITES.iter().all(|suite| suite.name != **name)) {
         let known: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
         return Err(format!("no suite `{unknown}`: there are {}", known.join(", ")));
     }
-    Ok(SUITES.iter().filter(|suite| names.is_empty() || names.iter().any(|name| name == suite.name)).collect())
+    let is_chosen = |suite: &&Suite| match names.is_empty() {
+        true => all || !suite.is_slow,
+        false => names.iter().any(|name| name == suite.name),
+    };
+    Ok(SUITES.iter().filter(is_chosen).collect())
 }
 
 /// The servers that suites need, each once, in the order they are needed.
@@ -131,10 +135,14 @@ mod tests {
 
     #[test]
     fn no_name_means_every_suite_and_an_unknown_one_none() {
-        assert_eq!(chosen(&[]).map(|all| all.len()), Ok(SUITES.len()));
-        let two = chosen(&["unit".into(), "lint".into()]).expect("both exist");
+        assert_eq!(chosen(&[], true).map(|all| all.len()), Ok(SUITES.len()));
+        let by_default = chosen(&[], false).expect("all exist");
+        assert!(!by_default.is_empty() && by_default.iter().all(|suite| !suite.is_slow));
+        let slow = chosen(&["ceph".into()], false).expect("it exists");
+        assert_eq!(names(&slow), ["ceph"], "a name is enough");
+        let two = chosen(&["unit".into(), "lint".into()], false).expect("both exist");
         assert_eq!(names(&two), ["lint", "unit"]);
-        let error = chosen(&["lint".into(), "linted".into()]).err().expect("there is no such suite");
+        let error = chosen(&["lint".into(), "linted".into()], false).err().expect("there is no such suite");
         assert!(error.contains("`linted`") && error.contains("conformance"), "{error}");
     }
 
@@ -154,7 +162,7 @@ mod tests {
     fn servers_are_built_for_the_suites_that_run() {
         let suites = |names: &[&str]| {
             let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-            servers_of(&chosen(&names).expect("they exist"))
+            servers_of(&chosen(&names, false).expect("they exist"))
         };
         assert_eq!(suites(&["lint", "unit"]), [""; 0]);
         assert_eq!(suites(&["spikes", "conformance"]), ["versitygw", "minio", "moto", "rclone"]);

@@ -36,6 +36,8 @@ pub(crate) enum Source {
     Go(&'static str),
     /// PyPI; the package, in an environment of its own. Only the package's version is pinned, not those it asks for.
     PyPi(&'static str),
+    /// Debian, in the system's own release; each program with its package.
+    Debian(&'static [(&'static str, &'static str)]),
 }
 
 const GO: Need = Need::Program { name: "go", debian: None };
@@ -60,6 +62,10 @@ impl Tool {
             Source::Crates => {}
             Source::Go(_) => drop(GO.provide()?),
             Source::PyPi(_) => drop(PYTHON.provide()?),
+            Source::Debian(programs) => {
+                programs.iter().try_for_each(|(name, package)| provide_program(name, Some(package)))?;
+                return Ok(PathBuf::from("/usr/bin"));
+            }
         }
         let folder = cache()?.join("tools").join(format!("{}-{}", self.name, self.version));
         let bin = folder.join("bin");
@@ -77,6 +83,8 @@ impl Tool {
             Source::Crates => self.cargo_install(aside.path())?,
             Source::Go(package) => self.go_install(package, aside.path())?,
             Source::PyPi(package) => self.pip_install(package, aside.path())?,
+            // It is installed in its place.
+            Source::Debian(_) => return Ok(bin),
         }
         let built = aside.path().join("made");
         std::fs::rename(&built, &folder).map_err(|error| format!("can't move {}: {error}", built.display()))?;

@@ -5,11 +5,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod check;
 mod question;
 mod scope;
 mod settings;
 mod token;
 
+pub use check::{Hole, check};
 pub use settings::{Algorithm, Settings, SettingsError, decoding_key};
 
 use axum::Router;
@@ -85,15 +87,30 @@ async fn answer(State(settings): State<Arc<Settings>>, headers: HeaderMap, body:
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let subject = token::subject(&settings, authorization)?;
     let question = Question::read(&body)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let signed = sign(&settings, &subject, &question, now.as_millis() as u64)?;
+    let signed = sign(&settings, &subject, &question, unix_ms())?;
     // The URL is a key to the object.
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, signed).into_response())
 }
 
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}
+
 /// The answer's JSON.
 fn sign(settings: &Settings, subject: &str, question: &Question, unix_ms: u64) -> Result<String, Refusal> {
+    let signed = signed_url(settings, subject, question, unix_ms)?;
+    let headers: serde_json::Map<_, _> = signed.headers.into_iter().map(|(name, value)| (name, json!(value))).collect();
+    Ok(json!({ "url": signed.url, "headers": headers, "expires_in": settings.expires_s }).to_string())
+}
+
+/// The request, signed, if this user may have it.
+fn signed_url(
+    settings: &Settings,
+    subject: &str,
+    question: &Question,
+    unix_ms: u64,
+) -> Result<s3::HttpRequest, Refusal> {
     scope::check(subject, question, settings.body_bytes_max)?;
     let StoreUri::S3(s3) = &settings.store else { return Err(Refusal::bad("a folder has no URLs to sign")) };
     let request = question.request(&settings.store).map_err(refused)?;
@@ -105,9 +122,7 @@ fn sign(settings: &Settings, subject: &str, question: &Question, unix_ms: u64) -
         Some(credentials) if !matches!(request.method, s3::Method::Get | s3::Method::Head) => credentials,
         _ => &settings.credentials,
     };
-    let signed = presign(&request, s3.region(), credentials, unix_ms, &terms).map_err(refused)?;
-    let headers: serde_json::Map<_, _> = signed.headers.into_iter().map(|(name, value)| (name, json!(value))).collect();
-    Ok(json!({ "url": signed.url, "headers": headers, "expires_in": settings.expires_s }).to_string())
+    presign(&request, s3.region(), credentials, unix_ms, &terms).map_err(refused)
 }
 
 fn refused(error: Error) -> Refusal {

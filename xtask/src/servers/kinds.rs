@@ -15,7 +15,7 @@ pub(super) struct Kind {
     pub(super) command: fn(&Path, SocketAddr, &Path) -> std::io::Result<Command>,
 }
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     Kind {
         name: "versitygw",
         tool: Tool {
@@ -50,6 +50,20 @@ const KINDS: [Kind; 5] = [
         // Its build takes ten minutes on two cores: no suite asks for it.
         tool: Tool { name: "garage", version: "2.5.0", source: Source::Crates },
         command: garage,
+    },
+    Kind {
+        name: "ceph",
+        tool: Tool {
+            name: "radosgw",
+            version: "Debian's",
+            source: Source::Debian(&[
+                ("radosgw", "radosgw"),
+                ("ceph-mon", "ceph-mon"),
+                ("ceph-osd", "ceph-osd"),
+                ("curl", "curl"),
+            ]),
+        },
+        command: ceph,
     },
 ];
 
@@ -117,3 +131,23 @@ fn garage(bin: &Path, address: SocketAddr, folder: &Path) -> std::io::Result<Com
     command.env("GARAGE_DEFAULT_ACCESS_KEY", ACCESS_KEY).env("GARAGE_DEFAULT_SECRET_KEY", SECRET_KEY);
     Ok(command)
 }
+
+/// One node: a monitor, an OSD in memory and the gateway, by a script that is all there is to it. A second bucket has the policy
+/// that examples/presign-server asks for.
+fn ceph(_bin: &Path, address: SocketAddr, folder: &Path) -> std::io::Result<Command> {
+    let policy = folder.join("policy.json");
+    std::fs::write(&policy, DEFENDING_POLICY.replace("BUCKET", DEFENDED_BUCKET))?;
+    let mut command = Command::new("sh");
+    command.args(["-c", CEPH_SCRIPT]).env("ADDRESS", address.to_string());
+    command.env("MON_ADDRESS", free_address()?.to_string());
+    command.env("BUCKET", BUCKET).env("DEFENDED_BUCKET", DEFENDED_BUCKET).env("DEFENDED_POLICY", policy);
+    command.env("ACCESS_KEY", ACCESS_KEY).env("WRITE_ACCESS_KEY", WRITE_ACCESS_KEY).env("SECRET_KEY", SECRET_KEY);
+    command.env("REGION", REGION);
+    Ok(command)
+}
+
+const CEPH_SCRIPT: &str = include_str!("ceph.sh");
+const DEFENDING_POLICY: &str = include_str!("../../../examples/presign-server/ceph-policy.json");
+const DEFENDED_BUCKET: &str = "tidelock-defended";
+/// Of a user that the policy lets write; its secret is that of all keys here.
+const WRITE_ACCESS_KEY: &str = "tidelock-writer";
