@@ -462,6 +462,8 @@ impl Doctor {
                 self.skew_ms = if explains { offset_ms } else { 0 };
                 explains
             }
+            // The first version of the listing is to have a request, too.
+            Retry::BackoffThenListV1 { .. } if !self.has_room_for(2, 2) => false,
             Retry::Backoff { retry_after_ms } | Retry::BackoffThenListV1 { retry_after_ms } if !self.again => {
                 self.again = true;
                 self.facts.throttled |= failure.error.kind() == ErrorKind::Throttled;

@@ -96,20 +96,24 @@ impl Check<'_> {
                 holes.push(Hole::Copy);
             }
         }
-        let key = self.key("copy-in-parts");
-        self.upload(&key, None, Some(copies)).await?;
-        if self.read(&self.mallory, &key).await? == SECRET {
-            holes.push(Hole::CopyInParts);
+        if self.settings.signs_parts {
+            let key = self.key("copy-in-parts");
+            self.upload(&key, None, Some(copies)).await?;
+            if self.read(&self.mallory, &key).await? == SECRET {
+                holes.push(Hole::CopyInParts);
+            }
         }
         let key = self.key("public");
         self.send(&self.mallory, Method::PUT, &key, &[], "public", Some(PUBLIC)).await?;
         if self.is_public(&key).await? {
             holes.push(Hole::Publish);
         }
-        let key = self.key("public-in-parts");
-        self.upload(&key, Some(PUBLIC), None).await?;
-        if self.is_public(&key).await? {
-            holes.push(Hole::PublishInParts);
+        if self.settings.signs_parts {
+            let key = self.key("public-in-parts");
+            self.upload(&key, Some(PUBLIC), None).await?;
+            if self.is_public(&key).await? {
+                holes.push(Hole::PublishInParts);
+            }
         }
         Ok(holes)
     }

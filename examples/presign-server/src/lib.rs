@@ -112,6 +112,9 @@ fn signed_url(
     unix_ms: u64,
 ) -> Result<s3::HttpRequest, Refusal> {
     scope::check(subject, question, settings.body_bytes_max)?;
+    if !settings.signs_parts && ["uploads", "uploadId"].iter().any(|name| question.query.contains_key(*name)) {
+        return Err(Refusal::forbidden("uploads in parts are not signed here"));
+    }
     let StoreUri::S3(s3) = &settings.store else { return Err(Refusal::bad("a folder has no URLs to sign")) };
     let request = question.request(&settings.store).map_err(refused)?;
     let terms = Terms {

@@ -42,6 +42,8 @@ pub struct Settings {
     /// Other keys for what writes, which may not read: some servers (MinIO) take an unsigned `x-amz-copy-source` with a
     /// signed PUT, and would copy somebody else's object.
     pub write_credentials: Option<Credentials>,
+    /// Whether uploads in parts are signed. On Ceph nothing keeps a signed part from copying what the writing user wrote.
+    pub signs_parts: bool,
     /// How tokens are signed.
     pub algorithm: Algorithm,
     /// What checks them.
@@ -120,6 +122,7 @@ impl Settings {
             store: checked_store(&store)?,
             credentials,
             write_credentials,
+            signs_parts: get("PRESIGN_PARTS").as_deref() != Some("off"),
             algorithm,
             key: decoding_key(algorithm, &key)?,
             audience: need("PRESIGN_JWT_AUDIENCE")?,

@@ -10,6 +10,7 @@ fn settings() -> Settings {
         store: "s3://bucket?endpoint=http://127.0.0.1:9000&path_style=true&region=us-east-1".parse().unwrap(),
         credentials: Credentials::new("AKIAEXAMPLE", "the-secret-key", None).unwrap(),
         write_credentials: None,
+        signs_parts: true,
         algorithm: Algorithm::Hs256,
         key: decoding_key(Algorithm::Hs256, &[7; 32]).unwrap(),
         audience: "tidelock".to_owned(),
@@ -140,6 +141,22 @@ fn only_known_kinds_of_requests_are_signed() {
     ] {
         assert_eq!(status(&question(method, key, query, &[], 0)), 403, "{method} {key} {query:?}");
     }
+}
+
+#[test]
+fn uploads_in_parts_are_signed_unless_that_is_off() {
+    let settings = Settings { signs_parts: false, ..settings() };
+    let key = "users/alice/k";
+    for (method, key, query) in [
+        ("POST", key, &[("uploads", "")][..]),
+        ("PUT", key, &[("partNumber", "1"), ("uploadId", "u")]),
+        ("POST", key, &[("uploadId", "u")]),
+    ] {
+        let asked = question(method, key, query, &[], 0);
+        assert_eq!(status(&asked), 200);
+        assert!(sign(&settings, "alice", &asked, 1_767_225_600_000).is_err(), "{query:?}");
+    }
+    assert!(sign(&settings, "alice", &question("PUT", key, &[], &[], 0), 1_767_225_600_000).is_ok());
 }
 
 #[test]

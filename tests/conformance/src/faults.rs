@@ -40,7 +40,7 @@ impl Fault {
     pub fn refusal(self) -> Option<(u16, &'static str, Option<u64>)> {
         match self {
             Self::Status(500) => Some((500, "InternalError", None)),
-            Self::Status(403) => Some((403, "AccessDenied", None)),
+            Self::Status(405) => Some((405, "MethodNotAllowed", None)),
             Self::Status(status) => Some((status, "ServiceUnavailable", None)),
             Self::SlowDown { retry_after_s } => Some((503, "SlowDown", Some(retry_after_s))),
             Self::ClockSkew => Some((403, "RequestTimeTooSkewed", None)),
