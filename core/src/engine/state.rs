@@ -153,7 +153,12 @@ impl State {
                 Ok(result) => result,
                 Err(error) => {
                     self.head = before; // with the meter as stored: what is uncounted stays so
-                    return Err(error);
+                    // A step that met rows of another process's commit beside an older head proves nothing.
+                    if self.local.revision().map_err(local_error)? == self.revision {
+                        return Err(error);
+                    }
+                    self.refresh()?;
+                    continue;
                 }
             };
             let mut writes = self.head.changes(&before);

@@ -301,7 +301,8 @@ fn void(tx: &mut Tx<'_>, dot: Dot, by: u64) -> Result<(), Error> {
     let key = dot.n.to_be_bytes().to_vec();
     let Some(bytes) = tx.get(Table::Ops, &key)? else { return Err(internal("an own op is not in the log")) };
     let op: Logged = damaged(decode(&bytes, "an own op"))?;
-    let empty = Logged::Void { seen: op.seen().clone(), tag: dot.tag, by: by - dot.n };
+    let Some(by) = by.checked_sub(dot.n) else { return Err(internal("a replaced op is newer than the log's end")) };
+    let empty = Logged::Void { seen: op.seen().clone(), tag: dot.tag, by };
     tx.set(Table::Ops, key, Some(encode(&empty)));
     Ok(())
 }

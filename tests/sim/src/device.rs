@@ -38,6 +38,8 @@ struct Platter {
     was_full: bool,
     /// Another process commits before the next commit.
     raced: bool,
+    /// The state that another process's commits leave, from the next read of a record on.
+    overtaken: Option<MemoryLocal>,
     /// The pages that are stored, of a store that keeps pages.
     kept: Option<BTreeMap<u64, Vec<u8>>>,
 }
@@ -62,6 +64,12 @@ impl Disk {
     /// Another process's commit, of nothing that matters here, comes before the next one.
     pub fn race(&self) {
         self.locked().raced = true;
+    }
+
+    /// Another process's commits, those that `ahead` has more, come between a step's look at the revision and its first read of
+    /// a record.
+    pub fn overtake(&self, ahead: &Self) {
+        self.locked().overtaken = Some(ahead.locked().local.clone());
     }
 
     /// Whether the last commit found it full.
@@ -123,7 +131,13 @@ impl Disk {
 
 impl LocalStore for Disk {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, LocalError> {
-        self.locked().local.get(table, key)
+        let mut platter = self.locked();
+        if table == Table::Records
+            && let Some(ahead) = platter.overtaken.take()
+        {
+            platter.local = ahead;
+        }
+        platter.local.get(table, key)
     }
     fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<Row>, LocalError> {
         self.locked().local.list(table, range, limit)

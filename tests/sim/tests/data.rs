@@ -354,3 +354,22 @@ fn a_key_that_no_entry_can_have_is_not_found() {
     }
     assert_eq!(world.log_of(0).len(), 1);
 }
+
+/// A step that meets records of another process's commit beside an older head is run again: it is neither a panic nor an error.
+#[test]
+fn a_write_between_another_processs_commits_is_written_once_more() {
+    let mut world = World::with_devices(1, 1);
+    world.put(0, "milk");
+    let ahead = world.devices[0].disk.copy();
+    let second = world.add_with(ahead.clone());
+    for _ in 0..3 {
+        world.put(second, "milk");
+    }
+    world.forget_last();
+    let device = &mut world.devices[0];
+    device.disk.overtake(&ahead);
+    let put = Change::Put { collection: World::map(), key: "milk".to_owned(), value: "last".into() };
+    device.engine.write(&[put], device.now(world.now_ms)).unwrap();
+    assert_eq!(world.standing(0, "milk"), values(&["last"]));
+    world.sync(0).unwrap();
+}
