@@ -539,16 +539,16 @@ fn unopenable(file: &mut File) {
         file.refused(name, "bucket", given, kind);
     };
     let slot = Opener::recovery(&CODE).path;
-    refuse("no header", "not-found", &|b| {
+    refuse("no header", "corrupt", &|b| {
         b.objects.remove("tidelock");
     });
     refuse("a header of a newer format", "unsupported", &|b| {
         b.objects.insert("tidelock".to_owned(), b"tidelock 2\n".to_vec());
     });
-    refuse("another vault's header", "wrong-key", &|b| {
+    refuse("another vault's header", "corrupt", &|b| {
         b.objects.insert("tidelock".to_owned(), format!("tidelock 1\nvault {}\n", hex(OTHER_VAULT)).into_bytes());
     });
-    refuse("no slot of this code", "wrong-key", &|b| {
+    refuse("no slot of this code", "corrupt", &|b| {
         b.objects.remove(&slot);
     });
     refuse("a slot of one flipped bit", "corrupt", &|b| {
