@@ -47,7 +47,7 @@ pub struct Watch {
     stamps: BTreeMap<usize, Stamp>,
     /// The key of the last entry that each appended.
     appended: BTreeMap<usize, String>,
-    clocks: BTreeMap<usize, u64>,
+    clocks: BTreeMap<usize, Clock>,
     requests: BTreeMap<usize, u64>,
     /// Requests, as a trace tells them; `None` when nobody asks.
     pub told: Option<Vec<String>>,
@@ -90,8 +90,11 @@ impl Watch {
 
     /// A device's clock is read.
     pub fn clock(&mut self, at: usize, unix_ms: u64) {
-        let latest = self.clocks.entry(at).or_default();
-        *latest = (*latest).max(unix_ms);
+        let read = self.clocks.entry(at).or_default();
+        if unix_ms >= read.latest_ms {
+            *read = Clock { latest_ms: unix_ms, lowest_since_ms: unix_ms };
+        }
+        read.lowest_since_ms = read.lowest_since_ms.min(unix_ms);
     }
 
     /// A server asked for a pause.
@@ -266,8 +269,8 @@ impl Watch {
         if record.value != value.as_bytes() || record.siblings > 0 {
             return self.wrong(format!("device {at} holds something else than it has put at {key}"));
         }
-        let latest = self.clocks.get(&at).copied().unwrap_or_default();
-        if record.stamp.ms > latest + AHEAD_MS_MAX {
+        let latest_ms = self.clocks.get(&at).map_or(0, |read| read.latest_ms);
+        if record.stamp.ms > latest_ms + AHEAD_MS_MAX {
             self.wrong(format!("a foreign stamp moved the clock of device {at} too far: {:?}", record.stamp));
         }
         let now_ms = world.devices[at].now(world.now_ms).unix_ms;
@@ -289,11 +292,19 @@ impl Watch {
         }
     }
 
-    /// Whether the clock of a device was never so far ahead of now that its stamps may fall.
+    /// Whether the clock of a device never went back so far that its stamps may have fallen, be it at an earlier write.
     fn stamps_rise(&self, at: usize, now_ms: u64) -> bool {
-        let latest = self.clocks.get(&at).copied().unwrap_or_default();
-        latest + AHEAD_MS_MAX <= now_ms.saturating_add(WAS_WRONG_MS)
+        let read = self.clocks.get(&at).copied().unwrap_or_default();
+        read.latest_ms + AHEAD_MS_MAX <= read.lowest_since_ms.min(now_ms).saturating_add(WAS_WRONG_MS)
     }
+}
+
+/// What a device's clock read.
+#[derive(Clone, Copy, Default)]
+struct Clock {
+    latest_ms: u64,
+    /// The lowest reading since the latest one.
+    lowest_since_ms: u64,
 }
 
 fn own(status: &Status) -> Option<&DeviceStatus> {
