@@ -28,6 +28,7 @@ async fn server(algorithm: Algorithm, key: &[u8]) -> String {
         issuer: Some("https://login.example".to_owned()),
         expires_s: Settings::EXPIRES_S,
         body_bytes_max: Settings::BODY_BYTES_MAX,
+        signs_parts: true,
         origins: vec![HeaderValue::from_static("https://app.example")],
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
