@@ -226,7 +226,7 @@ impl ListMultipartUploads {
         let own_key = |key: String| {
             let key = list::read_key(written, key)?;
             let own = store.relative_key(&key).filter(|key| !key.is_empty() && key.starts_with(&self.prefix));
-            own.map(str::to_owned).ok_or_else(|| Unreadable { why: "names a foreign key", key: Some(key) })
+            own.map(str::to_owned).ok_or(Unreadable { why: "names a foreign key", key: Some(key) })
         };
         let mut uploads = Vec::with_capacity(all.len());
         for (key, id, initiated) in all {
