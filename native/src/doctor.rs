@@ -35,7 +35,7 @@ async fn diagnosed(options: &Options, origin: Option<&str>, is_deep: bool) -> Re
     let mut fresh = [0; 16];
     getrandom::fill(&mut fresh)
         .map_err(|error| Error::new(ErrorKind::Internal, format!("the system gives no random bytes: {error}")))?;
-    let transport = Transport::new(&options.store, options.timeout)?;
+    let transport = Transport::of(options)?;
     let (told, answer) = oneshot::channel();
     let (options, origin) = (options.clone(), origin.map(str::to_owned));
     let work = move || {

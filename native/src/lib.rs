@@ -31,6 +31,7 @@ pub mod bucket;
 mod clock;
 mod collections;
 mod credentials;
+mod custom_transport;
 mod directory;
 mod doctor;
 mod documents;
@@ -56,23 +57,25 @@ pub use collections::{ChangedKeys, Changes, Entries, Imported, Importer, Log, Ma
 pub use credentials::{
     CredentialOrigin, SavedIn, find_credentials, forget_credentials, save_credentials, saved_credentials,
 };
+pub use custom_transport::CustomTransport;
 pub use directory::Removal;
 pub use doctor::{deep_doctor, doctor};
 pub use documents::{DocumentEntries, Documents, FieldConflict};
 pub use events::{Awaited, Event, Events, Listener, Waiting};
 pub use local::Local;
-pub use options::{CredentialSource, Options, Passphrase};
+pub use options::{CredentialCallback, CredentialSource, Options, Passphrase};
 pub use presign::{Presign, SignerToken};
 pub use secret::parse_secret;
 pub use tidelock_core::crypto::RecoveryCode;
 pub use tidelock_core::doctor::{Access, Cors, Diagnosis, EtagForm, Finding, Verdict};
 pub use tidelock_core::engine::{
     Change, Conflict, DeviceState, DeviceStatus, Document, Entry, KeyRange, Meter, Phase, Position, Progress, Record,
-    Secret, SignedUrl, Status, SyncReport, UnsignedRequest, Version, Written,
+    Secret, SignedUrl, Status, SyncReport, TransportFailure, UnsignedRequest, Version, Written,
 };
 pub use tidelock_core::replica::{Collection, Kind, Stamp};
 pub use tidelock_core::s3::{
-    ConditionalWrites, Credentials, ListVersion, Method, Profile, StoreUri, names_a_key, take_keys,
+    ConditionalWrites, Credentials, HttpRequest, ListVersion, Method, Profile, Response, StoreUri, names_a_key,
+    take_keys,
 };
 pub use tidelock_core::{DeviceId, Error, ErrorKind, VaultId};
 pub use vault::Vault;

@@ -1,9 +1,12 @@
 //! How a vault is reached: the bucket side, this device's side, and the limits of a request.
 
 use crate::directory::check_apart;
-use crate::{Credentials, Error, Listener, Presign, StoreUri};
+use crate::{Credentials, CustomTransport, Error, Listener, Presign, StoreUri};
 use std::fmt;
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tidelock_core::engine::Config;
 use zeroize::Zeroizing;
@@ -19,6 +22,8 @@ pub struct Options {
     pub credentials: CredentialSource,
     /// Who signs requests to a bucket, where this device has no keys for it: `credentials` are not looked at then.
     pub presign: Option<Presign>,
+    /// Who sends requests to a bucket, in place of the built-in HTTP client.
+    pub transport: Option<CustomTransport>,
     /// What people call this device; ≤ 256 bytes. By default the host's name. Used when it creates or joins.
     pub device: String,
     /// [`create`](crate::Vault::create) makes it a second way in, beside the recovery code.
@@ -54,6 +59,7 @@ impl Options {
             local,
             credentials: CredentialSource::Chain,
             presign: None,
+            transport: None,
             device: gethostname::gethostname().to_string_lossy().into_owned(),
             passphrase: None,
             timeout: Duration::from_millis(defaults.timeout_ms),
@@ -92,6 +98,34 @@ pub enum CredentialSource {
     Profile(String),
     /// These.
     Fixed(Credentials),
+    /// What the program answers, asked each time keys are needed: at the start, and before temporary ones end.
+    Callback(CredentialCallback),
+}
+
+type LaterCredentials = Pin<Box<dyn Future<Output = Result<Credentials, Error>> + Send>>;
+
+/// A program's own source of keys.
+#[derive(Clone)]
+pub struct CredentialCallback(Arc<dyn Fn() -> LaterCredentials + Send + Sync>);
+
+impl CredentialCallback {
+    /// It is called on the vault's own thread, which must not be kept busy, and has 60 s to answer.
+    pub fn new<F>(find: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Credentials, Error>> + Send + 'static,
+    {
+        Self(Arc::new(move || Box::pin(find())))
+    }
+
+    pub(crate) fn ask(&self) -> LaterCredentials {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for CredentialCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CredentialCallback")
+    }
 }
 
 /// A passphrase: wiped when dropped, printed redacted.

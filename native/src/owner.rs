@@ -374,7 +374,7 @@ impl Owner {
         match &mut self.transport {
             Some(transport) => Ok(transport),
             none => {
-                let transport = Transport::new(&self.options.store, self.options.timeout)
+                let transport = Transport::of(&self.options)
                     .map_err(|error| TransportFailure::Connect(error.message().to_owned()))?;
                 Ok(none.insert(transport))
             }

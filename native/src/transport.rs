@@ -4,7 +4,7 @@ mod dots;
 
 use crate::directory::folder_path;
 use crate::folder::Folder;
-use crate::{Error, ErrorKind};
+use crate::{CustomTransport, Error, ErrorKind, Options};
 use bytes::{Bytes, BytesMut};
 use std::future::Future;
 use std::pin::Pin;
@@ -24,9 +24,18 @@ type Answer = Result<Response, TransportFailure>;
 pub(crate) enum Transport {
     Http(reqwest::Client, Duration),
     Folder(Arc<Folder>),
+    Custom(CustomTransport),
 }
 
 impl Transport {
+    /// What these options reach the store by.
+    pub(crate) fn of(options: &Options) -> Result<Self, Error> {
+        match (&options.store, &options.transport) {
+            (StoreUri::S3(_), Some(custom)) => Ok(Self::Custom(custom.clone())),
+            (store, _) => Self::new(store, options.timeout),
+        }
+    }
+
     /// `timeout`: how long a server may keep silent.
     pub(crate) fn new(store: &StoreUri, timeout: Duration) -> Result<Self, Error> {
         match store {
@@ -40,6 +49,7 @@ impl Transport {
         match self {
             Self::Http(client, _) => Some(client.clone()),
             Self::Folder(_) => None,
+            Self::Custom(custom) => custom.signer_client(),
         }
     }
 
@@ -48,6 +58,7 @@ impl Transport {
         match self {
             Self::Http(client, timeout) => Box::pin(send_http(client.clone(), request, *timeout)),
             Self::Folder(folder) => Box::pin(send_to_folder(folder.clone(), request)),
+            Self::Custom(custom) => Box::pin(custom.clone().send(http_request(request))),
         }
     }
 }
@@ -76,10 +87,14 @@ fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
     })
 }
 
-async fn send_http(client: reqwest::Client, request: Request, timeout: Duration) -> Answer {
+fn http_request(request: Request) -> HttpRequest {
     let Request { id: _, method, url, headers, body, max_response_bytes } = request;
-    let request = HttpRequest { method, url, headers, body, max_response_bytes };
-    Begun::of(&client, request, timeout).await?.whole(max_response_bytes).await
+    HttpRequest { method, url, headers, body, max_response_bytes }
+}
+
+async fn send_http(client: reqwest::Client, request: Request, timeout: Duration) -> Answer {
+    let bytes_max = request.max_response_bytes;
+    Begun::of(&client, http_request(request), timeout).await?.whole(bytes_max).await
 }
 
 /// An answer whose body is still to be read.
@@ -161,8 +176,7 @@ fn built_for(client: &reqwest::Client, request: HttpRequest) -> reqwest::Request
 }
 
 async fn send_to_folder(folder: Arc<Folder>, request: Request) -> Answer {
-    let Request { id: _, method, url, headers, body, max_response_bytes } = request;
-    let request = HttpRequest { method, url, headers, body, max_response_bytes };
+    let request = http_request(request);
     tokio::task::spawn_blocking(move || folder.answer(&request))
         .await
         .map_err(|error| TransportFailure::Reset(error.to_string()))

@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Where keys were found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialOrigin {
-    /// Given by the program: [`CredentialSource::Fixed`].
+    /// Given by the program: [`CredentialSource::Fixed`] or [`CredentialSource::Callback`].
     Given,
     /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
     Environment,
@@ -98,6 +98,10 @@ async fn find(
             CredentialSource::Fixed(credentials) => Ok((credentials.clone(), CredentialOrigin::Given)),
             CredentialSource::Chain => chain(store, local).await,
             CredentialSource::Profile(name) => aws::named_profile(store, name).await,
+            CredentialSource::Callback(callback) => match callback.ask().await {
+                Ok(credentials) => Ok((credentials, CredentialOrigin::Given)),
+                Err(error) => Err(error.message().to_owned()),
+            },
         }
     };
     let late = || format!("whoever was asked for them did not answer within {} s", LIMIT.as_secs());
