@@ -44,6 +44,9 @@ impl SyncLock {
     pub(crate) fn release(&mut self) {
         if let Some(file) = self.held.take() {
             let _ = file.set_len(0);
+            // Closing alone would not do: a child that forked meanwhile has the same file open, and the lock is the file's.
+            // If it can't be freed, closing frees it where no child has it.
+            let _ = file.unlock();
         }
     }
 
@@ -52,6 +55,12 @@ impl SyncLock {
         let id = fs::read_to_string(&self.path).ok()?.parse().ok()?;
         let since = fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok()?;
         Some((id, since.elapsed().unwrap_or_default()))
+    }
+}
+
+impl Drop for SyncLock {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 
@@ -72,6 +81,20 @@ mod tests {
         one.release();
         assert_eq!(two.holder(), None);
         assert!(two.try_take().unwrap());
+    }
+
+    #[test]
+    fn a_file_that_a_child_inherited_holds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut one, mut two) = (SyncLock::new(folder.path()), SyncLock::new(folder.path()));
+        assert!(one.try_take().unwrap());
+        // As after a fork: a second descriptor of the same open file.
+        let inherited = one.held.as_ref().unwrap().try_clone().unwrap();
+        one.release();
+        assert!(two.try_take().unwrap());
+        drop(two);
+        assert!(one.try_take().unwrap());
+        drop(inherited);
     }
 
     #[test]
