@@ -3,7 +3,6 @@
 use crate::output::one_line;
 use serde_json::{Value, json};
 use std::io::{self, Write};
-use std::process::ExitCode;
 use tidelock::{Error, ErrorKind};
 
 /// Why a command stopped before its end.
@@ -50,14 +49,14 @@ impl From<Error> for Stop {
 pub(crate) const CODES: [u8; 15] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 130];
 
 /// Tells the error, if there is one, and gives the exit code.
-pub(crate) fn code(json: bool, result: Result) -> ExitCode {
+pub(crate) fn code(json: bool, result: Result) -> u8 {
     match result {
-        Ok(()) | Err(Stop::BrokenPipe) => ExitCode::SUCCESS,
+        Ok(()) | Err(Stop::BrokenPipe) => 0,
         Err(Stop::Error(error)) => {
             let text = if json { format!("{}\n", json!({ "error": to_json(&error) })) } else { render(&error) };
             // Nothing is left to tell it to.
             let _ = io::stderr().write_all(text.as_bytes());
-            ExitCode::from(code_of(error.kind()))
+            code_of(error.kind())
         }
     }
 }

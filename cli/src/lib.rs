@@ -18,27 +18,32 @@ mod spoken;
 mod spool;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 /// The whole command line, for completions, manual pages and tests.
 pub fn command() -> clap::Command {
     args::Cli::command()
 }
 
-/// Runs the command that the process was started with.
-pub fn run() -> ExitCode {
+/// Runs the command that `args` give, the program's name first; its exit code is the result. Programs that bring the
+/// command along, such as the Python package, call it on their main thread and end with that code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
     let command = command();
-    let words = args::values_behind_options(&command, std::env::args_os().collect());
+    let words = args::values_behind_options(&command, args.clone());
     let parsed = command.try_get_matches_from(words).and_then(|matches| args::Cli::from_arg_matches(&matches));
     match parsed {
         Ok(cli) => exit::code(cli.global.json, commands::run(cli)),
-        Err(error) if error.use_stderr() && asks_for_json() => exit::code(true, Err(exit::usage(&error).into())),
-        // Help and version are no errors, and print themselves.
-        Err(error) => error.exit(),
+        Err(error) if error.use_stderr() && asks_for_json(&args) => exit::code(true, Err(exit::usage(&error).into())),
+        Err(error) => {
+            // Nobody is left to tell it to.
+            let _ = error.print();
+            u8::try_from(error.exit_code()).unwrap_or(1)
+        }
     }
 }
 
 /// Whether the command line, which can't be parsed, has `--json` among its options.
-fn asks_for_json() -> bool {
-    std::env::args_os().skip(1).take_while(|argument| argument != "--").any(|argument| argument == "--json")
+fn asks_for_json(args: &[OsString]) -> bool {
+    args.iter().skip(1).take_while(|argument| *argument != "--").any(|argument| argument == "--json")
 }
