@@ -1,26 +1,100 @@
-"""Runs the tests on the package as pip installs it: built by maturin, in a virtual environment made anew."""
+"""Builds wheel and sdist, and runs the tests on the wheel as pip installs it: for each CPython from 3.11 on that is on the
+machine, in a virtual environment made anew. Then the checks of types and of the binary interface, once.
+
+`clean.py --quick` takes one interpreter.
+"""
 
 import os
+import shutil
 import subprocess
 import sys
-import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
-environment = Path(os.environ["CARGO_TARGET_DIR"]) / "python"
-try:
-    venv.create(environment, clear=True, with_pip=True)
-except subprocess.CalledProcessError:
-    sys.exit("no virtual environment can be made: install Debian's package `python3-venv`")
-python = environment / "bin" / "python"
+PACKAGE = HERE.parent
+WORK = Path(os.environ["CARGO_TARGET_DIR"]) / "python"
+OLDEST = 11
 
 
-def run(*words: str | Path) -> None:
-    subprocess.run([python, "-m", *words], check=True)
+def run(*words: str | Path, cwd: Path | None = None, **environment: str) -> None:
+    subprocess.run(words, check=True, cwd=cwd, env={**os.environ, **environment})
 
 
-run("pip", "install", "--quiet", "maturin==1.16.0", "pytest==9.0.2")
-run("maturin", "build", "--quiet", "--locked", "--out", environment / "wheels", "--interpreter", python,
-    "--manifest-path", HERE.parent / "Cargo.toml")
-run("pip", "install", "--quiet", *(environment / "wheels").glob("*.whl"))
-run("pytest", "--quiet", "-p", "no:cacheprovider", HERE)
+def version_of(python: Path) -> tuple[int, int] | None:
+    """Major and minor of an interpreter; `None` for what does not start, as pyenv's shims, or is no CPython."""
+    question = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
+    try:
+        answer = subprocess.run([python, "-c", question], capture_output=True, text=True, timeout=60)
+        name, major, minor = answer.stdout.split()
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    return (int(major), int(minor)) if name == "cpython" else None
+
+
+def interpreters() -> dict[tuple[int, int], Path]:
+    """One of each version."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [Path(sys.executable), *sorted(pyenv.glob("3.*/bin/python3"))]
+    found += [Path(path) for minor in range(OLDEST, 20) if (path := shutil.which(f"python3.{minor}"))]
+    versions: dict[tuple[int, int], Path] = {}
+    for python in found:
+        version = version_of(python)
+        if version is not None and version >= (3, OLDEST):
+            versions.setdefault(version, python)
+    return versions
+
+
+def environment(python: Path, name: str, *requirements: str | Path) -> Path:
+    """A fresh virtual environment with pinned packages; gives its programs' folder."""
+    folder = WORK / name
+    run(python, "-m", "venv", "--clear", folder)
+    run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements)
+    return folder / "bin"
+
+
+def build(python: Path) -> Path:
+    """The wheel, made from the sdist as pip would."""
+    tools = environment(python, "build", "-r", HERE / "requirements-build.txt")
+    out = WORK / "dist"
+    shutil.rmtree(out, ignore_errors=True)
+    run(tools / "maturin", "build", "--quiet", "--sdist", "--profile", "dev", "--out", out, "--interpreter", python,
+        "--manifest-path", PACKAGE / "Cargo.toml", PATH=f"{tools}:{os.environ['PATH']}")
+    [wheel], [_sdist] = out.glob("*.whl"), out.glob("*.tar.gz")
+    return wheel
+
+
+def test(python: Path, version: tuple[int, int], wheel: Path) -> None:
+    name = f"{version[0]}.{version[1]}"
+    tools = environment(python, name, "-r", HERE / "requirements.txt", wheel)
+    # Away from the sources: what is tested is what is installed.
+    run(tools / "python", "-m", "pytest", "--quiet", "--rootdir", PACKAGE, "--config-file", PACKAGE / "pyproject.toml",
+        "--basetemp", WORK / f"tmp-{name}", HERE, cwd=WORK, PYTHONDONTWRITEBYTECODE="1")
+
+
+def check_types(python: Path, wheel: Path) -> None:
+    tools = environment(python, "types", "-r", HERE / "requirements.txt", "-r", HERE / "requirements-types.txt", wheel)
+    settings = PACKAGE / "pyproject.toml"
+    in_tools = {"PATH": f"{tools}:{os.environ['PATH']}"}
+    run(tools / "mypy", "--config-file", settings, "-p", "tidelock", cwd=WORK)
+    run(tools / "mypy", "--config-file", settings, HERE, *sorted((PACKAGE.parent / "examples" / "python").glob("*.py")),
+        cwd=WORK)
+    run(tools / "pyright", "--verifytypes", "tidelock", "--ignoreexternal", cwd=WORK, **in_tools)
+    run(tools / "stubtest", "tidelock", "--mypy-config-file", settings, cwd=WORK)
+    run(tools / "abi3audit", "--strict", "--summary", wheel)
+
+
+versions = interpreters()
+if not versions:
+    sys.exit(f"no CPython 3.{OLDEST} or newer is on this machine: install one")
+if "--quick" in sys.argv:
+    versions = dict([max(versions.items())])
+WORK.mkdir(parents=True, exist_ok=True)
+newest = versions[max(versions)]
+wheel = build(newest)
+print("CPython", ", ".join(f"{major}.{minor}" for major, minor in sorted(versions)), flush=True)
+with ThreadPoolExecutor(2) as pool:
+    # Most of a test is waiting, for the disk and for what paces a watch.
+    for ended in [pool.submit(test, python, version, wheel) for version, python in sorted(versions.items())]:
+        ended.result()
+check_types(newest, wheel)

@@ -95,7 +95,7 @@ pub(crate) const SUITES: &[Suite] = &[
         name: "unit",
         proves: "each package does what its own tests and its documentation's examples say",
         needs: &[C_COMPILER, DBUS, GNOME_KEYRING],
-        // A language's packages are tested from that language, in `spikes`.
+        // A language's packages are tested from that language, in suites of their own.
         steps: &[
             step("cargo xtask packages --all-but tests/sim tests/conformance"),
             step("cargo test --no-fail-fast --doc"),
@@ -125,8 +125,8 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "spikes",
-        proves: "loops in Kotlin and Python drive the engine: each syncs through a real S3 server",
-        needs: &[C_COMPILER, JAVA, MAVEN, PYTHON],
+        proves: "a loop in Kotlin drives the engine: it syncs through a real S3 server",
+        needs: &[C_COMPILER, JAVA, MAVEN],
         steps: &[
             step("cargo build --package tidelock-uniffi"),
             step("cargo run --package tidelock-uniffi-sources"),
@@ -134,7 +134,6 @@ pub(crate) const SUITES: &[Suite] = &[
                 servers: &["versitygw"],
                 ..step("mvn --quiet --batch-mode --file bindings-uniffi/kotlin/pom.xml test")
             },
-            Step { servers: &["versitygw"], ..step("python3 bindings-python/tests/clean.py") },
         ],
         is_slow: false,
     },
@@ -151,6 +150,12 @@ pub(crate) const SUITES: &[Suite] = &[
             Step { servers: &["versitygw"], ..step("npm --prefix bindings-wasm test") },
         ],
         is_slow: false,
+    },
+    Suite {
+        name: "python",
+        proves: "the pip package, built as a wheel and installed, does what it promises on each CPython of the machine",
+        needs: &[C_COMPILER, PYTHON],
+        steps: &[Step { servers: &["versitygw", "minio", "moto"], ..step("python3 bindings-python/tests/clean.py") }],
     },
     Suite {
         name: "conformance",

@@ -1,0 +1,205 @@
+//! Results as the package's own dataclasses (`_types.py`), and records as tuples: a codec still has to read their values.
+
+use crate::errors::exception;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyTuple};
+use tidelock::{
+    Access, ArchiveImport, ChangedKeys, Collection, Conflict, Cors, DeviceState, DeviceStatus, Diagnosis, Entry,
+    EtagForm, Finding, Kind, ListVersion, Meter, Phase, Progress, Record, Status, SyncReport, Verdict, Version,
+};
+
+type Made<'py> = PyResult<Bound<'py, PyAny>>;
+
+/// An object of a class of `tidelock._types`, from its fields.
+macro_rules! make {
+    ($py:expr, $class:literal, { $($field:ident: $value:expr),* $(,)? }) => {{
+        let py = $py;
+        let fields = PyDict::new(py);
+        $( fields.set_item(pyo3::intern!(py, stringify!($field)), $value)?; )*
+        types(py)?.getattr(pyo3::intern!(py, $class))?.call((), Some(&fields))
+    }};
+}
+
+fn types(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+    static TYPES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    Ok(TYPES.get_or_try_init(py, || py.import("tidelock._types").map(Bound::unbind))?.bind(py))
+}
+
+/// `(value, unix_ms, device, siblings)`.
+pub(crate) fn record(py: Python<'_>, record: Record) -> PyResult<Py<PyAny>> {
+    let Record { value, stamp, device, siblings } = record;
+    let tuple = (PyBytes::new(py, &value), stamp.ms, device.to_string(), siblings);
+    Ok(tuple.into_pyobject(py)?.into_any().unbind())
+}
+
+/// A list of `(key, value, unix_ms, device, siblings)`.
+pub(crate) fn entries(py: Python<'_>, entries: Vec<Entry>) -> PyResult<Py<PyAny>> {
+    let list = PyList::empty(py);
+    for Entry { key, record: Record { value, stamp, device, siblings } } in entries {
+        list.append((key, PyBytes::new(py, &value), stamp.ms, device.to_string(), siblings))?;
+    }
+    Ok(list.into_any().unbind())
+}
+
+pub(crate) fn conflicts(py: Python<'_>, conflicts: Vec<Conflict>) -> PyResult<Py<PyAny>> {
+    let list = PyList::empty(py);
+    for Conflict { collection, key, versions } in conflicts {
+        let versions = versions.into_iter().map(|version| self::version(py, version)).collect::<PyResult<Vec<_>>>()?;
+        // Tidelock's own records are nobody's conflict.
+        let Some((kind, name)) = self::collection(&collection) else { continue };
+        list.append(make!(py, "Conflict", {
+            kind: kind, collection: name, key: key, versions: PyTuple::new(py, versions)?,
+        })?)?;
+    }
+    Ok(list.into_any().unbind())
+}
+
+fn version(py: Python<'_>, version: Version) -> Made<'_> {
+    let Version { value, stamp, device } = version;
+    let value = value.map(|value| PyBytes::new(py, &value));
+    make!(py, "Version", { value: value, unix_ms: stamp.ms, device: device.to_string() })
+}
+
+pub(crate) fn changes(py: Python<'_>, keys: ChangedKeys) -> PyResult<Py<PyAny>> {
+    let keys = match keys {
+        ChangedKeys::These(keys) => Some(PyFrozenSet::new(py, keys)?),
+        ChangedKeys::Many => None,
+    };
+    make!(py, "Changes", { keys: keys }).map(Bound::unbind)
+}
+
+pub(crate) fn sync_report(py: Python<'_>, report: SyncReport) -> PyResult<Py<PyAny>> {
+    let SyncReport { ops_applied, ops_published, debts, reports } = report;
+    let reports = reports.iter().map(|error| exception(py, error)).collect::<PyResult<Vec<_>>>()?;
+    let made = make!(py, "SyncReport", {
+        ops_applied: ops_applied, ops_published: ops_published, debts: debts, reports: PyTuple::new(py, reports)?,
+    });
+    made.map(Bound::unbind)
+}
+
+pub(crate) fn progress<'py>(py: Python<'py>, progress: &Progress) -> Made<'py> {
+    let phase = match progress.phase {
+        Phase::Looking => "looking",
+        Phase::Pulling => "pulling",
+        Phase::Pushing => "pushing",
+    };
+    make!(py, "Progress", { phase: phase, done: progress.done, total: progress.total })
+}
+
+pub(crate) fn import_report(py: Python<'_>, report: ArchiveImport) -> PyResult<Py<PyAny>> {
+    let ArchiveImport { added, unchanged, newer_here, deleted_here, siblings } = report;
+    let made = make!(py, "ImportReport", {
+        added: added, unchanged: unchanged, newer_here: newer_here, deleted_here: deleted_here, siblings: siblings,
+    });
+    made.map(Bound::unbind)
+}
+
+pub(crate) fn status(py: Python<'_>, status: Status) -> PyResult<Py<PyAny>> {
+    let devices = status.devices.iter().map(|status| device(py, status)).collect::<PyResult<Vec<_>>>()?;
+    let collections: Vec<_> = status.collections.iter().filter_map(collection).collect();
+    let made = make!(py, "Status", {
+        vault: status.vault.map(|id| id.to_string()),
+        device: status.device.map(|id| id.to_string()),
+        devices: PyTuple::new(py, devices)?,
+        collections: PyTuple::new(py, collections)?,
+        pending: status.pending,
+        sequence: status.sequence,
+        debts: status.debts,
+        conflicts: status.conflicts,
+        last_push_ms: status.last_push_ms,
+        last_pull_ms: status.last_pull_ms,
+        last_error: status.last_error,
+        conditional_writes: status.conditional_writes,
+        stopped: status.stopped.as_ref().map(|error| exception(py, error)).transpose()?,
+        meter: meter(py, &status.meter)?,
+        metered_from_ms: status.metered_from_ms,
+    });
+    made.map(Bound::unbind)
+}
+
+/// Kind and name; Tidelock's own records are nobody's collection.
+fn collection(collection: &Collection) -> Option<(&'static str, &str)> {
+    match collection.kind {
+        Kind::Root => None,
+        Kind::Map => Some(("map", &collection.name)),
+        Kind::Log => Some(("log", &collection.name)),
+        Kind::Documents => Some(("documents", &collection.name)),
+    }
+}
+
+fn device<'py>(py: Python<'py>, device: &DeviceStatus) -> Made<'py> {
+    let state = match device.state {
+        DeviceState::This => "this",
+        DeviceState::Active => "active",
+        DeviceState::Retired => "retired",
+        DeviceState::Revoked => "revoked",
+    };
+    make!(py, "Device", {
+        id: device.id.to_string(),
+        name: &device.name,
+        state: state,
+        quarantined: device.quarantined,
+        sequence: device.sequence,
+        applied: device.applied,
+        seen_ms: device.seen_ms,
+    })
+}
+
+fn meter<'py>(py: Python<'py>, meter: &Meter) -> Made<'py> {
+    let Meter { get, put, delete, list, head, post, bytes_sent, bytes_received } = *meter;
+    make!(py, "Meter", {
+        get: get, put: put, delete: delete, list: list, head: head, post: post,
+        bytes_sent: bytes_sent, bytes_received: bytes_received,
+    })
+}
+
+pub(crate) fn diagnosis(py: Python<'_>, diagnosis: Diagnosis) -> PyResult<Py<PyAny>> {
+    let problem = diagnosis.problem();
+    let findings = diagnosis.findings.iter().map(|found| finding(py, found)).collect::<PyResult<Vec<_>>>()?;
+    let made = make!(py, "Diagnosis", {
+        store: diagnosis.store.to_string(),
+        provider: diagnosis.profile.name,
+        requests: diagnosis.requests,
+        problem: problem.as_ref().map(|error| exception(py, error)).transpose()?,
+        access: access(py, diagnosis.access)?,
+        conditional_writes: diagnosis.conditional_writes.map(|found| found.name()),
+        listing: diagnosis.listing.map(|version| match version { ListVersion::V1 => 1, ListVersion::V2 => 2 }),
+        etags: diagnosis.etags.map(EtagForm::name),
+        listed_etags: diagnosis.listed_etags.map(EtagForm::name),
+        content_md5: diagnosis.content_md5,
+        clock_offset_ms: diagnosis.clock_offset_ms,
+        cors: diagnosis.cors.as_ref().map(|found| cors(py, found)).transpose()?,
+        findings: PyTuple::new(py, findings)?,
+    });
+    made.map(Bound::unbind)
+}
+
+fn access(py: Python<'_>, access: Access) -> Made<'_> {
+    let Access { list, get, put, delete, delete_many } = access;
+    make!(py, "Access", { list: list, get: get, put: put, delete: delete, delete_many: delete_many })
+}
+
+fn cors<'py>(py: Python<'py>, cors: &Cors) -> Made<'py> {
+    make!(py, "Cors", {
+        usable: cors.is_usable(),
+        preflight: cors.preflight,
+        readable: cors.readable,
+        refusals_readable: cors.refusals_readable,
+        missing_methods: PyTuple::new(py, &cors.missing_methods)?,
+        missing_headers: PyTuple::new(py, &cors.missing_headers)?,
+        hidden_headers: PyTuple::new(py, &cors.hidden_headers)?,
+        max_age_s: cors.max_age_s,
+    })
+}
+
+fn finding<'py>(py: Python<'py>, finding: &Finding) -> Made<'py> {
+    let kind = match finding.verdict {
+        Verdict::Problem(kind) => Some(kind.name()),
+        Verdict::Ok | Verdict::Warning => None,
+    };
+    make!(py, "Finding", {
+        what: finding.what, verdict: finding.verdict.name(), kind: kind, cause: &finding.cause,
+        next_step: &finding.next_step, paste: &finding.paste,
+    })
+}
