@@ -252,7 +252,7 @@ AT_EXIT = """
 import sys, threading, time, tidelock
 store, local = sys.argv[1:]
 vault = tidelock.Vault.open(store, local, credentials=lambda: time.sleep(0.2) or tidelock.Credentials("a", "b"))
-threading.Thread(target=lambda: next(vault.watch()), daemon=True).start()
+threading.Thread(target=lambda: list(vault.watch()), daemon=True).start()
 time.sleep(0.1)
 """
 
