@@ -156,6 +156,7 @@ pub(crate) const SUITES: &[Suite] = &[
         proves: "the pip package, built as a wheel and installed, does what it promises on each CPython of the machine",
         needs: &[C_COMPILER, PYTHON],
         steps: &[Step { servers: &["versitygw", "minio", "moto"], ..step("python3 bindings-python/tests/clean.py") }],
+        is_slow: true,
     },
     Suite {
         name: "conformance",
