@@ -135,7 +135,7 @@ pub(crate) const SUITES: &[Suite] = &[
                 ..step("mvn --quiet --batch-mode --file bindings-uniffi/kotlin/pom.xml test")
             },
         ],
-        is_slow: false,
+        is_slow: true,
     },
     Suite {
         name: "npm",
@@ -149,7 +149,7 @@ pub(crate) const SUITES: &[Suite] = &[
             step("npm --prefix bindings-wasm run build"),
             Step { servers: &["versitygw"], ..step("npm --prefix bindings-wasm test") },
         ],
-        is_slow: false,
+        is_slow: true,
     },
     Suite {
         name: "python",
