@@ -41,7 +41,7 @@ pub const FOUND: &[(&str, u64)] = &[
     ("published before it is durable", 134),
     ("debt forgotten", 788),
     ("name from entropy alone", 1970),
-    ("tombstone dropped on cover alone", 149),
+    ("tombstone dropped on cover alone", 1279),
     ("patch replaces the whole document", 54),
     ("revoked device not told", 18),
     ("lost chunk named again", 85),
