@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tidelock_cli::run()
+    tidelock_cli::main(std::env::args_os()).into()
 }
