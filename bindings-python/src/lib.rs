@@ -1,7 +1,7 @@
 //! The extension module `tidelock._tidelock`: the crate `tidelock` for the package's Python code in `python/tidelock`.
 //!
-//! Everything that takes time is a [`work::Work`]: the same object serves blocking callers and asyncio. Nothing here starts
-//! at import, and nothing of a vault outlives a fork ([`fork`]).
+//! Everything that takes time is a `work::Work`: the same object serves blocking callers and asyncio. Nothing here starts
+//! at import, and nothing of a vault outlives a fork (`fork`).
 
 mod callables;
 mod errors;
