@@ -11,7 +11,12 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod folder;
+mod lock;
 mod open;
+
+pub use folder::{STORE_FILE, create_folder, io_error, local_error, no_vault, open_in, open_or_create_in};
+pub use lock::SyncLock;
 
 use error::said;
 use rusqlite::types::ValueRef;

@@ -1,43 +1,20 @@
 //! This device's folder: the local store, and the lock of who syncs.
 
 use crate::clock::{Clock, SystemEntropy};
-use crate::lock::SyncLock;
 use crate::{Error, ErrorKind, Local, Options, StoreUri, folder};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use tidelock_core::engine::Engine;
 use tidelock_core::local::LocalError;
-use tidelock_sqlite::SqliteLocal;
+use tidelock_sqlite::{STORE_FILE, SqliteLocal, SyncLock, io_error, local_error, no_vault, open_in, open_or_create_in};
 
-/// The local store's file.
-pub(crate) const STORE_FILE: &str = "store.db";
-/// The lock's file.
-pub(crate) const LOCK_FILE: &str = "lock";
 /// With what SQLite keeps beside it while it is open.
 const STORE_FILES: [&str; 4] = [STORE_FILE, "store.db-wal", "store.db-shm", "store.db-journal"];
 
 /// Opens the engine on the store that is there.
 pub(crate) fn open_engine(options: &Options, clock: &Clock) -> Result<Engine, Error> {
-    let file = options.local.join(STORE_FILE);
-    match has_content(&file).map_err(|error| io_error(&error, &file))? {
-        None => Err(no_vault(&options.local)),
-        // SQLite would make a new store of it, with nothing to publish.
-        Some(false) => Err(local_error(LocalError::Corrupt("its file is empty".to_owned()), &file)),
-        Some(true) => open_or_create_engine(options, clock),
-    }
-}
-
-/// Whether a store's file has anything in it, or in the log beside it; `None` if it is not there.
-fn has_content(file: &Path) -> io::Result<Option<bool>> {
-    let len = |file: &Path| match fs::metadata(file) {
-        Ok(metadata) => Ok(Some(metadata.len())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    };
-    let Some(bytes) = len(file)? else { return Ok(None) };
-    let log = len(&file.with_extension("db-wal"))?;
-    Ok(Some(bytes > 0 || log.is_some_and(|bytes| bytes > 0)))
+    engine_with(options, open_in(&options.local)?, clock)
 }
 
 /// Refuses a device's folder inside a folder store, or the store inside it.
@@ -51,23 +28,12 @@ pub(crate) fn check_apart(store: &StoreUri, local: &Path) -> Result<(), Error> {
 /// Opens the engine on the store that is there, or on a new one.
 pub(crate) fn open_or_create_engine(options: &Options, clock: &Clock) -> Result<Engine, Error> {
     check_apart(&options.store, &options.local)?;
-    let file = options.local.join(STORE_FILE);
-    let store = SqliteLocal::open(&file).map_err(|error| local_error(error, &file))?;
-    engine_with(options, store, clock)
+    engine_with(options, open_or_create_in(&options.local)?, clock)
 }
 
 /// The engine on a store that is open.
 pub(crate) fn engine_with(options: &Options, store: SqliteLocal, clock: &Clock) -> Result<Engine, Error> {
     Engine::open(options.config(), Box::new(store), Box::new(SystemEntropy::new()?), clock.now())
-}
-
-/// Makes the folder, for its owner alone.
-pub(crate) fn create(folder: &Path) -> Result<(), Error> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|error| io_error(&error, folder))
 }
 
 /// This device's side of a vault on its way out: nobody else syncs until this is dropped. The bucket is left alone.
@@ -143,36 +109,6 @@ fn busy(local: &Path, why: &str) -> Error {
         .on(local.display().to_string())
         .next_step("stop it, then try again")
         .retryable()
-}
-
-pub(crate) fn no_vault(local: &Path) -> Error {
-    Error::new(ErrorKind::NotFound, "this device has no vault here")
-        .on(local.display().to_string())
-        .next_step("create a vault, or join one")
-}
-
-/// An error of the file system on one of this device's files.
-pub(crate) fn io_error(error: &io::Error, file: &Path) -> Error {
-    let local = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LocalError::Full,
-        io::ErrorKind::ReadOnlyFilesystem => LocalError::ReadOnly,
-        _ => LocalError::Other(error.to_string()),
-    };
-    local_error(local, file)
-}
-
-fn local_error(error: LocalError, file: &Path) -> Error {
-    let step = match &error {
-        LocalError::Stale | LocalError::Busy => "try again when the other process is done",
-        LocalError::Full => "make room on the disk, then try again; nothing acknowledged is lost",
-        LocalError::ReadOnly => "make the folder writable, or name another",
-        LocalError::Corrupt(_) => "move this device's folder away and join again: what was published comes back",
-        LocalError::Other(_) => "check that the folder exists and may be read and written",
-    };
-    let failed = Error::new(ErrorKind::LocalStore, format!("the local store failed: {error}"))
-        .on(file.display().to_string())
-        .next_step(step);
-    if matches!(error, LocalError::Busy | LocalError::Stale) { failed.retryable() } else { failed }
 }
 
 /// The folder of a `file://` store.

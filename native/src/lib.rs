@@ -38,7 +38,6 @@ mod documents;
 mod events;
 pub mod folder;
 mod local;
-mod lock;
 mod options;
 mod owner;
 mod presign;

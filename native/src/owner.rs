@@ -3,7 +3,6 @@
 //! Calls come over a channel and are answered over oneshots, so that callers may use any async runtime, or several.
 
 use crate::clock::{Clock, random_below};
-use crate::lock::SyncLock;
 use crate::transport::Transport;
 use crate::{Awaited, Credentials, Error, ErrorKind, Event, Options, Waiting, credentials, directory};
 use std::collections::BTreeMap;
@@ -17,6 +16,7 @@ use tidelock_core::engine::{
 };
 use tidelock_core::local::LocalError;
 use tidelock_core::s3::Response;
+use tidelock_sqlite::{SyncLock, create_folder};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::AbortHandle;
 
@@ -154,7 +154,7 @@ impl Owner {
         let clock = Clock::new();
         let engine = if new_store {
             directory::check_apart(&options.store, &options.local)?;
-            directory::create(&options.local)?;
+            create_folder(&options.local)?;
             directory::open_or_create_engine(&options, &clock)?
         } else {
             directory::open_engine(&options, &clock)?

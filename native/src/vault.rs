@@ -4,7 +4,7 @@ use crate::owner::{self, Message, Running};
 use crate::{
     ArchiveImport, Change, Collection, Conflict, DeviceId, DeviceStatus, Documents, Entry, Error, ErrorKind, Events,
     KeyRange, Local, Log, Map, Operation, Options, Outcome, Passphrase, Position, Record, RecoveryCode, Secret, Status,
-    SyncReport, Watch, Written, directory,
+    SyncReport, Watch, Written,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +13,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tidelock_core::engine::{Engine, Now};
+use tidelock_sqlite::no_vault;
 use tokio::sync::{oneshot, watch};
 
 /// A vault on this device: its records, and what keeps them in step with the bucket.
@@ -86,7 +87,7 @@ impl Vault {
     pub async fn open(options: Options) -> Result<Self, Error> {
         let vault = Self::start(options, false).await?;
         if vault.status().await?.vault.is_none() {
-            return Err(directory::no_vault(&vault.shared.options.local));
+            return Err(no_vault(&vault.shared.options.local));
         }
         Ok(vault)
     }

@@ -1,7 +1,6 @@
 //! What is kept of an upload on this device until it is complete: enough to go on after a kill.
 
 use super::Properties;
-use crate::directory::{create, io_error};
 use crate::{Error, ErrorKind, StoreUri};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -10,6 +9,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use tidelock_core::s3::UploadId;
+use tidelock_sqlite::{create_folder, io_error};
 
 /// An upload's id, a path, properties of 2 KiB.
 const STATE_BYTES_MAX: u64 = 64 << 10;
@@ -87,7 +87,7 @@ impl State {
 impl Remembered {
     /// Opens and locks the file about an upload to `key`.
     pub(super) fn open(folder: &Path, store: &StoreUri, key: &str) -> Result<Self, Error> {
-        create(folder)?;
+        create_folder(folder)?;
         // The store's region may be learnt: it is no part of the name.
         let place = match store {
             StoreUri::S3(s3) => format!("{:?} {} {}", s3.endpoint(), s3.bucket(), s3.prefix()),

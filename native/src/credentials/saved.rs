@@ -4,7 +4,6 @@
 //! under that store's name. Keys that were saved for one store are given to no other.
 
 use super::CredentialOrigin;
-use crate::directory::{self, io_error};
 use crate::{Credentials, Error, ErrorKind, Options, StoreUri};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
@@ -12,6 +11,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
+use tidelock_sqlite::{create_folder, io_error};
 use zeroize::Zeroizing;
 
 const FILE: &str = "credentials.json";
@@ -59,7 +59,7 @@ struct Keys {
 pub fn save_credentials(options: &Options, credentials: &Credentials) -> Result<SavedIn, Error> {
     let store = name(&options.store)?;
     let keys = Keys::of(credentials);
-    directory::create(&options.local)?;
+    create_folder(&options.local)?;
     forget_credentials(options)?;
     let text = json(&keys)?;
     let user = store.clone();

@@ -1,26 +1,33 @@
 //! The lock that decides which process of this device syncs. The system frees it when its holder dies.
 
-use crate::Error;
-use crate::directory::{LOCK_FILE, io_error};
+use crate::io_error;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tidelock_core::Error;
+
+/// The lock's file.
+const LOCK_FILE: &str = "lock";
 
 /// The lock of one local store, held or not.
 #[derive(Debug)]
-pub(crate) struct SyncLock {
+pub struct SyncLock {
     path: PathBuf,
     held: Option<File>,
 }
 
 impl SyncLock {
-    pub(crate) fn new(local: &Path) -> Self {
+    /// The lock of the store in this folder; not taken yet.
+    pub fn new(local: &Path) -> Self {
         Self { path: local.join(LOCK_FILE), held: None }
     }
 
     /// Whether it is held now; it is, if nobody else held it.
-    pub(crate) fn try_take(&mut self) -> Result<bool, Error> {
+    ///
+    /// # Errors
+    /// `local-store` if the lock's file can't be made.
+    pub fn try_take(&mut self) -> Result<bool, Error> {
         if self.held.is_some() {
             return Ok(true);
         }
@@ -41,7 +48,8 @@ impl SyncLock {
         }
     }
 
-    pub(crate) fn release(&mut self) {
+    /// Gives it back, if it is held.
+    pub fn release(&mut self) {
         if let Some(file) = self.held.take() {
             let _ = file.set_len(0);
             // Closing alone would not do: a child that forked meanwhile has the same file open, and the lock is the file's.
@@ -51,7 +59,7 @@ impl SyncLock {
     }
 
     /// The process that holds it, and for how long, as far as it told.
-    pub(crate) fn holder(&self) -> Option<(u32, Duration)> {
+    pub fn holder(&self) -> Option<(u32, Duration)> {
         let id = fs::read_to_string(&self.path).ok()?.parse().ok()?;
         let since = fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok()?;
         Some((id, since.elapsed().unwrap_or_default()))
@@ -101,6 +109,6 @@ mod tests {
     fn a_missing_folder_is_an_error_not_a_wait() {
         let folder = tempfile::tempdir().unwrap();
         let error = SyncLock::new(&folder.path().join("gone")).try_take().unwrap_err();
-        assert_eq!(error.kind(), crate::ErrorKind::LocalStore);
+        assert_eq!(error.kind(), tidelock_core::ErrorKind::LocalStore);
     }
 }
