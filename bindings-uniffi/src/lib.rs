@@ -1,140 +1,188 @@
-//! Tidelock for Kotlin and Swift: the client layer's driver as one synchronous object, plain data in and out. The run loop is
-//! the caller's.
+//! Tidelock for Kotlin and Swift: one synchronous object a vault, plain data in and out. The run loop is the caller's.
+//!
+//! Nothing here calls back, so that a language's own cancellation, threads and errors stay its own: each layer drains, acts
+//! and sleeps. The records are those of `tidelock-client`; `README.md` beside this crate has the table of both layers.
+#![forbid(unsafe_code)]
 
+mod failure;
+mod random;
+mod turns;
+
+pub use failure::{Failure, error_kinds};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidelock_client::{
-    Change, Collection, Conflict, Drained, Driver, Entry, Input, KeyRange, Now, Operation, Options, Page, Position,
-    Problem, Record, Status, Written,
+    Change, Collection, Conflict, Document, Drained, Driver, Entry, Input, KeyRange, Now, Operation, Options, Position,
+    Record, Status, Written,
 };
-use tidelock_core::crypto::{Entropy, stretch};
-use tidelock_core::local::{LocalError, MemoryLocal};
-use tidelock_core::{Error, ErrorKind};
+use tidelock_core::crypto::{StretchedKey, stretch};
+use tidelock_core::engine::Pace;
+use tidelock_core::{Config, Error};
+use tidelock_sqlite::{SyncLock, create_folder, no_vault, open_in, open_or_create_in};
+use turns::Turns;
 
 uniffi::setup_scaffolding!("tidelock");
 tidelock_client::uniffi_reexport_scaffolding!();
 
-/// One vault on one device. Calls may come from any thread.
-#[derive(Debug, uniffi::Object)]
-pub struct Engine(Mutex<Driver>);
+/// One vault on one device, on the SQLite store in a folder. Calls may come from any thread, one after the other.
+#[derive(uniffi::Object)]
+pub struct Engine {
+    inner: Mutex<Inner>,
+}
 
-/// What calls throw.
-#[derive(Clone, Debug, thiserror::Error, uniffi::Error)]
-#[allow(missing_docs, reason = "the one variant says it")]
-pub enum TidelockException {
-    #[error("{problem}")]
-    Failed { problem: Problem },
+struct Inner {
+    driver: Driver,
+    turns: Turns,
+    pace: Pace,
+    stretched: Vec<(u64, Result<StretchedKey, Error>)>,
+}
+
+/// How long a watching device waits between syncs, in ms.
+#[derive(Clone, Copy, Debug, uniffi::Record)]
+pub struct Pause {
+    /// At most so long.
+    pub wait_ms: u64,
+    /// A local write ends the wait, but not before this.
+    pub apart_ms: u64,
+    /// And this long after it, so that others share its push.
+    pub gather_ms: u64,
 }
 
 #[uniffi::export]
 impl Engine {
-    /// Opens what the platform has kept: every page of every `Persist` output, none for a new device.
+    /// Opens what this device has in the folder `local`; with `create`, folder and store are made if they are missing.
     ///
     /// # Errors
-    /// `invalid` for a malformed store URI, `local-store` for damaged pages.
+    /// `invalid` for a malformed store URI, `not-found` if nothing was created or joined there, `local-store` for a folder or
+    /// store that can't be read.
     #[uniffi::constructor]
-    pub fn open(options: Options, pages: Vec<Page>, now: Now) -> Result<Arc<Self>, TidelockException> {
-        let local = MemoryLocal::load(pages.into_iter().map(Into::into).collect()).map_err(damaged)?;
-        let driver = Driver::open(options, Box::new(local), Box::new(Platform), now)?;
-        Ok(Arc::new(Self(Mutex::new(driver))))
+    pub fn open(options: Options, local: &str, create: bool, now: Now) -> Result<Arc<Self>, Failure> {
+        Config::try_from(options.clone())?; // before anything is made for a malformed address
+        let folder = Path::new(local);
+        let store = if create {
+            create_folder(folder)?;
+            open_or_create_in(folder)?
+        } else {
+            open_in(folder)?
+        };
+        let driver = Driver::open(options, Box::new(store), Box::new(random::Platform), now)?;
+        if !create && driver.status()?.vault.is_none() {
+            return Err(no_vault(folder).into());
+        }
+        let turns = Turns::new(SyncLock::new(folder));
+        let (pace, stretched) = Default::default();
+        Ok(Arc::new(Self { inner: Mutex::new(Inner { driver, turns, pace, stretched }) }))
     }
 
-    /// Applies at most 5,000 changes, all or none.
+    /// Applies at most 5,000 changes, all or none; durable on return.
     ///
     /// # Errors
-    /// `invalid`, `not-found`, `local-store`.
-    pub fn write(&self, changes: Vec<Change>, now: Now) -> Result<Written, TidelockException> {
-        Ok(self.driver().write(changes, now)?)
+    /// `invalid` for what breaks a limit, `not-found` before a create or join and for a resolve without a conflict,
+    /// `local-store`.
+    pub fn write(&self, changes: Vec<Change>, now: Now) -> Result<Written, Failure> {
+        Ok(self.inner().driver.write(changes, now)?)
     }
 
-    /// The value at a key.
+    /// The record at a key.
     ///
     /// # Errors
     /// `local-store`.
-    pub fn get(&self, collection: Collection, key: &str) -> Result<Option<Record>, TidelockException> {
-        Ok(self.driver().get(collection, key)?)
+    pub fn get(&self, collection: Collection, key: &str) -> Result<Option<Record>, Failure> {
+        Ok(self.inner().driver.get(collection, key)?)
     }
 
-    /// A page of entries by ascending key; an empty page is the end. The next page starts at the last key followed by NUL.
+    /// A page of entries by ascending key; the next page starts at the last key followed by NUL, an empty page is the end.
     ///
     /// # Errors
     /// `local-store`.
-    pub fn list(&self, collection: Collection, range: KeyRange, limit: u32) -> Result<Vec<Entry>, TidelockException> {
-        Ok(self.driver().list(collection, range, limit)?)
+    pub fn list(&self, collection: Collection, range: KeyRange, limit: u32) -> Result<Vec<Entry>, Failure> {
+        Ok(self.inner().driver.list(collection, range, limit)?)
     }
 
-    /// A page of conflicts, after an earlier page's last.
+    /// What stands of a document.
     ///
     /// # Errors
     /// `local-store`.
-    pub fn conflicts(&self, after: Option<Position>, limit: u32) -> Result<Vec<Conflict>, TidelockException> {
-        Ok(self.driver().conflicts(after, limit)?)
+    pub fn document(&self, collection: Collection, id: &str) -> Result<Option<Document>, Failure> {
+        Ok(self.inner().driver.document(collection, id)?)
     }
 
-    /// What is known, without a request.
+    /// A page of documents by ascending id; it goes on like [`list`](Self::list).
     ///
     /// # Errors
     /// `local-store`.
-    pub fn status(&self) -> Result<Status, TidelockException> {
-        Ok(self.driver().status()?)
+    pub fn documents(&self, collection: Collection, range: KeyRange, limit: u32) -> Result<Vec<Document>, Failure> {
+        Ok(self.inner().driver.documents(collection, range, limit)?)
     }
 
-    /// Starts an operation; gives its number, which exactly one `Finished` or `Failed` ends.
+    /// A page of conflicts, after an earlier page's last; an empty page is the end.
     ///
     /// # Errors
-    /// `invalid` for a mistyped recovery code or device id.
-    pub fn start(&self, operation: Operation, now: Now) -> Result<u64, TidelockException> {
-        Ok(self.driver().start(operation, now)?)
+    /// `local-store`.
+    pub fn conflicts(&self, after: Option<Position>, limit: u32) -> Result<Vec<Conflict>, Failure> {
+        Ok(self.inner().driver.conflicts(after, limit)?)
     }
 
-    /// Cancels an operation; unknown and ended ones are ignored.
-    pub fn cancel(&self, op: u64, now: Now) {
-        self.driver().cancel(op, now);
+    /// What is known without a request.
+    ///
+    /// # Errors
+    /// `local-store`.
+    pub fn status(&self) -> Result<Status, Failure> {
+        Ok(self.inner().driver.status()?)
+    }
+
+    /// Starts an operation once no other process of this device runs one; gives the ticket that its `Finished` or `Failed`
+    /// carries.
+    pub fn start(&self, operation: Operation) -> u64 {
+        self.inner().turns.queue(operation)
+    }
+
+    /// Cancels an operation; unknown and ended tickets are ignored.
+    pub fn cancel(&self, ticket: u64, now: Now) {
+        let Inner { driver, turns, .. } = &mut *self.inner();
+        turns.cancel(driver, ticket, now);
     }
 
     /// Takes what the platform reports.
     ///
     /// # Errors
     /// `invalid` for credentials that can't be any.
-    pub fn handle(&self, input: Input, now: Now) -> Result<(), TidelockException> {
-        Ok(self.driver().handle(input, now)?)
+    pub fn handle(&self, input: Input, now: Now) -> Result<(), Failure> {
+        Ok(self.inner().driver.handle(input, now)?)
     }
 
-    /// Runs the Argon2id stretching that a `Stretch` output named: 64 MiB and some tenths of a second, for a background thread.
-    /// Other calls go on meanwhile. Gives whether it ran: an id counts once. `now` is the time of the call.
-    pub fn stretch(&self, id: u64, now: Now) -> bool {
-        let Some(request) = self.driver().take_stretch(id) else { return false };
-        let key = stretch(&request);
-        self.driver().handle_stretched(id, key, now);
-        true
+    /// Stretches the passphrase that a `Stretch` output names: 64 MiB of memory and some tenths of a second, for a thread
+    /// that may be busy. Its result is in the next drain.
+    pub fn stretch(&self, id: u64) {
+        let Some(request) = self.inner().driver.take_stretch(id) else { return };
+        let key = stretch(&request); // without the lock: other calls go on meanwhile
+        self.inner().stretched.push((id, key));
     }
 
-    /// Everything to do next, and until when to sleep.
+    /// All there is to do now, and when to report `Timeout`.
     pub fn drain(&self, now: Now) -> Drained {
-        self.driver().drain(now)
+        let Inner { driver, turns, stretched, .. } = &mut *self.inner();
+        for (id, key) in stretched.drain(..) {
+            driver.handle_stretched(id, key, now);
+        }
+        turns.drain(driver, now)
+    }
+
+    /// When a watching device syncs next, after a sync that took or published something (`active`) or did not.
+    pub fn pause(&self, active: bool) -> Pause {
+        let wait_ms = self.inner().pace.next_wait_ms(active, random::below);
+        Pause { wait_ms, apart_ms: Pace::APART_MS, gather_ms: Pace::GATHER_MS }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
     }
 }
 
 impl Engine {
-    fn driver(&self) -> MutexGuard<'_, Driver> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl From<Error> for TidelockException {
-    fn from(error: Error) -> Self {
-        Self::Failed { problem: error.into() }
-    }
-}
-
-fn damaged(error: LocalError) -> Error {
-    Error::new(ErrorKind::LocalStore, error.to_string()).next_step("join the vault again as a new device")
-}
-
-/// The platform's random bytes.
-struct Platform;
-
-impl Entropy for Platform {
-    fn fill(&mut self, out: &mut [u8]) {
-        getrandom::fill(out).expect("every platform with cryptography has random bytes");
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -124,15 +124,25 @@ pub(crate) const SUITES: &[Suite] = &[
         is_slow: false,
     },
     Suite {
-        name: "spikes",
-        proves: "a loop in Kotlin drives the engine: it syncs through a real S3 server",
+        name: "kotlin",
+        proves: "the Kotlin library works from its jar: devices converge, a cancelled sync lets go, a killed process loses nothing",
         needs: &[C_COMPILER, JAVA, MAVEN],
         steps: &[
+            step("cargo test --no-run --test commands"), // which makes `tidelock`
             step("cargo build --package tidelock-uniffi"),
             step("cargo run --package tidelock-uniffi-sources"),
             Step {
+                servers: &["versitygw", "minio"],
+                ..step("mvn --quiet --batch-mode --file bindings-uniffi/kotlin/pom.xml deploy")
+            },
+            // Maven keeps a release that it has seen: the consumer takes the one that was just built.
+            Step {
                 servers: &["versitygw"],
-                ..step("mvn --quiet --batch-mode --file bindings-uniffi/kotlin/pom.xml test")
+                ..step(
+                    "mvn --quiet --batch-mode --file bindings-uniffi/kotlin/consumer/pom.xml \
+                     org.apache.maven.plugins:maven-dependency-plugin:3.8.1:purge-local-repository \
+                     -DmanualInclude=io.github.tidelock:tidelock -DreResolve=false test",
+                )
             },
         ],
         is_slow: true,

@@ -165,7 +165,7 @@ mod tests {
             servers_of(&chosen(&names, false).expect("they exist"))
         };
         assert_eq!(suites(&["lint", "unit"]), [""; 0]);
-        assert_eq!(suites(&["spikes", "conformance"]), ["versitygw", "minio", "moto", "rclone"]);
+        assert_eq!(suites(&["kotlin", "conformance"]), ["versitygw", "minio", "moto", "rclone"]);
     }
 
     #[test]
