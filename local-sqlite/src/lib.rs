@@ -8,19 +8,24 @@
 //! A store on a read-only mount can be read. If `-wal` lies there with commits that SQLite cannot read without writing
 //! (`-shm` is missing), opening is refused rather than an older state shown. If neither lies there, the file is read as
 //! one that nobody changes: who writes it through another mount must wait, or the reader sees errors or old rows.
+//!
+//! A process that forks and goes on with stores in the child prepares a [`Fork`].
 #![forbid(unsafe_code)]
 
 mod error;
 mod folder;
+mod fork;
 mod lock;
 mod open;
 
 pub use folder::{STORE_FILE, create_folder, io_error, local_error, no_vault, open_in, open_or_create_in};
+pub use fork::Fork;
 pub use lock::SyncLock;
 
 use error::said;
+use fork::Forkable;
 use rusqlite::types::ValueRef;
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, params};
 use std::fmt;
 use std::path::Path;
 use tidelock_core::local::{Batch, ByteRange, LocalError, LocalStore, Page, Revision, Row, Table};
@@ -35,7 +40,7 @@ const SET_REVISION: &str = "UPDATE revision SET value = ?1";
 
 /// A store in a SQLite file. Each process and thread opens its own; a commit of one is seen by the others at once.
 pub struct SqliteLocal {
-    connection: Connection,
+    connection: Forkable,
 }
 
 impl SqliteLocal {
@@ -47,7 +52,7 @@ impl SqliteLocal {
     /// - [`LocalError::Busy`], [`LocalError::Full`], [`LocalError::ReadOnly`]: a new store could not be made, or a
     ///   read-only one not be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LocalError> {
-        let connection = open::open(path.as_ref())?;
+        let connection = Forkable::open(|| open::open(path.as_ref()))?;
         Ok(Self { connection })
     }
 
@@ -57,7 +62,7 @@ impl SqliteLocal {
     /// # Errors
     /// [`LocalError::Busy`]: somebody else has it open for longer than a commit takes. Else as [`open`](Self::open).
     pub fn open_alone(path: impl AsRef<Path>) -> Result<Self, LocalError> {
-        let connection = open::open_alone(path.as_ref())?;
+        let connection = Forkable::open(|| open::open_alone(path.as_ref()))?;
         Ok(Self { connection })
     }
 
@@ -66,30 +71,31 @@ impl SqliteLocal {
     /// # Errors
     /// [`LocalError::Corrupt`]: one of them is damaged.
     pub fn check_pages(&self) -> Result<(), LocalError> {
-        open::check_pages(&self.connection)
-    }
-
-    fn statement(&self, sql: &'static str) -> Result<CachedStatement<'_>, LocalError> {
-        self.connection.prepare_cached(sql).map_err(said)
+        self.connection.call(|connection| open::check_pages(connection))
     }
 
     fn rows(&self, sql: &'static str, params: impl Params) -> Result<Vec<Row>, LocalError> {
-        let mut statement = self.statement(sql)?;
-        let rows = statement.query_map(params, |row| Ok((bytes(row.get_ref(0)?)?, bytes(row.get_ref(1)?)?)));
-        rows.map_err(said)?.map(|row| row.map_err(said)).collect()
+        self.connection.call(|connection| {
+            let mut statement = connection.prepare_cached(sql).map_err(said)?;
+            let rows = statement.query_map(params, |row| Ok((bytes(row.get_ref(0)?)?, bytes(row.get_ref(1)?)?)));
+            rows.map_err(said)?.map(|row| row.map_err(said)).collect()
+        })
     }
 }
 
 impl fmt::Debug for SqliteLocal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteLocal").field("path", &self.connection.path()).finish()
+        let path = self.connection.call(|connection| Ok(connection.path().map(str::to_owned)));
+        f.debug_struct("SqliteLocal").field("path", &path.ok().flatten()).finish()
     }
 }
 
 impl LocalStore for SqliteLocal {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, LocalError> {
-        let mut statement = self.statement(GET)?;
-        statement.query_row(params![table as u8, key], |row| bytes(row.get_ref(0)?)).optional().map_err(said)
+        self.connection.call(|connection| {
+            let mut statement = connection.prepare_cached(GET).map_err(said)?;
+            statement.query_row(params![table as u8, key], |row| bytes(row.get_ref(0)?)).optional().map_err(said)
+        })
     }
 
     fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<Row>, LocalError> {
@@ -100,39 +106,42 @@ impl LocalStore for SqliteLocal {
     }
 
     fn revision(&self) -> Result<Revision, LocalError> {
-        revision(&self.connection)
+        self.connection.call(|connection| revision(connection))
     }
 
     /// After an error that is the disk's, a power cut may yet show the commit; its revision tells.
     fn commit(&mut self, batch: &Batch, expected: Revision) -> Result<Revision, LocalError> {
         batch.check_limits()?;
-        // Immediate: the revision is read under the write lock, so nobody commits in between.
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(said)?;
-        if revision(&transaction)? != expected {
-            return Err(LocalError::Stale);
-        }
-        let next =
-            i64::try_from(expected.0 + 1).map_err(|_| LocalError::Corrupt("its revision is too large".into()))?;
-        {
-            let mut put = transaction.prepare_cached(PUT).map_err(said)?;
-            let mut remove = transaction.prepare_cached(REMOVE).map_err(said)?;
-            for write in &batch.writes {
-                match &write.value {
-                    Some(value) => put.execute(params![write.table as u8, write.key, value]),
-                    None => remove.execute(params![write.table as u8, write.key]),
-                }
-                .map_err(said)?;
-            }
-            let mut set = transaction.prepare_cached(SET_REVISION).map_err(said)?;
-            set.execute([next]).map_err(said)?;
-        }
-        transaction.commit().map_err(said)?;
-        Ok(Revision(expected.0 + 1))
+        self.connection.call(|connection| commit(connection, batch, expected))
     }
 
     fn take_dirty_pages(&mut self) -> Option<Vec<Page>> {
         None
     }
+}
+
+fn commit(connection: &mut Connection, batch: &Batch, expected: Revision) -> Result<Revision, LocalError> {
+    // Immediate: the revision is read under the write lock, so nobody commits in between.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(said)?;
+    if revision(&transaction)? != expected {
+        return Err(LocalError::Stale);
+    }
+    let next = i64::try_from(expected.0 + 1).map_err(|_| LocalError::Corrupt("its revision is too large".into()))?;
+    {
+        let mut put = transaction.prepare_cached(PUT).map_err(said)?;
+        let mut remove = transaction.prepare_cached(REMOVE).map_err(said)?;
+        for write in &batch.writes {
+            match &write.value {
+                Some(value) => put.execute(params![write.table as u8, write.key, value]),
+                None => remove.execute(params![write.table as u8, write.key]),
+            }
+            .map_err(said)?;
+        }
+        let mut set = transaction.prepare_cached(SET_REVISION).map_err(said)?;
+        set.execute([next]).map_err(said)?;
+    }
+    transaction.commit().map_err(said)?;
+    Ok(Revision(expected.0 + 1))
 }
 
 fn revision(connection: &Connection) -> Result<Revision, LocalError> {

@@ -77,6 +77,7 @@ pub use tidelock_core::s3::{
     take_keys,
 };
 pub use tidelock_core::{DeviceId, Error, ErrorKind, VaultId};
+pub use tidelock_sqlite::Fork;
 pub use vault::Vault;
 pub use watch::Watch;
 
