@@ -1,8 +1,32 @@
 //! What belongs to the process that made it. A forked child has none of a vault's threads, so nothing of it may run there,
 //! not even a destructor.
 
+use pyo3::prelude::*;
+use std::cell::Cell;
 use std::mem::ManuallyDrop;
-use tidelock::{Error, ErrorKind};
+use tidelock::{Error, ErrorKind, Fork};
+
+thread_local! {
+    static FORK: Cell<Option<Fork>> = const { Cell::new(None) };
+}
+
+/// Waits until no local store is in use. `os.fork` calls this, and then one of the next two, on the thread that forks.
+#[pyfunction]
+pub(crate) fn before_fork(py: Python<'_>) {
+    py.detach(|| FORK.set(Some(Fork::prepare())));
+}
+
+#[pyfunction]
+pub(crate) fn after_fork_in_parent() {
+    FORK.set(None);
+}
+
+#[pyfunction]
+pub(crate) fn after_fork_in_child() {
+    if let Some(fork) = FORK.take() {
+        fork.in_child();
+    }
+}
 
 /// A value of one process; in a forked child it is out of reach, and leaked when dropped.
 pub(crate) struct OfProcess<T> {

@@ -18,6 +18,8 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _tidelock {
     #[pymodule_export]
+    use super::fork::{after_fork_in_child, after_fork_in_parent, before_fork};
+    #[pymodule_export]
     use super::streams::Stream;
     #[pymodule_export]
     use super::vault::Vault;

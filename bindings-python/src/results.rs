@@ -4,9 +4,10 @@ use crate::errors::exception;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyTuple};
+use serde_json::value::RawValue;
 use tidelock::{
-    Access, ArchiveImport, ChangedKeys, Collection, Conflict, Cors, DeviceState, DeviceStatus, Diagnosis, Entry,
-    EtagForm, Finding, Kind, ListVersion, Meter, Phase, Progress, Record, Status, SyncReport, Verdict, Version,
+    Access, ArchiveImport, ChangedKeys, Collection, Conflict, Cors, DeviceState, DeviceStatus, Diagnosis, Document,
+    Entry, EtagForm, Finding, Kind, ListVersion, Meter, Phase, Progress, Record, Status, SyncReport, Verdict, Version,
 };
 
 type Made<'py> = PyResult<Bound<'py, PyAny>>;
@@ -26,38 +27,51 @@ fn types(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     Ok(TYPES.get_or_try_init(py, || py.import("tidelock._types").map(Bound::unbind))?.bind(py))
 }
 
-/// `(value, unix_ms, device, siblings)`.
-pub(crate) fn record(py: Python<'_>, record: Record) -> PyResult<Py<PyAny>> {
+/// `(key, value, unix_ms, device, siblings)`.
+pub(crate) fn entry(py: Python<'_>, Entry { key, record }: Entry) -> PyResult<Py<PyAny>> {
     let Record { value, stamp, device, siblings } = record;
-    let tuple = (PyBytes::new(py, &value), stamp.ms, device.to_string(), siblings);
-    Ok(tuple.into_pyobject(py)?.into_any().unbind())
+    Ok((key, PyBytes::new(py, &value), stamp.ms, device.to_string(), siblings).into_pyobject(py)?.into_any().unbind())
 }
 
-/// A list of `(key, value, unix_ms, device, siblings)`.
-pub(crate) fn entries(py: Python<'_>, entries: Vec<Entry>) -> PyResult<Py<PyAny>> {
-    let list = PyList::empty(py);
-    for Entry { key, record: Record { value, stamp, device, siblings } } in entries {
-        list.append((key, PyBytes::new(py, &value), stamp.ms, device.to_string(), siblings))?;
-    }
-    Ok(list.into_any().unbind())
+/// `(id, JSON, unix_ms, device, conflicts, deleted_concurrently)`.
+pub(crate) fn document(py: Python<'_>, document: Document<Box<RawValue>>) -> PyResult<Py<PyAny>> {
+    let Document { id, value, stamp, device, conflicts, deleted_concurrently } = document;
+    let json = PyBytes::new(py, value.get().as_bytes());
+    let row = (id, json, stamp.ms, device.to_string(), conflicts, deleted_concurrently);
+    Ok(row.into_pyobject(py)?.into_any().unbind())
+}
+
+pub(crate) fn list<T>(
+    py: Python<'_>,
+    items: Vec<T>,
+    to_python: fn(Python<'_>, T) -> PyResult<Py<PyAny>>,
+) -> PyResult<Py<PyAny>> {
+    let items = items.into_iter().map(|item| to_python(py, item)).collect::<PyResult<Vec<_>>>()?;
+    Ok(PyList::new(py, items)?.into_any().unbind())
 }
 
 pub(crate) fn conflicts(py: Python<'_>, conflicts: Vec<Conflict>) -> PyResult<Py<PyAny>> {
-    let list = PyList::empty(py);
-    for Conflict { collection, key, versions } in conflicts {
-        let versions = versions.into_iter().map(|version| self::version(py, version)).collect::<PyResult<Vec<_>>>()?;
-        // Tidelock's own records are nobody's conflict.
-        let Some((kind, name)) = self::collection(&collection) else { continue };
-        list.append(make!(py, "Conflict", {
-            kind: kind, collection: name, key: key, versions: PyTuple::new(py, versions)?,
-        })?)?;
-    }
-    Ok(list.into_any().unbind())
+    let conflicts = conflicts.iter().filter_map(|conflict| {
+        let (kind, name) = collection(&conflict.collection)?;
+        Some(self::conflict(py, kind, name, conflict))
+    });
+    Ok(PyList::new(py, conflicts.collect::<PyResult<Vec<_>>>()?)?.into_any().unbind())
 }
 
-fn version(py: Python<'_>, version: Version) -> Made<'_> {
-    let Version { value, stamp, device } = version;
-    let value = value.map(|value| PyBytes::new(py, &value));
+fn conflict<'py>(py: Python<'py>, kind: &str, collection: &str, conflict: &Conflict) -> Made<'py> {
+    let (key, field) = match conflict.collection.kind {
+        Kind::Documents => conflict.key.split_once('\0').unzip(),
+        _ => (None, None),
+    };
+    let versions = conflict.versions.iter().map(|version| self::version(py, version)).collect::<PyResult<Vec<_>>>()?;
+    make!(py, "Conflict", {
+        kind: kind, collection: collection, key: key.unwrap_or(&conflict.key), field: field,
+        versions: PyTuple::new(py, versions)?,
+    })
+}
+
+fn version<'py>(py: Python<'py>, Version { value, stamp, device }: &Version) -> Made<'py> {
+    let value = value.as_ref().map(|value| PyBytes::new(py, value));
     make!(py, "Version", { value: value, unix_ms: stamp.ms, device: device.to_string() })
 }
 
@@ -112,6 +126,8 @@ pub(crate) fn status(py: Python<'_>, status: Status) -> PyResult<Py<PyAny>> {
         last_error: status.last_error,
         conditional_writes: status.conditional_writes,
         stopped: status.stopped.as_ref().map(|error| exception(py, error)).transpose()?,
+        revoked: status.revoked.as_ref().map(|error| exception(py, error)).transpose()?,
+        untaken: status.untaken,
         meter: meter(py, &status.meter)?,
         metered_from_ms: status.metered_from_ms,
     });

@@ -5,12 +5,17 @@ use crate::fork::OfProcess;
 use crate::results;
 use crate::work::Work;
 use pyo3::prelude::*;
+use std::collections::BTreeSet;
+use std::future::ready;
 use std::sync::{Arc, PoisonError};
 use tidelock::{ChangedKeys, Changes, Error, SyncReport, Watch};
 use tokio::sync::Mutex;
 
+/// The most keys that a change names, as the library's own.
+const KEYS_MAX: usize = 256;
+
 /// `next` gives the next item, or `None` when the vault is closed or the stream is.
-#[pyclass(frozen)]
+#[pyclass(frozen, generic)]
 pub(crate) struct Stream(OfProcess<std::sync::Mutex<Option<Source>>>);
 
 /// One waits at a time; dropping a wait loses nothing.
@@ -47,7 +52,7 @@ impl Stream {
         let next = async move {
             Ok::<_, Error>(match source {
                 Some(Source::Watch(watch)) => watch.lock().await.next().await.map(Item::Report),
-                Some(Source::Changes(changes)) => changes.lock().await.next().await.map(Item::Changed),
+                Some(Source::Changes(changes)) => changed(&mut *changes.lock().await).await.map(Item::Changed),
                 None => None,
             })
         };
@@ -65,4 +70,27 @@ impl Stream {
             py.detach(|| drop(source));
         }
     }
+}
+
+/// The next change, with those that have happened by then: a slow reader reads the collection once, not for each commit.
+async fn changed(changes: &mut Changes) -> Option<ChangedKeys> {
+    let mut keys = changes.next().await?;
+    loop {
+        let more = tokio::select! {
+            biased;
+            more = changes.next() => more,
+            () = ready(()) => None,
+        };
+        match more {
+            Some(more) => keys = both(keys, more),
+            // After the end, the next call finds it again.
+            None => return Some(keys),
+        }
+    }
+}
+
+fn both(one: ChangedKeys, other: ChangedKeys) -> ChangedKeys {
+    let (ChangedKeys::These(one), ChangedKeys::These(other)) = (one, other) else { return ChangedKeys::Many };
+    let keys: BTreeSet<String> = one.into_iter().chain(other).collect();
+    if keys.len() > KEYS_MAX { ChangedKeys::Many } else { ChangedKeys::These(keys.into_iter().collect()) }
 }

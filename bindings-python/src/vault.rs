@@ -10,12 +10,13 @@ use crate::work::Work;
 use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use serde_json::value::RawValue;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use tidelock::{
-    Change, Collection, DeviceId, Entry, Error, ErrorKind, Event, Imported, KeyRange, Kind, Options, Passphrase,
-    Position, Progress, Secret, SyncReport, parse_secret,
+    Change, Collection, DeviceId, Documents, Entry, Error, ErrorKind, Event, Imported, KeyRange, Kind, Options,
+    Passphrase, Position, Progress, Secret, SyncReport, parse_secret,
 };
 
 /// An open vault; without one, it was closed.
@@ -25,8 +26,10 @@ pub(crate) struct Vault {
     options: Options,
 }
 
-/// A change of a write: what, the collection's name, and what belongs to it.
-type GivenChange = (String, String, Option<String>, Option<PyBackedBytes>);
+/// A change of a write: what, the collection's kind and name, the key, the field, the value.
+type GivenChange = (String, String, String, Option<String>, Option<String>, Option<PyBackedBytes>);
+/// The last conflict of a page: its collection's kind and name, the key, the field.
+type GivenPosition = (String, String, String, Option<String>);
 
 #[pymethods]
 impl Vault {
@@ -95,8 +98,7 @@ impl Vault {
 
     /// Writes all or nothing; gives the keys.
     fn write(&self, py: Python<'_>, changes: Vec<GivenChange>) -> PyResult<Work> {
-        let changes: Result<Vec<_>, Error> = changes.into_iter().map(change).collect();
-        let changes = changes.map_err(|error| raised(py, &error))?;
+        let changes = changes.into_iter().map(|given| change(py, given)).collect::<PyResult<Vec<_>>>()?;
         self.work(
             py,
             |vault| async move { vault.write(changes).await },
@@ -118,19 +120,26 @@ impl Vault {
         self.work(py, |vault| async move { vault.log(log).import(source, entries).await }, |py, ()| Ok(py.None()))
     }
 
-    /// What stands at a key, as in `page` but without the key; or `None`.
+    /// The entry at a key, as in `page`; or `None`.
     fn get(&self, py: Python<'_>, kind: &str, name: String, key: String) -> PyResult<Work> {
-        let kind = kind_of(py, kind)?;
-        self.work(
-            py,
-            move |vault| async move {
-                match kind {
-                    Kind::Log => vault.log(name).get(key).await,
-                    _ => vault.map(name).get(key).await,
-                }
-            },
-            |py, record| record.map_or_else(|| Ok(py.None()), |record| results::record(py, record)),
-        )
+        match kind_of(py, kind)? {
+            Kind::Documents => self.work(
+                py,
+                |vault| async move { documents(&vault, name).get(key).await },
+                |py, found| found.map_or_else(|| Ok(py.None()), |document| results::document(py, document)),
+            ),
+            kind => self.work(
+                py,
+                move |vault| async move {
+                    let record = match kind {
+                        Kind::Log => vault.log(name).get(key.clone()).await,
+                        _ => vault.map(name).get(key.clone()).await,
+                    };
+                    Ok::<_, Error>(record?.map(|record| Entry { key, record }))
+                },
+                |py, found| found.map_or_else(|| Ok(py.None()), |entry| results::entry(py, entry)),
+            ),
+        }
     }
 
     /// At most `limit` entries of a range.
@@ -143,31 +152,47 @@ impl Vault {
         end: Option<String>,
         limit: usize,
     ) -> PyResult<Work> {
-        let kind = kind_of(py, kind)?;
         let range = KeyRange { start, end };
-        self.work(
-            py,
-            move |vault| async move {
-                let mut entries = match kind {
-                    Kind::Log => vault.log(name).list(range),
-                    _ => vault.map(name).list(range),
-                };
-                let mut page: Vec<Entry> = Vec::new();
-                while page.len() < limit {
-                    let Some(entry) = entries.next().await? else { break };
-                    page.push(entry);
-                }
-                Ok::<_, Error>(page)
-            },
-            results::entries,
-        )
+        match kind_of(py, kind)? {
+            Kind::Documents => self.work(
+                py,
+                move |vault| async move {
+                    let (mut documents, mut page) = (documents(&vault, name).list(range), Vec::new());
+                    while page.len() < limit
+                        && let Some(document) = documents.next().await?
+                    {
+                        page.push(document);
+                    }
+                    Ok::<_, Error>(page)
+                },
+                |py, page| results::list(py, page, results::document),
+            ),
+            kind => self.work(
+                py,
+                move |vault| async move {
+                    let mut entries = match kind {
+                        Kind::Log => vault.log(name).list(range),
+                        _ => vault.map(name).list(range),
+                    };
+                    let mut page = Vec::new();
+                    while page.len() < limit
+                        && let Some(entry) = entries.next().await?
+                    {
+                        page.push(entry);
+                    }
+                    Ok::<_, Error>(page)
+                },
+                |py, page| results::list(py, page, results::entry),
+            ),
+        }
     }
 
-    /// At most `limit` conflicts after a collection's kind and name, and a key.
-    fn conflicts(&self, py: Python<'_>, after: Option<(String, String, String)>, limit: u32) -> PyResult<Work> {
+    /// At most `limit` conflicts after a position.
+    fn conflicts(&self, py: Python<'_>, after: Option<GivenPosition>, limit: u32) -> PyResult<Work> {
         let after = match after {
             None => None,
-            Some((kind, name, key)) => {
+            Some((kind, name, key, field)) => {
+                let key = field.map_or(key.clone(), |field| format!("{key}\0{field}"));
                 Some(Position { collection: Collection { kind: kind_of(py, &kind)?, name }, key })
             }
         };
@@ -270,6 +295,7 @@ impl Vault {
         let vault = self.vault(py)?;
         Ok(Stream::changes(match kind_of(py, kind)? {
             Kind::Log => vault.log(name).changes(),
+            Kind::Documents => documents(&vault, name).changes(),
             _ => vault.map(name).changes(),
         }))
     }
@@ -345,14 +371,21 @@ fn kind_of(py: Python<'_>, kind: &str) -> PyResult<Kind> {
     }
 }
 
-fn change((what, name, key, value): GivenChange) -> Result<Change, Error> {
+/// Documents as the JSON that they are in.
+fn documents(vault: &tidelock::Vault, name: String) -> Documents<Box<RawValue>> {
+    vault.documents(name)
+}
+
+fn change(py: Python<'_>, (what, kind, name, key, field, value): GivenChange) -> PyResult<Change> {
+    let collection = Collection { kind: kind_of(py, &kind)?, name };
     let value = value.map(|value| Bytes::copy_from_slice(&value));
-    Ok(match (what.as_str(), key, value) {
-        ("put", Some(key), Some(value)) => Change::Put { collection: Collection::map(name), key, value },
-        ("delete", Some(key), None) => Change::Delete { collection: Collection::map(name), key },
-        ("resolve", Some(key), value) => Change::Resolve { collection: Collection::map(name), key, value },
-        ("append", None, Some(value)) => Change::Append { collection: Collection::log(name), key: None, value },
-        ("delete-entry", Some(key), None) => Change::Delete { collection: Collection::log(name), key },
-        _ => return Err(Error::new(ErrorKind::Invalid, "it is no change")),
+    Ok(match (what.as_str(), key, field, value) {
+        ("put", Some(key), None, Some(value)) => Change::Put { collection, key, value },
+        ("patch", Some(id), None, Some(patch)) => Change::Patch { collection, id, patch },
+        ("delete", Some(key), None, None) => Change::Delete { collection, key },
+        ("append", None, None, Some(value)) => Change::Append { collection, key: None, value },
+        ("resolve", Some(key), None, value) => Change::Resolve { collection, key, value },
+        ("resolve", Some(id), Some(field), value) => Change::ResolveField { collection, id, field, value },
+        _ => return Err(raised(py, &Error::new(ErrorKind::Invalid, "it is no change").on(what))),
     })
 }

@@ -21,8 +21,8 @@ const SECONDS_MAX: f64 = 1e9;
 type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 type Future = Pin<Box<dyn std::future::Future<Output = Result<Answer, Failure>> + Send>>;
 
-/// Waited for once, by `wait` or by `poll`; dropping or cancelling it cancels the work.
-#[pyclass(frozen)]
+/// Waited for once, by `wait` or by `poll`; dropping or cancelling it cancels the work. The stub names what it gives.
+#[pyclass(frozen, generic)]
 pub(crate) struct Work(OfProcess<Mutex<Option<Future>>>);
 
 impl Work {

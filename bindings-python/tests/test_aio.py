@@ -93,6 +93,33 @@ async def test_a_watch_and_changes(served_pair: Pair) -> None:
         assert served_pair.laptop["notes"]["a"] == b"1"
 
 
+async def test_a_live_list_follows(served_pair: Pair) -> None:
+    served_pair.phone.close()
+    async with aio.Vault.open(served_pair.store, served_pair.folder / "phone") as phone:
+        notes = phone.collection("notes", TEXT)
+        async with notes.live(prefix="a/") as live:
+            assert await anext(live) == []
+            waiting = asyncio.ensure_future(anext(live))
+            await notes.put("b", "not in the range")
+            await notes.put("a/1", "one")
+            assert [entry.value for entry in await waiting] == ["one"]
+            served_pair.laptop.collection("notes", TEXT)["a/2"] = "two"
+            served_pair.laptop.sync()
+            await phone.sync()
+            assert [entry.value for entry in await anext(live)] == ["one", "two"]
+        assert [entries async for entries in live] == []
+        history = phone.log("history")
+        follow = history.live()
+        await history.append(b"x")
+        assert [entry.value for entry in await anext(follow)] == [b"x"]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await anext(follow)
+        await history.append(b"y")
+        assert [entry.value for entry in await anext(follow)] == [b"x", b"y"], "a wait that was cancelled lost nothing"
+    assert [entries async for entries in follow] == []
+
+
 async def test_a_cancelled_sync_leaves_a_usable_vault(served: str, tmp_path: Path) -> None:
     async with aio.Vault.create(served, tmp_path / "a") as (vault, _):
         for delay in (0.0, 0.001, 0.005, 0.02):

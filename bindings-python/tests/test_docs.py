@@ -36,7 +36,9 @@ def test_the_blocks_of_the_readme(served: str, tmp_path: Path) -> None:
     printed = [run(block.replace(STORE, served), tmp_path) for block in BLOCKS]
     assert printed[0] == "{'milk': {'litres': 2}}\n"
     assert printed[1].splitlines()[0].startswith("2026/11/24 21.5 ")
-    assert len(printed) == 6
+    assert printed[3] == "{'place': 'Brest', 'rating': 5}\n"
+    assert printed[5] == "['milk']\n"
+    assert len(printed) == 8
 
 
 def test_the_readme_names_every_error() -> None:

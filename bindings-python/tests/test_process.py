@@ -67,6 +67,65 @@ def test_a_forked_child_has_a_closed_vault(served_pair: Pair) -> None:
     assert served_pair.phone["notes"]["from the child"] == b"2"
 
 
+def test_a_child_keeps_its_writes_when_the_parent_closes(served_pair: Pair) -> None:
+    """SQLite's locks are the process's, and a fork inherits the note of them alone: see local-sqlite/src/fork.rs."""
+    to_child, from_parent = os.pipe(), os.pipe()
+    local = served_pair.folder / "laptop"
+    served_pair.laptop["notes"]["before"] = b"1"
+
+    def child() -> None:
+        with tidelock.Vault.open(served_pair.store, local) as own:
+            os.write(from_parent[1], b"opened")
+            os.read(to_child[0], 6)
+            own["notes"]["in the child"] = b"1"
+            # Without a close: what is durable is durable.
+            os._exit(0)
+
+    pid = os.fork()
+    if pid == 0:
+        child()
+    assert os.read(from_parent[0], 6) == b"opened"
+    served_pair.laptop.close()
+    with tidelock.Vault.open(served_pair.store, local) as laptop:
+        laptop["notes"]["in the parent"] = b"1"
+        os.write(to_child[1], b"closed")
+        assert os.waitpid(pid, 0)[1] == 0
+        assert set(laptop["notes"]) == {"before", "in the child", "in the parent"}
+    for end in (*to_child, *from_parent):
+        os.close(end)
+
+
+def test_forks_while_threads_write(served_pair: Pair) -> None:
+    """A child finds no half of a commit: of those that run when it is made it has all or nothing."""
+    laptop, local = served_pair.laptop, served_pair.folder / "laptop"
+    stop = threading.Event()
+
+    def keep_writing(thread: int) -> None:
+        for number in range(10_000):
+            if stop.is_set():
+                return
+            with laptop.batch() as batch:
+                batch.put(laptop["notes"], f"{thread}/a", b"%d" % number)
+                batch.put(laptop["notes"], f"{thread}/b", b"%d" % number)
+
+    def child() -> None:
+        with tidelock.Vault.open(served_pair.store, local) as own:
+            own["notes"][f"child/{os.getpid()}"] = b"1"
+            for thread in range(3):
+                assert own["notes"].get(f"{thread}/a") is not None or own["notes"].get(f"{thread}/b") is None
+
+    threads = [threading.Thread(target=keep_writing, args=(thread,)) for thread in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert [in_fork(child) for _ in range(20)] == [0] * 20
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert len(list(laptop["notes"].list(prefix="child/"))) == 20
+
+
 def test_a_child_drops_what_it_inherited(served_pair: Pair) -> None:
     """Garbage collection in the child touches nothing of the parent's."""
     laptop = [served_pair.laptop]

@@ -305,6 +305,56 @@ def test_changes_tell_of_writes_and_syncs(served_pair: Pair) -> None:
     assert list(log) == []
 
 
+def test_changes_that_wait_are_taken_together(vault: tidelock.Vault) -> None:
+    notes = vault["notes"]
+    changes = notes.changes(timeout=5)
+    for number in range(100):
+        notes[f"{number:03}"] = b""
+    seen: set[str] = set()
+    for _ in range(2):
+        # The last one may be told just after its put has returned.
+        if len(seen) < 100:
+            seen |= next(changes).keys or set()
+    assert seen == {f"{number:03}" for number in range(100)}
+    for number in range(300):
+        notes[f"{number:03}"] = b""
+    assert next(changes).keys is None, "more than 256"
+    changes.close()
+
+
+def test_a_live_list_follows(served_pair: Pair) -> None:
+    notes = served_pair.phone.collection("notes", TEXT)
+    with notes.live(prefix="a/", timeout=5) as live:
+        assert next(live) == []
+        notes["b"] = "not in the range"
+        notes["a/1"] = "one"
+        assert [entry.value for entry in next(live)] == ["one"]
+        served_pair.laptop.collection("notes", TEXT)["a/2"] = "two"
+        served_pair.laptop.sync()
+        served_pair.phone.sync()
+        assert [entry.value for entry in next(live)] == ["one", "two"]
+        del notes["a/1"]
+        assert [entry.key for entry in next(live)] == ["a/2"]
+    assert list(live) == []
+    history = served_pair.phone.log("history")
+    follow = history.live()
+    key = history.append(b"x")
+    assert [entry.key for entry in next(follow)] == [key]
+    assert list(notes.live(timeout=0.05)) == [list(notes.list())]
+    served_pair.phone.close()
+    assert list(follow) == []
+
+
+def test_a_live_list_reads_once_for_many_changes(vault: tidelock.Vault) -> None:
+    notes = vault["notes"]
+    with notes.live(timeout=0.2) as live:
+        assert next(live) == []
+        for number in range(500):
+            notes[f"{number:03}"] = b""
+        lists = [len(entries) for entries in live]
+    assert lists == [500], "a change that was seen already gives no second list"
+
+
 def test_progress_is_told_on_the_callers_thread(pair: Pair) -> None:
     seen: list[tidelock.Progress] = []
     threads = set()
@@ -372,6 +422,8 @@ def test_a_closed_vault_says_so(vault: tidelock.Vault) -> None:
 
 def test_a_vault_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
+        tidelock.Vault.open(f"file://{tmp_path}/store", tmp_path / "none")
+    with pytest.raises(InvalidError, match="inside the store's folder"):
         tidelock.Vault.open(f"file://{tmp_path}", tmp_path / "none")
     for store in ("", "http://x", "s3://"):
         with pytest.raises(InvalidError):

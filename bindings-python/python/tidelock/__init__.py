@@ -9,6 +9,7 @@
 """
 
 from ._collections import (
+    Documents,
     Log,
     Map,
 )
@@ -19,8 +20,12 @@ from ._options import (
     PresignSource,
     Transport,
 )
+from ._progress import (
+    ProgressTo,
+)
 from ._streams import (
     ChangeStream,
+    Live,
     Watch,
 )
 from ._types import (
@@ -31,6 +36,7 @@ from ._types import (
     Credentials,
     Device,
     Diagnosis,
+    Document,
     Entry,
     Finding,
     ImportReport,
@@ -51,7 +57,6 @@ from ._types import (
 from ._vault import (
     Batch,
     Created,
-    ProgressTo,
     Vault,
 )
 from .codecs import (
@@ -108,6 +113,8 @@ __all__ = [
     "CredentialsSource",
     "Device",
     "Diagnosis",
+    "Document",
+    "Documents",
     "Entry",
     "Finding",
     "ForkedError",
@@ -116,6 +123,7 @@ __all__ = [
     "InternalError",
     "InvalidError",
     "JSON",
+    "Live",
     "LocalStoreError",
     "Log",
     "Map",

@@ -1,7 +1,8 @@
-"""Closes the vaults that are open when the interpreter ends: their threads must not call Python after that."""
+"""What the process does to open vaults: when it forks, and when the interpreter ends."""
 
 import atexit
 import contextlib
+import os
 from weakref import WeakSet
 
 from . import _tidelock
@@ -12,9 +13,17 @@ _SECONDS = 5.0
 
 _vaults: "WeakSet[_tidelock.Vault]" = WeakSet()
 
+if hasattr(os, "register_at_fork"):
+    # A fork in the middle of a commit would leave the child with a half of it.
+    os.register_at_fork(
+        before=_tidelock.before_fork,
+        after_in_parent=_tidelock.after_fork_in_parent,
+        after_in_child=_tidelock.after_fork_in_child,
+    )
+
 
 def close_at_exit(vault: _tidelock.Vault) -> None:
-    """Closes it when the interpreter ends, unless it was closed before."""
+    """Closes it when the interpreter ends, unless it was closed before: its threads must not call Python after that."""
     _vaults.add(vault)
 
 

@@ -6,9 +6,12 @@ from typing import Literal
 
 from ._types import Progress
 
+ProgressTo = Callable[[Progress], object] | Literal["tqdm"]
+"""What is told of a running operation: a callable, or a bar of the package tqdm."""
+
 
 @contextmanager
-def told(progress: Callable[[Progress], object] | Literal["tqdm"] | None) -> Iterator[Callable[[Progress], object] | None]:
+def told(progress: ProgressTo | None) -> Iterator[Callable[[Progress], object] | None]:
     """What to call while the block runs."""
     if progress != "tqdm":
         yield progress

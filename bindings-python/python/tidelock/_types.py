@@ -19,6 +19,7 @@ __all__ = [
     "Credentials",
     "Device",
     "Diagnosis",
+    "Document",
     "Entry",
     "Finding",
     "ImportReport",
@@ -66,6 +67,28 @@ class Entry(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Document(Generic[T]):
+    """A document: its fields merge one by one."""
+
+    id: str
+    value: T
+    """Of each field the value that counts."""
+    unix_ms: int
+    """When the newest of its fields was written, by its writer's HLC timestamp, in ms since 1970."""
+    device: str
+    """The id of the device that wrote that field."""
+    conflicts: int
+    """How many fields have concurrent values."""
+    deleted_concurrently: bool
+    """Whether a device deleted the document without having seen the fields that are there."""
+
+    @property
+    def written_at(self) -> datetime:
+        """`unix_ms` as a time in UTC."""
+        return datetime.fromtimestamp(self.unix_ms / 1000, timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
 class Version(Generic[T]):
     """One of the concurrent values of a key."""
 
@@ -79,12 +102,14 @@ class Version(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Conflict(Generic[T]):
-    """A key with concurrent values."""
+    """A key, or a field of a document, with concurrent values."""
 
     kind: Literal["map", "documents"]
     collection: str
     key: str
-    """Of documents: the document's id, NUL, and the field."""
+    """Of documents the document's id."""
+    field: str | None
+    """Of documents the field; `None`: the document itself, which one device deleted and another wrote to."""
     versions: tuple[Version[T], ...]
     """The winner first, then the others by falling timestamp."""
 
@@ -94,7 +119,7 @@ class Changes:
     """A collection changed."""
 
     keys: frozenset[str] | None
-    """The keys that changed; `None`: more than 256, or so many changes that some were missed."""
+    """The keys, or ids of documents, that changed; `None`: more than 256, or so many changes that some were missed."""
 
 
 # What operations give
@@ -190,6 +215,10 @@ class Status:
     """Whether the store enforces conditional writes; `None`: not probed."""
     stopped: TidelockError | None
     """Why nothing is published, while it is so."""
+    revoked: TidelockError | None
+    """Once this device can tell that it was revoked: why, what was not taken, and how to save it."""
+    untaken: int
+    """Of a revoked device: its changes that no other device is known to have; else 0."""
     meter: Meter
     metered_from_ms: int | None
     """When the first request was counted, in ms since 1970."""

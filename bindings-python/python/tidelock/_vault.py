@@ -1,17 +1,16 @@
 """A vault for blocking code."""
 
-import os
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from os import PathLike
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn, Self, TypeVar, Unpack, overload
+from typing import Any, BinaryIO, NamedTuple, Self, TypeVar, Unpack, overload
 
-from . import _options, _progress, _tidelock
-from ._collections import Log, Map
-from ._exit import close_at_exit
+from . import _options, _tidelock
+from ._collections import Documents, Log, Map
+from ._handle import Handle, private
 from ._options import Options
-from ._records import PAGE, Change, Values, check_open, codec_of
+from ._progress import ProgressTo, told
+from ._records import PAGE, Gathered, Records, codec_of
 from ._streams import Watch
 from ._types import (
     Conflict,
@@ -19,33 +18,24 @@ from ._types import (
     Diagnosis,
     ImportReport,
     Passphrase,
-    Progress,
     RecoveryCode,
     Status,
     SyncReport,
 )
-from .codecs import Codec
+from .codecs import JSON, Codec
 
 __all__ = ["Batch", "Created", "Vault"]
 
 T = TypeVar("T")
 
-ProgressTo = Callable[[Progress], object] | Literal["tqdm"]
-"""What is told of a running operation: a callable, or a bar of the package tqdm."""
 
-
-class Vault:
+class Vault(Handle):
     """A vault on this device: its records, and what keeps them in step with the bucket.
 
     Reads and writes are local and need no network; `sync` and its kin bring both sides together. A vault is a context
     manager and may be used from any number of threads. After a fork it is closed in the child. Several processes may
     have one local store open at once.
     """
-
-    _native: _tidelock.Vault
-
-    def __init__(self) -> None:
-        raise TypeError("a vault is made by Vault.create, Vault.join or Vault.open")
 
     @classmethod
     def create(
@@ -88,22 +78,10 @@ class Vault:
         given = _options.given(store, local, None, options, _options.blocking)
         return cls._of(_tidelock.Vault.open(given).wait())
 
-    @classmethod
-    def _of(cls, native: _tidelock.Vault) -> Self:
-        vault = object.__new__(cls)
-        vault._native = native
-        close_at_exit(native)
-        return vault
-
     def close(self) -> None:
         """Cancels what runs and closes everything; again is no error."""
         if self._native.is_open():
             self._native.close().wait()
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed, or belongs to the process that forked this one."""
-        return not self._native.is_open()
 
     # Collections
 
@@ -113,11 +91,22 @@ class Vault:
     def collection(self, name: str, codec: Codec[T] | type[T]) -> Map[T]: ...
     def collection(self, name: str, codec: Codec[Any] | type[Any] | None = None) -> Map[Any]:
         """A map: keys with values. It is made by its first write. A pydantic model or a dataclass is a codec, too."""
-        return Map(Values(self._native, "map", name, codec_of(codec)))
+        return Map(Records(self._native, "map", name, codec_of(codec)))
 
     def __getitem__(self, name: str) -> Map[bytes]:
         """A map of bytes."""
         return self.collection(name)
+
+    @overload
+    def documents(self, name: str, codec: None = None) -> Documents[dict[str, Any]]: ...
+    @overload
+    def documents(self, name: str, codec: Codec[T] | type[T]) -> Documents[T]: ...
+    def documents(self, name: str, codec: Codec[Any] | type[Any] | None = None) -> Documents[Any]:
+        """Documents: JSON objects whose fields merge one by one. They are made by their first write.
+
+        A pydantic model or a dataclass is a codec, too; any other gives the bytes of a JSON object.
+        """
+        return Documents(Records(self._native, "documents", name, codec_of(codec, JSON)))
 
     @overload
     def log(self, name: str, codec: None = None) -> Log[bytes]: ...
@@ -125,11 +114,10 @@ class Vault:
     def log(self, name: str, codec: Codec[T] | type[T]) -> Log[T]: ...
     def log(self, name: str, codec: Codec[Any] | type[Any] | None = None) -> Log[Any]:
         """A log: entries that are added and removed, never changed. It is made by its first entry."""
-        return Log(Values(self._native, "log", name, codec_of(codec)))
+        return Log(Records(self._native, "log", name, codec_of(codec)))
 
     def batch(self) -> "Batch":
-        """Writes to any number of maps and logs, all or nothing, when its `with` block ends without an exception."""
-        check_open(self._native)
+        """Writes to any number of collections, all or nothing, when its `with` block ends without an exception."""
         return Batch(self._native)
 
     # Between this device and the bucket
@@ -158,9 +146,8 @@ class Vault:
         return self._operate("republish", progress, timeout)
 
     def _operate(self, name: str, progress: ProgressTo | None, timeout: float | None) -> SyncReport:
-        with _progress.told(progress) as tell:
-            report: SyncReport = self._native.operate(name, tell).wait(timeout)
-            return report
+        with told(progress) as tell:
+            return self._native.operate(name, tell).wait(timeout)
 
     def watch(self) -> Watch:
         """Keeps syncing: at once, after local writes, and every 30 to 60 s, more rarely when nothing happens.
@@ -170,21 +157,19 @@ class Vault:
         return Watch(self._native.watch())
 
     def conflicts(self) -> Iterator[Conflict[bytes]]:
-        """Every key with concurrent values."""
-        position: tuple[str, str, str] | None = None
+        """Every key with concurrent values, and every field of a document."""
+        position = None
         while page := self._native.conflicts(position, PAGE).wait():
             yield from page
-            position = page[-1].kind, page[-1].collection, page[-1].key
+            position = page[-1].kind, page[-1].collection, page[-1].key, page[-1].field
 
     def status(self) -> Status:
         """The state of the vault on this device. No request is made."""
-        status: Status = self._native.status().wait()
-        return status
+        return self._native.status().wait()
 
     def doctor(self, *, origin: str | None = None) -> Diagnosis:
         """Finds out, in at most twelve requests, what is wrong with the store; for web pages of `origin`, too."""
-        diagnosis: Diagnosis = self._native.doctor(origin).wait()
-        return diagnosis
+        return self._native.doctor(origin).wait()
 
     # Who may open it
 
@@ -194,22 +179,18 @@ class Vault:
 
     def retire_device(self, id: str) -> SyncReport:
         """Nobody waits for another device any more. It is expected again once it publishes."""
-        return self._change_device("retire", id)
+        return self._native.change_device("retire", id).wait()
 
     def revoke_device(self, id: str) -> SyncReport:
         """Shuts another device out: keys are rotated, and what it publishes from now on does not count.
 
         Withdraw its bucket credentials, too. A revocation that broke off is finished by the next sync.
         """
-        return self._change_device("revoke", id)
+        return self._native.change_device("revoke", id).wait()
 
     def adopt_device(self, id: str) -> SyncReport:
         """Takes what a revoked device published after it was revoked."""
-        return self._change_device("adopt", id)
-
-    def _change_device(self, what: str, id: str) -> SyncReport:
-        report: SyncReport = self._native.change_device(what, id).wait()
-        return report
+        return self._native.change_device("adopt", id).wait()
 
     def set_passphrase(self, passphrase: str | None) -> None:
         """Sets, changes or (with `None`) removes the passphrase. Keys are rotated."""
@@ -229,8 +210,7 @@ class Vault:
         if isinstance(file, (str, PathLike)):
             with open(file, "xb", opener=private) as opened:
                 return self.export_archive(opened)
-        records: int = self._native.export_archive(file).wait()
-        return records
+        return self._native.export_archive(file).wait()
 
     def import_archive(self, file: str | PathLike[str] | BinaryIO) -> ImportReport:
         """Takes in what an archive holds and this device has not; importing twice changes nothing.
@@ -240,8 +220,7 @@ class Vault:
         if isinstance(file, (str, PathLike)):
             with open(file, "rb") as opened:
                 return self.import_archive(opened)
-        report: ImportReport = self._native.import_archive(file).wait()
-        return report
+        return self._native.import_archive(file).wait()
 
     def __enter__(self) -> Self:
         return self
@@ -250,18 +229,6 @@ class Vault:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def __del__(self) -> None:
-        native = getattr(self, "_native", None)
-        if native is not None and native.is_open():
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-
-    def __repr__(self) -> str:
-        state = " (closed)" if self.closed else ""
-        return f"<tidelock.Vault {self._native.store!r} in {str(self._native.local)!r}{state}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a vault can't be pickled: open it where it is used, several processes may share a local store")
 
 
 class Created(NamedTuple):
@@ -279,25 +246,8 @@ class Created(NamedTuple):
         self.vault.close()
 
 
-class Batch:
-    """Changes that are written together: all or nothing, at most 5,000."""
-
-    def __init__(self, native: _tidelock.Vault) -> None:
-        self._native = native
-        self._changes: list[Change] = []
-
-    def put(self, map: Map[T], key: str, value: T) -> None:
-        """Sets a record of a map."""
-        self._changes.append(("put", map.name, key, map._values.encode(value, key)))
-
-    def delete(self, collection: "Map[Any] | Log[Any]", key: str) -> None:
-        """Removes a record of a map, or an entry of a log for ever."""
-        what = "delete" if isinstance(collection, Map) else "delete-entry"
-        self._changes.append((what, collection.name, key, None))
-
-    def append(self, log: Log[T], value: T) -> None:
-        """Adds an entry to a log."""
-        self._changes.append(("append", log.name, None, log._values.encode(value)))
+class Batch(Gathered):
+    """Changes that are written together: all or nothing, at most 5,000; each field of a document is one."""
 
     def __enter__(self) -> Self:
         return self
@@ -305,11 +255,5 @@ class Batch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        changes, self._changes = self._changes, []
-        if kind is None and changes:
-            self._native.write(changes).wait()
-
-
-def private(path: str, flags: int) -> int:
-    """Opens a file that only its owner may read."""
-    return os.open(path, flags, 0o600)
+        if write := self._write(error):
+            write.wait()

@@ -53,19 +53,21 @@ def model(type: type[T]) -> Codec[T]:
     if not dataclasses.is_dataclass(type):
         raise TypeError(f"{type.__qualname__} is neither a pydantic model nor a dataclass")
     read = _reader(type)
-    return Codec(encode=lambda value: _to_json(_plain(value)), decode=lambda data: read(json.loads(data)))
+    return Codec(encode=lambda value: _to_json(plain(value)), decode=lambda data: read(json.loads(data)))
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+def plain(value: Any) -> Any:
+    """A value as JSON has it, with the fields of dataclasses and models, and times in the form of ISO 8601."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, date):
         return value.isoformat()
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
     return value
 
 

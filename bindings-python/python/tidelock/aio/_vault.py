@@ -1,32 +1,21 @@
-"""The same for asyncio: every call that takes time is awaited, and cancelling its task cancels it.
-
-    async with tidelock.aio.Vault.open("s3://my-bucket/notes?region=eu-central-1", "~/.local/share/notes") as vault:
-        todo = vault.collection("todo", tidelock.JSON)
-        await todo.put("milk", {"litres": 2})
-        await vault.sync()
-
-Callables for credentials, signed URLs and transports may be coroutine functions: they run on the event loop that opened
-the vault.
-"""
+"""A vault for asyncio."""
 
 import asyncio
-import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from os import PathLike
 from types import TracebackType
-from typing import Any, BinaryIO, Generic, NamedTuple, NoReturn, Protocol, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, BinaryIO, Generic, NamedTuple, Protocol, Self, TypedDict, TypeVar, Unpack, overload
 
-from . import _options, _progress, _tidelock
-from ._exit import close_at_exit
-from ._options import BotocoreSession
-from ._records import BATCH, PAGE, Change, Values, after, check_open, codec_of, imported, key_range
-from ._types import (
-    Changes,
+from .. import _options, _tidelock
+from .._handle import Handle, private
+from .._options import BotocoreSession
+from .._progress import ProgressTo, told
+from .._records import PAGE, Gathered, Records, codec_of
+from .._types import (
     Conflict,
     Credentials,
     Device,
     Diagnosis,
-    Entry,
     ImportReport,
     Passphrase,
     Profile,
@@ -39,42 +28,15 @@ from ._types import (
     SyncReport,
     UnsignedRequest,
 )
-from ._vault import ProgressTo, private
-from .codecs import Codec
-from .errors import TidelockError, TimeoutError
+from ..codecs import JSON, Codec
+from ..errors import TidelockError, TimeoutError
+from ._collections import Documents, Log, Map
+from ._finish import finish
+from ._streams import Watch
 
-__all__ = ["Batch", "ChangeStream", "Created", "Log", "Map", "Opening", "Options", "Vault", "Watch"]
+__all__ = ["Batch", "Created", "Opening", "Options", "Vault"]
 
 T = TypeVar("T")
-
-
-async def _finish(work: _tidelock.Work) -> Any:
-    """Waits for work on the running loop."""
-    loop = asyncio.get_running_loop()
-    try:
-        while True:
-            woken = loop.create_future()
-            done = work.poll(_waker(loop, woken))
-            if done is not None:
-                return done[0]
-            await woken
-    finally:
-        work.cancel()
-
-
-def _waker(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]") -> Callable[[], None]:
-    def set_woken() -> None:
-        if not woken.done():
-            woken.set_result(None)
-
-    def wake() -> None:
-        if not loop.is_closed():
-            try:
-                loop.call_soon_threadsafe(set_woken)
-            except RuntimeError:
-                pass  # it was closed this very moment
-
-    return wake
 
 
 class Options(TypedDict, total=False):
@@ -120,13 +82,8 @@ class Opening(Generic[V]):
             await self._opened.close()
 
 
-class Vault:
+class Vault(Handle):
     """A vault on this device, as `tidelock.Vault`."""
-
-    _native: _tidelock.Vault
-
-    def __init__(self) -> None:
-        raise TypeError("a vault is made by Vault.create, Vault.join or Vault.open")
 
     @classmethod
     def create(
@@ -136,7 +93,7 @@ class Vault:
 
         async def create() -> Created:
             given = _given(store, local, passphrase, options)
-            native, code = await _finish(_tidelock.Vault.create(given))
+            native, code = await finish(_tidelock.Vault.create(given))
             return Created(cls._of(native), RecoveryCode(code))
 
         return Opening(create)
@@ -153,7 +110,7 @@ class Vault:
 
         async def join() -> Self:
             given = _given(store, local, None, options)
-            return cls._of(await _finish(_tidelock.Vault.join(given, *_options.secret(secret))))
+            return cls._of(await finish(_tidelock.Vault.join(given, *_options.secret(secret))))
 
         return Opening(join)
 
@@ -162,52 +119,47 @@ class Vault:
         """Opens what this device has. No request is made."""
 
         async def open() -> Self:
-            return cls._of(await _finish(_tidelock.Vault.open(_given(store, local, None, options))))
+            return cls._of(await finish(_tidelock.Vault.open(_given(store, local, None, options))))
 
         return Opening(open)
-
-    @classmethod
-    def _of(cls, native: _tidelock.Vault) -> Self:
-        vault = object.__new__(cls)
-        vault._native = native
-        close_at_exit(native)
-        return vault
 
     async def close(self) -> None:
         """Cancels what runs and closes everything; again is no error."""
         if self._native.is_open():
-            await _finish(self._native.close())
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed, or belongs to the process that forked this one."""
-        return not self._native.is_open()
+            await finish(self._native.close())
 
     # Collections
 
     @overload
-    def collection(self, name: str, codec: None = None) -> "Map[bytes]": ...
+    def collection(self, name: str, codec: None = None) -> Map[bytes]: ...
     @overload
-    def collection(self, name: str, codec: Codec[T] | type[T]) -> "Map[T]": ...
-    def collection(self, name: str, codec: Codec[Any] | type[Any] | None = None) -> "Map[Any]":
+    def collection(self, name: str, codec: Codec[T] | type[T]) -> Map[T]: ...
+    def collection(self, name: str, codec: Codec[Any] | type[Any] | None = None) -> Map[Any]:
         """A map: keys with values. It is made by its first write. A pydantic model or a dataclass is a codec, too."""
-        return Map(Values(self._native, "map", name, codec_of(codec)))
+        return Map(Records(self._native, "map", name, codec_of(codec)))
 
-    def __getitem__(self, name: str) -> "Map[bytes]":
+    def __getitem__(self, name: str) -> Map[bytes]:
         """A map of bytes."""
         return self.collection(name)
 
     @overload
-    def log(self, name: str, codec: None = None) -> "Log[bytes]": ...
+    def documents(self, name: str, codec: None = None) -> Documents[dict[str, Any]]: ...
     @overload
-    def log(self, name: str, codec: Codec[T] | type[T]) -> "Log[T]": ...
-    def log(self, name: str, codec: Codec[Any] | type[Any] | None = None) -> "Log[Any]":
+    def documents(self, name: str, codec: Codec[T] | type[T]) -> Documents[T]: ...
+    def documents(self, name: str, codec: Codec[Any] | type[Any] | None = None) -> Documents[Any]:
+        """Documents: JSON objects whose fields merge one by one. They are made by their first write."""
+        return Documents(Records(self._native, "documents", name, codec_of(codec, JSON)))
+
+    @overload
+    def log(self, name: str, codec: None = None) -> Log[bytes]: ...
+    @overload
+    def log(self, name: str, codec: Codec[T] | type[T]) -> Log[T]: ...
+    def log(self, name: str, codec: Codec[Any] | type[Any] | None = None) -> Log[Any]:
         """A log: entries that are added and removed, never changed. It is made by its first entry."""
-        return Log(Values(self._native, "log", name, codec_of(codec)))
+        return Log(Records(self._native, "log", name, codec_of(codec)))
 
     def batch(self) -> "Batch":
-        """Writes to any number of maps and logs, all or nothing, when its `async with` block ends without an exception."""
-        check_open(self._native)
+        """Writes to any number of collections, all or nothing, when its `async with` block ends without an exception."""
         return Batch(self._native)
 
     # Between this device and the bucket
@@ -233,37 +185,34 @@ class Vault:
         return await self._operate("republish", progress, timeout)
 
     async def _operate(self, name: str, progress: ProgressTo | None, timeout: float | None) -> SyncReport:
-        with _progress.told(progress) as tell:
+        with told(progress) as tell:
             try:
                 async with asyncio.timeout(timeout) as limit:
-                    report: SyncReport = await _finish(self._native.operate(name, tell))
-                    return report
+                    return await finish(self._native.operate(name, tell))
             except asyncio.TimeoutError as error:
                 if isinstance(error, TidelockError) or not limit.expired():
                     raise
                 raise TimeoutError("it took longer than the given time", retryable=True) from None
 
-    def watch(self) -> "Watch":
+    def watch(self) -> Watch:
         """Keeps syncing; yields each sync's report, or the TidelockError it failed with, until it is closed."""
         return Watch(self._native.watch())
 
     async def conflicts(self) -> AsyncIterator[Conflict[bytes]]:
-        """Every key with concurrent values."""
-        position: tuple[str, str, str] | None = None
-        while page := await _finish(self._native.conflicts(position, PAGE)):
+        """Every key with concurrent values, and every field of a document."""
+        position = None
+        while page := await finish(self._native.conflicts(position, PAGE)):
             for conflict in page:
                 yield conflict
-            position = page[-1].kind, page[-1].collection, page[-1].key
+            position = page[-1].kind, page[-1].collection, page[-1].key, page[-1].field
 
     async def status(self) -> Status:
         """The state of the vault on this device. No request is made."""
-        status: Status = await _finish(self._native.status())
-        return status
+        return await finish(self._native.status())
 
     async def doctor(self, *, origin: str | None = None) -> Diagnosis:
         """Finds out, in at most twelve requests, what is wrong with the store; for web pages of `origin`, too."""
-        diagnosis: Diagnosis = await _finish(self._native.doctor(origin))
-        return diagnosis
+        return await finish(self._native.doctor(origin))
 
     # Who may open it
 
@@ -273,27 +222,23 @@ class Vault:
 
     async def retire_device(self, id: str) -> SyncReport:
         """Nobody waits for another device any more. It is expected again once it publishes."""
-        return await self._change_device("retire", id)
+        return await finish(self._native.change_device("retire", id))
 
     async def revoke_device(self, id: str) -> SyncReport:
         """Shuts another device out: keys are rotated, and what it publishes from now on does not count."""
-        return await self._change_device("revoke", id)
+        return await finish(self._native.change_device("revoke", id))
 
     async def adopt_device(self, id: str) -> SyncReport:
         """Takes what a revoked device published after it was revoked."""
-        return await self._change_device("adopt", id)
-
-    async def _change_device(self, what: str, id: str) -> SyncReport:
-        report: SyncReport = await _finish(self._native.change_device(what, id))
-        return report
+        return await finish(self._native.change_device("adopt", id))
 
     async def set_passphrase(self, passphrase: str | None) -> None:
         """Sets, changes or (with `None`) removes the passphrase. Keys are rotated."""
-        await _finish(self._native.set_passphrase(passphrase))
+        await finish(self._native.set_passphrase(passphrase))
 
     async def replace_recovery_code(self) -> RecoveryCode:
         """Replaces the recovery code; gives the new one. Keys are rotated."""
-        return RecoveryCode(await _finish(self._native.replace_recovery_code()))
+        return RecoveryCode(await finish(self._native.replace_recovery_code()))
 
     # Archives
 
@@ -302,16 +247,14 @@ class Vault:
         if isinstance(file, (str, PathLike)):
             with open(file, "xb", opener=private) as opened:
                 return await self.export_archive(opened)
-        records: int = await _finish(self._native.export_archive(file))
-        return records
+        return await finish(self._native.export_archive(file))
 
     async def import_archive(self, file: str | PathLike[str] | BinaryIO) -> ImportReport:
         """Takes in what an archive holds and this device has not; importing twice changes nothing."""
         if isinstance(file, (str, PathLike)):
             with open(file, "rb") as opened:
                 return await self.import_archive(opened)
-        report: ImportReport = await _finish(self._native.import_archive(file))
-        return report
+        return await finish(self._native.import_archive(file))
 
     async def __aenter__(self) -> Self:
         return self
@@ -320,18 +263,6 @@ class Vault:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    def __del__(self) -> None:
-        native = getattr(self, "_native", None)
-        if native is not None and native.is_open():
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-
-    def __repr__(self) -> str:
-        state = " (closed)" if self.closed else ""
-        return f"<tidelock.aio.Vault {self._native.store!r} in {str(self._native.local)!r}{state}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a vault can't be pickled: open it where it is used, several processes may share a local store")
 
 
 def _given(store: str, local: str | PathLike[str], passphrase: str | None, options: Options) -> dict[str, object]:
@@ -350,159 +281,8 @@ class Created(NamedTuple):
         await self.vault.close()
 
 
-class Map(Generic[T]):
-    """A map of a vault: keys (1 to 512 bytes) with values (at most 256 KiB), in the order of their keys."""
-
-    def __init__(self, values: Values[T]) -> None:
-        self._values = values
-
-    @property
-    def name(self) -> str:
-        """The map's name."""
-        return self._values.name
-
-    async def get(self, key: str) -> T | None:
-        """A record's value; `None` where there is none."""
-        record = await _finish(self._values.native.get("map", self.name, key))
-        return None if record is None else self._values.decode(key, record[0])
-
-    async def entry(self, key: str) -> Entry[T] | None:
-        """A record with what is known of it."""
-        record = await _finish(self._values.native.get("map", self.name, key))
-        return None if record is None else self._values.entry_at(key, record)
-
-    async def put(self, key: str, value: T) -> None:
-        """Sets a record. Durable on return."""
-        await self._write("put", key, self._values.encode(value, key))
-
-    async def update(self, values: dict[str, T]) -> None:
-        """Sets many records, 1,000 at once: what comes before an error stays written."""
-        changes: list[Change] = [
-            ("put", self.name, key, self._values.encode(value, key)) for key, value in values.items()
-        ]
-        for first in range(0, len(changes), BATCH):
-            await _finish(self._values.native.write(changes[first : first + BATCH]))
-
-    async def delete(self, key: str) -> None:
-        """Removes a record; one that is not there is no error."""
-        await self._write("delete", key, None)
-
-    async def list(
-        self, *, start: str = "", end: str | None = None, prefix: str | None = None
-    ) -> AsyncIterator[Entry[T]]:
-        """The records of a range by ascending key: from `start` to before `end`, or with a prefix."""
-        start, end = key_range(start, end, prefix)
-        async for entry in _entries(self._values, start, end):
-            yield entry
-
-    async def resolve(self, key: str, value: T | None) -> None:
-        """Ends a conflict with the value to keep, or with none.
-
-        Raises NotFoundError where there is no conflict.
-        """
-        await self._write("resolve", key, None if value is None else self._values.encode(value, key))
-
-    async def conflicts(self) -> AsyncIterator[Conflict[T]]:
-        """The keys with concurrent values."""
-        position = "map", self.name, ""
-        while page := await _finish(self._values.native.conflicts(position, BATCH)):
-            for conflict in page:
-                if (conflict.kind, conflict.collection) != ("map", self.name):
-                    return
-                yield self._values.conflict(conflict)
-            position = "map", self.name, page[-1].key
-
-    def changes(self) -> "ChangeStream":
-        """Yields whenever a sync or this vault changed the map, from now on, until the vault closes."""
-        return ChangeStream(self._values.native.changes("map", self.name))
-
-    def __aiter__(self) -> AsyncIterator[Entry[T]]:
-        return self.list()
-
-    def __repr__(self) -> str:
-        return f"<tidelock.aio.Map {self.name!r}>"
-
-    async def _write(self, what: str, key: str, value: bytes | None) -> None:
-        await _finish(self._values.native.write([(what, self.name, key, value)]))
-
-
-class Log(Generic[T]):
-    """A log of a vault: entries (at most 256 KiB) in the order of their time. A deleted entry never comes back."""
-
-    def __init__(self, values: Values[T]) -> None:
-        self._values = values
-
-    @property
-    def name(self) -> str:
-        """The log's name."""
-        return self._values.name
-
-    async def append(self, value: T) -> str:
-        """Adds an entry; gives its key. Durable on return."""
-        change: Change = ("append", self.name, None, self._values.encode(value))
-        key: str = (await _finish(self._values.native.write([change])))[0]
-        return key
-
-    async def import_(self, source: str, entries: Iterable[tuple[int, T]]) -> None:
-        """Adds entries that were made elsewhere, as `tidelock.Log.import_` does."""
-        await _finish(self._values.native.import_log(self.name, source, imported(self._values, entries)))
-
-    async def get(self, key: str) -> T | None:
-        """An entry by its key."""
-        entry = await self.entry(key)
-        return None if entry is None else entry.value
-
-    async def entry(self, key: str) -> Entry[T] | None:
-        """An entry with what is known of it."""
-        record = await _finish(self._values.native.get("log", self.name, key))
-        return None if record is None else self._values.entry_at(key, record)
-
-    async def delete(self, key: str) -> None:
-        """Removes an entry for ever, from every device; one that is not there is no error."""
-        await _finish(self._values.native.write([("delete-entry", self.name, key, None)]))
-
-    async def list(self, *, start: str = "", end: str | None = None) -> AsyncIterator[Entry[T]]:
-        """The entries of a range of keys, oldest first."""
-        async for entry in _entries(self._values, start, end):
-            yield entry
-
-    def changes(self) -> "ChangeStream":
-        """Yields whenever a sync or this vault changed the log, from now on, until the vault closes."""
-        return ChangeStream(self._values.native.changes("log", self.name))
-
-    def __aiter__(self) -> AsyncIterator[Entry[T]]:
-        return self.list()
-
-    def __repr__(self) -> str:
-        return f"<tidelock.aio.Log {self.name!r}>"
-
-
-async def _entries(values: Values[T], start: str, end: str | None) -> AsyncIterator[Entry[T]]:
-    while page := await _finish(values.page(start, end)):
-        for row in page:
-            yield values.entry(row)
-        start = after(page[-1][0])
-
-
-class Batch:
-    """Changes that are written together: all or nothing, at most 5,000."""
-
-    def __init__(self, native: _tidelock.Vault) -> None:
-        self._native = native
-        self._changes: list[Change] = []
-
-    def put(self, map: Map[T], key: str, value: T) -> None:
-        """Sets a record of a map."""
-        self._changes.append(("put", map.name, key, map._values.encode(value, key)))
-
-    def delete(self, collection: Map[Any] | Log[Any], key: str) -> None:
-        """Removes a record of a map, or an entry of a log for ever."""
-        what = "delete" if isinstance(collection, Map) else "delete-entry"
-        self._changes.append((what, collection.name, key, None))
-
-    def append(self, log: Log[T], value: T) -> None:
-        """Adds an entry to a log."""
-        self._changes.append(("append", log.name, None, log._values.encode(value)))
+class Batch(Gathered):
+    """Changes that are written together: all or nothing, at most 5,000; each field of a document is one."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -510,42 +290,5 @@ class Batch:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        changes, self._changes = self._changes, []
-        if kind is None and changes:
-            await _finish(self._native.write(changes))
-
-
-class _Stream(Generic[T]):
-    """An async iterator, and a context manager that ends it."""
-
-    def __init__(self, stream: _tidelock.Stream) -> None:
-        self._stream = stream
-
-    async def close(self) -> None:
-        """Ends it; again is no error."""
-        self._stream.close()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        item: T | None = await _finish(self._stream.next())
-        if item is None:
-            raise StopAsyncIteration
-        return item
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stream.close()
-
-
-class Watch(_Stream[SyncReport | TidelockError]):
-    """The reports of a vault that keeps syncing."""
-
-
-class ChangeStream(_Stream[Changes]):
-    """The changes of a collection."""
+        if write := self._write(error):
+            await finish(write)
