@@ -203,7 +203,9 @@ impl Check<'_> {
         let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (method, key) = (method.to_string(), key.to_owned());
         let question = Question { method, key, query, headers: BTreeMap::new(), content_length };
-        signed_url(self.settings, user, &question, unix_ms()).map_err(|refusal| refusal.1).map(|signed| signed.url)
+        signed_url(self.settings, user, &question, self.settings.expires_s, unix_ms())
+            .map_err(|refusal| refusal.1)
+            .map(|signed| signed.url)
     }
 }
 

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidelock_core::Error;
 use tidelock_core::s3::{self, StoreUri, Terms, presign};
+use token::Asker;
 use tower_http::cors::CorsLayer;
 
 /// A key has at most 1,024 bytes, and a condition's ETag some more.
@@ -85,9 +86,9 @@ impl IntoResponse for Refusal {
 
 async fn answer(State(settings): State<Arc<Settings>>, headers: HeaderMap, body: Bytes) -> Result<Response, Refusal> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let subject = token::subject(&settings, authorization)?;
+    let asker = token::asker(&settings, authorization)?;
     let question = Question::read(&body)?;
-    let signed = sign(&settings, &subject, &question, unix_ms())?;
+    let signed = sign(&settings, &asker, &question, unix_ms())?;
     // The URL is a key to the object.
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, signed).into_response())
@@ -97,11 +98,13 @@ fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
-/// The answer's JSON.
-fn sign(settings: &Settings, subject: &str, question: &Question, unix_ms: u64) -> Result<String, Refusal> {
-    let signed = signed_url(settings, subject, question, unix_ms)?;
+/// The answer's JSON. The URL ends when the token does, if that is sooner: a longer one would outlive the access it came from.
+fn sign(settings: &Settings, asker: &Asker, question: &Question, unix_ms: u64) -> Result<String, Refusal> {
+    let left_s = asker.ends_s.saturating_sub(unix_ms / 1000).max(1);
+    let expires_s = u32::try_from(left_s).unwrap_or(u32::MAX).min(settings.expires_s);
+    let signed = signed_url(settings, &asker.subject, question, expires_s, unix_ms)?;
     let headers: serde_json::Map<_, _> = signed.headers.into_iter().map(|(name, value)| (name, json!(value))).collect();
-    Ok(json!({ "url": signed.url, "headers": headers, "expires_in": settings.expires_s }).to_string())
+    Ok(json!({ "url": signed.url, "headers": headers, "expires_in": expires_s }).to_string())
 }
 
 /// The request, signed, if this user may have it.
@@ -109,6 +112,7 @@ fn signed_url(
     settings: &Settings,
     subject: &str,
     question: &Question,
+    expires_s: u32,
     unix_ms: u64,
 ) -> Result<s3::HttpRequest, Refusal> {
     scope::check(subject, question, settings.body_bytes_max)?;
@@ -117,10 +121,7 @@ fn signed_url(
     }
     let StoreUri::S3(s3) = &settings.store else { return Err(Refusal::bad("a folder has no URLs to sign")) };
     let request = question.request(&settings.store).map_err(refused)?;
-    let terms = Terms {
-        expires_s: settings.expires_s,
-        signed_headers: request.headers.iter().map(|(name, _)| name.clone()).collect(),
-    };
+    let terms = Terms { expires_s, signed_headers: request.headers.iter().map(|(name, _)| name.clone()).collect() };
     let credentials = match &settings.write_credentials {
         Some(credentials) if !matches!(request.method, s3::Method::Get | s3::Method::Head) => credentials,
         _ => &settings.credentials,

@@ -126,7 +126,11 @@ impl Settings {
             algorithm,
             key: decoding_key(algorithm, &key)?,
             audience: need("PRESIGN_JWT_AUDIENCE")?,
-            issuer: get("PRESIGN_JWT_ISSUER"),
+            // A public key is often one provider's for many tenants and apps: without the issuer each of their tokens counts.
+            issuer: match algorithm {
+                Algorithm::Hs256 => get("PRESIGN_JWT_ISSUER"),
+                Algorithm::Rs256 | Algorithm::Es256 => Some(need("PRESIGN_JWT_ISSUER")?),
+            },
             expires_s: number("PRESIGN_EXPIRES_S", get("PRESIGN_EXPIRES_S"), Self::EXPIRES_S.into(), 60..=3600)? as u32,
             body_bytes_max: number("PRESIGN_BODY_MAX", get("PRESIGN_BODY_MAX"), Self::BODY_BYTES_MAX, 1..=5 << 30)?,
             origins: get("PRESIGN_ORIGINS")

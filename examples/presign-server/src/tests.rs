@@ -35,9 +35,14 @@ fn question(
     Question { method, key, query: owned(query), headers: owned(headers), content_length }
 }
 
+/// A user whose token holds good for a day from the time at which the tests sign.
+fn alice() -> Asker {
+    Asker { subject: "alice".to_owned(), ends_s: 1_767_225_600 + 86_400 }
+}
+
 /// The status that it ends in for `alice`.
 fn status(question: &Question) -> u16 {
-    match sign(&settings(), "alice", question, 1_767_225_600_000) {
+    match sign(&settings(), &alice(), question, 1_767_225_600_000) {
         Ok(_) => 200,
         Err(Refusal(status, _)) => status.as_u16(),
     }
@@ -154,9 +159,9 @@ fn uploads_in_parts_are_signed_unless_that_is_off() {
     ] {
         let asked = question(method, key, query, &[], 0);
         assert_eq!(status(&asked), 200);
-        assert!(sign(&settings, "alice", &asked, 1_767_225_600_000).is_err(), "{query:?}");
+        assert!(sign(&settings, &alice(), &asked, 1_767_225_600_000).is_err(), "{query:?}");
     }
-    assert!(sign(&settings, "alice", &question("PUT", key, &[], &[], 0), 1_767_225_600_000).is_ok());
+    assert!(sign(&settings, &alice(), &question("PUT", key, &[], &[], 0), 1_767_225_600_000).is_ok());
 }
 
 #[test]
@@ -175,7 +180,7 @@ fn headers_are_conditions_and_types_and_lengths_are_bounded() {
 #[test]
 fn a_signed_put_binds_its_length_and_its_condition() {
     let put = question("PUT", "users/alice/a b", &[], &[("if-none-match", "*")], 42);
-    let signed = sign(&settings(), "alice", &put, 1_767_225_600_000).unwrap();
+    let signed = sign(&settings(), &alice(), &put, 1_767_225_600_000).unwrap();
     let signed: serde_json::Value = serde_json::from_str(&signed).unwrap();
     let url = signed["url"].as_str().unwrap();
     assert!(
@@ -196,7 +201,7 @@ fn keys_that_may_not_read_sign_what_writes() {
     for (method, key_id) in
         [("GET", "AKIAEXAMPLE"), ("HEAD", "AKIAEXAMPLE"), ("PUT", "AKIAWRITES"), ("DELETE", "AKIAWRITES")]
     {
-        let signed = sign(&settings, "alice", &question(method, "users/alice/k", &[], &[], 0), 1_767_225_600_000);
+        let signed = sign(&settings, &alice(), &question(method, "users/alice/k", &[], &[], 0), 1_767_225_600_000);
         assert!(signed.unwrap().contains(&format!("X-Amz-Credential={key_id}%2F")), "{method}");
     }
 }
@@ -229,6 +234,7 @@ fn a_setting_that_is_wrong_is_named() {
             "PRESIGN_JWT_ALGORITHM" => "ES256",
             "PRESIGN_JWT_KEY_FILE" => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/ec.pub.pem"),
             "PRESIGN_JWT_AUDIENCE" => "tidelock",
+            "PRESIGN_JWT_ISSUER" => "https://login.example",
             "PRESIGN_ORIGINS" => "https://app.example  http://localhost:5173",
             _ => return None,
         };
@@ -248,6 +254,7 @@ fn a_setting_that_is_wrong_is_named() {
         ("PRESIGN_JWT_KEY_FILE", "/nowhere"),
         ("PRESIGN_JWT_KEY_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/rsa.pub.pem")),
         ("PRESIGN_JWT_AUDIENCE", ""),
+        ("PRESIGN_JWT_ISSUER", ""),
         ("PRESIGN_EXPIRES_S", "604800"),
         ("PRESIGN_BODY_MAX", "0"),
         ("PRESIGN_ORIGINS", "*"),

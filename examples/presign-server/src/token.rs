@@ -14,10 +14,20 @@ const LEEWAY_S: u64 = 30;
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    /// RFC 7519 allows fractions of a second.
+    exp: f64,
 }
 
-/// The subject of the token in an `Authorization` header.
-pub(crate) fn subject(settings: &Settings, authorization: Option<&str>) -> Result<String, Refusal> {
+/// Whoever asks, and until when.
+pub(crate) struct Asker {
+    /// The token's subject.
+    pub(crate) subject: String,
+    /// When the token is taken here no more, in seconds since 1970.
+    pub(crate) ends_s: u64,
+}
+
+/// Reads the token in an `Authorization` header.
+pub(crate) fn asker(settings: &Settings, authorization: Option<&str>) -> Result<Asker, Refusal> {
     let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
     let token = token.ok_or_else(|| Refusal::unauthorized("the request has no bearer token"))?;
     if token.len() > TOKEN_BYTES_MAX {
@@ -37,12 +47,12 @@ pub(crate) fn subject(settings: &Settings, authorization: Option<&str>) -> Resul
         // Nothing more: whoever forges tokens need not be told how close they came.
         _ => Refusal::unauthorized("the token is not valid here"),
     })?;
-    let subject = claims.claims.sub;
+    let Claims { sub: subject, exp } = claims.claims;
     // It becomes a part of keys, so it can be neither a path nor half of one.
     let is_good = (1..=SUBJECT_BYTES_MAX).contains(&subject.len())
         && subject.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     match is_good {
-        true => Ok(subject),
+        true => Ok(Asker { subject, ends_s: (exp as u64).saturating_add(LEEWAY_S) }),
         false => Err(Refusal::forbidden("the token's subject is not of letters, digits, `-` and `_`")),
     }
 }

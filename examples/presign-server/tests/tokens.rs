@@ -97,6 +97,22 @@ async fn a_good_token_has_its_own_keys_signed_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_url_ends_when_its_token_does() {
+    let url = server(Algorithm::Hs256, SECRET).await;
+    let question = json!({ "method": "GET", "key": "users/alice/tidelock" });
+    // A token is taken for 30 s after its end, for clocks that are off.
+    for (token_s, least, most) in [(3_600, 900, 900), (100, 120, 130), (-20, 1, 10)] {
+        let token = hs256(&with("exp", json!(in_seconds(token_s))));
+        let (status, answer) = ask(&url, Some(format!("Bearer {token}")), &question).await;
+        let expires = answer["expires_in"].as_u64().unwrap();
+        assert!(status == 200 && (least..=most).contains(&expires), "{token_s}: {answer}");
+        assert!(answer["url"].as_str().unwrap().contains(&format!("X-Amz-Expires={expires}&")), "{answer}");
+    }
+    let token = hs256(&with("exp", json!(in_seconds(100) as f64 + 0.5)));
+    assert_eq!(status(&url, &token).await, 200);
+}
+
+#[tokio::test]
 async fn a_token_that_is_not_valid_has_nothing_signed() {
     let url = server(Algorithm::Hs256, SECRET).await;
     assert_eq!(status(&url, &hs256(&claims())).await, 200);
