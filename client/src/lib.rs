@@ -22,7 +22,7 @@ pub use driver::{Drained, Driver, Input, Now, Options};
 pub use operation::{Operation, Secret, Stretch};
 pub use output::{Output, Phase, Progress, SyncReport};
 pub use problem::{ErrorKind, Problem};
-pub use status::{DeviceState, DeviceStatus, Meter, Status};
+pub use status::{DeviceState, DeviceStatus, Meter, Recipient, RecipientKind, Status};
 pub use transport::{Credentials, Header, Page, Request, Response, SignedUrl, TransportFailure, UnsignedRequest};
 
 #[cfg(feature = "uniffi")]

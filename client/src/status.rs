@@ -14,6 +14,8 @@ pub struct Status {
     pub device: Option<String>,
     /// Every device known, this one included.
     pub devices: Vec<DeviceStatus>,
+    /// Those that can open the vault without being a device.
+    pub recipients: Vec<Recipient>,
     /// Every collection with a record.
     pub collections: Vec<Collection>,
     /// Own ops not yet published.
@@ -67,6 +69,30 @@ pub struct Meter {
     pub bytes_received: u64,
 }
 
+/// A recipient of the vault's keys that is no device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct Recipient {
+    /// What opens the vault.
+    pub kind: RecipientKind,
+    /// The id of the device that made or set it.
+    pub added_by: String,
+    /// When, by that device's clock.
+    pub added_ms: u64,
+}
+
+/// What opens a vault, beside a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+pub enum RecipientKind {
+    /// A recovery code.
+    RecoveryCode,
+    /// A passphrase.
+    Passphrase,
+}
+
 /// What a device is to the vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
@@ -111,6 +137,7 @@ impl From<core::Status> for Status {
             vault: status.vault.map(|id| id.to_string()),
             device: status.device.map(|id| id.to_string()),
             devices: status.devices.into_iter().map(Into::into).collect(),
+            recipients: status.recipients.into_iter().map(Into::into).collect(),
             collections: status.collections.into_iter().map(Into::into).collect(),
             pending: status.pending,
             sequence: status.sequence,
@@ -133,6 +160,16 @@ impl From<core::Meter> for Meter {
     fn from(meter: core::Meter) -> Self {
         let core::Meter { get, put, delete, list, head, post, bytes_sent, bytes_received } = meter;
         Self { get, put, delete, list, head, post, bytes_sent, bytes_received }
+    }
+}
+
+impl From<core::Recipient> for Recipient {
+    fn from(recipient: core::Recipient) -> Self {
+        let kind = match recipient.kind {
+            core::RecipientKind::RecoveryCode => RecipientKind::RecoveryCode,
+            core::RecipientKind::Passphrase => RecipientKind::Passphrase,
+        };
+        Self { kind, added_by: recipient.added_by.to_string(), added_ms: recipient.added_ms }
     }
 }
 

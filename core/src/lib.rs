@@ -138,8 +138,9 @@ pub mod weakened;
 
 pub use engine::{
     Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Document, Engine, Entry, Event, KeyRange, Meter,
-    Now, OpId, Operation, Outcome, Output, Phase, Position, PresignId, Progress, Record, Request, RequestId, Secret,
-    SignedUrl, Status, StretchId, SyncReport, TransportFailure, UnsignedRequest, Version, Written,
+    Now, OpId, Operation, Outcome, Output, Phase, Position, PresignId, Progress, Recipient, RecipientKind, Record,
+    Request, RequestId, Secret, SignedUrl, Status, StretchId, SyncReport, TransportFailure, UnsignedRequest, Version,
+    Written,
 };
 pub use error::{Error, ErrorKind};
 pub use ids::{DeviceId, EpochId, Hash, ObjectId, SpaceId, Tag, VaultId};

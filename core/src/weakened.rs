@@ -40,6 +40,8 @@ pub enum Weakness {
     ForkNotSeen,
     /// Of two rings of keys that are apart, the greatest epoch is sealed under, whoever made it.
     GreatestKeysTaken,
+    /// Keys are handed out by every record of a slot, whoever wrote it.
+    SlotRecordsBelieved,
     /// What manifests say of revoked devices is not heard.
     RevocationUnheard,
 }

@@ -166,7 +166,12 @@ fn a_busy_or_broken_server_is_tried_again() {
             (408, String::new(), ErrorKind::Timeout),
         ] {
             let failure = fail(&call, status, &[], body);
-            assert_eq!((failure.error.kind(), failure.retry), (kind, backoff(None)), "{status} {}", failure.error);
+            // A server that knows no continuation tokens may fail inside.
+            let retry = match (&call, status) {
+                (Call::ListObjectsV2 { .. }, 500) => Retry::BackoffThenListV1 { retry_after_ms: None },
+                _ => backoff(None),
+            };
+            assert_eq!((failure.error.kind(), failure.retry), (kind, retry), "{status} {}", failure.error);
             assert!(failure.error.is_retryable() && failure.error.hint().is_some());
         }
     }

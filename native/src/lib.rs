@@ -24,6 +24,7 @@
 //! One thread owns an open vault and drives `tidelock_core`'s engine on a small runtime of its own, so these futures work
 //! under any async runtime. A program that only writes and is gone, such as a shell hook, takes [`Local`] instead: it
 //! blocks, and opens neither runtime nor connection.
+#![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod archive;
@@ -68,8 +69,9 @@ pub use secret::parse_secret;
 pub use tidelock_core::crypto::RecoveryCode;
 pub use tidelock_core::doctor::{Access, Cors, Diagnosis, EtagForm, Finding, Verdict};
 pub use tidelock_core::engine::{
-    Change, Conflict, DeviceState, DeviceStatus, Document, Entry, KeyRange, Meter, Phase, Position, Progress, Record,
-    Secret, SignedUrl, Status, SyncReport, TransportFailure, UnsignedRequest, Version, Written,
+    Change, Conflict, DeviceState, DeviceStatus, Document, Entry, KeyRange, Meter, Phase, Position, Progress,
+    Recipient, RecipientKind, Record, Secret, SignedUrl, Status, SyncReport, TransportFailure, UnsignedRequest,
+    Version, Written,
 };
 pub use tidelock_core::replica::{Collection, Kind, Stamp};
 pub use tidelock_core::s3::{

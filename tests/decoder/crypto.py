@@ -217,7 +217,7 @@ def stretch(passphrase: bytes, stretching: bytes) -> bytes:
     r = Reader(stretching)
     salt, kib, passes, lanes = r.fixed(16), r.u32(), r.u32(), r.u32()
     require(kib >= 19_456 and passes >= 2, "the stretching is too cheap")
-    require(kib <= 1_048_576 and passes <= 16 and 1 <= lanes <= 4, "the stretching asks for too much")
+    require(kib <= 262_144 and passes <= 4 and 1 <= lanes <= 4, "the stretching asks for too much")
     return Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=kib).derive(passphrase)
 
 

@@ -72,6 +72,20 @@ pub struct SlotRecord {
     pub psk: [u8; 32],
 }
 
+impl SlotRecord {
+    /// Whether a slot can be sealed from it: what a member writes is as untrusted as what the bucket holds.
+    ///
+    /// # Errors
+    /// `corrupt` for a public key that is none, `unsupported` for a cost of stretching out of bounds.
+    pub fn check(&self) -> Result<(), Error> {
+        if let SlotName::Passphrase(stretching) = &self.name {
+            stretching.params.check()?;
+        }
+        encapsulate(self, &[], &mut HedgedRng::new(&[0; 32])).map_err(|_| corrupt(&self.name.path()))?;
+        Ok(())
+    }
+}
+
 impl Drop for SlotRecord {
     fn drop(&mut self) {
         self.psk.zeroize();

@@ -38,13 +38,14 @@ impl StretchParams {
     pub(super) const BYTES: usize = 12;
 
     /// Whether a slot may ask for it: neither so weak that a passphrase is cheap to guess (the floor of OWASP's password
-    /// storage guide: 19 MiB, 2 passes) nor so costly that a forged slot stops a phone or a browser tab.
+    /// storage guide: 19 MiB, 2 passes) nor so costly that a forged slot holds up a phone or a browser tab: at most 256 MiB
+    /// and 4 passes, some seconds of a slow core.
     ///
     /// # Errors
     /// `unsupported`, naming the bound.
     pub fn check(&self) -> Result<(), Error> {
-        let within = (19 * 1024..=1024 * 1024).contains(&self.memory_kib)
-            && (2..=16).contains(&self.passes)
+        let within = (19 * 1024..=256 * 1024).contains(&self.memory_kib)
+            && (2..=4).contains(&self.passes)
             && (1..=4).contains(&self.lanes);
         if within || weakened!(StretchCostUnchecked) {
             return Ok(());
@@ -54,7 +55,7 @@ impl StretchParams {
             ErrorKind::Unsupported,
             format!(
                 "passphrase slot asks for {memory_kib} KiB, {passes} passes, {lanes} lanes; \
-                 allowed are 19 to 1,024 MiB, 2 to 16 passes, 1 to 4 lanes"
+                 allowed are 19 to 256 MiB, 2 to 4 passes, 1 to 4 lanes"
             ),
         )
         .next_step("open the vault with the recovery code and set the passphrase again"))

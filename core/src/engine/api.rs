@@ -583,6 +583,8 @@ pub struct Status {
     pub device: Option<DeviceId>,
     /// Every device known, this one included.
     pub devices: Vec<DeviceStatus>,
+    /// Those that can open the vault without being a device.
+    pub recipients: Vec<Recipient>,
     /// Devices that this store was before: it was copied or restored, and took a new id.
     pub left: Vec<DeviceId>,
     /// Collections with their numbers of records.
@@ -613,6 +615,26 @@ pub struct Status {
     pub meter: Meter,
     /// Unix ms when the first of them was counted: with it, [`cost::month`](crate::cost::month) tells what a month costs.
     pub metered_from_ms: Option<u64>,
+}
+
+/// A recipient of the vault's keys that is no device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// What opens the vault.
+    pub kind: RecipientKind,
+    /// The device that made or set it.
+    pub added_by: DeviceId,
+    /// Unix ms of that, by the device's clock.
+    pub added_ms: u64,
+}
+
+/// What opens a vault, beside a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecipientKind {
+    /// A recovery code.
+    RecoveryCode,
+    /// A passphrase.
+    Passphrase,
 }
 
 /// What a device is to the vault.

@@ -260,11 +260,14 @@ fn without_keys(state: &State) -> Result<Error, Error> {
     }
 }
 
-/// Others have newer keys than this device.
+/// Objects are sealed under keys that this device lacks, so they say in clear: whoever may write to the bucket can make them
+/// say so, and nothing here may cost this device its vault.
 fn locked_out(identity: &Identity) -> Error {
-    Error::new(ErrorKind::Closed, "the vault has new keys, and none of them for this device")
-        .on(SlotName::Device(identity.device).path())
-        .next_step("if it was not revoked: `export` what is here, `reset`, and `join` again with the recovery code")
+    let what = "objects at the store name keys of the vault that this device was not given: keys rotated on a device that did \
+                not know this one, or those objects were altered";
+    Error::new(ErrorKind::Closed, what).on(SlotName::Device(identity.device).path()).next_step(
+        "run `tidelock sync` on a device that has those keys: it hands them on; if no device has, `tidelock check` names the altered objects",
+    )
 }
 
 /// Whoever turned the keys, or handed them on, may not have heard yet that some device is revoked, or a code replaced: then that

@@ -364,7 +364,8 @@ fn joining(cx: &Shared, vault: VaultId, header: Hash, keys: KeyRing) -> Result<A
     }
     let secret = {
         let mut state = cx.lock();
-        DeviceSecret::generate(&mut *state.entropy, &vault.0)
+        let context = [&vault.0[..], &state.now.unix_ms.to_le_bytes()].concat();
+        DeviceSecret::generate(&mut *state.entropy, &context)
     };
     let identity = Arc::new(Identity {
         vault,

@@ -52,8 +52,8 @@ mod write;
 
 pub use api::{
     Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Document, Entry, Event, KeyRange, Meter, Now, OpId,
-    Operation, Outcome, Output, Phase, Position, PresignId, Progress, Record, Request, RequestId, Secret, Status,
-    StretchId, SyncReport, TransportFailure, Version, Written,
+    Operation, Outcome, Output, Phase, Position, PresignId, Progress, Recipient, RecipientKind, Record, Request,
+    RequestId, Secret, Status, StretchId, SyncReport, TransportFailure, Version, Written,
 };
 pub(crate) use objects::HEADER;
 pub use pace::Pace;

@@ -209,7 +209,10 @@ impl Shared {
         let mut continuation = None;
         let mut by_v1 = false;
         let mut before = None;
-        for _ in 0..LIST_PAGES_MAX {
+        for pages in 0..LIST_PAGES_MAX {
+            if pages > SHORT_PAGES_MAX + all.len() / KEYS_PER_PAGE_MIN && !weakened!(ListingUnbounded) {
+                break;
+            }
             let (entries, next) = match self.list_page(prefix, continuation, by_v1, LIST_PAGE_KEYS).await {
                 Ok(page) => page,
                 Err(failure) if matches!(failure.retry, Retry::ListV1 | Retry::BackoffThenListV1 { .. }) => {
@@ -238,8 +241,12 @@ impl Shared {
 
 /// Entries of one page.
 const LIST_PAGE_KEYS: u32 = 1_000;
-/// So many pages are a broken server's: even ones of a hundred keys are enough.
-const LIST_PAGES_MAX: u32 = 1_000;
+/// More pages come from a broken server alone: a thousand pages of a hundred keys hold more than `LISTED_BYTES_MAX`.
+const LIST_PAGES_MAX: usize = 1_000;
+/// So many pages may be empty or nearly so: some servers count deleted objects as keys of a page.
+const SHORT_PAGES_MAX: usize = 20;
+/// What the pages beyond those hold on the average. Without this a server answers empty pages with new tokens for ever.
+const KEYS_PER_PAGE_MIN: usize = 100;
 /// Memory that a whole listing may take: some 60,000 objects, where a vault of 10⁶ records has 2,000.
 const LISTED_BYTES_MAX: usize = 16 << 20;
 /// What an entry takes beside its key: ETag, time, and the entry itself.

@@ -5,7 +5,7 @@ use super::head::{damaged, local_error};
 use super::member;
 use super::pull;
 use super::state::{State, key_of, listed_at, record_key};
-use super::{retired, revoked};
+use super::{retired, revoked, slots};
 use crate::Error;
 use crate::local::{ByteRange, Table};
 use crate::replica::{Collection, IMPORTED, Kind, Slot, Standing, decode, is_entry_key, key_at, ms_of};
@@ -195,6 +195,7 @@ pub(super) fn status(state: &State) -> Result<Status, Error> {
         vault: own.map(|own| own.vault),
         device: own.map(|own| own.device),
         devices,
+        recipients: slots::recipients(state)?,
         left: head.left.iter().copied().collect(),
         collections: head.collections.keys().filter(|collection| collection.kind != Kind::Root).cloned().collect(),
         pending: head.clock.n.saturating_sub(head.published.n),

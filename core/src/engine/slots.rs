@@ -1,7 +1,8 @@
 //! Slots in the bucket: reading one's own, sealing everybody's again, and the keys that come with them.
 
-use super::api::SyncReport;
-use super::head::{Head, Identity, damaged, local_error};
+use super::api::{Recipient, RecipientKind, SyncReport};
+use super::head::{Identity, damaged, local_error};
+use super::member::DEVICE_RECORD;
 use super::objects::Found;
 use super::shared::Shared;
 use super::state::{State, Tx, internal, record_key};
@@ -12,15 +13,17 @@ use crate::crypto::{
 };
 use crate::local::{ByteRange, Row, Table};
 use crate::replica::{Action, Collection, Slot, decode, encode};
-use crate::{EpochId, Error, ErrorKind, VaultId};
+use crate::{DeviceId, EpochId, Error, ErrorKind, VaultId};
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
 /// The most bytes of a slot or keys object: a header, a key, a small payload; every earlier key for the latter.
 const SLOT_BYTES_MAX: u64 = 64 << 10;
 const KEYS_BYTES_MAX: u64 = 1 << 20;
-/// More slots than any person has devices.
-const SLOTS_MAX: u32 = 1_000;
+/// Records of slots read at once.
+const RECORDS_PER_PAGE: u32 = 1_000;
+/// So many bad records are told in one report.
+const BAD_RECORDS_TOLD_MAX: usize = 8;
 
 /// Where root records of slots lie.
 pub(super) const SLOT_RECORD: &str = "slots/";
@@ -53,32 +56,121 @@ pub(super) async fn put_devices_slots(cx: &Shared, identity: &Identity) -> Resul
     Ok(())
 }
 
-/// The slots' records that stand.
+/// The records of slots from which keys are handed out: those that stand and that [`judged`] finds good.
 pub(super) fn records(state: &State) -> Result<Vec<SlotRecord>, Error> {
-    let Some(range) = place_of_records(&state.head) else { return Ok(Vec::new()) };
-    read_records(state.local.list(Table::Records, &range, SLOTS_MAX).map_err(local_error)?)
+    Ok(all_records(state)?.into_iter().filter_map(|read| read.record).collect())
 }
 
-/// The same, within a step.
+/// Those that can open the vault without being a device: the recovery code and the passphrase.
+pub(super) fn recipients(state: &State) -> Result<Vec<Recipient>, Error> {
+    let recipient = |read: ReadRecord| {
+        let kind = match read.record?.name {
+            SlotName::Recovery(_) => RecipientKind::RecoveryCode,
+            SlotName::Passphrase(_) => RecipientKind::Passphrase,
+            SlotName::Device(_) => return None,
+        };
+        Some(Recipient { kind, added_by: read.author, added_ms: read.added_ms })
+    };
+    Ok(all_records(state)?.into_iter().filter_map(recipient).collect())
+}
+
+fn all_records(state: &State) -> Result<Vec<ReadRecord>, Error> {
+    let root = Collection::root();
+    read_records(
+        state.head.collections.get(&root).copied(),
+        |range| state.local.list(Table::Records, range, RECORDS_PER_PAGE).map_err(local_error),
+        |key| Ok(state.slot(&root, key)?.winner().is_some()),
+    )
+}
+
+/// As [`records`], within a step.
 pub(super) fn records_within(tx: &Tx<'_>) -> Result<Vec<SlotRecord>, Error> {
-    let Some(range) = place_of_records(tx.head) else { return Ok(Vec::new()) };
-    read_records(tx.list(Table::Records, &range, SLOTS_MAX)?)
+    let number = tx.head.collections.get(&Collection::root()).copied();
+    let all = read_records(
+        number,
+        |range| tx.list(Table::Records, range, RECORDS_PER_PAGE),
+        |key| match number {
+            Some(number) => Ok(tx.slot(number, key)?.winner().is_some()),
+            None => Ok(false),
+        },
+    )?;
+    Ok(all.into_iter().filter_map(|read| read.record).collect())
 }
 
-fn place_of_records(head: &Head) -> Option<ByteRange> {
-    head.collections.get(&Collection::root()).map(|number| ByteRange::prefix(&record_key(*number, SLOT_RECORD)))
+/// A record of a slot that stands.
+struct ReadRecord {
+    place: String,
+    author: DeviceId,
+    added_ms: u64,
+    /// `None`: it is not good.
+    record: Option<SlotRecord>,
 }
 
-fn read_records(rows: Vec<Row>) -> Result<Vec<SlotRecord>, Error> {
+fn read_records(
+    root: Option<u32>,
+    list: impl Fn(&ByteRange) -> Result<Vec<Row>, Error>,
+    stands: impl Fn(&str) -> Result<bool, Error>,
+) -> Result<Vec<ReadRecord>, Error> {
+    let Some(root) = root else { return Ok(Vec::new()) };
+    let mut range = ByteRange::prefix(&record_key(root, SLOT_RECORD));
     let mut records = Vec::new();
-    for (_, row) in rows {
-        let slot: Slot = damaged(decode(&row, "a record"))?;
-        if let Some(value) = slot.winner().and_then(|winner| winner.action.value()) {
+    // All of them, page by page: a member could write a thousand that sort before all others.
+    loop {
+        let rows = list(&range)?;
+        let Some((last, _)) = rows.last() else { return Ok(records) };
+        range.start = [last, &[0][..]].concat();
+        for (row, bytes) in rows {
+            let slot: Slot = damaged(decode(&bytes, "a record"))?;
+            let Some(winner) = slot.winner() else { continue };
+            let place = String::from_utf8_lossy(row.get(4..).unwrap_or_default()).into_owned();
+            let author = winner.dot.device;
             // What a newer version wrote of a slot is its own affair.
-            records.extend(decode::<SlotRecord>(value, "a slot's record"));
+            let Some(Ok(record)) = winner.action.value().map(|value| decode::<SlotRecord>(value, "a slot's record"))
+            else {
+                continue;
+            };
+            let is_good = judged(&record, &place, author, &stands)?;
+            records.push(ReadRecord { place, author, added_ms: winner.stamp.ms, record: is_good.then_some(record) });
         }
     }
-    Ok(records)
+}
+
+/// Whether keys are handed out by a record: it lies at its own place, a slot can be sealed from it, and a device's was written
+/// by that device, which is listed. A member could else hand keys to whoever it likes, unseen, or stop each key rotation.
+fn judged(
+    record: &SlotRecord,
+    place: &str,
+    author: DeviceId,
+    stands: impl Fn(&str) -> Result<bool, Error>,
+) -> Result<bool, Error> {
+    if weakened!(SlotRecordsBelieved) {
+        return Ok(true);
+    }
+    let is_authors = match record.name {
+        SlotName::Device(device) => device == author && stands(&format!("{DEVICE_RECORD}{device}"))?,
+        SlotName::Recovery(_) | SlotName::Passphrase(_) => true,
+    };
+    Ok(is_authors && record.name.path() == place && record.check().is_ok())
+}
+
+/// Tells of records that are no good, and puts the own one back where another member replaced or removed it: without it this
+/// device gets no keys at the next rotation.
+pub(super) fn check_records(cx: &Shared, identity: &Identity, report: &mut SyncReport) -> Result<(), Error> {
+    let own = Opener::device(&identity.secret).record();
+    let all = cx.read(all_records)?;
+    let has_own = all.iter().any(|read| read.record.as_ref() == Some(&own));
+    for bad in all.iter().filter(|read| read.record.is_none()).take(BAD_RECORDS_TOLD_MAX) {
+        let what = format!("the record of {} is forged or damaged: nobody gets keys by it", bad.place);
+        report.reports.push(
+            Error::new(ErrorKind::Corrupt, what)
+                .on(bad.author.to_string())
+                .next_step("that device wrote it; revoke the device unless its owner can explain it"),
+        );
+    }
+    if !has_own && identity.member && !weakened!(SlotRecordsBelieved) {
+        cx.step(|tx| put_record(tx, &own))?;
+    }
+    Ok(())
 }
 
 /// Whether the record of a slot that people open was ever seen here: a newcomer that has not read it knows of nobody's slot.

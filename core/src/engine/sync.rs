@@ -134,6 +134,7 @@ async fn exchange(cx: &Shared, identity: &Arc<Identity>, scope: Scope) -> Result
     }
     let identity = &cx.read(|state| state.head.identity().cloned())?; // new keys may have come
     if full {
+        slots::check_records(cx, identity, &mut report)?;
         cx.step(|tx| {
             carry::look(tx);
             Ok(())

@@ -27,6 +27,44 @@ fn a_frame_is_compressed_where_that_is_shorter_and_only_there() {
     assert_eq!(bytes.len() + 4 + 1, shortest, "of this codec, one byte more is never longer");
 }
 
+/// A second implementation of RFC 8878 reads what the codec writes: random bytes, runs, words and repeats of any distance, in
+/// lengths around those of blocks (128 KiB) and of a whole frame.
+#[test]
+fn another_decoder_reads_every_frame_that_is_written() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) as usize % below
+    };
+    let lengths = [1, 20, 300, 4_000, 65_536, 131_071, 131_072, 131_073, 400_000];
+    let lengths = lengths.into_iter().cycle().take(200).chain([FRAME_BYTES_MAX]);
+    let mut compressed = 0;
+    for (case, len) in lengths.enumerate() {
+        let mut content = Vec::with_capacity(len + 600);
+        while content.len() < len {
+            match random(4) {
+                0 => content.extend((0..random(64)).map(|_| random(256) as u8)),
+                1 => content.resize(content.len() + random(500), random(256) as u8),
+                2 => content.extend_from_slice(&b"tidelock log append builds; git commit --amend"[random(40)..]),
+                _ => {
+                    let from = random(content.len() + 1);
+                    content.extend_from_within(from..(from + random(500)).min(content.len()));
+                }
+            }
+        }
+        content.truncate(len);
+        if let Frame::Zstd { bytes, .. } = Frame::pack(content.clone(), true) {
+            let mut again = Vec::with_capacity(len);
+            ruzstd::decoding::FrameDecoder::new().decode_all_to_vec(&bytes, &mut again).unwrap();
+            assert!(again == content, "case {case} of {len} bytes");
+            compressed += 1;
+        }
+    }
+    assert!(compressed > 100, "{compressed} frames");
+}
+
 #[test]
 fn a_frame_needs_no_window_beyond_what_it_may_inflate_to() {
     let unpack = |window| raw_zstd(window, b"content").unpack(&mut FRAMES_BYTES_MAX.clone());

@@ -107,6 +107,11 @@ pub(super) fn plain_parameters<'a>(
     Ok(parameters)
 }
 
+/// What a page may have beside its keys: its own properties, with a token of 8 KiB.
+const PAGE_BYTES: usize = 64 << 10;
+/// What a page may have for each key: 1,024 bytes, each escaped, and the object's properties.
+const BYTES_PER_KEY: usize = 4 << 10;
+
 #[derive(Default)]
 struct Contents {
     key: Option<String>,
@@ -148,6 +153,9 @@ pub(super) fn page(store: &StoreUri, prefix: &str, asked: After<'_>, body: &[u8]
         _ => Err("is no ListBucketResult"),
     })?;
 
+    if body.len() > PAGE_BYTES + BYTES_PER_KEY * (all.len() + common.len()) && !weakened!(ListingUnbounded) {
+        return Err(Unreadable::from("has more text than its keys account for"));
+    }
     // It may come after the keys, so they are decoded only now.
     let names = all.iter().filter_map(|contents| contents.key.as_deref()).chain(common.iter().map(String::as_str));
     let written = written(encoding.as_deref(), names, &store.full_prefix(prefix))?;

@@ -5,6 +5,7 @@ mod bytes;
 mod case;
 mod lines;
 mod manifest;
+mod member;
 mod ops;
 mod sealing;
 mod snapshot;
@@ -12,6 +13,7 @@ mod subjects;
 mod world;
 
 pub use case::File;
+pub use member::manifest_with_root_records;
 
 /// Every file, in the order of the README.
 pub fn files() -> Vec<File> {

@@ -68,6 +68,7 @@ pub(crate) fn class() -> Outcome {
     for stage in &Stage::all(131) {
         long_bodies(stage)?;
     }
+    listings_of_nothing()?;
     endless_listings()?;
     deep_documents()?;
     member_bombs()
@@ -129,6 +130,41 @@ fn endless_listings() -> Outcome {
         let (run, bytes) = most(|| run(&mut world, 0, Operation::Check, list));
         ensure!(bytes < MEMORY_MAX, "{bytes} bytes were taken for a listing without end");
         ensure!(run.result.is_err(), "a listing without end had one");
+    }
+    Ok(())
+}
+
+/// Pages without end that hold nothing or next to nothing, each with a new token, bare or as long as a page may be: they cost
+/// some requests, and a vault of a million records is listed with less.
+fn listings_of_nothing() -> Outcome {
+    const REQUESTS_MAX: usize = 64;
+    const BYTES_MAX: usize = 64 << 20;
+    let mut world = World::with_devices(135, 2);
+    let path = world.bucket.keys_with("/manifests/").remove(0);
+    let prefix = path[..path.rfind('/').expect("a folder") + 1].to_owned();
+    for keys_a_page in [0, 1, 100] {
+        for filling in [0, 7 << 20] {
+            let (mut pages, mut sent) = (0, 0);
+            let run = run(&mut world, 0, Operation::Check, |request, truth| {
+                if !is_list(request) {
+                    return Ok(truth());
+                }
+                pages += 1;
+                let mut text = format!("<ListBucketResult><Name>{}</Name>", "x".repeat(filling));
+                for number in 0..keys_a_page {
+                    text += &format!("<Contents><Key>{prefix}{pages:08x}{number:024x}</Key><Size>1</Size></Contents>");
+                }
+                text += &format!(
+                    "<IsTruncated>true</IsTruncated><NextContinuationToken>{pages}</NextContinuationToken></ListBucketResult>"
+                );
+                sent += text.len();
+                Ok(answer(200, text))
+            });
+            ensure!(run.result.is_err(), "a listing of {keys_a_page} keys a page had an end");
+            ensure!(sent <= BYTES_MAX, "a listing of {keys_a_page} keys a page took {sent} bytes");
+            let is_bounded = pages <= REQUESTS_MAX || keys_a_page == 100;
+            ensure!(is_bounded, "a listing of {keys_a_page} keys a page took {pages} requests");
+        }
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ mod listings;
 mod metadata;
 mod naming;
 mod oracles;
+mod records;
 mod relocation;
 mod revoked;
 mod rollback;
@@ -65,4 +66,5 @@ classes! {
     cloned_identity = copies::class,
     injected_key_material = authors::injected_keys,
     revoked_device = revoked::class,
+    root_records_of_a_lying_member = records::class,
 }

@@ -44,6 +44,7 @@ const WITHOUT: &[(&str, Without, &str)] = &[
     ("error_oracles", C(Weakness::DamageReadTwice), "can be told apart by the requests that follow"),
     ("lying_head", B(Bug::RefusedIsPublished), "what was never stored counts as published"),
     ("lying_head", B(Bug::MendForgotten), "damaged segments named: true, PUT again: false"),
+    ("length_bombs_and_endless_bodies", C(Weakness::ListingUnbounded), "a listing of 0 keys a page took"),
     ("length_bombs_and_endless_bodies", C(Weakness::FrameUnbounded), "bytes were taken for a member's segment"),
     ("secrets_in_logs", C(Weakness::SecretsPrinted), " is printed"),
     ("wiped_bucket", C(Weakness::WipedTakenForLost), "at a wiped bucket ended with Ok"),
@@ -54,6 +55,7 @@ const WITHOUT: &[(&str, Without, &str)] = &[
         C(Weakness::GreatestKeysTaken),
         "what was written after the turn is sealed to who was left out of it",
     ),
+    ("root_records_of_a_lying_member", C(Weakness::SlotRecordsBelieved), "the lying member can't be revoked"),
     ("revoked_device", C(Weakness::RevocationUnheard), "takes what a revoked device writes"),
 ];
 

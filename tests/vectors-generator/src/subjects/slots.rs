@@ -139,9 +139,9 @@ pub(crate) fn file() -> File {
     file.refused("a recovery slot with a passphrase's head", "open-slot", given(recovery, code, &right), "corrupt");
     for (name, cost) in [
         ("too little memory", [19_455, 2, 1]),
-        ("too much memory", [1_048_577, 2, 1]),
+        ("too much memory", [262_145, 2, 1]),
         ("one pass", [19_456, 1, 1]),
-        ("17 passes", [19_456, 17, 1]),
+        ("5 passes", [19_456, 5, 1]),
         ("no lane", [19_456, 2, 0]),
         ("5 lanes", [19_456, 2, 5]),
         ("the greatest memory", [u32::MAX, 2, 1]),
