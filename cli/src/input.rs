@@ -73,6 +73,15 @@ pub(crate) fn secret_from_stdin() -> Result<Zeroizing<String>> {
 pub(crate) fn secret_from_file(file: &Path) -> Result<Zeroizing<String>> {
     let name = file.display().to_string();
     let opened = File::open(file).map_err(|error| unreadable(&name, &error))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let metadata = opened.metadata().map_err(|error| unreadable(&name, &error))?;
+        if metadata.permissions().mode() & 0o077 != 0 {
+            let error = Error::new(ErrorKind::Invalid, format!("the secret in {name} is open to other users"));
+            return Err(error.next_step(format!("run `chmod 600 {name}`")).into());
+        }
+    }
     secret_line(BufReader::new(opened), &name)
 }
 

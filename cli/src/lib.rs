@@ -1,4 +1,5 @@
 //! The `tidelock` command: its arguments, its words, and the commands behind them.
+#![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod args;
@@ -28,6 +29,7 @@ pub fn command() -> clap::Command {
 /// Runs the command that `args` give, the program's name first; its exit code is the result. Programs that bring the
 /// command along, such as the Python package, call it on their main thread and end with that code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
+    dump_no_core();
     let args: Vec<OsString> = args.into_iter().collect();
     let command = command();
     let words = args::values_behind_options(&command, args.clone());
@@ -40,6 +42,21 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
             let _ = error.print();
             u8::try_from(error.exit_code()).unwrap_or(1)
         }
+    }
+}
+
+/// A core dump, or a debugger of the same user, would have the vault's keys.
+fn dump_no_core() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        // Where it can't be set, an administrator's own limit stands.
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
 }
 

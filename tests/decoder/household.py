@@ -67,6 +67,7 @@ class Household:
         self.bucket = folder / "bucket"
         self.bucket.mkdir()
         self.passphrase_file = folder / "passphrase"
+        self.passphrase_file.touch(mode=0o600)
         self.passphrase_file.write_text(PASSPHRASE + "\n")
         self.devices = [Device(folder / name) for name in names]
         store = f"file://{self.bucket}"
@@ -76,6 +77,7 @@ class Household:
         )
         self.code = made[0]["recovery_code"]
         self.code_file = folder / "code"
+        self.code_file.touch(mode=0o600)
         self.code_file.write_text(self.code + "\n")
         for device, name, secret in zip(others, names[1:], [self.code_file, self.passphrase_file] * 8, strict=False):
             device.run("join", "--store", store, "--name", name, "--secret-file", str(secret))

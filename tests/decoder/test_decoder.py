@@ -221,6 +221,7 @@ def test_the_demos_bucket(tmp_path: Path) -> None:
     told = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
     assert told["failed"] == []
     code_file = tmp_path / "code"
+    code_file.touch(mode=0o600)
     code_file.write_text(told["recovery_code"] + "\n")
     device = Device(tmp_path / "local")
     device.run("join", "--store", f"file://{bucket}", "--name", "third", "--secret-file", str(code_file))

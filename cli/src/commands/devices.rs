@@ -1,4 +1,4 @@
-//! `devices`: who is in the vault, and who is not any more.
+//! `devices`: the vault's devices, those it had, and what else opens it.
 
 use crate::commands::status::when;
 use crate::commands::sync::once;
@@ -7,7 +7,7 @@ use crate::exit::Result;
 use crate::output::{Lines, one_line, time};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tidelock::{DeviceId, DeviceState, DeviceStatus, Error, ErrorKind, Status};
+use tidelock::{DeviceId, DeviceState, DeviceStatus, Error, ErrorKind, Recipient, RecipientKind, Status};
 
 const EXAMPLES: &str = "\
 DEVICE is an id, the beginning of one, or a name, as long as it means one device only.
@@ -47,7 +47,8 @@ Example:
 
 /// List the vault's devices, retire one, shut one out
 ///
-/// The list marks this device with `*`.
+/// The list marks this device with `*`, and ends with what else opens the vault: the recovery code and the passphrase (with
+/// --json, `status` has them).
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Devices {
@@ -111,6 +112,11 @@ fn list(context: &Context) -> Result {
             lines.line(&format!("{mark} {}", device_line(device)))?;
         }
     }
+    if !context.output.json {
+        for recipient in &status.recipients {
+            lines.line(&format!("  {}", recipient_line(recipient, &status)))?;
+        }
+    }
     if let (false, Some(was)) = (context.output.json, was(&status)) {
         lines.line(&format!("* was {was} before: its store was copied or restored, and goes on under a new id"))?;
     }
@@ -149,6 +155,29 @@ pub(crate) fn device_line(device: &DeviceStatus) -> String {
         line += &format!("\tchanges {from} to {to} held apart; see `tidelock devices adopt --help`");
     }
     line
+}
+
+/// What opens the vault beside a device, in one line.
+pub(crate) fn recipient_line(recipient: &Recipient, status: &Status) -> String {
+    let author = status.devices.iter().find(|device| device.id == recipient.added_by);
+    let author = author.map_or_else(|| recipient.added_by.to_string(), name);
+    format!("{}\tadded by {author}\t{}", opener(recipient.kind), time(recipient.added_ms))
+}
+
+/// The same as JSON.
+pub(crate) fn recipient_json(recipient: &Recipient) -> Value {
+    json!({
+        "recipient": opener(recipient.kind),
+        "added_by": recipient.added_by.to_string(),
+        "added": time(recipient.added_ms),
+    })
+}
+
+fn opener(kind: RecipientKind) -> &'static str {
+    match kind {
+        RecipientKind::RecoveryCode => "recovery code",
+        RecipientKind::Passphrase => "passphrase",
+    }
 }
 
 /// A device as JSON.

@@ -1,7 +1,7 @@
 //! `status`: what is known without a request.
 
 use crate::commands::cost;
-use crate::commands::devices::{device_json, device_line, name, was};
+use crate::commands::devices::{device_json, device_line, name, recipient_json, recipient_line, was};
 use crate::commands::sync::{meter_json, requests};
 use crate::context::Context;
 use crate::exit::{Result, describe, to_json};
@@ -112,6 +112,7 @@ fn more_facts(status: &tidelock::Status) -> Vec<(&'static str, String)> {
         status.collections.iter().map(|collection| ("collection", one_line(collection.to_string().as_bytes()))),
     );
     facts.extend(status.devices.iter().map(|device| ("device", device_line(device))));
+    facts.extend(status.recipients.iter().map(|recipient| ("opened by", recipient_line(recipient, status))));
     facts
 }
 
@@ -126,6 +127,7 @@ fn status_json(status: &tidelock::Status, store: &str) -> Value {
     out["store"] = store.into();
     out["device"] = status.device.map(|id| id.to_string()).into();
     out["devices"] = status.devices.iter().map(|device| device_json(device, status)).collect();
+    out["recipients"] = status.recipients.iter().map(recipient_json).collect();
     out["collections"] = status.collections.iter().map(collection_json).collect();
     out["pending"] = status.pending.into();
     out["sequence"] = status.sequence.into();

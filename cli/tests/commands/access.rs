@@ -117,3 +117,61 @@ fn a_passphrase_that_looks_like_a_recovery_code_joins() {
     assert!(text.contains("--passphrase"), "{text}");
     place.device("two").pipe(&[&join[..], &["--passphrase"]].concat(), looks.as_bytes()).ok();
 }
+
+#[cfg(unix)]
+#[test]
+fn a_secret_in_a_file_that_others_may_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let (_, code) = place.first();
+    let two = place.device("two");
+    let file = place.path("code");
+    let join = ["join", "--store", &place.store(), "--secret-file", file.to_str().unwrap()];
+    std::fs::write(&file, &code).unwrap();
+    for mode in [0o644, 0o640, 0o604, 0o620] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let refused = two.run(&join).refused(2);
+        assert!(refused.contains("open to other users") && refused.contains("chmod 600"), "{refused}");
+    }
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    two.run(&join).ok();
+}
+
+/// A core dump would write keys to the disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_command_dumps_no_core() {
+    let place = Place::new();
+    let (one, _) = place.first();
+    let mut watching = one.command(&["watch"]).spawn().unwrap();
+    let file = format!("/proc/{}/limits", watching.id());
+    let is_off = |limits: &str| {
+        let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        line.split_whitespace().skip(4).take(2).eq(["0", "0"])
+    };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !is_off(&std::fs::read_to_string(&file).unwrap()) {
+        assert!(std::time::Instant::now() < until, "the limit stays");
+        std::thread::yield_now();
+    }
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+}
+
+#[test]
+fn what_opens_the_vault_is_listed_with_who_added_it() {
+    let place = Place::new();
+    let (one, code) = place.first();
+    let two = place.join("two", &code);
+    two.pipe(&["passphrase", "--passphrase-stdin"], b"correct horse battery staple\n").ok();
+    one.run(&["sync"]).ok();
+    let listed = one.run(&["devices"]).ok();
+    let lines: Vec<_> = listed.lines().map(|line| line.trim().split('\t').take(2).collect::<Vec<_>>()).collect();
+    assert!(lines.contains(&vec!["recovery code", "added by one"]), "{listed}");
+    assert!(lines.contains(&vec!["passphrase", "added by two"]), "{listed}");
+    let recipients = one.json(&["status"])["recipients"].clone();
+    let kinds: Vec<_> = recipients.as_array().unwrap().iter().map(|one| one["recipient"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["recovery code", "passphrase"]);
+    one.run(&["passphrase", "--remove"]).ok();
+    assert!(!one.run(&["devices"]).ok().contains("passphrase"));
+}

@@ -129,3 +129,13 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// Writes a code or passphrase into a file that only its owner may read.
+pub(crate) fn write_secret(file: &Path, secret: &str) {
+    std::fs::write(file, secret).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}

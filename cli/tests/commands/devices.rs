@@ -1,6 +1,6 @@
 //! `devices`, against the embedded server: who is listed as what, and what a revoked device can still do.
 
-use crate::device::Device;
+use crate::device::{Device, write_secret};
 use crate::served::{Served, store};
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ impl Home {
         let address = store("my-bucket", served.server.address());
         let code = served.run(&one, &["init", "--store", &address, "--name", "one"]).ok();
         let file = served.folder.path().join("code");
-        std::fs::write(&file, code).unwrap();
+        write_secret(&file, &code);
         let file = file.to_str().unwrap();
         for (name, device) in [("two", &two), ("three", &three)] {
             served.run(device, &["join", "--store", &address, "--name", name, "--secret-file", file]).ok();

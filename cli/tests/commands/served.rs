@@ -1,6 +1,6 @@
 //! The command against S3 servers over HTTP: the embedded one, broken ones, and none.
 
-use crate::device::{Device, Ran};
+use crate::device::{Device, Ran, write_secret};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -58,7 +58,7 @@ fn two_devices_meet_on_a_server() {
     let address = store("my-bucket", served.server.address());
     let code = served.run(&one, &["init", "--store", &address]).ok();
     let code_file = served.folder.path().join("code");
-    std::fs::write(&code_file, code).unwrap();
+    write_secret(&code_file, &code);
     one.run(&["put", "m", "k", "v"]).ok();
     served.run(&one, &["sync"]).ok();
     served.run(&two, &["join", "--store", &address, "--secret-file", code_file.to_str().unwrap()]).ok();

@@ -552,6 +552,7 @@ fn the_command_needs_a_token_and_no_keys(place: &Place) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&code, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::set_permissions(&token_file, std::fs::Permissions::from_mode(0o644)).unwrap();
         let open = run("phone", &join, None);
         assert!(open.0 == Some(4) && open.2.contains("chmod 600"), "{open:?}");

@@ -83,6 +83,8 @@ fn the_commands_counts_are_the_proxys() {
     let Secret::Recovery(code) = &secret else { panic!("a code") };
     let code_file = place.local("code");
     std::fs::write(&code_file, code.reveal().as_str()).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(&code_file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let start = meter(&place);
     run(&place, &["join", "--name", "two", "--store", &place.uri(), "--secret-file", code_file.to_str().unwrap()]);
     let bootstrap = meter(&place).since(&start);
