@@ -8,7 +8,7 @@ use serde_json::json;
 use std::path::PathBuf;
 
 const PASSPHRASE_EXAMPLES: &str = "\
-The vault's keys turn: the old passphrase opens nothing that is written from now on. The new one is
+The vault's keys rotate: the old passphrase opens nothing that is written from now on. The new one is
 asked for on the terminal, or read from a file or stdin; never from the command line.
 
 Examples:
@@ -17,7 +17,7 @@ Examples:
   tidelock passphrase --remove";
 
 const RECOVERY_EXAMPLES: &str = "\
-The vault's keys turn: the old code opens nothing that is written from now on. The new one is shown
+The vault's keys rotate: the old code opens nothing that is written from now on. The new one is shown
 this once.
 
 Example:
@@ -63,9 +63,9 @@ impl Passphrase {
         let passphrase = text.map(|text| tidelock::Passphrase::new(text.as_str()));
         let output = context.output;
         context.with_vault(async |vault| {
-            let turning = context.progress.begin("turning the keys");
+            let rotating = context.progress.begin("rotating the keys");
             vault.set_passphrase(passphrase).await?;
-            drop(turning);
+            drop(rotating);
             if output.json {
                 return output.object(&json!({ "passphrase": is_set }));
             }
@@ -79,9 +79,9 @@ impl RecoveryCode {
     pub(crate) fn run(self, context: &Context) -> Result {
         let output = context.output;
         context.with_vault(async |vault| {
-            let turning = context.progress.begin("turning the keys");
+            let rotating = context.progress.begin("rotating the keys");
             let code = vault.replace_recovery_code().await?;
-            drop(turning);
+            drop(rotating);
             if output.json {
                 let told = json!({ "recovery_code": code.reveal().as_str() });
                 return output.object(&told).map_err(code_not_shown);

@@ -27,7 +27,7 @@ Example:
   tidelock devices retire 'old laptop'";
 
 const REVOKE_EXAMPLES: &str = "\
-The vault's keys turn: the device opens nothing that is written from now on. What it wrote so far
+The vault's keys rotate: the device opens nothing that is written from now on. What it wrote so far
 stays, as far as another device has it; what it writes from now on counts nowhere, until `adopt`.
 
 It keeps what it has, and its keys open what was in the bucket until now. So do this too:

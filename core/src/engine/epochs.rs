@@ -83,7 +83,7 @@ fn hindrance(state: &State) -> Result<Option<Error>, Error> {
         return Ok(Some(without_keys(state)?));
     }
     if state.head.identity()?.keys.epochs().count() >= EPOCHS_MAX {
-        let full = Error::new(ErrorKind::Unsupported, "the vault's keys have turned as often as they can")
+        let full = Error::new(ErrorKind::Unsupported, "the vault's keys have rotated as often as they can")
             .next_step("`export` what is here, and make another vault");
         return Ok(Some(full));
     }
