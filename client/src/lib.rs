@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+#[cfg(feature = "archive")]
+pub mod archive;
 mod data;
 mod driver;
 mod operation;

@@ -27,7 +27,6 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-mod archive;
 pub mod bucket;
 mod clock;
 mod collections;
@@ -48,9 +47,6 @@ mod transport;
 mod vault;
 mod watch;
 
-pub use archive::ArchiveImport;
-#[cfg(fuzzing)]
-pub use archive::fuzzing;
 pub use bucket::Bucket;
 pub use bytes::Bytes;
 pub use collections::{ChangedKeys, Changes, Entries, Imported, Importer, Log, Map};
@@ -66,6 +62,9 @@ pub use local::Local;
 pub use options::{CredentialCallback, CredentialSource, Options, Passphrase};
 pub use presign::{Presign, SignerToken};
 pub use secret::parse_secret;
+pub use tidelock_client::archive::ArchiveImport;
+#[cfg(fuzzing)]
+pub use tidelock_client::archive::fuzzing;
 pub use tidelock_core::crypto::RecoveryCode;
 pub use tidelock_core::doctor::{Access, Cors, Diagnosis, EtagForm, Finding, Verdict};
 pub use tidelock_core::engine::{

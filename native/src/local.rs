@@ -5,9 +5,10 @@ use crate::collections::after_page;
 use crate::documents::after_documents;
 use crate::{
     ArchiveImport, Change, Collection, Conflict, Diagnosis, Document, Entry, Error, KeyRange, Options, Position,
-    Record, Status, Written, archive, directory,
+    Record, Status, Written, clock, directory,
 };
 use std::io::{BufRead, Write};
+use tidelock_client::archive;
 use tidelock_core::engine::Engine;
 use tidelock_sqlite::SqliteLocal;
 
@@ -182,7 +183,7 @@ impl Local {
     /// # Errors
     /// What the local store says, and [`LocalStore`](crate::ErrorKind::LocalStore) for the writer's own errors.
     pub fn export_archive(&self, out: &mut impl Write) -> Result<u64, Error> {
-        archive::export(self, out)
+        archive::export(&self.engine, clock::unix_ms(), out)
     }
 
     /// Takes in what an archive holds and this device has not; importing twice changes nothing.
@@ -191,7 +192,7 @@ impl Local {
     /// [`Invalid`](crate::ErrorKind::Invalid) with the line that is none of an archive; what came before it stays
     /// imported.
     pub fn import_archive(&mut self, input: &mut impl BufRead) -> Result<ArchiveImport, Error> {
-        archive::import(self, input)
+        archive::import(&mut self.engine, &|| self.clock.now(), input)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the fuzzer of `tests/fuzz` asks of an archive's lines, which only this module sees. Only with `--cfg fuzzing`.
 
 use super::{Header, LINE_BYTES_MAX, Line, LineKind, Lines, STANDARD};
-use crate::{Collection, Stamp};
 use base64::Engine as _;
+use tidelock_core::replica::{Collection, Stamp};
 
 /// Reads every line as an import does; what is taken is written in one form, which reads as the same.
 pub fn archive(mut bytes: &[u8]) {

@@ -3,14 +3,15 @@
 #[cfg(fuzzing)]
 pub mod fuzzing;
 
-use crate::{Change, Collection, Error, ErrorKind, KeyRange, Kind, Local, Position, Stamp, VaultId, clock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Read as _, Write};
+use tidelock_core::engine::{Change, Engine, KeyRange, Now, Position};
 use tidelock_core::json::canonical;
-use tidelock_core::replica::split_document_key;
+use tidelock_core::replica::{Collection, Kind, Stamp, split_document_key};
+use tidelock_core::{Error, ErrorKind};
 
 /// The version this reads and writes.
 const VERSION: u32 = 1;
@@ -19,11 +20,14 @@ const LINE_BYTES_MAX: u64 = 512 << 10;
 /// Changes of one write, and about how many bytes of values.
 const BATCH_CHANGES: usize = 500;
 const BATCH_BYTES: usize = 4 << 20;
+/// Entries, or documents, read at once.
+const PAGE: u32 = 256;
 /// Conflicts read at once.
 const CONFLICTS_PAGE: u32 = 100;
 
 /// What an import did, in records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct ArchiveImport {
     /// Taken in.
     pub added: u64,
@@ -103,40 +107,61 @@ impl Line {
     }
 }
 
-pub(crate) fn export(local: &Local, out: &mut impl Write) -> Result<u64, Error> {
-    let status = local.status()?;
-    let vault = status.vault.map(|id: VaultId| id.to_string());
-    write_line(out, &Header { tidelock_archive: VERSION, vault, exported_unix_ms: clock::unix_ms() })?;
+/// Writes everything an engine has, in clear; gives how many records that is. `unix_ms` is now.
+///
+/// # Errors
+/// `local-store`, also for the writer's own errors.
+pub fn export(engine: &Engine, unix_ms: u64, out: &mut impl Write) -> Result<u64, Error> {
+    let status = engine.status()?;
+    let vault = status.vault.map(|id| id.to_string());
+    write_line(out, &Header { tidelock_archive: VERSION, vault, exported_unix_ms: unix_ms })?;
     let mut records = 0;
     for collection in &status.collections {
-        if collection.kind == Kind::Documents {
-            for document in local.documents(collection.clone(), KeyRange::default()) {
-                let document = document?;
-                if let Some(line) = Line::new(collection, &document.id, &document.value, document.stamp, false) {
-                    write_line(out, &line)?;
-                    records += 1;
-                }
+        records += match collection.kind {
+            Kind::Documents => export_documents(engine, collection, out)?,
+            Kind::Root | Kind::Map | Kind::Log => export_entries(engine, collection, out)?,
+        };
+    }
+    export_siblings(engine, out)?;
+    out.flush().map_err(|error| write_error(&error))?;
+    Ok(records)
+}
+
+fn export_documents(engine: &Engine, collection: &Collection, out: &mut impl Write) -> Result<u64, Error> {
+    let (mut range, mut records) = (KeyRange::default(), 0);
+    loop {
+        let page = engine.documents(collection, &range, PAGE)?;
+        let Some(last) = page.last() else { return Ok(records) };
+        range.start = format!("{}\0", last.id);
+        for document in &page {
+            if let Some(line) = Line::new(collection, &document.id, &document.value, document.stamp, false) {
+                write_line(out, &line)?;
+                records += 1;
             }
-            continue;
         }
-        for entry in local.list(collection.clone(), KeyRange::default()) {
-            let entry = entry?;
+    }
+}
+
+fn export_entries(engine: &Engine, collection: &Collection, out: &mut impl Write) -> Result<u64, Error> {
+    let (mut range, mut records) = (KeyRange::default(), 0);
+    loop {
+        let page = engine.list(collection, &range, PAGE)?;
+        let Some(last) = page.last() else { return Ok(records) };
+        range.start = last.next_start(collection);
+        for entry in &page {
             if let Some(line) = Line::new(collection, &entry.key, &entry.record.value, entry.record.stamp, false) {
                 write_line(out, &line)?;
                 records += 1;
             }
         }
     }
-    export_siblings(local, out)?;
-    out.flush().map_err(|error| write_error(&error))?;
-    Ok(records)
 }
 
 /// What lost a conflict goes last: an import can't make it stand beside the winner, but nobody loses it.
-fn export_siblings(local: &Local, out: &mut impl Write) -> Result<(), Error> {
+fn export_siblings(engine: &Engine, out: &mut impl Write) -> Result<(), Error> {
     let mut after = None;
     loop {
-        let conflicts = local.conflicts(after.as_ref(), CONFLICTS_PAGE)?;
+        let conflicts = engine.conflicts(after.as_ref(), CONFLICTS_PAGE)?;
         for conflict in &conflicts {
             for version in conflict.versions.iter().skip(1) {
                 let Some(value) = &version.value else { continue };
@@ -164,7 +189,13 @@ fn write_error(error: &io::Error) -> Error {
         .next_step("check the disk's room and the file's folder, then export again")
 }
 
-pub(crate) fn import(local: &mut Local, input: &mut impl BufRead) -> Result<ArchiveImport, Error> {
+/// Takes in what an archive holds and the engine has not; importing twice changes nothing. It takes the engine's outputs,
+/// too: open one for the import alone.
+///
+/// # Errors
+/// `invalid` with the line that is none of an archive: what came before it stays imported. `unsupported` for a newer version,
+/// `local-store`.
+pub fn import(engine: &mut Engine, now: &dyn Fn() -> Now, input: &mut impl BufRead) -> Result<ArchiveImport, Error> {
     let mut lines = Lines { input, number: 0, text: Vec::new() };
     let header: Header = lines.next()?.ok_or_else(|| lines.refuse("the file is empty"))?;
     if header.tidelock_archive != VERSION {
@@ -174,7 +205,7 @@ pub(crate) fn import(local: &mut Local, input: &mut impl BufRead) -> Result<Arch
         )
         .next_step("import it with a newer Tidelock"));
     }
-    let mut importing = Importing { local, report: ArchiveImport::default(), lines: Vec::new(), bytes: 0 };
+    let mut importing = Importing { engine, now, report: ArchiveImport::default(), lines: Vec::new(), bytes: 0 };
     let read = loop {
         let next = lines.next::<Line>().and_then(|line| {
             let Some(line) = line else { return Ok(None) };
@@ -196,7 +227,8 @@ pub(crate) fn import(local: &mut Local, input: &mut impl BufRead) -> Result<Arch
 
 /// An import on its way: what was read, and is not written yet.
 struct Importing<'a> {
-    local: &'a mut Local,
+    engine: &'a mut Engine,
+    now: &'a dyn Fn() -> Now,
     report: ArchiveImport,
     lines: Vec<(Line, Bytes)>,
     bytes: usize,
@@ -229,10 +261,10 @@ impl Importing<'_> {
             let stamp = Stamp { ms: line.stamp.ms, counter: line.stamp.counter };
             let here = match line.kind {
                 LineKind::Document => {
-                    self.local.document(&collection, &line.key)?.map(|document| (document.value, document.stamp))
+                    self.engine.document(&collection, &line.key)?.map(|document| (document.value, document.stamp))
                 }
                 LineKind::Map | LineKind::Log => {
-                    self.local.get(&collection, &line.key)?.map(|record| (record.value, record.stamp))
+                    self.engine.get(&collection, &line.key)?.map(|record| (record.value, record.stamp))
                 }
             };
             match (here, line.kind) {
@@ -250,19 +282,26 @@ impl Importing<'_> {
             |change: &Change| matches!(change, Change::Put { collection, .. } if collection.kind == Kind::Documents);
         let (documents, changes): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(is_document);
         for document in documents {
-            self.local.write(&[document])?; // its fields are ops of their own, and a write has a bound of these
+            self.write(&[document])?; // its fields are ops of their own, and a write has a bound of these
         }
         if changes.is_empty() {
             return Ok(());
         }
-        self.local.write(&changes)?;
+        self.write(&changes)?;
         for change in &changes {
             let Change::Restore { collection, key, .. } = change else { continue };
-            match self.local.get(collection, key)? {
+            match self.engine.get(collection, key)? {
                 Some(_) => self.report.added += 1,
                 None => self.report.deleted_here += 1,
             }
         }
+        Ok(())
+    }
+
+    fn write(&mut self, changes: &[Change]) -> Result<(), Error> {
+        self.engine.write(changes, (self.now)())?;
+        // What it would tell others about the write.
+        while self.engine.poll_output((self.now)()).is_some() {}
         Ok(())
     }
 }
