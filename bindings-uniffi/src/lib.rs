@@ -4,10 +4,12 @@
 //! and sleeps. The records are those of `tidelock-client`; `README.md` beside this crate has the table of both layers.
 #![forbid(unsafe_code)]
 
+mod archive;
 mod failure;
 mod random;
 mod turns;
 
+pub use archive::{export_archive, import_archive};
 pub use failure::{Failure, error_kinds};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -145,7 +145,7 @@ pub(crate) const SUITES: &[Suite] = &[
                 )
             },
         ],
-        is_slow: true,
+        is_slow: false,
     },
     Suite {
         name: "npm",

@@ -12,6 +12,7 @@ import io.tidelock.Vault
 import io.tidelock.internal.errorKinds
 import java.net.InetAddress
 import java.net.ServerSocket
+import java.net.Socket
 import kotlin.concurrent.thread
 import kotlin.test.Test
 import kotlin.test.assertEquals
@@ -25,6 +26,7 @@ import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.flow.toList
 
 /** Opening, closing, cancelling, and what is thrown. */
@@ -51,31 +53,43 @@ class LifecycleTest {
 
     @Test
     fun `cancelling a sync closes its connection within 100 ms`() = within {
-        val options = Server.embedded.options("cancel")
-        Vault.create(options).vault.close()
-        StallingServer().use { stalling ->
-            val vault = Vault.open(Options("s3://tidelock/kotlin/cancel?endpoint=${stalling.endpoint}", options.local) {
-                credentials = options.credentials
-            })
-            val sync = async(Dispatchers.Default) { vault.sync() }
-            stalling.connections[0].first.await()
-            val time = measureTime {
-                sync.cancelAndJoin()
-                stalling.connections[0].second.await()
+        onStallingServer("cancel") { stalling, vault ->
+            // The quickest of five, for a machine may be busy. Nothing but the cancelling closes: a request may take 30 s.
+            val times = List(5) {
+                val sync = async(Dispatchers.Default) { vault.sync() }
+                val connection = stalling.connections.receive()
+                val time = measureTime {
+                    sync.cancelAndJoin()
+                    connection.closed.await()
+                }
+                assertFailsWith<CancellationException> { sync.await() }
+                time
             }
-            assertTrue(time < 100.milliseconds, "it took $time")
-            assertFailsWith<CancellationException> { sync.await() }
+            assertTrue(times.min() < 100.milliseconds, "they took $times")
+        }
+    }
 
-            val late = assertFailsWith<TimeoutException> { vault.syncOnce(200.milliseconds) }
-            assertTrue(late.retryable)
+    @Test
+    fun `a sync that is not done by its deadline closes its connection`() = within {
+        onStallingServer("deadline") { stalling, vault ->
+            val late = async { assertFailsWith<TimeoutException> { vault.syncOnce(200.milliseconds) } }
+            stalling.connections.receive().closed.await()
+            assertTrue(late.await().retryable)
+        }
+    }
 
-            // Closing ends what runs, and every later call.
+    @Test
+    fun `closing ends what runs and every later call`() = within {
+        onStallingServer("close") { stalling, vault ->
             val running = async(Dispatchers.Default) { runCatching { vault.sync() } }
-            stalling.connections[2].first.await()
+            val connection = stalling.connections.receive()
             vault.close()
             assertTrue(running.await().exceptionOrNull() is ClosedException)
+            connection.closed.await()
             assertFailsWith<ClosedException> { vault.status() }
             assertFailsWith<ClosedException> { vault.collection("notes", Codec.Text).live().toList() }
+            assertFailsWith<ClosedException> { vault.exportArchive(folder().resolve("archive")) }
+            assertEquals(listOf(), vault.watch().toList())
             vault.close()
         }
     }
@@ -119,27 +133,45 @@ class LifecycleTest {
 
 private fun Class<*>.permitted() = permittedSubclasses.map { it.simpleName }.toSet()
 
+/** A vault whose store has stopped answering. */
+private suspend fun onStallingServer(store: String, test: suspend (StallingServer, Vault) -> Unit) {
+    val options = Server.embedded.options(store)
+    Vault.create(options).vault.close()
+    StallingServer().use { stalling ->
+        val moved = Options(options.store.replace(Server.embedded.endpoint, stalling.endpoint), options.local) {
+            credentials = options.credentials
+        }
+        Vault.open(moved).use { vault -> test(stalling, vault) }
+    }
+}
+
 /** Takes connections and requests, and answers none. */
 private class StallingServer : AutoCloseable {
+    /** A connection that brought a request. */
+    class Connection {
+        /** Completed when the client closes it. */
+        val closed = CompletableDeferred<Unit>()
+    }
+
     private val socket = ServerSocket(0, 50, InetAddress.getLoopbackAddress())
     val endpoint = "http://127.0.0.1:${socket.localPort}"
-
-    /** Whether a connection brought a request, and was closed by the client afterwards; of each, in order. */
-    val connections = List(3) { CompletableDeferred<Unit>() to CompletableDeferred<Unit>() }
+    val connections = Channel<Connection>(Channel.UNLIMITED)
 
     init {
-        connections.forEach { (asked, closed) ->
-            thread(isDaemon = true) {
-                runCatching {
-                    socket.accept().use { connection ->
-                        check(connection.getInputStream().read() >= 0)
-                        asked.complete(Unit)
-                        while (runCatching { connection.getInputStream().read() }.getOrDefault(-1) >= 0) Unit
-                        closed.complete(Unit)
-                    }
-                }
+        thread(isDaemon = true) {
+            while (true) {
+                val accepted = runCatching { socket.accept() }.getOrNull() ?: return@thread
+                thread(isDaemon = true) { accepted.use(::stall) }
             }
         }
+    }
+
+    private fun stall(accepted: Socket) {
+        val input = accepted.getInputStream()
+        val connection = Connection()
+        if (input.read() >= 0) connections.trySend(connection)
+        while (runCatching { input.read() }.getOrDefault(-1) >= 0) Unit
+        connection.closed.complete(Unit)
     }
 
     override fun close() = socket.close()

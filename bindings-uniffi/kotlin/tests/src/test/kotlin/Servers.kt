@@ -11,7 +11,9 @@ import kotlinx.coroutines.withTimeout
 import org.junit.jupiter.api.DynamicTest
 
 /** A real S3 server with an empty bucket `tidelock`; every store is a prefix of its own. */
-class Server(val name: String, val endpoint: String, private val keys: CredentialSource) {
+class Server(val name: String, val endpoint: String, val accessKey: String, val secretKey: String) {
+    private val keys = CredentialSource.of(accessKey, secretKey)
+
     fun options(store: String, local: Path = folder()) = Options(uri(store), local) { credentials = keys }
 
     fun uri(store: String) = "s3://tidelock/${prefix(store)}?endpoint=$endpoint&region=us-east-1&path_style=true"
@@ -23,14 +25,15 @@ class Server(val name: String, val endpoint: String, private val keys: Credentia
         /** Where a store's objects are in the bucket. */
         fun prefix(store: String) = "$run/$store"
 
-        val embeddedKeys = CredentialSource.of("tidelock", "for-loopback-alone")
+        private const val EMBEDDED_ACCESS_KEY = "tidelock"
+        private const val EMBEDDED_SECRET_KEY = "for-loopback-alone"
+        val embeddedKeys = CredentialSource.of(EMBEDDED_ACCESS_KEY, EMBEDDED_SECRET_KEY)
 
         /** The servers of `cargo xtask servers`, and the command's own. */
         val all: List<Server> by lazy {
             listOf("versitygw", "minio").map { name ->
-                val variable = "TIDELOCK_TEST_${name.uppercase()}"
-                val endpoint = checkNotNull(System.getenv(variable)) { "$variable is not set: run `cargo xtask test kotlin`" }
-                Server(name, endpoint, CredentialSource.Environment)
+                val endpoint = variable("TIDELOCK_TEST_${name.uppercase()}")
+                Server(name, endpoint, variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"))
             } + embedded
         }
 
@@ -41,14 +44,18 @@ class Server(val name: String, val endpoint: String, private val keys: Credentia
         val embedded: Server by lazy {
             val program = Path(checkNotNull(System.getenv("CARGO_TARGET_DIR"))).resolve("debug/tidelock").toString()
             val builder = ProcessBuilder(program, "serve", embeddedBucket.parent.toString(), "--port", "0")
-            builder.environment() += mapOf("AWS_ACCESS_KEY_ID" to "tidelock", "AWS_SECRET_ACCESS_KEY" to "for-loopback-alone")
+            builder.environment()["AWS_ACCESS_KEY_ID"] = EMBEDDED_ACCESS_KEY
+            builder.environment()["AWS_SECRET_ACCESS_KEY"] = EMBEDDED_SECRET_KEY
             val process = builder.redirectError(ProcessBuilder.Redirect.DISCARD).start()
             Runtime.getRuntime().addShutdownHook(Thread { process.destroyForcibly() })
             val endpoint = process.inputReader().readLine().removePrefix("endpoint=")
-            Server("tidelock serve", endpoint, embeddedKeys)
+            Server("tidelock serve", endpoint, EMBEDDED_ACCESS_KEY, EMBEDDED_SECRET_KEY)
         }
     }
 }
+
+private fun variable(name: String) =
+    checkNotNull(System.getenv(name)) { "$name is not set: run `cargo xtask test kotlin`" }
 
 fun folder(): Path = Files.createTempDirectory("tidelock").also { it.toFile().deleteOnExit() }
 

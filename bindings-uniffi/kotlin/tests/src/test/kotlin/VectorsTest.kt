@@ -7,25 +7,34 @@ import io.tidelock.TidelockException
 import io.tidelock.Vault
 import java.nio.file.Path
 import java.util.Base64
+import java.util.HexFormat
 import kotlin.io.path.createParentDirectories
 import kotlin.io.path.readText
 import kotlin.io.path.writeBytes
+import kotlin.io.path.writeText
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.runBlocking
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.encodeToJsonElement
 import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
+import kotlinx.serialization.json.long
 import org.junit.jupiter.api.DynamicTest
 import org.junit.jupiter.api.TestFactory
 
 private val DAMAGE = setOf(ErrorKind.CORRUPT, ErrorKind.HASH_MISMATCH, ErrorKind.NOT_FOUND)
 
-/** The shared vectors (`tests/vectors`) that are about what a caller sees; those of the format's parts are the engine's own. */
+/** An empty vault, closed. */
+private val emptyVault: Options by lazy {
+    Server.embedded.options("empty").also { options -> runBlocking { Vault.create(options).vault.close() } }
+}
+
+/** The shared vectors (`tests/vectors`) that are about what a caller sees: addresses, codes, JSON, archives, buckets; those of the format's parts are the engine's own. */
 class VectorsTest {
     @TestFactory
     fun addresses() = cases("addresses") { case ->
@@ -38,6 +47,38 @@ class VectorsTest {
         // No vault is there: a good code gets as far as to look for one.
         val secret = Secret.Recovery(case.text("text"))
         case.assertFails(ErrorKind.NOT_FOUND) { Vault.join(Server.embedded.options("codes"), secret) }
+    }
+
+    /** As a field of a document; beside "64 deep", which is one deeper there. */
+    @TestFactory
+    fun json() = cases("json", "json-form") { case ->
+        if (case.name == "64 deep") return@cases
+        val document = """{"v":""".encodeToByteArray() + bytes(case.text("text")) + "}".encodeToByteArray()
+        Vault.open(emptyVault).use { vault ->
+            val documents = vault.documents("vectors", Codec.Bytes)
+            if (case.refused != null) return@cases case.assertFails(null) { documents.put("1", document) }
+            documents.put("1", document)
+            val form = bytes(checkNotNull(case.value).jsonPrimitive.content).decodeToString()
+            assertEquals("""{"v":$form}""", documents.get("1")?.decodeToString())
+            documents.delete("1")
+        }
+    }
+
+    @TestFactory
+    fun archives() = cases("archives") { case ->
+        val archive = folder().resolve("archive").apply { writeText(case.text("text")) }
+        val copy = folder()
+        emptyVault.local.toFile().copyRecursively(copy.toFile(), overwrite = true)
+        Vault.open(Options(emptyVault.store, copy)).use { vault ->
+            if (case.refused != null) return@cases case.assertFails(null) { vault.importArchive(archive) }
+            val report = vault.importArchive(archive)
+            val value = checkNotNull(case.value).jsonObject
+            val maps = maps(vault).mapValues { (_, map) -> map.mapValues { (_, values) -> values.single() } }
+            assertEquals(value["maps"], Json.encodeToJsonElement(maps))
+            assertEquals(value["logs"], Json.encodeToJsonElement(logs(vault)))
+            val counted = mapOf("added" to report.added, "siblings" to report.siblings, "unchanged" to report.unchanged)
+            counted.forEach { (field, count) -> assertEquals(value[field]?.jsonPrimitive?.long, count, field) }
+        }
     }
 
     /** Each stage in the folder that the server shows as a bucket; the device reads everything after each. */
@@ -60,6 +101,9 @@ class VectorsTest {
             }
         }
     }
+
+    /** The bytes in lower-case hex. */
+    private fun bytes(hex: String) = HexFormat.of().parseHex(hex)
 
     private fun put(store: String, objects: JsonObject) = objects.forEach { (key, content) ->
         val file = Server.embeddedBucket.resolve(Server.prefix(store)).resolve(key).createParentDirectories()

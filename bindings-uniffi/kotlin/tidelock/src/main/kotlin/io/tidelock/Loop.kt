@@ -69,6 +69,19 @@ internal class Loop private constructor(private val engine: Engine, private val 
         }
     }
 
+    /** A call that takes long and has no part in the engine. */
+    suspend fun <T> aside(action: (Options, Now) -> T): T {
+        requireOpen()
+        return withContext(Dispatchers.IO) { throwing { action(options, now()) } }
+    }
+
+    /** Tells listeners that all collections may have changed: an engine of its own wrote. */
+    suspend fun announceAll() {
+        if (closed.get()) return
+        val collections = call { engine, _ -> engine.status().collections }
+        withContext(confined) { collections.forEach { id -> listeners.forEach { it(Output.Changed(id, null)) } } }
+    }
+
     /** Calls [listener] on the engine's dispatcher for each output that is an event, until the result is called. It must not block. */
     fun listen(listener: (Output) -> Unit): () -> Unit {
         listeners += listener
@@ -115,10 +128,10 @@ internal class Loop private constructor(private val engine: Engine, private val 
 
     private fun act(output: Output) {
         when (output) {
-            is Output.Send -> requests[output.request.id] = aside { send(output.request) }
+            is Output.Send -> requests[output.request.id] = answering { send(output.request) }
             is Output.Abort -> requests.remove(output.id)?.cancel()
-            is Output.NeedCredentials -> aside { credentials() }
-            is Output.Presign -> aside { presign(output.id, output.request) }
+            is Output.NeedCredentials -> answering { credentials() }
+            is Output.Presign -> answering { presign(output.id, output.request) }
             is Output.Stretch -> scope.launch {
                 withContext(Dispatchers.Default) { engine.stretch(output.id) }
                 turn()
@@ -132,7 +145,7 @@ internal class Loop private constructor(private val engine: Engine, private val 
     }
 
     /** Runs [work] beside the engine and hands in its result. */
-    private fun aside(work: suspend () -> Input): Job = scope.launch {
+    private fun answering(work: suspend () -> Input): Job = scope.launch {
         handle(withContext(Dispatchers.IO) { work() })
     }
 

@@ -1,5 +1,6 @@
 package io.tidelock
 
+import io.tidelock.data.ArchiveImport as ArchiveImportData
 import io.tidelock.data.DeviceStatus as DeviceData
 import io.tidelock.data.Progress as ProgressData
 import io.tidelock.data.Status as StatusData
@@ -121,5 +122,27 @@ public data class Device(
         data.sequence.toLong(),
         data.applied.toLong(),
         data.seenMs?.let(::instant),
+    )
+}
+
+/** What an import did, in records. */
+public data class ArchiveImport(
+    /** Taken in. */
+    public val added: Long,
+    /** Here already, with the same value. */
+    public val unchanged: Long,
+    /** Not taken: what is here is newer. */
+    public val newerHere: Long,
+    /** Not taken: entries of logs that were deleted here. */
+    public val deletedHere: Long,
+    /** Not taken: versions that had lost a conflict in the vault that was exported. */
+    public val siblings: Long,
+) {
+    internal constructor(data: ArchiveImportData) : this(
+        data.added.toLong(),
+        data.unchanged.toLong(),
+        data.newerHere.toLong(),
+        data.deletedHere.toLong(),
+        data.siblings.toLong(),
     )
 }

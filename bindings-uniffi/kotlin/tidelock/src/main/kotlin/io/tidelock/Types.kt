@@ -104,11 +104,18 @@ public data class Conflict<T>(
 
 /** What changed in a collection, by a write here or by a sync. */
 public data class Changes(
-    /** The keys; null: too many to name. */
+    /** The keys, at most 256; null: too many to name. */
     public val keys: Set<String>?,
 ) {
-    internal operator fun plus(other: Changes) =
-        Changes(if (keys == null || other.keys == null) null else keys + other.keys)
+    internal operator fun plus(other: Changes): Changes {
+        if (keys == null || other.keys == null) return Changes(null)
+        return Changes((keys + other.keys).takeIf { it.size <= KEYS_MAX })
+    }
+
+    private companion object {
+        /** Keys that a change names at most. */
+        const val KEYS_MAX = 256
+    }
 }
 
 /** Values that are bytes, as one type: how a collection's values are written and read. */

@@ -2,6 +2,7 @@ package io.tidelock
 
 import io.tidelock.data.Operation
 import io.tidelock.data.Output
+import java.nio.file.Path
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlinx.coroutines.CoroutineStart
@@ -128,6 +129,32 @@ public class Vault private constructor(private val loop: Loop) : AutoCloseable {
 
     /** Replaces the recovery code. The old one opens nothing that is written from now on. */
     public suspend fun replaceRecoveryCode(): RecoveryCode = code(loop.run(Operation.ReplaceRecoveryCode))
+
+    /**
+     * Writes everything this device has into a new file, in clear; gives how many records it has. The form is specified in
+     * `docs/ARCHIVE.md`. The vault stays usable meanwhile.
+     *
+     * Throws [AlreadyExistsException] if the file is there.
+     */
+    public suspend fun exportArchive(file: Path): Long = loop.aside { options, now ->
+        io.tidelock.internal.exportArchive(options.toData(), options.local.toString(), file.toString(), now).toLong()
+    }
+
+    /**
+     * Takes in what an archive holds and this device has not; importing twice changes nothing. The vault stays usable
+     * meanwhile.
+     *
+     * Throws [InvalidException] with the line that is none of an archive; what came before it stays imported.
+     */
+    public suspend fun importArchive(file: Path): ArchiveImport = try {
+        ArchiveImport(
+            loop.aside { options, now ->
+                io.tidelock.internal.importArchive(options.toData(), options.local.toString(), file.toString(), now)
+            },
+        )
+    } finally {
+        withContext(NonCancellable) { loop.announceAll() }
+    }
 
     /** Cancels what runs and frees the vault; waits at most five seconds. Calling it again does nothing. */
     override fun close() {
