@@ -175,12 +175,13 @@ def test_a_child_that_lives_on_holds_no_lock(served_pair: Pair) -> None:
     """The lock that a sync takes belongs to the open file, which a forked child inherits."""
     laptop = served_pair.laptop
     children = []
-    stop = threading.Event()
+    stop, synced = threading.Event(), threading.Event()
 
     def keep_syncing() -> None:
         while not stop.is_set():
             laptop["notes"]["a"] = b"1"
             laptop.sync()
+            synced.set()
 
     thread = threading.Thread(target=keep_syncing)
     thread.start()
@@ -188,13 +189,14 @@ def test_a_child_that_lives_on_holds_no_lock(served_pair: Pair) -> None:
         for _ in range(10):
             child = os.fork()
             if child == 0:
-                time.sleep(60)
+                signal.pause()
                 os._exit(0)
             children.append(child)
-            time.sleep(0.02)
+            synced.clear()
+            assert synced.wait(20), "a sync waits for a lock that a forked child holds"
         stop.set()
         thread.join(20)
-        assert not thread.is_alive(), "a sync waits for a lock that a forked child holds"
+        assert not thread.is_alive()
         laptop.sync(timeout=10)
     finally:
         for child in children:
@@ -254,17 +256,22 @@ def test_a_server_that_preloads(served_pair: Pair, run_python: Run) -> None:
 
 
 INTERRUPTED = """
-import os, signal, sys, threading, time, tidelock
-store, local, nowhere, what = sys.argv[1:]
+import os, signal, socket, sys, threading, time, tidelock
+store, local, what = sys.argv[1:]
+silent = socket.create_server(("127.0.0.1", 0))
+nowhere = store.split("endpoint=")[0] + f"endpoint=http://127.0.0.1:{silent.getsockname()[1]}"
 vault = tidelock.Vault.open(nowhere, local, retries=0, timeout=60)
 vault["notes"]["a"] = b"1"
 sent = 0.0
 def interrupt():
     global sent
-    time.sleep(0.5)
-    sent = time.monotonic()
-    os.kill(os.getpid(), signal.SIGINT)
+    with silent.accept()[0] as connection:
+        connection.recv(1)                  # the request is on its way: the sync is in its middle
+        sent = time.monotonic()
+        os.kill(os.getpid(), signal.SIGINT)
+        given_up.wait()
 for _ in range(3):
+    given_up = threading.Event()
     thread = threading.Thread(target=interrupt)
     thread.start()
     try:
@@ -274,7 +281,9 @@ for _ in range(3):
         assert late < 0.2, f"{late:.3f} s"
     else:
         raise AssertionError("it ended by itself")
+    given_up.set()
     thread.join()
+silent.close()
 vault["notes"]["b"] = b"2"
 assert dict(vault["notes"]) == {"a": b"1", "b": b"2"}
 vault.close()
@@ -285,13 +294,8 @@ with tidelock.Vault.open(store, local) as vault:
 
 @pytest.mark.parametrize("what", ["sync", "watch"])
 def test_ctrl_c(served_pair: Pair, run_python: Run, what: str) -> None:
-    import socket
-
     served_pair.laptop.close()
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        nowhere = served_pair.store.split("endpoint=")[0] + f"endpoint=http://127.0.0.1:{port}"
-        run_python(INTERRUPTED, served_pair.store, str(served_pair.folder / "laptop"), nowhere, what)
+    run_python(INTERRUPTED, served_pair.store, str(served_pair.folder / "laptop"), what)
 
 
 def test_a_signal_handler_runs_and_the_sync_goes_on(served_pair: Pair) -> None:
@@ -310,9 +314,16 @@ def test_a_signal_handler_runs_and_the_sync_goes_on(served_pair: Pair) -> None:
 AT_EXIT = """
 import sys, threading, time, tidelock
 store, local = sys.argv[1:]
-vault = tidelock.Vault.open(store, local, credentials=lambda: time.sleep(0.2) or tidelock.Credentials("a", "b"))
+asked = threading.Event()
+
+def find():
+    asked.set()
+    time.sleep(0.2)                         # the interpreter ends meanwhile
+    return tidelock.Credentials("a", "b")
+
+vault = tidelock.Vault.open(store, local, credentials=find)
 threading.Thread(target=lambda: list(vault.watch()), daemon=True).start()
-time.sleep(0.1)
+asked.wait()
 """
 
 

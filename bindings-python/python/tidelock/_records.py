@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from . import _tidelock
 from ._types import Changes, Conflict, Document, Entry, Version
@@ -10,7 +10,7 @@ from .codecs import BYTES, JSON, Codec, model, plain
 from .errors import ClosedError
 
 if TYPE_CHECKING:
-    from ._tidelock import _Change, _Position, _Row
+    from ._tidelock import _Change, _Kind, _Position, _Row
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Entry[Any] | Document[Any])
@@ -20,9 +20,6 @@ PAGE = 256
 """Entries fetched at once."""
 BATCH = 1_000
 """Changes written at once by calls that take any number."""
-
-Kind = Literal["map", "log", "documents"]
-
 
 def codec_of(given: Codec[T] | type[T] | None, default: Codec[Any] = BYTES) -> Codec[Any]:
     """A codec from what callers may give in its place."""
@@ -37,6 +34,9 @@ def codec_of(given: Codec[T] | type[T] | None, default: Codec[Any] = BYTES) -> C
 
 class Range:
     """The keys from `start` to before `end`, or with a prefix; a prefix is narrowed by start and end."""
+
+    start: str
+    end: str | None
 
     def __init__(self, start: str, end: str | None, prefix: str | None) -> None:
         self.start, self.end = start, end
@@ -67,7 +67,12 @@ def _after_prefix(prefix: str) -> str | None:
 class Records(Generic[T, E]):
     """The records of a collection."""
 
-    def __init__(self, native: _tidelock.Vault, kind: Kind, name: str, codec: Codec[T]) -> None:
+    native: _tidelock.Vault
+    kind: "_Kind"
+    name: str
+    codec: Codec[T]
+
+    def __init__(self, native: _tidelock.Vault, kind: "_Kind", name: str, codec: Codec[T]) -> None:
         self.native, self.kind, self.name, self.codec = native, kind, name, codec
 
     def get(self, key: str) -> "_tidelock.Work[_Row | None]":
