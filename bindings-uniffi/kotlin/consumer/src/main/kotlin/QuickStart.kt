@@ -9,7 +9,7 @@ import java.nio.file.Path
 suspend fun quickStart(store: String, phone: Path, laptop: Path): String? {
     // README: begin
     val options = Options(store, phone) { credentials = CredentialSource.Environment }
-    val (vault, recoveryCode) = Vault.create(options).run { vault to recoveryCode }
+    val (vault, recoveryCode) = Vault.create(options)
 
     vault.collection("todo", Codec.Text).put("milk", "two litres")
     vault.log("history", Codec.Text).append("bought milk")

@@ -1,5 +1,7 @@
 import io.tidelock.ClosedException
 import io.tidelock.Codec
+import io.tidelock.CredentialSource
+import io.tidelock.Credentials
 import io.tidelock.ErrorKind
 import io.tidelock.NetworkException
 import io.tidelock.NotFoundException
@@ -20,14 +22,17 @@ import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertTrue
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
 import kotlin.time.measureTime
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.withTimeout
 
 /** Opening, closing, cancelling, and what is thrown. */
 class LifecycleTest {
@@ -116,7 +121,7 @@ class LifecycleTest {
         val wrong = Server.embedded.options("presign").apply {
             presign = { request ->
                 asked += 1
-                SignedUrl(request.url.replace("127.0.0.1", "127.0.0.2") + "?X-Amz-Signature=00", listOf(), 60u)
+                SignedUrl(request.url.replace("127.0.0.1", "127.0.0.2") + "?X-Amz-Signature=00", expires = 60.seconds)
             }
         }
         assertEquals(ErrorKind.AUTH, assertFailsWith<TidelockException> { Vault.create(wrong) }.kind)
@@ -124,10 +129,21 @@ class LifecycleTest {
     }
 
     @Test
+    fun `an application's function that times out ends the operation, and hangs nothing`() = within {
+        suspend fun never(): Nothing = withTimeout(20.milliseconds) { awaitCancellation() }
+        val unsigned = Server.embedded.options("timeouts").apply { presign = { never() }; retries = 1 }
+        assertTrue(assertFailsWith<NetworkException> { Vault.create(unsigned) }.retryable)
+        val keyless = Server.embedded.options("timeouts").apply { credentials = CredentialSource { never() }; retries = 1 }
+        assertTrue(assertFailsWith<NetworkException> { Vault.create(keyless) }.retryable)
+    }
+
+    @Test
     fun `no secret is printed`() {
         val options = Server.embedded.options("printed")
-        val shown = listOf(Secret.Passphrase("correct horse"), Secret.Recovery("tide-lock"), options).joinToString()
-        assertFalse("horse" in shown || "tide-lock" in shown || "loopback" in shown, shown)
+        val signed = SignedUrl("https://bucket.example/key?X-Amz-Signature=00")
+        val keys = Credentials("name", "the secret key")
+        val shown = listOf(Secret.Passphrase("a secret"), Secret.Recovery("a secret"), options, signed, keys).joinToString()
+        assertFalse("a secret" in shown || "the secret key" in shown || "loopback" in shown || "Signature" in shown, shown)
     }
 }
 

@@ -21,6 +21,7 @@ import kotlin.io.path.readLines
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
+import kotlin.time.Duration.Companion.minutes
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.async
 import kotlinx.coroutines.flow.first
@@ -103,7 +104,7 @@ private fun presigned(request: UnsignedRequest, server: Server): SignedUrl {
     val digest = hex(MessageDigest.getInstance("SHA-256").digest(canonical.encodeToByteArray()))
     val key = scope.split("/").fold("AWS4${server.secretKey}".encodeToByteArray()) { key, part -> hmac(key, part) }
     val signature = hex(hmac(key, "AWS4-HMAC-SHA256\n$time\n$scope\n$digest"))
-    return SignedUrl("${request.url.substringBefore('?')}?$parameters&X-Amz-Signature=$signature", listOf(), 300u)
+    return SignedUrl("${request.url.substringBefore('?')}?$parameters&X-Amz-Signature=$signature", expires = 5.minutes)
 }
 
 private fun encoded(text: String) =

@@ -30,7 +30,7 @@ private suspend fun Collection<String>.all() = list().toList().associate { it.ke
 class SyncTest {
     @TestFactory
     fun `devices converge after edits offline`() = onEachServer { server ->
-        val (a, code) = Vault.create(server.options("converge"), "correct horse").let { it.vault to it.recoveryCode }
+        val (a, code) = Vault.create(server.options("converge"), "correct horse")
         a.notes().put("tea", "green")
         assertTrue(a.sync().opsPublished >= 1)
 

@@ -6,14 +6,13 @@ import io.tidelock.data.Now
 import io.tidelock.data.Operation
 import io.tidelock.data.Output
 import io.tidelock.data.Request
-import io.tidelock.data.UnsignedRequest
+import io.tidelock.data.UnsignedRequest as UnsignedRequestData
 import io.tidelock.internal.Engine
 import io.tidelock.internal.Failure
 import java.nio.charset.CharacterCodingException
 import java.util.concurrent.CopyOnWriteArraySet
 import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.time.Duration.Companion.seconds
-import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
@@ -21,7 +20,9 @@ import kotlinx.coroutines.Job
 import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
@@ -160,30 +161,26 @@ internal class Loop private constructor(private val engine: Engine, private val 
         turn()
     }
 
-    private suspend fun send(request: Request): Input = try {
-        val answer = options.transport.send(HttpRequest(request))
-        Input.Answered(request.id, answer.toData())
-    } catch (cancelled: CancellationException) {
-        throw cancelled
-    } catch (failure: Exception) {
-        Input.Failed(request.id, transportFailure(failure))
+    private suspend fun send(request: Request): Input = orFailed({ Input.Failed(request.id, transportFailure(it)) }) {
+        Input.Answered(request.id, options.transport.send(HttpRequest(request)).toData())
     }
 
-    private suspend fun credentials(): Input = try {
+    private suspend fun credentials(): Input = orFailed({ Input.NoCredentials(signerFailure(it)) }) {
         Input.HaveCredentials(options.credentials.load().toData())
-    } catch (cancelled: CancellationException) {
-        throw cancelled
-    } catch (failure: Exception) {
-        Input.NoCredentials(signerFailure(failure))
     }
 
-    private suspend fun presign(id: ULong, request: UnsignedRequest): Input = try {
-        val sign = checkNotNull(options.presign) { "presigning was not asked for" }
-        Input.Presigned(id, sign(request))
-    } catch (cancelled: CancellationException) {
-        throw cancelled
+    private suspend fun presign(id: ULong, request: UnsignedRequestData): Input =
+        orFailed({ Input.NotPresigned(id, signerFailure(it)) }) {
+            val sign = checkNotNull(options.presign) { "presigning was not asked for" }
+            Input.Presigned(id, sign(UnsignedRequest(request)).toData())
+        }
+
+    /** What [work] gives, or what becomes of its failure. A timeout within it is one; being cancelled from here is not. */
+    private suspend fun orFailed(failed: (Exception) -> Input, work: suspend () -> Input): Input = try {
+        work()
     } catch (failure: Exception) {
-        Input.NotPresigned(id, signerFailure(failure))
+        currentCoroutineContext().ensureActive()
+        failed(failure)
     }
 
     internal companion object {

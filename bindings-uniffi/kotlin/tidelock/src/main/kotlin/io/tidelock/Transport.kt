@@ -5,7 +5,9 @@ import java.io.IOException
 import java.net.ConnectException
 import java.net.SocketTimeoutException
 import java.net.UnknownHostException
+import java.nio.channels.UnresolvedAddressException
 import javax.net.ssl.SSLException
+import kotlinx.coroutines.TimeoutCancellationException
 
 /** Sends requests. One instance serves any number of vaults. */
 public interface Transport {
@@ -51,17 +53,18 @@ internal fun transportFailure(failure: Exception): TransportFailure {
     return when {
         causes.any { it is ResponseTooLong } -> TransportFailure.TooLong
         causes.any { it is SSLException } -> TransportFailure.Tls(text)
-        causes.any { it is ConnectException || it is UnknownHostException || it is java.nio.channels.UnresolvedAddressException } ->
+        causes.any { it is ConnectException || it is UnknownHostException || it is UnresolvedAddressException } ->
             TransportFailure.Connect(text)
-        causes.any { it is SocketTimeoutException || it is java.net.http.HttpTimeoutException } -> TransportFailure.Timeout
+        causes.any { it is TimeoutCancellationException || it is SocketTimeoutException } -> TransportFailure.Timeout
         else -> TransportFailure.Reset(text)
     }
 }
 
-/** Of the application's own function: an `IOException` and a retryable error are tried again, all others end the operation. */
+/** Of the application's own function: an `IOException`, a timeout and a retryable error are tried again, all others end the operation. */
 internal fun signerFailure(failure: Exception): TransportFailure {
     val text = failure.message ?: failure.javaClass.simpleName
-    val again = failure is IOException || (failure is TidelockException && failure.retryable)
+    val again = failure is IOException || failure is TimeoutCancellationException ||
+        (failure is TidelockException && failure.retryable)
     return if (again) TransportFailure.Connect(text) else noCredentials(text)
 }
 

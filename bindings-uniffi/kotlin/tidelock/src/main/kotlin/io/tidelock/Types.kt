@@ -10,8 +10,6 @@ public typealias DeviceState = io.tidelock.data.DeviceState
 public typealias Meter = io.tidelock.data.Meter
 public typealias Phase = io.tidelock.data.Phase
 public typealias Header = io.tidelock.data.Header
-public typealias UnsignedRequest = io.tidelock.data.UnsignedRequest
-public typealias SignedUrl = io.tidelock.data.SignedUrl
 
 /** A new vault and the code that joins it. */
 public class Created internal constructor(
@@ -19,7 +17,11 @@ public class Created internal constructor(
     public val vault: Vault,
     /** Given once: show it to the person, who keeps it apart from the device. */
     public val recoveryCode: RecoveryCode,
-)
+) {
+    public operator fun component1(): Vault = vault
+
+    public operator fun component2(): RecoveryCode = recoveryCode
+}
 
 /** A code that joins the vault. Printing it shows nothing; [reveal] does. */
 public class RecoveryCode internal constructor(private val code: String) {
