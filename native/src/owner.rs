@@ -8,6 +8,8 @@ use crate::{Awaited, Credentials, Error, ErrorKind, Event, Options, Waiting, cre
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tidelock_core::crypto::{StretchedKey, stretch};
 use tidelock_core::engine::{
@@ -61,6 +63,22 @@ pub(crate) struct Running {
     pub(crate) messages: mpsc::UnboundedSender<Message>,
     /// Weak: what listens ends with the owner, not with the last handle.
     pub(crate) events: broadcast::WeakSender<Event>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Running {
+    /// Cancels what runs; ends when the thread has ended.
+    pub(crate) async fn close(&self) {
+        let (closer, closed) = oneshot::channel();
+        if self.messages.send(Message::Close(Some(closer))).is_ok() {
+            // It is dropped rather than sent, when all else is.
+            let _ = closed.await;
+        }
+        // The thread has nothing left to do: this takes no time. What it panicked with, it has told.
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Drop for Running {
@@ -75,7 +93,7 @@ pub(crate) async fn start(options: Options, new_store: bool) -> Result<Running, 
     let (messages, inbox) = mpsc::unbounded_channel();
     let (events, _) = broadcast::channel(EVENTS_MAX);
     let (opened, ready) = oneshot::channel();
-    let running = Running { messages: messages.clone(), events: events.downgrade() };
+    let (sender, weak_events) = (messages.clone(), events.downgrade());
     let thread = move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
@@ -92,7 +110,9 @@ pub(crate) async fn start(options: Options, new_store: bool) -> Result<Running, 
             drop(closed);
         }
     };
-    std::thread::Builder::new().name("tidelock".into()).spawn(thread).map_err(|error| no_thread(&error))?;
+    let thread =
+        std::thread::Builder::new().name("tidelock".into()).spawn(thread).map_err(|error| no_thread(&error))?;
+    let running = Running { messages: sender, events: weak_events, thread: Mutex::new(Some(thread)) };
     ready.await.map_err(|_| Error::new(ErrorKind::Internal, "the vault's thread ended while it opened"))??;
     Ok(running)
 }

@@ -301,11 +301,7 @@ impl Vault {
     /// Cancels what runs, and ends when everything of the vault is closed: for every clone.
     pub async fn close(self) {
         self.shared.closed.store(true, Ordering::Relaxed);
-        let (closer, closed) = oneshot::channel();
-        if self.shared.running.messages.send(Message::Close(Some(closer))).is_ok() {
-            // It is dropped rather than sent, when all else is.
-            let _ = closed.await;
-        }
+        self.shared.running.close().await;
     }
 
     /// The first `limit` entries of a range; a page of [`Map::list`] and [`Log::list`].
