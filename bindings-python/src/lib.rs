@@ -13,6 +13,7 @@ mod streams;
 mod vault;
 mod work;
 
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
@@ -27,6 +28,21 @@ mod _tidelock {
     use super::work::Work;
     #[pymodule_export]
     use super::{check_recovery_code, error_kinds, main};
+
+    #[pymodule_init]
+    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        super::refuse_subinterpreters()
+    }
+}
+
+/// From CPython 3.12 on the interpreter itself refuses; before, two would share this module's statics.
+fn refuse_subinterpreters() -> PyResult<()> {
+    // SAFETY: a module is initialised by a thread that holds its interpreter.
+    let interpreter = unsafe { pyo3::ffi::PyInterpreterState_GetID(pyo3::ffi::PyInterpreterState_Get()) };
+    if interpreter == 0 {
+        return Ok(());
+    }
+    Err(PyImportError::new_err("tidelock does not support subinterpreters: import it in the main interpreter"))
 }
 
 /// The name of every error kind.

@@ -257,6 +257,7 @@ def test_a_server_that_preloads(served_pair: Pair, run_python: Run) -> None:
 
 INTERRUPTED = """
 import os, signal, socket, sys, threading, time, tidelock
+signal.signal(signal.SIGINT, signal.default_int_handler)    # a shell's background job ignores it, and so would this one
 store, local, what = sys.argv[1:]
 silent = socket.create_server(("127.0.0.1", 0))
 nowhere = store.split("endpoint=")[0] + f"endpoint=http://127.0.0.1:{silent.getsockname()[1]}"
