@@ -1,7 +1,7 @@
-"""Builds wheel and sdist, and runs the tests on the wheel as pip installs it: for each CPython from 3.11 on that is on the
-machine, in a virtual environment made anew. Then the checks of types and of the binary interface, once.
+"""Builds the wheel, and runs the tests on it as pip installs it: in a new virtual environment of the newest CPython on the
+machine. Then the checks of types and of the binary interface.
 
-`clean.py --quick` takes one interpreter.
+`clean.py --every` makes the wheel from the sdist, as pip would, and tests it with every CPython from 3.11 on instead.
 """
 
 import os
@@ -49,31 +49,38 @@ def environment(python: Path, name: str, *requirements: str | Path) -> Path:
     """A fresh virtual environment with pinned packages; gives its programs' folder."""
     folder = WORK / name
     run(python, "-m", "venv", "--clear", folder)
-    run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements)
+    install(folder / "bin", *requirements)
     return folder / "bin"
 
 
-def build(python: Path) -> Path:
-    """The wheel, made from the sdist as pip would."""
+def install(tools: Path, *requirements: str | Path) -> None:
+    run(tools / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements)
+
+
+def build(python: Path, *more: str) -> Path:
     tools = environment(python, "build", "-r", HERE / "requirements-build.txt")
     out = WORK / "dist"
     shutil.rmtree(out, ignore_errors=True)
-    run(tools / "maturin", "build", "--quiet", "--sdist", "--profile", "dev", "--out", out, "--interpreter", python,
+    run(tools / "maturin", "build", *more, "--quiet", "--profile", "dev", "--out", out, "--interpreter", python,
         "--manifest-path", PACKAGE / "Cargo.toml", PATH=f"{tools}:{os.environ['PATH']}")
-    [wheel], [_sdist] = out.glob("*.whl"), out.glob("*.tar.gz")
+    [wheel] = out.glob("*.whl")
     return wheel
 
 
-def test(python: Path, version: tuple[int, int], wheel: Path) -> None:
+def test(python: Path, version: tuple[int, int], wheel: Path) -> Path:
+    """Gives the programs' folder of the environment."""
     name = f"{version[0]}.{version[1]}"
     tools = environment(python, name, "-r", HERE / "requirements.txt", wheel)
-    # Away from the sources: what is tested is what is installed.
-    run(tools / "python", "-m", "pytest", "--quiet", "--rootdir", PACKAGE, "--config-file", PACKAGE / "pyproject.toml",
-        "--basetemp", WORK / f"tmp-{name}", HERE, cwd=WORK, PYTHONDONTWRITEBYTECODE="1")
+    # Most of a test is waiting: for the disk, and for what paces a watch. It runs away from the sources: what is tested is what
+    # is installed.
+    run(tools / "python", "-m", "pytest", "--quiet", "--numprocesses", "3", "--durations", "5", "--rootdir", PACKAGE,
+        "--config-file", PACKAGE / "pyproject.toml", "--basetemp", WORK / f"tmp-{name}", HERE, cwd=WORK,
+        PYTHONDONTWRITEBYTECODE="1")
+    return tools
 
 
-def check_types(python: Path, wheel: Path) -> None:
-    tools = environment(python, "types", "-r", HERE / "requirements.txt", "-r", HERE / "requirements-types.txt", wheel)
+def check_types(tools: Path, wheel: Path) -> None:
+    install(tools, "-r", HERE / "requirements-types.txt")
     settings = PACKAGE / "pyproject.toml"
     in_tools = {"PATH": f"{tools}:{os.environ['PATH']}"}
     run(tools / "mypy", "--config-file", settings, "-p", "tidelock", cwd=WORK)
@@ -84,17 +91,19 @@ def check_types(python: Path, wheel: Path) -> None:
     run(tools / "abi3audit", "--strict", "--summary", wheel)
 
 
+WORK.mkdir(parents=True, exist_ok=True)
 versions = interpreters()
 if not versions:
     sys.exit(f"no CPython 3.{OLDEST} or newer is on this machine: install one")
-if "--quick" in sys.argv:
-    versions = dict([max(versions.items())])
-WORK.mkdir(parents=True, exist_ok=True)
-newest = versions[max(versions)]
-wheel = build(newest)
-print("CPython", ", ".join(f"{major}.{minor}" for major, minor in sorted(versions)), flush=True)
+newest = max(versions)
+every = "--every" in sys.argv
+tested = versions if every else {newest: versions[newest]}
+for version in sorted(versions):
+    done = "tested" if version in tested else "not tested in this suite: `cargo xtask test pythons` does"
+    print(f"CPython {version[0]}.{version[1]}: {done}", flush=True)
+wheel = build(versions[newest], *(["--sdist"] if every else []))
 with ThreadPoolExecutor(2) as pool:
-    # Most of a test is waiting, for the disk and for what paces a watch.
-    for ended in [pool.submit(test, python, version, wheel) for version, python in sorted(versions.items())]:
-        ended.result()
-check_types(newest, wheel)
+    ended = [pool.submit(test, python, version, wheel) for version, python in sorted(tested.items())]
+tools = [one.result() for one in ended]
+if not every:
+    check_types(tools[0], wheel)

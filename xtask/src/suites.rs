@@ -163,9 +163,16 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "python",
-        proves: "the pip package, built as a wheel and installed, does what it promises on each CPython of the machine",
+        proves: "the pip package, built as a wheel and installed, does what it promises on the newest CPython of the machine",
         needs: &[C_COMPILER, PYTHON],
         steps: &[Step { servers: &["versitygw", "minio", "moto"], ..step("python3 bindings-python/tests/clean.py") }],
+        is_slow: false,
+    },
+    Suite {
+        name: "pythons",
+        proves: "the pip package, made from its sdist, does the same on each CPython of the machine",
+        needs: &[C_COMPILER, PYTHON],
+        steps: &[Step { servers: &["minio"], ..step("python3 bindings-python/tests/clean.py --every") }],
         is_slow: true,
     },
     Suite {
