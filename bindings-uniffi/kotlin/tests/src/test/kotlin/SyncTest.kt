@@ -110,6 +110,8 @@ class SyncTest {
         assertEquals("""{"patient":"Ada","minutes":15}""", b.collection("visits", Codec.Text).get("1"))
         assertEquals(listOf("2"), visits.list(KeyRange("2")).toList().map { it.key })
         assertEquals(listOf("1"), visits.list(KeyRange.prefix("1")).toList().map { it.key })
+        assertEquals("second", b.log("history", Codec.Text).get(second))
+        assertEquals(a.status().device, b.log("history", Codec.Text).entry(second)?.device)
         b.log("history", Codec.Text).delete(second)
         b.sync()
         a.sync()

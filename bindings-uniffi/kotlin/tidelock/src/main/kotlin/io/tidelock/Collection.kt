@@ -55,8 +55,11 @@ public class Log<T> internal constructor(internal val records: Records<T>) {
     /** Adds an entry; gives its key, which sorts by time. Durable on return. */
     public suspend fun append(value: T): String = records.write(records.append(value)).first()
 
-    /** The entry at [key]; null: there is none. */
-    public suspend fun get(key: String): Entry<T>? = records.get(key)
+    /** The value of the entry at [key]; null: there is none. */
+    public suspend fun get(key: String): T? = records.get(key)?.value
+
+    /** The entry at [key] with who added it and when. */
+    public suspend fun entry(key: String): Entry<T>? = records.get(key)
 
     /** Removes an entry for ever. */
     public suspend fun delete(key: String) {
