@@ -44,6 +44,8 @@ pub enum Weakness {
     SlotRecordsBelieved,
     /// What manifests say of revoked devices is not heard.
     RevocationUnheard,
+    /// Of the own sequences only the newest 64 are known.
+    OldSequencesForgotten,
 }
 
 thread_local! {

@@ -7,7 +7,7 @@ use super::manifests::verify_manifest;
 use super::objects::{Opened, manifest_path};
 use super::publish;
 use super::shared::Shared;
-use super::{collect, leave};
+use super::{collect, leave, own_sequences};
 use crate::crypto::ObjectKind;
 use crate::{Error, ErrorKind};
 use std::sync::Arc;
@@ -70,7 +70,7 @@ pub(super) async fn check_own(
     };
     let holds_up_sweeps = found.is_err(); // nobody sweeps what a manifest may name that can't be read
     let older = match found {
-        Ok(Some(((_, hash, signed), etag))) => {
+        Ok(Some(((manifest, hash, signed), etag))) => {
             if frozen.as_ref().is_some_and(|frozen| frozen.next.hash == hash) {
                 publish::confirm(cx, hash, etag)?;
                 return Ok(true);
@@ -92,7 +92,7 @@ pub(super) async fn check_own(
                 })?;
                 return Ok(true);
             }
-            if !published.hashes.contains(&hash) && !weakened!(ForkNotSeen) {
+            if !own_sequences::has(cx, &manifest, hash)? && !weakened!(ForkNotSeen) {
                 return Err(leave::copied(cx)?);
             }
             true

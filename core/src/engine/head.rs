@@ -16,9 +16,6 @@ use std::io;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// How many own manifest hashes are kept, to tell an old one of mine from a foreign one.
-const HASHES_KEPT: usize = 64;
-
 /// Everything the engine knows beside records and logs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Head {
@@ -110,8 +107,6 @@ pub(super) struct Published {
     /// 0 before the first.
     pub(super) sequence: u64,
     pub(super) hash: Hash,
-    /// The newest own hashes, frozen ones included, newest last.
-    pub(super) hashes: Vec<Hash>,
     pub(super) etag: Option<String>,
     /// The last op that a frozen manifest or a snapshot holds: from here on, replaced ops become voids.
     pub(super) held: u64,
@@ -126,15 +121,6 @@ pub(super) struct Published {
     pub(super) revoked: Vec<Revoked>,
     /// The epoch that was current when it was frozen.
     pub(super) epoch: Option<EpochId>,
-}
-
-impl Published {
-    /// Remembers a hash that was frozen here.
-    pub(super) fn remember(&mut self, hash: Hash) {
-        self.hashes.push(hash);
-        let excess = self.hashes.len().saturating_sub(HASHES_KEPT);
-        self.hashes.drain(..excess);
-    }
 }
 
 /// Where a run of own ops begins.

@@ -28,6 +28,7 @@ mod member;
 mod merge;
 mod objects;
 mod own_log;
+mod own_sequences;
 mod pace;
 mod people;
 mod presign;

@@ -12,7 +12,7 @@ use super::own_log::{
 use super::pull::Polled;
 use super::shared::Shared;
 use super::state::{Tx, internal};
-use super::{adopt, beacon, collect, epochs, evidence, leave, own_log, revoked, snapshot};
+use super::{adopt, beacon, collect, epochs, evidence, leave, own_log, own_sequences, revoked, snapshot};
 use crate::crypto::{ObjectKind, pad_to_power_of_two};
 use crate::local::{ByteRange, Table};
 use crate::replica::{Line, Manifest, Run, SEGMENTS_MAX, TAIL_BYTES_MAX};
@@ -270,7 +270,7 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
         revoked: revoked.clone(),
     };
     let (signed, hash) = manifest.sign(&identity.secret);
-    let mut next = Published {
+    let next = Published {
         sequence: manifest.sequence,
         hash,
         n: end.n,
@@ -283,8 +283,7 @@ fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> R
         epoch: Some(identity.keys.current()),
         ..(*published).clone()
     };
-    next.remember(hash);
-    Arc::make_mut(&mut tx.head.published).remember(hash);
+    own_sequences::remember(tx, manifest.sequence, hash);
     tx.head.bucket.beacon_dirty = true;
     if let Some(written) = &line.written {
         let bucket = &mut tx.head.bucket;
@@ -376,7 +375,7 @@ async fn put_manifest(cx: &Shared, identity: &Arc<Identity>, frozen: &Frozen) ->
         Opened::Plain { plaintext, etag, .. } => {
             match verify_manifest(identity, identity.device, &plaintext, Some(signed)) {
                 Ok((_, found, _)) if found == hash => return confirm(cx, hash, etag).map(|()| true),
-                Ok((_, found, _)) if !published.hashes.contains(&found) && !weakened!(ForkNotSeen) => {
+                Ok((manifest, found, _)) if !own_sequences::has(cx, &manifest, found)? && !weakened!(ForkNotSeen) => {
                     return Err(leave::copied(cx)?);
                 }
                 Ok((_, found, _)) => went_back &= found != published.hash,

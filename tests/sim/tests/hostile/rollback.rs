@@ -10,7 +10,8 @@ pub(crate) fn class() -> Outcome {
     rolled_back_manifest()?;
     rolled_back_bucket()?;
     withheld()?;
-    split_views()
+    split_views()?;
+    own_manifest_of_long_ago()
 }
 
 fn say(error: impl std::fmt::Display) -> String {
@@ -111,6 +112,23 @@ fn split_views() -> Outcome {
     }
     world.bucket = views[0].clone();
     world.heal(3).map_err(say)?;
+    world.check()
+}
+
+/// A device is shown a manifest of its own from long ago: it is a rollback, not a copy of its store.
+fn own_manifest_of_long_ago() -> Outcome {
+    let mut world = World::with_devices(86, 2);
+    let (id, path) = (world.id(0), world.manifest_of(0));
+    let old = world.bucket.object(&path).ok_or("a manifest stands")?;
+    for round in 0..70 {
+        world.put(0, &format!("note {round}"));
+        world.sync(0).map_err(say)?;
+    }
+    world.bucket.put(&path, old);
+    world.now_ms += HOUR_MS;
+    world.full_check(0).map_err(say)?;
+    ensure!(world.id(0) == id, "a device that is shown its own manifest of long ago abandons its id");
+    world.heal(2).map_err(say)?;
     world.check()
 }
 

@@ -57,6 +57,11 @@ const WITHOUT: &[(&str, Without, &str)] = &[
     ),
     ("root_records_of_a_lying_member", C(Weakness::SlotRecordsBelieved), "the lying member can't be revoked"),
     ("revoked_device", C(Weakness::RevocationUnheard), "takes what a revoked device writes"),
+    (
+        "rollback_withholding_split_views",
+        C(Weakness::OldSequencesForgotten),
+        "shown its own manifest of long ago abandons its id",
+    ),
 ];
 
 #[test]
