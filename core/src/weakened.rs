@@ -44,6 +44,12 @@ pub enum Weakness {
     SlotRecordsBelieved,
     /// What manifests say of revoked devices is not heard.
     RevocationUnheard,
+    /// A beacon of any epoch counts.
+    PastBeaconTaken,
+    /// Every unknown device that a beacon names is asked for.
+    UnknownUnbounded,
+    /// What a beacon names is waited for without end.
+    WantedForEver,
     /// Of the own sequences only the newest 64 are known.
     OldSequencesForgotten,
 }

@@ -359,14 +359,6 @@ def beacon(g: Json) -> Json:
     return beacon_value(Reader.whole(h(g, "plaintext"), read_beacon(h(g, "vault"), h(g, "space"))))
 
 
-def merge_beacons(g: Json) -> Json:
-    merged: dict[bytes, tuple[int, bytes]] = {}
-    for entry in g["mine"] + g["theirs"]:
-        seen = (int(entry["sequence"]), h(entry, "hash"))
-        merged[h(entry, "device")] = max(seen, merged.get(h(entry, "device"), seen))
-    return beacon_value(merged)
-
-
 def index(g: Json) -> Json:
     read = Reader.whole(h(g, "plaintext"), snapshot.read_index(h(g, "vault"), h(g, "space")))
     chunks = [
@@ -530,7 +522,6 @@ CHECKS: dict[str, Callable[[Json], Json]] = {
     "segment": segment,
     "manifest": manifest,
     "beacon": beacon,
-    "merge-beacons": merge_beacons,
     "index": index,
     "index-as-named": index_as_named,
     "vector": lambda g: vector_value(Reader.whole(h(g, "bytes"), read_vector)),

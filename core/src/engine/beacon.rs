@@ -1,4 +1,4 @@
-//! PUT beacon: what this device has verified of everyone, merged with what stands there.
+//! PUT beacon: what this device has verified of everyone, and nothing else: whatever a beacon says, nobody need have signed.
 
 use super::head::Identity;
 use super::objects::beacon_path;
@@ -29,15 +29,13 @@ pub(super) async fn repair(cx: &Shared, identity: &Arc<Identity>, polled: &mut P
     })
 }
 
-/// PUTs the merge of what the bucket's beacon said and what is verified here; the own entry is always set. False: another
-/// device was quicker.
+/// PUTs what is verified here; the own entry is always set. False: another device was quicker.
 pub(super) async fn put(cx: &Shared, identity: &Arc<Identity>, polled: &mut Polled) -> Result<bool, Error> {
     if polled.locked_out {
         return Ok(false);
     }
     cx.flush().await?;
     let mut beacon = Beacon { vault: identity.vault, space: identity.space, devices: BTreeMap::new() };
-    let said = Beacon { devices: polled.beacon.clone(), ..beacon.clone() };
     let conditional = cx.read(|state| {
         let head = &state.head;
         beacon.devices.extend(
@@ -48,8 +46,6 @@ pub(super) async fn put(cx: &Shared, identity: &Arc<Identity>, polled: &mut Poll
         );
         if planted!(BeaconNotMerged) {
             beacon.devices.clear();
-        } else {
-            beacon.merge(&said);
         }
         let own = Sighting { sequence: head.published.sequence, hash: head.published.hash.short() };
         if own.sequence > 0 {
@@ -66,16 +62,17 @@ pub(super) async fn put(cx: &Shared, identity: &Arc<Identity>, polled: &mut Poll
     match cx.put(&path, sealed, condition).await? {
         Answer::Stored { etag } => {
             polled.repair = false;
-            polled.beacon.clone_from(&beacon.devices);
             polled.beacon_etag.clone_from(&etag);
             cx.step(|tx| {
                 // The next poll confirms the own entry; a beacon that nobody overwrote in between answers 304 there.
                 tx.head.bucket.beacon_etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
                 tx.head.bucket.beacon.clone_from(&beacon.devices);
+                tx.head.bucket.beacon_epoch = Some(identity.keys.current());
+                tx.head.bucket.unknown.clear();
                 Ok(true)
             })
         }
-        // What the other wrote is merged at the next poll, which finds this entry missing.
+        // What the other wrote is read at the next poll, which finds this entry missing.
         _ => {
             polled.beacon_etag = None;
             Ok(false)

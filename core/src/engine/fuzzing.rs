@@ -11,9 +11,9 @@ use super::pull::read_beacon;
 use super::retired::Retired;
 use crate::crypto::{DeviceSecret, KeyRing, SlotRecord, pad_padme, pad_to_power_of_two, private_space_id};
 use crate::replica::{
-    Beacon, ChunkPart, Collection, Fork, Forks, Home, Index, Island, Logged, Row, RowKey, Run, Sighting, Slot, Stamp,
-    Standing, Vector, decode, decode_chunk, decode_deletions, decode_segment, decode_tail, encode, encode_chunk,
-    encode_segment, encode_tail, first_tag,
+    ChunkPart, Collection, Fork, Forks, Home, Index, Island, Logged, Row, RowKey, Run, Slot, Stamp, Standing, Vector,
+    decode, decode_chunk, decode_deletions, decode_segment, decode_tail, encode, encode_chunk, encode_segment,
+    encode_tail, first_tag,
 };
 use crate::{DeviceId, Hash, Meter, Tag, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -86,29 +86,6 @@ pub fn beacon(bytes: &[u8]) {
     let padded = pad_to_power_of_two(bytes);
     if let Ok(beacon) = read_beacon(&identity(), &padded) {
         assert_eq!(beacon.encode(), padded, "a second encoding was taken");
-    }
-}
-
-/// Merging beacons is a union: commutative, associative, idempotent. Each entry: a device, a sequence, a hash.
-pub fn beacon_merge(entries: [&[(u8, u8, u8)]; 3]) {
-    let Identity { vault, space, .. } = identity();
-    let [a, b, c] = entries.map(|entries| {
-        let entry = |(device, sequence, hash): &(u8, u8, u8)| {
-            (DeviceId([*device; 16]), Sighting { sequence: u64::from(*sequence) + 1, hash: [*hash; 8] })
-        };
-        Beacon { vault, space, devices: entries.iter().map(entry).collect() }
-    });
-    let join = |one: &Beacon, other: &Beacon| {
-        let mut joined = one.clone();
-        joined.merge(other);
-        joined
-    };
-    assert_eq!(join(&a, &a), a);
-    assert_eq!(join(&a, &b), join(&b, &a));
-    assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
-    let joined = join(&a, &b);
-    for (device, known) in a.devices.iter().chain(&b.devices) {
-        assert!(joined.devices[device] >= *known, "a merge forgot something");
     }
 }
 

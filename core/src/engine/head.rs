@@ -159,8 +159,12 @@ pub(super) struct Frozen {
 pub(super) struct Bucket {
     /// The exact ETag of the beacon whose names were all taken.
     pub(super) beacon_etag: Option<String>,
-    /// What that beacon said.
+    /// What that beacon said of devices that are known here, and of those in `unknown`.
     pub(super) beacon: BTreeMap<DeviceId, Sighting>,
+    /// The epoch that it was sealed under.
+    pub(super) beacon_epoch: Option<EpochId>,
+    /// Devices that it names and that have no manifest that counts, with when they are asked for again.
+    pub(super) unknown: BTreeMap<DeviceId, Debt>,
     /// Set from the freeze of a manifest until a poll showed it in the beacon.
     pub(super) beacon_dirty: bool,
     /// Repairs that the next poll did not show; they wait like a debt.
@@ -347,8 +351,12 @@ pub(super) struct Peer {
     pub(super) twin: Option<Log>,
     /// Something of it can't be placed on any line known here, since this time: a snapshot may tell.
     pub(super) unplaced_ms: Option<u64>,
-    /// The newest sighting in a beacon, while no manifest as new was read.
+    /// The last sighting in a beacon, while no manifest as new was read.
     pub(super) wanted: Option<Sighting>,
+    /// A sighting that was wanted for too long: nothing waits for it any more.
+    pub(super) expired: Option<Sighting>,
+    /// Since when newer manifests were named and none as new was read.
+    pub(super) wanted_ms: Option<u64>,
     pub(super) debt: Option<Debt>,
     /// Its manifest was read lower than verified, or not found.
     pub(super) behind: Option<Behind>,

@@ -8,6 +8,9 @@ use crate::s3::{ETag, ListEntry};
 use crate::{DeviceId, Error};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Devices never heard of whose manifests are asked for because a beacon names them: more are found by the next listing.
+pub(super) const UNKNOWN_MAX: usize = 16;
+
 /// Devices that the beacon shows to have moved, and those whose debts are due. The own id is among them where its entry
 /// names what this store has not published.
 pub(super) fn from_beacon(
@@ -17,16 +20,24 @@ pub(super) fn from_beacon(
     poll: u64,
     unix_ms: u64,
 ) -> BTreeSet<DeviceId> {
+    let unknown = &head.bucket.unknown;
+    let mut room = UNKNOWN_MAX.saturating_sub(unknown.len());
     let moved = beacon.iter().filter(|(id, said)| {
         if **id == identity.device {
             let own = (head.published.sequence, head.published.hash.short());
             return (said.sequence, said.hash) != own && said.sequence >= own.0 && head.frozen.is_none();
         }
-        // What a debt already waits for has its own turn.
-        head.peers.get(id).is_none_or(|peer| {
-            (said.sequence, said.hash) > (peer.sequence, peer.hash.short())
-                && peer.wanted.is_none_or(|wanted| wanted < **said)
-        })
+        if let Some(peer) = head.peers.get(id) {
+            // What a debt already waits for has its own turn.
+            let is_news = (said.sequence, said.hash) > (peer.sequence, peer.hash.short());
+            return is_news && ![peer.wanted, peer.expired].contains(&Some(**said));
+        }
+        if let Some(debt) = unknown.get(id) {
+            return debt.is_due(poll, unix_ms);
+        }
+        let is_asked = room > 0 || weakened!(UnknownUnbounded);
+        room = room.saturating_sub(1);
+        is_asked
     });
     let due = head
         .peers

@@ -2,6 +2,7 @@
 
 use super::api::SyncReport;
 use super::head::{Behind, Debt, Identity, Log, Peer, Point2, damaged, local_error};
+use super::look::UNKNOWN_MAX;
 use super::objects::{Opened, manifest_path};
 use super::shared::Shared;
 use super::state::Tx;
@@ -104,13 +105,19 @@ pub(super) fn settle_manifests(
     for (device, said) in beacon.iter().filter(|(device, _)| **device != own) {
         let known =
             tx.head.peers.get(device).map_or((0, Default::default()), |peer| (peer.sequence, peer.hash.short()));
-        if (said.sequence, said.hash) > known && tx.head.peers.get(device).is_none_or(|peer| peer.wanted < Some(*said))
-        {
-            tx.head.peer_mut(*device).wanted = Some(*said);
+        let is_news =
+            |peer: &Peer| (said.sequence, said.hash) > known && ![peer.wanted, peer.expired].contains(&Some(*said));
+        // One of which nothing is known is none to wait for.
+        if tx.head.peers.get(device).is_some_and(|peer| is_news(peer)) {
+            let unix_ms = tx.now.unix_ms;
+            let peer = tx.head.peer_mut(*device);
+            peer.wanted = Some(*said);
+            peer.wanted_ms.get_or_insert(unix_ms);
         }
     }
     accept_listed(tx, read)?;
     lines::note_foreign(tx)?;
+    expire(tx);
     let unix_ms = tx.now.unix_ms;
     for device in wanted {
         let missing = !read.contains_key(device);
@@ -124,6 +131,38 @@ pub(super) fn settle_manifests(
         }
     }
     Ok(())
+}
+
+/// What was named and did not come for so long is waited for no more: its author PUTs no body that was frozen longer ago.
+const WANTED_MS_MAX: u64 = 24 * 3_600_000;
+
+/// Sightings that were wanted for too long expire, and so do those that follow them while nothing as new is read.
+fn expire(tx: &mut Tx<'_>) {
+    let now = tx.now;
+    let is_over = |peer: &Peer| peer.wanted_ms.is_some_and(|since_ms| now.has_passed(since_ms, WANTED_MS_MAX));
+    let over = tx.head.peers.iter().filter(|(_, peer)| peer.wanted.is_some() && is_over(peer));
+    let over: Vec<DeviceId> = over.map(|(id, _)| *id).collect();
+    for id in over.into_iter().filter(|_| !weakened!(WantedForEver)) {
+        let peer = tx.head.peer_mut(id);
+        peer.expired = peer.wanted.take();
+    }
+}
+
+/// Notes which unknown devices a beacon names whose manifests could not be had or do not count; those that it names no longer, or
+/// that are known by now, are forgotten.
+pub(super) fn note_unknown(tx: &mut Tx<'_>, beacon: &BTreeMap<DeviceId, Sighting>, asked: &BTreeSet<DeviceId>) {
+    let (polls, unix_ms) = (tx.head.bucket.polls, tx.now.unix_ms);
+    let mut unknown = std::mem::take(&mut tx.head.bucket.unknown);
+    unknown.retain(|id, _| beacon.contains_key(id));
+    for id in asked.iter().filter(|id| beacon.contains_key(id)) {
+        if unknown.len() >= UNKNOWN_MAX && !unknown.contains_key(id) {
+            continue;
+        }
+        let debt = Debt::after(unknown.get(id).copied(), polls, unix_ms);
+        unknown.insert(*id, debt);
+    }
+    unknown.retain(|id, _| !tx.head.peers.contains_key(id));
+    tx.head.bucket.unknown = unknown;
 }
 
 /// Accepts manifests of devices that are listed, and of newcomers that have the current keys. Who has others alone may
@@ -172,7 +211,7 @@ fn accept_revoked(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
         return;
     }
     peer.etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
-    (peer.wanted, peer.debt) = (None, None);
+    (peer.wanted, peer.expired, peer.wanted_ms, peer.debt) = (None, None, None, None);
     (peer.sequence, peer.hash) = (manifest.sequence, *hash);
     peer.log = log_of(manifest);
     tx.set(Table::Devices, manifest_row(device, NEWEST), Some(signed.clone()));
@@ -201,8 +240,8 @@ fn accept(tx: &mut Tx<'_>, device: DeviceId, verified: &Verified) {
     peer.twin = None;
     peer.etag = etag.as_ref().map(|etag| etag.as_str().to_owned());
     peer.behind = None;
-    if peer.wanted.is_some_and(|wanted| wanted.sequence <= manifest.sequence) {
-        peer.wanted = None;
+    if peer.wanted.or(peer.expired).is_some_and(|wanted| wanted.sequence <= manifest.sequence) {
+        (peer.wanted, peer.expired, peer.wanted_ms) = (None, None, None);
     }
     if hash == peer.hash {
         return;

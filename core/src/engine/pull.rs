@@ -4,7 +4,7 @@ use super::api::{Phase, SyncReport};
 use super::at_hand::AtHand;
 use super::head::{Debt, Head, Identity, Peer, Stopped};
 use super::lines::{self, naming_foreign};
-use super::manifests::{Read, accept_listed, read_manifests, settle_manifests, stored_tails};
+use super::manifests::{Read, accept_listed, note_unknown, read_manifests, settle_manifests, stored_tails};
 use super::objects::{Found, beacon_path};
 use super::retired::{self, awaited};
 use super::segments::{self, Tagged, apply_whole, place_tail, take_segments};
@@ -14,7 +14,7 @@ use super::{apply, epochs, evidence, header, look, merge, revoked, slots};
 use crate::crypto::ObjectKind;
 use crate::replica::{Beacon, Damaged, MANIFEST_SEALED_BYTES_MAX, Sighting};
 use crate::s3::ETag;
-use crate::{DeviceId, Error, ErrorKind};
+use crate::{DeviceId, EpochId, Error, ErrorKind};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,8 +34,6 @@ pub(super) struct Polled {
     pub(super) locked_out: bool,
     /// A device that counts has said something new under older keys: perhaps it has no others.
     pub(super) lacks_keys: bool,
-    /// The beacon in the bucket, as far as it could be read.
-    pub(super) beacon: BTreeMap<DeviceId, Sighting>,
     /// Its ETag, for a conditional repair.
     pub(super) beacon_etag: Option<ETag>,
 }
@@ -87,16 +85,31 @@ async fn new_keys(cx: &Shared, looked: &mut Looked, report: &mut SyncReport) -> 
 async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncReport) -> Result<Option<Polled>, Error> {
     let identity = cx.read(|state| state.head.identity().cloned())?;
     cx.progress(Phase::Looking, 0, 1);
-    let (known, known_beacon) =
-        cx.read(|state| (state.head.bucket.beacon_etag.clone(), state.head.bucket.beacon.clone()));
-    let known = known.filter(|_| !full).and_then(ETag::new);
+    // Whoever was left out of the current keys may seal one under others. Until one under the current keys was read or PUT here, what
+    // the others say may still be under those from before.
+    let current = identity.keys.current();
+    let may_be_past = cx.read(|state| state.head.bucket.beacon_epoch != Some(current));
+    let counts = |epoch: EpochId| epoch == current || may_be_past || weakened!(PastBeaconTaken);
+    let (known, known_beacon, mut beacon_epoch) = cx.read(|state| {
+        let bucket = &state.head.bucket;
+        let known = bucket.beacon_etag.clone().filter(|_| !full && bucket.beacon_epoch.is_some_and(counts));
+        (known, bucket.beacon.clone(), bucket.beacon_epoch)
+    });
+    let known = known.and_then(ETag::new);
     let path = beacon_path(identity.space);
     let found = cx.get(&path, known.clone(), MANIFEST_SEALED_BYTES_MAX).await;
-    let mut readable = true;
+    let (mut readable, mut is_past) = (true, false);
     let (beacon, etag, unchanged) = match found {
         Ok(Found::Unchanged) => (known_beacon.clone(), known, true),
         Ok(Found::Bytes { bytes, etag }) => match open_beacon(cx, &identity, &path, &bytes) {
-            Ok(beacon) => (beacon.devices, etag, false),
+            Ok((beacon, epoch)) if counts(epoch) => {
+                beacon_epoch = Some(epoch);
+                (beacon.devices, etag, false)
+            }
+            Ok(_) => {
+                (readable, is_past) = (false, true);
+                (BTreeMap::new(), etag, false)
+            }
             Err(error) => {
                 readable = false;
                 report.reports.push(error.next_step("none: the next push writes a new one"));
@@ -112,7 +125,7 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
     };
 
     if unchanged && planted!(NotModifiedEndsIt) {
-        return Ok(Some(Polled { beacon, beacon_etag: etag, ..Polled::default() }));
+        return Ok(Some(Polled { beacon_etag: etag, ..Polled::default() }));
     }
     let polls = cx.read(|state| state.head.bucket.polls + 1);
     let mut to_read = cx.read(|state| look::from_beacon(&state.head, &identity, &beacon, polls, state.now.unix_ms));
@@ -166,13 +179,24 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
         bucket.last_pull_ms = Some(unix_ms);
         // A beacon that could not be read is asked for again, whole.
         bucket.beacon_etag = etag.as_ref().filter(|_| readable).map(|etag| etag.as_str().to_owned());
-        bucket.beacon.clone_from(&beacon);
+        bucket.beacon_epoch = beacon_epoch;
         if full {
             bucket.checked_ms = unix_ms;
             bucket.check_soon = false;
         }
-        let backwards = !unchanged && known_beacon.iter().any(|(device, was)| beacon.get(device) < Some(was));
-        bucket.check_soon |= backwards;
+        note_unknown(tx, &beacon, &to_read);
+        let (peers, unknown) = (&tx.head.peers, &tx.head.bucket.unknown);
+        let is_known = |id: &DeviceId| *id == identity.device || peers.contains_key(id) || unknown.contains_key(id);
+        let known = beacon.iter().filter(|(id, _)| is_known(id)).map(|(id, said)| (*id, *said)).collect();
+        // That it names no longer what nobody could verify is as it should be.
+        let verified = |id: &DeviceId| match *id == identity.device {
+            true => tx.head.published.sequence,
+            false => peers.get(id).map_or(0, |peer| peer.sequence),
+        };
+        let goes_back = |(id, was): (&DeviceId, &Sighting)| beacon.get(id) < Some(was) && was.sequence <= verified(id);
+        let backwards = !unchanged && !is_past && known_beacon.iter().any(goes_back);
+        tx.head.bucket.beacon = known;
+        tx.head.bucket.check_soon |= backwards;
         let own = Sighting { sequence: tx.head.published.sequence, hash: tx.head.published.hash.short() };
         if own.sequence > 0 && beacon.get(&identity.device) == Some(&own) {
             tx.head.bucket.beacon_dirty = false;
@@ -192,7 +216,7 @@ async fn poll(cx: &Shared, full: bool, looked: &mut Looked, report: &mut SyncRep
     let locked_out = *looked == Looked::LockedOut;
     cx.lock().locked_out = locked_out;
     let lacks_keys = cx.read(|state| under_older_keys.iter().any(|device| !state.head.is_revoked(*device)));
-    Ok(Some(Polled { repair, locked_out, lacks_keys, beacon, beacon_etag: etag }))
+    Ok(Some(Polled { repair, locked_out, lacks_keys, beacon_etag: etag }))
 }
 
 /// Devices known before whose newer manifest is not sealed under the current keys.
@@ -212,9 +236,15 @@ fn check_not_revoked(cx: &Shared) -> Result<(), Error> {
     }
 }
 
-pub(super) fn open_beacon(cx: &Shared, identity: &Identity, path: &str, sealed: &[u8]) -> Result<Beacon, Error> {
-    let (plaintext, _) = cx.open(path, ObjectKind::Beacon, sealed, MANIFEST_SEALED_BYTES_MAX)?;
-    read_beacon(identity, &plaintext).map_err(|error| error.on(path))
+/// Opens a beacon; says which epoch it was sealed under.
+pub(super) fn open_beacon(
+    cx: &Shared,
+    identity: &Identity,
+    path: &str,
+    sealed: &[u8],
+) -> Result<(Beacon, EpochId), Error> {
+    let (plaintext, epoch) = cx.open(path, ObjectKind::Beacon, sealed, MANIFEST_SEALED_BYTES_MAX)?;
+    read_beacon(identity, &plaintext).map(|beacon| (beacon, epoch)).map_err(|error| error.on(path))
 }
 
 /// Reads a beacon's plaintext: its place, its bounds.

@@ -123,11 +123,6 @@ fn beacons() {
             let identity = identity(given.vault(), None);
             read_beacon(&identity, &pad_to_power_of_two(&given.hex("plaintext"))).map(|beacon| beacon_value(&beacon))
         }
-        "merge-beacons" => {
-            let mut mine = beacon(&given.0["mine"]);
-            mine.merge(&beacon(&given.0["theirs"]));
-            Ok(beacon_value(&mine))
-        }
         other => panic!("{other}"),
     });
 }
@@ -391,16 +386,6 @@ fn row_key(value: &Value) -> RowKey {
         _ => Collection::log(name),
     };
     RowKey { collection, key: value["key"].as_str().unwrap().to_owned() }
-}
-
-fn beacon(value: &Value) -> Beacon {
-    let sighting = |value: &Value| {
-        let device = DeviceId(unhex(value["device"].as_str().unwrap()).try_into().unwrap());
-        let sequence = value["sequence"].as_str().unwrap().parse().unwrap();
-        (device, Sighting { sequence, hash: tag(&value["hash"]).0 })
-    };
-    let devices = value.as_array().unwrap().iter().map(sighting).collect();
-    Beacon { vault: VaultId::default(), space: Default::default(), devices }
 }
 
 // To JSON

@@ -240,12 +240,4 @@ impl Beacon {
             false => Err(Error::new(ErrorKind::Corrupt, "a beacon names a manifest without a number")),
         }
     }
-
-    /// Takes the greater sighting of each device.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for (device, sighting) in &other.devices {
-            let known = self.devices.entry(*device).or_insert(*sighting);
-            *known = (*known).max(*sighting);
-        }
-    }
 }

@@ -5,7 +5,8 @@ use crate::device::Disk;
 use bytes::Bytes;
 use tidelock_core::Hash;
 use tidelock_core::crypto::{
-    DeviceSecret, KeyRing, ObjectKind, Opener, Place, epoch_of, keys_path, open, open_keys, open_slot, private_space_id,
+    DeviceSecret, KeyRing, ObjectKind, Opener, Place, epoch_of, keys_path, open, open_keys, open_slot,
+    private_space_id, unpad_to_power_of_two,
 };
 use tidelock_core::local::{LocalStore as _, Table};
 
@@ -61,4 +62,15 @@ impl Keys {
             keys.iter().any(|key| open(key, &place, sealed, OBJECT_BYTES_MAX).is_ok())
         })
     }
+}
+
+/// The plaintext of a bucket's beacon, without its padding; `None` if these keys do not open it.
+pub fn beacon(bucket: &Bucket, ring: &KeyRing) -> Option<Vec<u8>> {
+    let (vault, space) = (ring.vault(), private_space_id(ring.vault()));
+    let path = format!("spaces/{space}/beacon");
+    let sealed = bucket.object(&path)?;
+    let epoch = epoch_of(&sealed).ok()?;
+    let place = Place { vault, kind: ObjectKind::Beacon, epoch, path: &path };
+    let padded = open(&ring.content_key(epoch, space)?, &place, &sealed, OBJECT_BYTES_MAX).ok()?;
+    unpad_to_power_of_two(&padded).ok().map(<[u8]>::to_vec)
 }

@@ -12,6 +12,7 @@ macro_rules! ensure {
 
 mod answers;
 mod authors;
+mod beacons;
 mod bombs;
 mod chunks;
 mod copies;
@@ -67,4 +68,5 @@ classes! {
     injected_key_material = authors::injected_keys,
     revoked_device = revoked::class,
     root_records_of_a_lying_member = records::class,
+    poisoned_beacon = beacons::class,
 }

@@ -40,14 +40,5 @@ pub(crate) fn file() -> File {
     refuse("a byte short", &here(&all)[..here(&all).len() - 1]);
     refuse("a byte behind", &join(&[&here(&all), &[0]]));
     refuse("more devices than bytes", &join(&[&VAULT, &space(), &[0xff; 4]]));
-
-    let mut merge = |name: &str, mine: &[Sighting], theirs: &[Sighting], merged: &[Sighting]| {
-        file.value(name, "merge-beacons", json!({"mine": value(mine), "theirs": value(theirs)}), value(merged));
-    };
-    let (low, high) = ((ids[0], 3, [3; 8]), (ids[0], 4, [1; 8]));
-    merge("merge: the greater sequence, theirs", &[low], &[high], &[high]);
-    merge("merge: the greater sequence, mine", &[high], &[low], &[high]);
-    merge("merge: of one sequence the greater hash", &[low], &[(ids[0], 3, [4; 8])], &[(ids[0], 3, [4; 8])]);
-    merge("merge: each device of either", &[low], &[(ids[1], 1, [1; 8])], &[low, (ids[1], 1, [1; 8])]);
     file
 }
