@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Read as _, Write};
-use tidelock_core::engine::{Change, Engine, KeyRange, Now, Position};
+use tidelock_core::engine::{Change, Engine, KeyRange, Now, Position, Written};
 use tidelock_core::json::canonical;
 use tidelock_core::replica::{Collection, Kind, Stamp, split_document_key};
 use tidelock_core::{Error, ErrorKind};
@@ -17,8 +17,8 @@ use tidelock_core::{Error, ErrorKind};
 const VERSION: u32 = 1;
 /// No line is longer: a value of 256 KiB in base64, a key of 512 bytes and a name of 128, each with every byte escaped.
 const LINE_BYTES_MAX: u64 = 512 << 10;
-/// Changes of one write, and about how many bytes of values.
-const BATCH_CHANGES: usize = 500;
+/// Changes of one write: as many as one takes; and about how many bytes of values.
+const BATCH_CHANGES: usize = 5_000;
 const BATCH_BYTES: usize = 4 << 20;
 /// Entries, or documents, read at once.
 const PAGE: u32 = 256;
@@ -253,56 +253,70 @@ impl Importing<'_> {
         self.bytes = 0;
         let mut changes = Vec::new();
         for (line, value) in std::mem::take(&mut self.lines) {
-            let collection = match line.kind {
-                LineKind::Map => Collection::map(line.name),
-                LineKind::Log => Collection::log(line.name),
-                LineKind::Document => Collection::documents(line.name),
-            };
             let stamp = Stamp { ms: line.stamp.ms, counter: line.stamp.counter };
-            let here = match line.kind {
+            match line.kind {
+                // An entry that is here, or was deleted, is found by the write itself.
+                LineKind::Log => {
+                    changes.push(Change::Restore { collection: Collection::log(line.name), key: line.key, value });
+                }
+                LineKind::Map => {
+                    let collection = Collection::map(line.name);
+                    let here = self.engine.get(&collection, &line.key)?.map(|record| (record.value, record.stamp));
+                    changes.extend(self.put(collection, line.key, value, stamp, here));
+                }
                 LineKind::Document => {
-                    self.engine.document(&collection, &line.key)?.map(|document| (document.value, document.stamp))
+                    let collection = Collection::documents(line.name);
+                    let here = self.engine.document(&collection, &line.key)?;
+                    let here = here.map(|document| (document.value, document.stamp));
+                    // Its fields are ops of their own, and a write has a bound of these.
+                    if let Some(put) = self.put(collection, line.key, value, stamp, here) {
+                        self.write(&[put])?;
+                    }
                 }
-                LineKind::Map | LineKind::Log => {
-                    self.engine.get(&collection, &line.key)?.map(|record| (record.value, record.stamp))
-                }
-            };
-            match (here, line.kind) {
-                (Some((here, _)), _) if here == value => self.report.unchanged += 1,
-                (Some(_), LineKind::Log) => self.report.newer_here += 1,
-                (Some((_, here)), LineKind::Map | LineKind::Document) if here > stamp => self.report.newer_here += 1,
-                (_, LineKind::Map | LineKind::Document) => {
-                    self.report.added += 1;
-                    changes.push(Change::Put { collection, key: line.key, value });
-                }
-                (None, LineKind::Log) => changes.push(Change::Restore { collection, key: line.key, value }),
             }
-        }
-        let is_document =
-            |change: &Change| matches!(change, Change::Put { collection, .. } if collection.kind == Kind::Documents);
-        let (documents, changes): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(is_document);
-        for document in documents {
-            self.write(&[document])?; // its fields are ops of their own, and a write has a bound of these
         }
         if changes.is_empty() {
             return Ok(());
         }
-        self.write(&changes)?;
-        for change in &changes {
-            let Change::Restore { collection, key, .. } = change else { continue };
-            match self.engine.get(collection, key)? {
-                Some(_) => self.report.added += 1,
+        let written = self.write(&changes)?;
+        for (change, changed) in changes.into_iter().zip(written.changed) {
+            let Change::Restore { collection, key, value } = change else { continue };
+            let here = if changed { None } else { self.engine.get(&collection, &key)? };
+            match here {
+                _ if changed => self.report.added += 1,
+                Some(record) if record.value == value => self.report.unchanged += 1,
+                Some(_) => self.report.newer_here += 1,
                 None => self.report.deleted_here += 1,
             }
         }
         Ok(())
     }
 
-    fn write(&mut self, changes: &[Change]) -> Result<(), Error> {
-        self.engine.write(changes, (self.now)())?;
+    fn write(&mut self, changes: &[Change]) -> Result<Written, Error> {
+        let written = self.engine.write(changes, (self.now)())?;
         // What it would tell others about the write.
         while self.engine.poll_output((self.now)()).is_some() {}
-        Ok(())
+        Ok(written)
+    }
+
+    /// The put of a map's record or a document, unless what is here is the same or newer.
+    fn put(
+        &mut self,
+        collection: Collection,
+        key: String,
+        value: Bytes,
+        stamp: Stamp,
+        here: Option<(Bytes, Stamp)>,
+    ) -> Option<Change> {
+        match here {
+            Some((here, _)) if here == value => self.report.unchanged += 1,
+            Some((_, here)) if here > stamp => self.report.newer_here += 1,
+            _ => {
+                self.report.added += 1;
+                return Some(Change::Put { collection, key, value });
+            }
+        }
+        None
     }
 }
 

@@ -271,7 +271,7 @@ impl From<Change> for core::Change {
 }
 
 impl From<core::Written> for Written {
-    fn from(core::Written { keys, commit }: core::Written) -> Self {
+    fn from(core::Written { keys, changed: _, commit }: core::Written) -> Self {
         Self { keys, commit: commit.0 }
     }
 }

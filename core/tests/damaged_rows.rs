@@ -9,7 +9,7 @@ use tidelock_sim::world::World;
 fn open(table: Table, key: &[u8], value: &[u8]) -> Result<Engine, Error> {
     let mut local = MemoryLocal::new();
     let write = Write { table, key: key.to_vec(), value: Some(value.to_vec()) };
-    local.commit(&Batch { writes: vec![write] }, local.revision().unwrap()).unwrap();
+    local.commit(&Batch::from(vec![write]), local.revision().unwrap()).unwrap();
     let config = Config::new("file:///store".parse().unwrap(), "device");
     Engine::open(config, Box::new(local), Box::new(Random::new(1)), Now::default())
 }
@@ -47,7 +47,7 @@ fn an_op_far_beyond_the_others_keeps_no_sync_from_its_end() {
     let mut disk = world.devices[0].disk.clone();
     let far = Write { table: Table::Ops, key: vec![0xff; 8], value: Some(b"no op".to_vec()) };
     let revision = disk.revision().unwrap();
-    disk.commit(&Batch { writes: vec![far] }, revision).unwrap();
+    disk.commit(&Batch::from(vec![far]), revision).unwrap();
     world.restart(0);
     world.sync(0).unwrap();
 }
@@ -65,7 +65,7 @@ fn a_lost_op_stops_publishing() {
         let rows = disk.list(Table::Ops, &Default::default(), 100).unwrap();
         let lost = Write { table: Table::Ops, key: rows[rows.len() - 2].0.clone(), value: None };
         let revision = disk.revision().unwrap();
-        disk.commit(&Batch { writes: vec![lost] }, revision).unwrap();
+        disk.commit(&Batch::from(vec![lost]), revision).unwrap();
         world.restart(0);
         let before = world.bucket.copy();
         assert_eq!(world.sync(0).map_err(|error| error.kind()), Err(ErrorKind::LocalStore), "ops of {bytes} bytes");

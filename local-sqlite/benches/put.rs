@@ -18,7 +18,7 @@ fn key(n: u64) -> [u8; 8] {
 }
 
 fn put(n: u64) -> Batch {
-    Batch { writes: vec![Write { table: Table::Records, key: key(n).to_vec(), value: Some(VALUE.to_vec()) }] }
+    Batch::from(vec![Write { table: Table::Records, key: key(n).to_vec(), value: Some(VALUE.to_vec()) }])
 }
 
 fn fill_port(path: &Path) {
@@ -27,9 +27,9 @@ fn fill_port(path: &Path) {
     // By key, so that filling takes seconds.
     numbers.sort_by_key(|&n| key(n));
     for numbers in numbers.chunks(50_000) {
-        let writes = numbers.iter().flat_map(|&n| put(n).writes).collect();
+        let writes: Vec<Write> = numbers.iter().flat_map(|&n| put(n).writes).collect();
         let revision = local.revision().expect("a revision");
-        local.commit(&Batch { writes }, revision).expect("a commit");
+        local.commit(&Batch::from(writes), revision).expect("a commit");
     }
 }
 

@@ -25,7 +25,7 @@ pub use lock::SyncLock;
 use error::said;
 use fork::Forkable;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Params, ToSql, TransactionBehavior, params};
 use std::fmt;
 use std::path::Path;
 use tidelock_core::local::{Batch, ByteRange, LocalError, LocalStore, Page, Revision, Row, Table};
@@ -35,6 +35,11 @@ const LIST: &str = "SELECT key, value FROM rows WHERE tbl = ?1 AND key >= ?2 ORD
 const LIST_TO: &str = "SELECT key, value FROM rows WHERE tbl = ?1 AND key >= ?2 AND key < ?4 ORDER BY key LIMIT ?3";
 const PUT: &str = "REPLACE INTO rows (tbl, key, value) VALUES (?1, ?2, ?3)";
 const REMOVE: &str = "DELETE FROM rows WHERE tbl = ?1 AND key = ?2";
+const EMPTY: &str = "DELETE FROM rows WHERE tbl = ?1 AND key >= ?2";
+const EMPTY_TO: &str = "DELETE FROM rows WHERE tbl = ?1 AND key >= ?2 AND key < ?3";
+// SQLite tells a value's length without reading the value.
+const BYTES: &str = "SELECT coalesce(sum(length(value)), 0) FROM rows WHERE tbl = ?1 AND key >= ?2";
+const BYTES_TO: &str = "SELECT coalesce(sum(length(value)), 0) FROM rows WHERE tbl = ?1 AND key >= ?2 AND key < ?3";
 const REVISION: &str = "SELECT value FROM revision";
 const SET_REVISION: &str = "UPDATE revision SET value = ?1";
 
@@ -105,6 +110,18 @@ impl LocalStore for SqliteLocal {
         }
     }
 
+    fn value_bytes(&self, table: Table, range: &ByteRange) -> Result<u64, LocalError> {
+        let bytes: i64 = self.connection.call(|connection| {
+            let sum = |sql, params: &[&dyn ToSql]| connection.prepare_cached(sql)?.query_row(params, |row| row.get(0));
+            match &range.end {
+                None => sum(BYTES, &[&(table as u8), &range.start]),
+                Some(end) => sum(BYTES_TO, &[&(table as u8), &range.start, end]),
+            }
+            .map_err(said)
+        })?;
+        Ok(bytes.unsigned_abs())
+    }
+
     fn revision(&self) -> Result<Revision, LocalError> {
         self.connection.call(|connection| revision(connection))
     }
@@ -128,6 +145,14 @@ fn commit(connection: &mut Connection, batch: &Batch, expected: Revision) -> Res
     }
     let next = i64::try_from(expected.0 + 1).map_err(|_| LocalError::Corrupt("its revision is too large".into()))?;
     {
+        for (table, range) in &batch.emptied {
+            let empty = |sql, params: &[&dyn ToSql]| transaction.prepare_cached(sql)?.execute(params);
+            match &range.end {
+                None => empty(EMPTY, &[&(*table as u8), &range.start]),
+                Some(end) => empty(EMPTY_TO, &[&(*table as u8), &range.start, end]),
+            }
+            .map_err(said)?;
+        }
         let mut put = transaction.prepare_cached(PUT).map_err(said)?;
         let mut remove = transaction.prepare_cached(REMOVE).map_err(said)?;
         for write in &batch.writes {

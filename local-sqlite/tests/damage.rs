@@ -16,7 +16,7 @@ fn closed_store() -> (TempDir, PathBuf) {
     let path = folder.path().join("store");
     let write = |n: u32| Write { table: Table::Records, key: n.to_be_bytes().to_vec(), value: Some(vec![7; 200]) };
     let mut local = SqliteLocal::open(&path).unwrap();
-    local.commit(&Batch { writes: (0..2000).map(write).collect() }, Revision(0)).unwrap();
+    local.commit(&Batch::from((0..2000).map(write).collect::<Vec<_>>()), Revision(0)).unwrap();
     drop(local);
     assert!(!folder.path().join("store-wal").exists(), "the last to close leaves one file");
     (folder, path)

@@ -52,5 +52,5 @@ fn a_child_keeps_its_commits_when_the_parent_closes_the_store() {
 fn put(store: &mut SqliteLocal, key: &[u8]) {
     let write = Write { table: Table::Records, key: key.to_vec(), value: Some(b"value".to_vec()) };
     let revision = store.revision().unwrap();
-    store.commit(&Batch { writes: vec![write] }, revision).unwrap();
+    store.commit(&Batch::from(vec![write]), revision).unwrap();
 }

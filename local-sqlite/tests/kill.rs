@@ -28,7 +28,7 @@ fn commit_for_ever(path: &Path) {
         let next = (revision.0 + 1).to_be_bytes().to_vec();
         let value = vec![next[7]; 5_000];
         let write = |table| Write { table, key: next.clone(), value: Some(value.clone()) };
-        let committed = local.commit(&Batch { writes: TABLES.map(write).to_vec() }, revision).unwrap();
+        let committed = local.commit(&Batch::from(TABLES.map(write).to_vec()), revision).unwrap();
         println!("{}", committed.0);
     }
 }

@@ -6,7 +6,7 @@ use tidelock_core::local::{Batch, ByteRange, LocalError, LocalStore, Revision, T
 use tidelock_sqlite::SqliteLocal;
 
 fn one(key: &[u8], value: &[u8]) -> Batch {
-    Batch { writes: vec![Write { table: Table::Ops, key: key.to_vec(), value: Some(value.to_vec()) }] }
+    Batch::from(vec![Write { table: Table::Ops, key: key.to_vec(), value: Some(value.to_vec()) }])
 }
 
 /// Commits as the engine does: on a stale revision, again on the new one. Gives the revision it won.

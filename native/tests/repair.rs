@@ -55,6 +55,9 @@ impl LocalStore for Disk {
     fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<Row>, LocalError> {
         self.0.lock().unwrap().list(table, range, limit)
     }
+    fn value_bytes(&self, table: Table, range: &ByteRange) -> Result<u64, LocalError> {
+        self.0.lock().unwrap().value_bytes(table, range)
+    }
     fn revision(&self) -> Result<Revision, LocalError> {
         self.0.lock().unwrap().revision()
     }

@@ -41,6 +41,9 @@ pub struct KeyRing {
     vault: VaultId,
     epochs: BTreeMap<EpochId, RootSecret>,
     current: EpochId,
+    /// Derived once: an import or a join uses them for each record.
+    digest: HashKey,
+    import: HashKey,
 }
 
 /// What a ring was to the one that was told it.
@@ -144,13 +147,13 @@ impl KeyRing {
     }
 
     /// Digests of deleted log entries. From the first epoch: a deletion counts for ever.
-    pub fn digest_key(&self) -> HashKey {
-        HashKey(derive(&self.first_secret().0, labels::DIGEST, &[&self.vault.0]))
+    pub fn digest_key(&self) -> &HashKey {
+        &self.digest
     }
 
     /// Keys of imported log entries. From the first epoch: importing again, years later, changes nothing.
-    pub fn import_key(&self) -> HashKey {
-        HashKey(derive(&self.first_secret().0, labels::IMPORT, &[&self.vault.0]))
+    pub fn import_key(&self) -> &HashKey {
+        &self.import
     }
 
     /// The one encoding of the ring, for the local store: vault(16), then as in a `keys` object, but with all epochs, then the
@@ -176,18 +179,17 @@ impl KeyRing {
         Self::checked(VaultId(*vault), decode(entries).ok_or_else(bad)?, current)
     }
 
-    fn first_secret(&self) -> &RootSecret {
-        self.epochs.first_key_value().expect("a ring holds its first epoch").1
-    }
-
     /// The one gate of every ring: exactly one epoch number 1, none below, not too many, and the current one among them.
     fn checked(vault: VaultId, epochs: BTreeMap<EpochId, RootSecret>, current: EpochId) -> Result<Self, Error> {
-        let starts_at_one = epochs.first_key_value().is_some_and(|(epoch, _)| epoch.number == 1);
+        let first = epochs.first_key_value().filter(|(epoch, _)| epoch.number == 1);
         let firsts = epochs.keys().filter(|epoch| epoch.number == 1).count();
-        if !starts_at_one || firsts != 1 || epochs.len() > EPOCHS_MAX || !epochs.contains_key(&current) {
+        let Some((_, first)) = first.filter(|_| firsts == 1) else { return Err(corrupt("key ring")) };
+        if epochs.len() > EPOCHS_MAX || !epochs.contains_key(&current) {
             return Err(corrupt("key ring"));
         }
-        Ok(Self { vault, epochs, current })
+        let of_first = |label| HashKey(derive(&first.0, label, &[&vault.0]));
+        let (digest, import) = (of_first(labels::DIGEST), of_first(labels::IMPORT));
+        Ok(Self { vault, epochs, current, digest, import })
     }
 }
 

@@ -149,6 +149,8 @@ pub enum Change {
 pub struct Written {
     /// The key of each change, in order.
     pub keys: Vec<String>,
+    /// Whether each change wrote anything, in order: one that finds what it would bring about writes nothing.
+    pub changed: Vec<bool>,
     /// Durable against power loss once [`Event::Durable`] reached it.
     pub commit: CommitId,
 }

@@ -2,14 +2,15 @@
 
 use super::head::{Head, Partial};
 use super::lines::Wait;
-use super::state::Tx;
+use super::state::{Tx, record_key};
 use super::{lines, revoked, tags};
-use crate::local::Table;
+use crate::local::{ByteRange, Table};
 use crate::replica::{
     Action, Collection, Context, Dot, Forks, Index, Island, Kind, Logged, Op, Point, Row, RowKey, Run, Slot, Standing,
     Vector, deletion_digest, whole_calls,
 };
 use crate::{DeviceId, Error, Tag};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -268,15 +269,13 @@ fn in_partial(head: &Head, collection: &Collection, key: &str, dot: &Dot) -> boo
 fn apply_log_op(tx: &mut Tx<'_>, op: &Op, dot: Dot) -> Result<(), Error> {
     let number = tx.collection(&op.collection);
     let before = tx.slot(number, &op.key)?;
-    let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), &op.collection, &op.key);
+    let digest = deletion_digest(tx.head.identity()?.keys.digest_key(), &op.collection, &op.key);
     let after = match &op.action {
         Action::Delete => {
             tx.set(Table::Deletions, digest.to_vec(), Some(Vec::new()));
             Slot::default()
         }
-        Action::Put(_) if tx.get(Table::Deletions, &digest)?.is_some() && !planted!(DeletionForgotten) => {
-            Slot::default()
-        }
+        Action::Put(_) if tx.is_deleted(&digest)? && !planted!(DeletionForgotten) => Slot::default(),
         Action::Put(_) => {
             let new = Standing { dot, stamp: op.stamp, action: op.action.clone(), context: Context::default() };
             lowest(before.clone(), new)
@@ -317,17 +316,22 @@ pub(super) fn merge_rows(
 ) -> Result<(), Error> {
     let number = tx.collection(collection);
     let prefix = tx.head.vector();
-    let mut theirs: std::collections::BTreeMap<String, Slot> =
-        rows.into_iter().map(|row| (row.key, row.slot)).collect();
+    let mut theirs: BTreeMap<String, Slot> = rows.into_iter().map(|row| (row.key, row.slot)).collect();
     for key in local_rows {
         theirs.entry(key).or_default();
     }
+    let (Some((first, _)), Some((last, _))) = (theirs.first_key_value(), theirs.last_key_value()) else {
+        return Ok(());
+    };
+    // A device that joins has no rows: it looks once, not for each row. No other part of the step writes in this range.
+    let here = ByteRange { start: record_key(number, first), end: Some(record_key(number, &format!("{last}\0"))) };
+    let none_here = tx.list(Table::Records, &here, 1)?.is_empty();
     for (key, slot) in theirs {
-        let before = tx.slot(number, &key)?;
+        let before = if none_here { Slot::default() } else { tx.slot(number, &key)? };
         let mut after = before.clone();
         if collection.kind == Kind::Log {
-            let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, &key);
-            if tx.get(Table::Deletions, &digest)?.is_some() {
+            let digest = deletion_digest(tx.head.identity()?.keys.digest_key(), collection, &key);
+            if tx.is_deleted(&digest)? {
                 after = Slot::default();
             } else {
                 for write in slot.standing {

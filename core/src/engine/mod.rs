@@ -148,7 +148,7 @@ impl Engine {
         let mut state = self.shared.lock();
         state.now = now;
         state.refresh()?;
-        let keys = state.step(|tx| {
+        let (keys, changed) = state.step(|tx| {
             tx.head.identity()?;
             write::write(tx, changes)
         })?;
@@ -156,7 +156,7 @@ impl Engine {
         if state.persisted >= commit || planted!(DurableTooEarly) {
             state.waits.push(Output::Event(Event::Durable(commit)));
         }
-        Ok(Written { keys, commit })
+        Ok(Written { keys, changed, commit })
     }
 
     /// Takes what [`crate::doctor`] found in place of what this device found out, or would by itself, of the store's

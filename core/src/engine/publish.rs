@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::state::{Tx, internal};
 use super::{adopt, beacon, collect, epochs, evidence, leave, own_log, own_sequences, revoked, snapshot};
 use crate::crypto::{ObjectKind, pad_to_power_of_two};
-use crate::local::{ByteRange, Table};
+use crate::local::Table;
 use crate::replica::{Line, Manifest, Run, SEGMENTS_MAX, TAIL_BYTES_MAX};
 use crate::s3::{Answer, Call, Condition, ETag};
 use crate::{DeviceId, Error, ErrorKind, Hash, ObjectId};
@@ -164,8 +164,10 @@ async fn prepare(
     if overflow.is_none() {
         let pending_bytes = pending_bytes(cx, &line.tail, goal)?;
         let segments_needed = pending_bytes / SEGMENT_PLAIN_BYTES_MAX as u64 + 1 + line.segments.len() as u64;
-        snapshot_due |= segments_needed > SEGMENTS_MAX as u64 && snapshot::may_write(cx);
-        if !(snapshot_due && segments_needed > SEGMENTS_MAX as u64) {
+        let in_snapshot_alone = segments_needed > SEGMENTS_MAX as u64
+            || (pending_bytes > SEGMENT_PLAIN_BYTES_MAX as u64 && snapshot::is_first_and_alone(cx)?);
+        snapshot_due |= in_snapshot_alone && snapshot::may_write(cx);
+        if !(snapshot_due && in_snapshot_alone) {
             write_segments(cx, identity, &mut line, goal).await?;
             snapshot_due |= snapshot::is_crossed(cx, &line.segments);
         }
@@ -231,11 +233,7 @@ pub(super) fn new_id(cx: &Shared, identity: &Identity, content: &[u8]) -> Object
 /// One step: signs the next manifest and stores it before anything of it is PUT.
 fn freeze(tx: &mut Tx<'_>, identity: &Identity, line: &NextLine, goal: u64) -> Result<(), Error> {
     let published = tx.head.published.clone();
-    let rows = {
-        let range =
-            ByteRange { start: line.tail.from.to_be_bytes().to_vec(), end: Some((goal + 1).to_be_bytes().to_vec()) };
-        tx.list(Table::Ops, &range, u32::MAX)?
-    };
+    let rows = { tx.list(Table::Ops, &own_log::rows(line.tail.from, goal), u32::MAX)? };
     let ops = own_log::decode_ops(&rows, line.tail.from)?;
     let tail = Run { from: line.tail.from, before: line.tail.before, base: line.tail.base.clone(), ops };
     if tail.to() != goal {
@@ -447,8 +445,8 @@ pub(super) fn confirm(cx: &Shared, hash: Hash, etag: Option<ETag>) -> Result<(),
         tx.head.bucket.garbage.extend(frozen.superseded.iter().map(|path| (path.clone(), after_ms)));
         let log_from = next.segments.first().map_or(next.tail.from, |first| first.start.from);
         let was_from = before.segments.first().map_or(before.tail.from, |first| first.start.from).max(1);
-        for n in was_from..log_from {
-            tx.set(Table::Ops, n.to_be_bytes().to_vec(), None);
+        if was_from < log_from {
+            tx.empty(Table::Ops, own_log::rows(was_from, log_from - 1));
         }
         tx.head.published = Arc::new(next);
         tx.set(Table::Head, b"manifest".to_vec(), Some(frozen.signed.clone()));

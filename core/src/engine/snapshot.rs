@@ -6,6 +6,7 @@ use super::head::{Head, Identity, Known, OwnSegment, Peer, damaged, local_error}
 use super::objects::snapshot_path;
 use super::own_log::beginning;
 use super::publish::new_id;
+use super::retired::{self, awaited};
 use super::shared::Shared;
 use super::state::{key_of, record_key};
 use super::{carry, listed, tags};
@@ -71,6 +72,13 @@ pub(super) fn is_due(cx: &Shared) -> bool {
     // One further ahead than anybody waits was set by a clock that went back since.
     let is_over = |due_ms| unix_ms >= due_ms || due_ms > unix_ms.saturating_add(10 * OTHERS_WAIT_MS);
     due_ms.is_some_and(|due_ms| crossed && is_over(due_ms)) && may_write(cx)
+}
+
+/// Whether no snapshot is named yet and no other device waits for the own log: what a first snapshot holds would be trimmed from
+/// the log at once, so it need not become segments.
+pub(super) fn is_first_and_alone(cx: &Shared) -> Result<bool, Error> {
+    let retired = cx.read(retired::all)?;
+    Ok(cx.read(|state| newest(&state.head).is_none() && awaited(&state.head, &retired).next().is_none()))
 }
 
 /// Whether a device misses ops that are applied here: all of them, or more than it has. The rest may be lost for good, or not

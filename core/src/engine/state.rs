@@ -64,7 +64,10 @@ pub(super) struct Tx<'a> {
     pub(super) at_hand: &'a AtHand,
     changed: BTreeMap<Collection, ChangedKeys>,
     local: &'a dyn LocalStore,
+    emptied: Vec<(Table, ByteRange)>,
     overlay: Overlay,
+    /// Whether the store has deletions of log entries, once that was looked at.
+    has_deletions: Option<bool>,
 }
 
 impl State {
@@ -145,10 +148,12 @@ impl State {
                 at_hand: &self.at_hand,
                 changed: BTreeMap::new(),
                 local: &*self.local,
+                emptied: Vec::new(),
                 overlay: Overlay::default(),
+                has_deletions: None,
             };
             let result = step(&mut tx);
-            let (overlay, changed) = (tx.overlay, tx.changed);
+            let (emptied, overlay, changed) = (tx.emptied, tx.overlay, tx.changed);
             let result = match result {
                 Ok(result) => result,
                 Err(error) => {
@@ -165,11 +170,11 @@ impl State {
             for (table, rows) in Table::ALL.into_iter().zip(overlay) {
                 writes.extend(rows.into_iter().map(|(key, value)| Write { table, key, value }));
             }
-            if writes.is_empty() {
+            if writes.is_empty() && emptied.is_empty() {
                 self.head = before;
                 return Ok(result);
             }
-            match self.local.commit(&Batch { writes }, self.revision) {
+            match self.local.commit(&Batch { emptied, writes }, self.revision) {
                 Ok(revision) => {
                     self.revision = revision;
                     self.committed.0 += 1;
@@ -230,6 +235,11 @@ impl Tx<'_> {
         self.overlay[table as usize].insert(key, value);
     }
 
+    /// Removes all rows of a range that the step neither reads nor writes.
+    pub(super) fn empty(&mut self, table: Table, range: ByteRange) {
+        self.emptied.push((table, range));
+    }
+
     /// A record changed: one event a step and collection names the keys, of documents the ids.
     pub(super) fn note_change(&mut self, collection: &Collection, key: &str) {
         if !self.changed.contains_key(collection) {
@@ -248,6 +258,19 @@ impl Tx<'_> {
     /// Rows as the store had them when the step began: for ranges that the step itself does not write before reading.
     pub(super) fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<Row>, Error> {
         self.local.list(table, range, limit).map_err(local_error)
+    }
+
+    /// Whether the log entry with this digest was deleted. A store without deletions is asked once a step.
+    pub(super) fn is_deleted(&mut self, digest: &[u8]) -> Result<bool, Error> {
+        if let Some(written) = self.overlay[Table::Deletions as usize].get(digest) {
+            return Ok(written.is_some());
+        }
+        let has_any = match self.has_deletions {
+            Some(has_any) => has_any,
+            None => !self.list(Table::Deletions, &ByteRange::default(), 1)?.is_empty(),
+        };
+        self.has_deletions = Some(has_any);
+        Ok(has_any && self.get(Table::Deletions, digest)?.is_some())
     }
 
     /// All rows of a small range, with what the step has written.

@@ -2,7 +2,7 @@
 //! that its store was copied.
 
 use super::state::Tx;
-use crate::local::Table;
+use crate::local::{ByteRange, Table};
 use crate::replica::{INDEX_TAGS_MAX, UNKNOWN, Vector};
 use crate::{DeviceId, Error, Tag};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ fn place(device: DeviceId, n: u64) -> (Vec<u8>, usize) {
 
 /// Keeps the tags of ops of a device, by number. Beyond a fork they are kept with its lines instead.
 pub(super) fn keep(tx: &mut Tx<'_>, device: DeviceId, tags: impl IntoIterator<Item = (u64, Tag)>) -> Result<(), Error> {
-    let trunk = tx.head.forks.of(device).map_or(u64::MAX, |fork| fork.before().n);
+    let trunk = trunk(tx, device);
     let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for (n, tag) in tags.into_iter().filter(|(n, _)| (1..=trunk).contains(n)) {
         let (key, at) = place(device, n);
@@ -54,17 +54,36 @@ pub(super) fn before_points(tx: &Tx<'_>, vector: &Vector) -> Result<BTreeMap<Dev
 
 /// The tags of a device's ops from one number to another, both included: [`UNKNOWN`] where it was not kept.
 pub(super) fn between(tx: &Tx<'_>, device: DeviceId, from: u64, to: u64) -> Result<Vec<Tag>, Error> {
-    (from..=to).map(|n| Ok(of(tx, device, n)?.unwrap_or(UNKNOWN))).collect()
+    let (from_kept, to_kept) = (from.max(1), to.min(trunk(tx, device)));
+    let rows = match from_kept <= to_kept {
+        true => {
+            let ((start, _), (last, _)) = (place(device, from_kept), place(device, to_kept));
+            tx.rows(Table::Tags, &ByteRange { start, end: Some([&last[..], &[0]].concat()) })?
+        }
+        false => BTreeMap::new(),
+    };
+    let kept = |n: u64| {
+        let (key, at) = if (from_kept..=to_kept).contains(&n) { place(device, n) } else { return UNKNOWN };
+        rows.get(&key).and_then(|row| tag_at(row, at)).unwrap_or(UNKNOWN)
+    };
+    Ok((from..=to).map(kept).collect())
 }
 
 /// The tag of a device's op, if it was kept. Of a forked device: of the ops that its lines share.
 pub(super) fn of(tx: &Tx<'_>, device: DeviceId, n: u64) -> Result<Option<Tag>, Error> {
-    let trunk = tx.head.forks.of(device).map_or(u64::MAX, |fork| fork.before().n);
-    if !(1..=trunk).contains(&n) {
+    if !(1..=trunk(tx, device)).contains(&n) {
         return Ok(None); // what was kept beyond, before the fork was known, is of one line alone
     }
     let (key, at) = place(device, n);
-    let row = tx.get(Table::Tags, &key)?.unwrap_or_default();
-    let tag = row.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| Tag(*bytes));
+    let tag = tx.get(Table::Tags, &key)?.and_then(|row| tag_at(&row, at));
     Ok(tag.filter(|tag| *tag != UNKNOWN))
+}
+
+/// The last op that all lines of a device share.
+fn trunk(tx: &Tx<'_>, device: DeviceId) -> u64 {
+    tx.head.forks.of(device).map_or(u64::MAX, |fork| fork.before().n)
+}
+
+fn tag_at(row: &[u8], at: usize) -> Option<Tag> {
+    row.get(at..)?.first_chunk().map(|bytes| Tag(*bytes))
 }

@@ -199,9 +199,9 @@ fn logs() {
             "import-key" => {
                 let (source, value) = (given.text("source"), given.hex("value"));
                 let repeat = u32::try_from(given.small("repeat")).unwrap();
-                json!(import_key(&ring().import_key(), &collection(), source, given.number("ms"), &value, repeat))
+                json!(import_key(ring().import_key(), &collection(), source, given.number("ms"), &value, repeat))
             }
-            "deletion-digest" => hex(deletion_digest(&ring().digest_key(), &collection(), given.text("key"))),
+            "deletion-digest" => hex(deletion_digest(ring().digest_key(), &collection(), given.text("key"))),
             other => panic!("{other}"),
         })
     });

@@ -15,8 +15,8 @@ use crate::{Error, ErrorKind, Hash};
 /// The most changes of one write.
 pub(super) const CHANGES_MAX: usize = 5_000;
 
-/// Applies changes in order; gives each one's key.
-pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change]) -> Result<Vec<String>, Error> {
+/// Applies changes in order; gives each one's key, and whether it wrote anything.
+pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change]) -> Result<(Vec<String>, Vec<bool>), Error> {
     if changes.len() > CHANGES_MAX {
         return Err(Error::new(
             ErrorKind::Invalid,
@@ -25,16 +25,18 @@ pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change]) -> Result<Vec<String>, 
         .next_step("write in several calls"));
     }
     let from = tx.head.clock.n;
-    let mut keys = Vec::with_capacity(changes.len());
+    let (mut keys, mut changed) = (Vec::with_capacity(changes.len()), Vec::with_capacity(changes.len()));
     for change in changes {
+        let before = tx.head.clock.n;
         keys.push(write_one(tx, change)?);
+        changed.push(tx.head.clock.n > before);
         // A document's change is many ops: one call with one of them always passes.
         if keys.len() > 1 && tx.head.clock.n - from > CHANGES_MAX as u64 {
             return Err(Error::new(ErrorKind::Invalid, "a write changes at most 5,000 fields of documents")
                 .next_step("write in several calls"));
         }
     }
-    Ok(keys)
+    Ok((keys, changed))
 }
 
 fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
@@ -87,7 +89,7 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
         }
         Change::Import { collection, source, unix_ms, repeat, value } => {
             let import = tx.head.identity()?.keys.import_key();
-            let key = import_key(&import, collection, source, *unix_ms, value, *repeat);
+            let key = import_key(import, collection, source, *unix_ms, value, *repeat);
             append(tx, collection, &key, value)?;
             Ok(key)
         }
@@ -188,8 +190,8 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
 pub(super) fn append(tx: &mut Tx<'_>, collection: &Collection, key: &str, value: &[u8]) -> Result<bool, Error> {
     check(collection, Kind::Log, key)?;
     check_value(key, value)?;
-    let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, key);
-    if tx.get(Table::Deletions, &digest)?.is_some() {
+    let digest = deletion_digest(tx.head.identity()?.keys.digest_key(), collection, key);
+    if tx.is_deleted(&digest)? {
         return Ok(false);
     }
     let number = tx.collection(collection);
@@ -234,8 +236,8 @@ fn next_stamp(tx: &Tx<'_>) -> Stamp {
 
 /// The deletion of an entry that is not here yet is recorded, too: the entry may be on its way, and deletion wins.
 fn delete_entry(tx: &mut Tx<'_>, collection: &Collection, key: &str) -> Result<(), Error> {
-    let digest = deletion_digest(&tx.head.identity()?.keys.digest_key(), collection, key);
-    if tx.get(Table::Deletions, &digest)?.is_some() {
+    let digest = deletion_digest(tx.head.identity()?.keys.digest_key(), collection, key);
+    if tx.is_deleted(&digest)? {
         return Ok(());
     }
     let here = tx.head.collections.get(collection).map(|number| tx.slot(*number, key)).transpose()?;

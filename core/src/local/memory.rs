@@ -37,6 +37,28 @@ impl MemoryLocal {
         pages.into_iter().try_for_each(|page| loader.add(page))?;
         loader.finish()
     }
+
+    fn rows(&self, table: Table, range: &ByteRange) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
+        let start = range.start.as_slice();
+        let end = match &range.end {
+            // A BTreeMap panics on a range that ends before it starts.
+            Some(end) => Bound::Excluded(end.as_slice().max(start)),
+            None => Bound::Unbounded,
+        };
+        self.tables[table as usize].range::<[u8], _>((Bound::Included(start), end))
+    }
+
+    fn set(&mut self, table: Table, key: &[u8], value: Option<&Vec<u8>>) {
+        let rows = &mut self.tables[table as usize];
+        let old = match value {
+            Some(value) => rows.insert(key.to_vec(), value.clone()),
+            None => rows.remove(key),
+        };
+        if let Some(pages) = &mut self.pages {
+            let bytes = |value: Option<&Vec<u8>>| value.map_or(0, |value| row_bytes(key, value));
+            pages.note_write(table, key, bytes(old.as_ref()), bytes(value));
+        }
+    }
 }
 
 /// [`MemoryLocal::load`] page by page, for a platform with one thread: it decodes a page, and does other work before the next.
@@ -71,17 +93,12 @@ impl LocalStore for MemoryLocal {
     }
 
     fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<Row>, LocalError> {
-        let end = match &range.end {
-            // A BTreeMap panics on a range that ends before it starts.
-            Some(end) if *end <= range.start => return Ok(Vec::new()),
-            Some(end) => Bound::Excluded(end.as_slice()),
-            None => Bound::Unbounded,
-        };
-        Ok(self.tables[table as usize]
-            .range::<[u8], _>((Bound::Included(range.start.as_slice()), end))
-            .take(limit as usize)
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+        let rows = self.rows(table, range).take(limit as usize);
+        Ok(rows.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn value_bytes(&self, table: Table, range: &ByteRange) -> Result<u64, LocalError> {
+        Ok(self.rows(table, range).map(|(_, value)| value.len() as u64).sum())
     }
 
     fn revision(&self) -> Result<Revision, LocalError> {
@@ -93,17 +110,11 @@ impl LocalStore for MemoryLocal {
         if self.revision != expected {
             return Err(LocalError::Stale);
         }
-        for write in &batch.writes {
-            let rows = &mut self.tables[write.table as usize];
-            let old = match &write.value {
-                Some(value) => rows.insert(write.key.clone(), value.clone()),
-                None => rows.remove(&write.key),
-            };
-            if let Some(pages) = &mut self.pages {
-                let bytes = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, |value| row_bytes(&write.key, value));
-                pages.note_write(write.table, &write.key, bytes(&old), bytes(&write.value));
-            }
+        for (table, range) in &batch.emptied {
+            let keys: Vec<Vec<u8>> = self.rows(*table, range).map(|(key, _)| key.clone()).collect();
+            keys.iter().for_each(|key| self.set(*table, key, None));
         }
+        batch.writes.iter().for_each(|write| self.set(write.table, &write.key, write.value.as_ref()));
         if let Some(pages) = &mut self.pages {
             pages.note_commit();
         }

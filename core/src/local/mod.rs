@@ -100,11 +100,19 @@ pub struct Write {
     pub value: Option<Vec<u8>>,
 }
 
-/// The changes of one commit, applied in order.
+/// The changes of one commit: ranges are emptied first, then the writes are applied in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// The changes.
+    /// Ranges that lose all their rows.
+    pub emptied: Vec<(Table, ByteRange)>,
+    /// Changes of single rows.
     pub writes: Vec<Write>,
+}
+
+impl From<Vec<Write>> for Batch {
+    fn from(writes: Vec<Write>) -> Self {
+        Self { emptied: Vec::new(), writes }
+    }
 }
 
 impl Batch {
@@ -182,6 +190,12 @@ pub trait LocalStore: Send {
     /// # Errors
     /// What the store says.
     fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<Row>, LocalError>;
+
+    /// The bytes of all values in a range, without reading them.
+    ///
+    /// # Errors
+    /// What the store says.
+    fn value_bytes(&self, table: Table, range: &ByteRange) -> Result<u64, LocalError>;
 
     /// The store's revision now; other processes' commits count.
     ///

@@ -198,6 +198,11 @@ impl Island {
 pub struct Forks(BTreeMap<DeviceId, Fork>);
 
 impl Forks {
+    /// Whether no device is known to have forked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The lines of a device, if it has more than one.
     pub(crate) fn of(&self, device: DeviceId) -> Option<&Fork> {
         self.0.get(&device)

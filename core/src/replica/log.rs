@@ -135,7 +135,7 @@ mod tests {
         let device = DeviceSecret::from_bytes([7; 32]);
         let secret = RootSecret::generate(&device, &mut Zeros, b"");
         let epoch = EpochId { number: 1, id: [0; 8] };
-        let key = KeyRing::first(VaultId([1; 16]), epoch, secret).unwrap().import_key();
+        let key = KeyRing::first(VaultId([1; 16]), epoch, secret).unwrap().import_key().clone();
         let import = |ms, value: &[u8], repeat| import_key(&key, &Collection::log("a"), "file", ms, value, repeat);
         assert_eq!(import(5, b"ls", 0), import(5, b"ls", 0));
         let keys = [import(5, b"ls", 0), import(5, b"ls", 1), import(5, b"l", 0), import(6, b"ls", 0)];

@@ -33,6 +33,8 @@ pub const CASES: &[Case] = &[
     ("keys sort by bytes", keys_sort_by_bytes),
     ("a range has a start, an end and a limit", a_range_has_a_start_an_end_and_a_limit),
     ("a prefix is a range", a_prefix_is_a_range),
+    ("a range is emptied before the writes", a_range_is_emptied_before_the_writes),
+    ("the bytes of a range are its values'", the_bytes_of_a_range_are_its_values),
     ("each commit counts", each_commit_counts),
     ("a stale commit changes nothing", a_stale_commit_changes_nothing),
     ("the largest row is kept", the_largest_row_is_kept),
@@ -60,7 +62,7 @@ fn remove(table: Table, key: &[u8]) -> Write {
 
 fn commit(subject: &mut dyn Subject, writes: Vec<Write>) -> Revision {
     let before = subject.store().revision().unwrap();
-    let after = subject.store().commit(&Batch { writes }, before).unwrap();
+    let after = subject.store().commit(&Batch::from(writes), before).unwrap();
     assert_eq!(after, Revision(before.0 + 1));
     assert_eq!(subject.store().revision(), Ok(after));
     subject.reopen();
@@ -182,6 +184,45 @@ fn a_prefix_is_a_range(subject: &mut dyn Subject) {
     }
 }
 
+fn a_range_is_emptied_before_the_writes(subject: &mut dyn Subject) {
+    let all = [b"a", b"b", b"c", b"d"];
+    for (start, end, left) in [
+        (&b"b"[..], Some(&b"d"[..]), &[&b"a"[..], b"d"][..]),
+        (b"b\0", None, &[b"a", b"b"]),
+        (b"d", Some(b"b"), &[b"a", b"b", b"c", b"d"]),
+        (b"", None, &[]),
+    ] {
+        commit(subject, all.map(|key| put(Table::Ops, key, b"v")).to_vec());
+        commit(subject, vec![put(Table::Records, b"b", b"of another table")]);
+        let range = ByteRange { start: start.to_vec(), end: end.map(<[u8]>::to_vec) };
+        let batch = Batch { emptied: vec![(Table::Ops, range)], writes: vec![put(Table::Ops, b"bb", b"new")] };
+        let revision = subject.store().revision().unwrap();
+        assert_eq!(subject.store().commit(&batch, Revision(revision.0 + 1)), Err(LocalError::Stale));
+        assert_eq!(subject.store().commit(&batch, revision), Ok(Revision(revision.0 + 1)));
+        subject.reopen();
+        let mut expected = [left, &[b"bb"]].concat();
+        expected.sort_unstable();
+        assert_eq!(keys(subject, Table::Ops, b"", None, 9), expected, "{start:?} {end:?}");
+        assert_eq!(list(subject, Table::Records, b"", None, 9).len(), 1);
+        commit(subject, vec![remove(Table::Ops, b"bb")]);
+    }
+}
+
+fn the_bytes_of_a_range_are_its_values(subject: &mut dyn Subject) {
+    assert_eq!(subject.store().value_bytes(Table::Ops, &ByteRange::default()), Ok(0));
+    let large = vec![7; 100_000];
+    let writes = vec![put(Table::Ops, b"a", b"four"), put(Table::Ops, b"b", &large), put(Table::Ops, b"c", b"")];
+    commit(subject, [writes, vec![put(Table::Head, b"a", b"of another table")]].concat());
+    let mut bytes = |start: &[u8], end: Option<&[u8]>| {
+        let range = ByteRange { start: start.to_vec(), end: end.map(<[u8]>::to_vec) };
+        subject.store().value_bytes(Table::Ops, &range).unwrap()
+    };
+    assert_eq!(bytes(b"", None), 100_004);
+    assert_eq!(bytes(b"", Some(b"b")), 4);
+    assert_eq!(bytes(b"a\0", Some(b"z")), 100_000);
+    assert_eq!(bytes(b"z", Some(b"a")), 0);
+}
+
 fn each_commit_counts(subject: &mut dyn Subject) {
     assert_eq!(commit(subject, vec![put(Table::Head, b"k", b"v")]), Revision(1));
     assert_eq!(commit(subject, vec![put(Table::Head, b"k", b"v")]), Revision(2), "the same again");
@@ -190,7 +231,7 @@ fn each_commit_counts(subject: &mut dyn Subject) {
 
 fn a_stale_commit_changes_nothing(subject: &mut dyn Subject) {
     commit(subject, vec![put(Table::Head, b"k", b"v")]);
-    let batch = Batch { writes: vec![put(Table::Head, b"k", b"w"), put(Table::Ops, b"o", b"p")] };
+    let batch = Batch::from(vec![put(Table::Head, b"k", b"w"), put(Table::Ops, b"o", b"p")]);
     for expected in [0, 2, u64::MAX] {
         assert_eq!(subject.store().commit(&batch, Revision(expected)), Err(LocalError::Stale));
         subject.reopen();
@@ -216,7 +257,7 @@ fn a_row_too_large_changes_nothing(subject: &mut dyn Subject) {
         put(Table::Records, b"k", &vec![0; VALUE_BYTES_MAX + 1]),
         remove(Table::Records, &[0; KEY_BYTES_MAX + 1]),
     ] {
-        let batch = Batch { writes: vec![put(Table::Records, b"k", b"w"), large] };
+        let batch = Batch::from(vec![put(Table::Records, b"k", b"w"), large]);
         assert!(matches!(subject.store().commit(&batch, Revision(1)), Err(LocalError::Other(_))));
         subject.reopen();
         assert_eq!(subject.store().revision(), Ok(Revision(1)));

@@ -38,7 +38,7 @@ fn load(input: &mut Input<'_>) {
     // It goes on: one more commit, and everything loads again.
     let write = Write { table: Table::Records, key: b"k".to_vec(), value: Some(vec![7; 10]) };
     let revision = local.revision().expect("memory");
-    local.commit(&Batch { writes: vec![write] }, revision).expect("memory takes it");
+    local.commit(&Batch::from(vec![write]), revision).expect("memory takes it");
     assert!(local.take_dirty_pages().is_some_and(|pages| !pages.is_empty()));
 }
 
@@ -50,7 +50,7 @@ fn commit(input: &mut Input<'_>) {
         let writes: Vec<Write> = (0..input.below(12)).map(|_| write(input)).collect();
         let revision = local.revision().expect("memory");
         let expected = if input.byte() == 0xff { tidelock_core::local::Revision(revision.0 + 1) } else { revision };
-        let result = local.commit(&Batch { writes: writes.clone() }, expected);
+        let result = local.commit(&Batch::from(writes.clone()), expected);
         if expected != revision {
             assert_eq!(result, Err(LocalError::Stale));
             continue;

@@ -60,6 +60,6 @@ fn damaged(scene: &Scene, input: &mut Input<'_>) -> MemoryLocal {
     }
     let mut local = MemoryLocal::new();
     let revision = local.revision().expect("memory");
-    local.commit(&Batch { writes: rows }, revision).expect("memory takes rows within their limits");
+    local.commit(&Batch::from(rows), revision).expect("memory takes rows within their limits");
     local
 }

@@ -42,6 +42,18 @@ struct Platter {
     overtaken: Option<MemoryLocal>,
     /// The pages that are stored, of a store that keeps pages.
     kept: Option<BTreeMap<u64, Vec<u8>>>,
+    work: Work,
+}
+
+/// What a disk was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    /// Single rows that were read.
+    pub gets: u64,
+    /// The most single rows that one commit wrote or removed.
+    pub writes_max: usize,
+    /// Bytes of the pages that were handed out, of a store that keeps pages.
+    pub page_bytes: usize,
 }
 
 impl Disk {
@@ -75,6 +87,11 @@ impl Disk {
     /// Whether the last commit found it full.
     pub fn was_full(&self) -> bool {
         self.locked().was_full
+    }
+
+    /// What it was asked for since this was last asked.
+    pub fn take_work(&self) -> Work {
+        std::mem::take(&mut self.locked().work)
     }
 
     /// An old copy is put back in its place.
@@ -132,6 +149,7 @@ impl Disk {
 impl LocalStore for Disk {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, LocalError> {
         let mut platter = self.locked();
+        platter.work.gets += 1;
         if table == Table::Records
             && let Some(ahead) = platter.overtaken.take()
         {
@@ -142,17 +160,21 @@ impl LocalStore for Disk {
     fn list(&self, table: Table, range: &ByteRange, limit: u32) -> Result<Vec<Row>, LocalError> {
         self.locked().local.list(table, range, limit)
     }
+    fn value_bytes(&self, table: Table, range: &ByteRange) -> Result<u64, LocalError> {
+        self.locked().local.value_bytes(table, range)
+    }
     fn revision(&self) -> Result<Revision, LocalError> {
         self.locked().local.revision()
     }
     fn commit(&mut self, batch: &Batch, expected: Revision) -> Result<Revision, LocalError> {
         let mut platter = self.locked();
         platter.commits += 1;
+        platter.work.writes_max = platter.work.writes_max.max(batch.writes.len());
         if platter.cut_at.is_some_and(|at| platter.commits > at) {
             return Err(LocalError::Other("killed".to_owned()));
         }
         if std::mem::take(&mut platter.raced) {
-            platter.local.commit(&Batch { writes: Vec::new() }, expected)?;
+            platter.local.commit(&Batch::default(), expected)?;
         }
         platter.was_full = platter.full_for > 0;
         if platter.was_full {
@@ -162,7 +184,11 @@ impl LocalStore for Disk {
         platter.local.commit(batch, expected)
     }
     fn take_dirty_pages(&mut self) -> Option<Vec<Page>> {
-        self.locked().local.take_dirty_pages()
+        let mut platter = self.locked();
+        let pages = platter.local.take_dirty_pages();
+        let bytes = |page: &Page| page.bytes.as_ref().map_or(0, Vec::len);
+        platter.work.page_bytes += pages.iter().flatten().map(bytes).sum::<usize>();
+        pages
     }
 }
 

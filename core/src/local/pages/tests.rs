@@ -11,8 +11,8 @@ fn commit(
     kept: &mut Kept,
     rows: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
 ) -> usize {
-    let writes = rows.into_iter().map(|(key, value)| Write { table: Table::Records, key, value }).collect();
-    local.commit(&Batch { writes }, local.revision().unwrap()).unwrap();
+    let writes: Vec<Write> = rows.into_iter().map(|(key, value)| Write { table: Table::Records, key, value }).collect();
+    local.commit(&Batch::from(writes), local.revision().unwrap()).unwrap();
     let pages = local.take_dirty_pages().unwrap();
     let written = pages.len();
     for Page { id, bytes } in pages {

@@ -30,11 +30,14 @@ impl Model {
     fn step(&mut self, subject: &mut dyn Subject, random: &mut Random) {
         match random.below(10) {
             0..5 => {
-                let writes = random.writes();
-                let batch = Batch { writes };
+                let emptied = (0..random.below(3) / 2).map(|_| (random.table(), random.range())).collect();
+                let batch = Batch { emptied, writes: random.writes() };
                 let revision = subject.store().commit(&batch, Revision(self.revision));
                 self.revision += 1;
                 assert_eq!(revision, Ok(Revision(self.revision)));
+                for (table, range) in &batch.emptied {
+                    self.rows.retain(|(of, key), _| of != table || !is_within(range, key));
+                }
                 for Write { table, key, value } in batch.writes {
                     match value {
                         Some(value) => self.rows.insert((table, key), value),
@@ -44,7 +47,7 @@ impl Model {
             }
             5 => {
                 let stale = Revision(self.revision.wrapping_sub(1 + random.below(3)));
-                let batch = Batch { writes: random.writes() };
+                let batch = Batch::from(random.writes());
                 assert_eq!(subject.store().commit(&batch, stale), Err(LocalError::Stale));
             }
             6 => subject.reopen(),
@@ -63,8 +66,7 @@ impl Model {
     }
 
     fn list(&self, table: Table, range: &ByteRange, limit: usize) -> Vec<Row> {
-        let within = |key: &Vec<u8>| *key >= range.start && range.end.as_ref().is_none_or(|end| key < end);
-        let rows = self.rows.iter().filter(|((of, key), _)| *of == table && within(key));
+        let rows = self.rows.iter().filter(|((of, key), _)| *of == table && is_within(range, key));
         rows.map(|((_, key), value)| (key.clone(), value.clone())).take(limit).collect()
     }
 
@@ -75,6 +77,10 @@ impl Model {
             assert!(subject.store().list(table, &all, u32::MAX).unwrap() == self.list(table, &all, usize::MAX));
         }
     }
+}
+
+fn is_within(range: &ByteRange, key: &Vec<u8>) -> bool {
+    *key >= range.start && range.end.as_ref().is_none_or(|end| key < end)
 }
 
 /// SplitMix64, by Steele, Lea and Flood (OOPSLA 2014).
