@@ -34,6 +34,7 @@ mod people;
 mod presign;
 mod publish;
 mod pull;
+mod puts;
 mod read;
 mod repair;
 mod retired;

@@ -4,6 +4,7 @@ use super::api::Phase;
 use super::head::{Head, Identity, OwnSegment, Published, Start, damaged, local_error};
 use super::objects::segment_path;
 use super::publish::new_id;
+use super::puts::Puts;
 use super::retired::{self, awaited};
 use super::shared::Shared;
 use super::snapshot::Written;
@@ -148,7 +149,9 @@ pub(super) async fn write_segments(
         }
         let run = read_ops(cx, &left.start, right.named.end.n, usize::MAX)?
             .ok_or_else(|| internal("two segments have no ops"))?;
-        let merged = put_segment(cx, identity, &run, left.start.clone()).await?;
+        let mut puts = Puts::new(cx);
+        let merged = put_segment(&mut puts, cx, identity, &run, left.start.clone()).await?;
+        puts.end().await?;
         line.segments.insert(at, merged);
     }
     Ok(())
@@ -181,7 +184,9 @@ pub(super) async fn mend(cx: &Shared, identity: &Arc<Identity>, line: &mut NextL
         }
         let run = read_ops(cx, &segment.start, to, usize::MAX)?.ok_or_else(|| internal("a segment has no ops"))?;
         line.superseded.push(segment_path(identity.space, identity.device, segment.named.object.id));
-        *segment = put_segment(cx, identity, &run, segment.start.clone()).await?;
+        let mut puts = Puts::new(cx);
+        *segment = put_segment(&mut puts, cx, identity, &run, segment.start.clone()).await?;
+        puts.end().await?;
     }
     line.mended = true;
     Ok(())
@@ -199,6 +204,7 @@ fn grow_from(identity: &Identity, line: &mut NextLine, at: usize) {
 async fn write_log(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine, goal: u64) -> Result<(), Error> {
     let total = goal + 1 - line.tail.from;
     let forks = cx.read(|state| state.head.forks.clone());
+    let mut puts = Puts::new(cx);
     while line.tail.from <= goal {
         let start = line.tail.clone();
         let mut run = Run { from: start.from, before: start.before, base: start.base.clone(), ops: Vec::new() };
@@ -213,15 +219,22 @@ async fn write_log(cx: &Shared, identity: &Arc<Identity>, line: &mut NextLine, g
                 }
             }
         }
-        let segment = put_segment(cx, identity, &run, start).await?;
+        let segment = put_segment(&mut puts, cx, identity, &run, start).await?;
         line.tail = Start { from: run.to() + 1, before: segment.named.end.tag, base: run.vector(&forks) };
         line.segments.push(segment);
         cx.progress(Phase::Pushing, total - (goal + 1 - line.tail.from), total);
     }
-    Ok(())
+    puts.end().await
 }
 
-async fn put_segment(cx: &Shared, identity: &Arc<Identity>, run: &Run, start: Start) -> Result<OwnSegment, Error> {
+/// Seals a run under a new name and begins to PUT it.
+async fn put_segment(
+    puts: &mut Puts<'_>,
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    run: &Run,
+    start: Start,
+) -> Result<OwnSegment, Error> {
     let home = Home { vault: identity.vault, space: identity.space, device: identity.device };
     let compression = cx.read(|state| state.config.compression);
     let plaintext = pad_padme(&encode_segment(home, run, compression));
@@ -233,7 +246,6 @@ async fn put_segment(cx: &Shared, identity: &Arc<Identity>, run: &Run, start: St
     let path = segment_path(identity.space, identity.device, id);
     let sealed = cx.seal(&path, ObjectKind::Segment, &plaintext)?;
     let object = ObjectRef { id, hash: Hash::of(&sealed), len: sealed.len() as u64 };
-    cx.flush().await?;
-    cx.put_new(&path, sealed).await?;
+    puts.begin(path, sealed).await?;
     Ok(OwnSegment { named: SegmentRef { object, from: run.from, end: run.end() }, start })
 }

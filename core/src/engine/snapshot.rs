@@ -6,6 +6,7 @@ use super::head::{Head, Identity, Known, OwnSegment, Peer, damaged, local_error}
 use super::objects::snapshot_path;
 use super::own_log::beginning;
 use super::publish::new_id;
+use super::puts::Puts;
 use super::retired::{self, awaited};
 use super::shared::Shared;
 use super::state::{key_of, record_key};
@@ -212,6 +213,7 @@ pub(super) async fn write(cx: &Shared, identity: &Arc<Identity>, goal: u64) -> R
     let mut writer = Writer {
         cx,
         identity,
+        puts: Puts::new(cx),
         old: lender.clone(),
         chunks: Vec::new(),
         rows: Vec::new(),
@@ -228,8 +230,10 @@ pub(super) async fn write(cx: &Shared, identity: &Arc<Identity>, goal: u64) -> R
         writer.collection(collection, *number).await?;
     }
     writer.end_chunk().await?;
-    let chunks = writer.chunks;
-    let deletions = write_deletions(cx, identity, lender.as_deref()).await?;
+    let Writer { chunks, mut puts, .. } = writer;
+    puts.end().await?;
+    let deletions = write_deletions(&mut puts, cx, identity, lender.as_deref()).await?;
+    puts.end().await?;
     let bytes =
         chunks.iter().map(|chunk| chunk.object.len).chain(deletions.iter().map(|deletions| deletions.object.len)).sum();
     let index = Index {
@@ -243,7 +247,8 @@ pub(super) async fn write(cx: &Shared, identity: &Arc<Identity>, goal: u64) -> R
         chunks,
         deletions,
     };
-    let object = put(cx, identity, ObjectKind::SnapshotIndex, &encode(&index)).await?;
+    let object = put(&mut puts, cx, identity, ObjectKind::SnapshotIndex, &encode(&index)).await?;
+    puts.end().await?;
     let named = SnapshotRef { index: object, bytes, vector, beyond: index.beyond() };
     let superseded = old.as_deref().map(|old| no_longer_named(identity, old, &index)).unwrap_or_default();
     let lent: BTreeSet<ObjectId> = lender.iter().flat_map(|old| objects(&old.index)).map(|object| object.id).collect();
@@ -274,6 +279,7 @@ pub(super) fn objects(index: &Index) -> impl Iterator<Item = ObjectRef> + '_ {
 struct Writer<'a> {
     cx: &'a Shared,
     identity: &'a Arc<Identity>,
+    puts: Puts<'a>,
     old: Option<Arc<Known>>,
     chunks: Vec<ChunkRef>,
     /// Rows of the frame being filled, and their bytes.
@@ -345,7 +351,7 @@ impl Writer<'_> {
         let same = self.old.as_ref().and_then(|old| old.index.chunks.iter().find(|chunk| chunk.content == content));
         let object = match same {
             Some(same) => same.object,
-            None => put(self.cx, self.identity, ObjectKind::SnapshotChunk, &plaintext).await?,
+            None => put(&mut self.puts, self.cx, self.identity, ObjectKind::SnapshotChunk, &plaintext).await?,
         };
         self.chunks.push(ChunkRef { object, first, content });
         self.cx.progress(Phase::Pushing, self.chunks.len() as u64, self.chunks.len() as u64 + 1);
@@ -354,6 +360,7 @@ impl Writer<'_> {
 }
 
 async fn write_deletions(
+    puts: &mut Puts<'_>,
     cx: &Shared,
     identity: &Arc<Identity>,
     old: Option<&Known>,
@@ -379,7 +386,7 @@ async fn write_deletions(
             let same = old.and_then(|old| old.index.deletions.iter().find(|known| known.content == content));
             let object = match same {
                 Some(same) => same.object,
-                None => put(cx, identity, ObjectKind::SnapshotChunk, &plaintext).await?,
+                None => put(puts, cx, identity, ObjectKind::SnapshotChunk, &plaintext).await?,
             };
             objects.push(DeletionsRef { object, content });
         }
@@ -389,13 +396,18 @@ async fn write_deletions(
     }
 }
 
-/// Seals an object of a snapshot under a new name and PUTs it.
-async fn put(cx: &Shared, identity: &Arc<Identity>, kind: ObjectKind, plaintext: &[u8]) -> Result<ObjectRef, Error> {
+/// Seals an object of a snapshot under a new name and begins to PUT it.
+async fn put(
+    puts: &mut Puts<'_>,
+    cx: &Shared,
+    identity: &Arc<Identity>,
+    kind: ObjectKind,
+    plaintext: &[u8],
+) -> Result<ObjectRef, Error> {
     let id = new_id(cx, identity, plaintext);
     let path = snapshot_path(identity.space, id);
     let sealed = cx.seal(&path, kind, &pad_padme(plaintext))?;
     let object = ObjectRef { id, hash: Hash::of(&sealed), len: sealed.len() as u64 };
-    cx.flush().await?;
-    cx.put_new(&path, sealed).await?;
+    puts.begin(path, sealed).await?;
     Ok(object)
 }

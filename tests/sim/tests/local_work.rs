@@ -1,7 +1,7 @@
 //! What long operations ask of a device's own store: counted, since that and not a time tells how the work grows.
 
 use bytes::Bytes;
-use tidelock_core::{Change, Collection};
+use tidelock_core::{Change, Collection, Operation};
 use tidelock_sim::world::World;
 
 const RECORDS: u64 = 20_000;
@@ -80,6 +80,51 @@ fn an_import_looks_at_each_entry_once() {
     write(&mut world, 0, entry);
     let work = world.devices[0].disk.take_work();
     assert!(work.gets <= RECORDS + RECORDS / 20, "{} rows were read for {RECORDS} entries", work.gets);
+}
+
+/// Several chunks are on their way at once, and the index and the manifest that name them only when all are there.
+#[test]
+fn objects_are_put_side_by_side_and_named_after_all_of_them() {
+    let mut world = World::new(7);
+    world.create().unwrap();
+    // Pseudo-random values, so that the chunks are as large as they look.
+    write(&mut world, 0, |number| {
+        let mut value = vec![0; 1_000];
+        blake3::Hasher::new().update(&number.to_be_bytes()).finalize_xof().fill(&mut value);
+        Change::Put { collection: World::map(), key: format!("{number:08}"), value: value.into() }
+    });
+    let op = world.start(0, Operation::Push);
+    let (mut most, mut chunks) = (0, 0);
+    while !world.devices[0].finished.contains_key(&op) {
+        let device = &mut world.devices[0];
+        device.drain(world.now_ms);
+        let puts = |part: &str| device.sent.iter().filter(|sent| sent.url.contains(part)).count();
+        most = most.max(puts("/snapshots/"));
+        assert!(
+            puts("/manifests/") == 0 || puts("/snapshots/") == 0,
+            "the manifest left before what it names was there"
+        );
+        let now = device.now(world.now_ms);
+        let due_ms = device.engine.poll_timeout();
+        if due_ms.is_some_and(|due_ms| due_ms <= now.monotonic_ms) {
+            device.engine.handle_timeout(now); // the next chunk is made while others are on their way
+        } else if let Some(request) = device.sent.pop() {
+            // The newest is answered first.
+            chunks += usize::from(request.url.contains("/snapshots/"));
+            let response = world.bucket.answer(&request, world.now_ms, &mut world.random);
+            device.engine.handle_response(request.id, response, now);
+        } else {
+            world.now_ms += 1_000;
+        }
+    }
+    world.devices[0].finished[&op].as_ref().unwrap();
+    assert!(chunks >= 6, "{chunks} objects of a snapshot");
+    assert!((3..=8).contains(&most), "{most} at once");
+    let late = world.join().unwrap();
+    assert_eq!(
+        world.devices[late].engine.list(&World::map(), &Default::default(), 50_000).unwrap().len() as u64,
+        RECORDS
+    );
 }
 
 #[test]
