@@ -138,7 +138,7 @@ impl Batch {
 pub struct Page {
     /// The page's number.
     pub id: u64,
-    /// Its content, ≤ [`PAGE_BYTES_MAX`] (64 KiB) unless one row alone is larger.
+    /// Its content, ≤ [`PAGE_BYTES_MAX`] (4 KiB) unless one row alone is larger.
     pub bytes: Option<Vec<u8>>,
 }
 

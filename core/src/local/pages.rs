@@ -12,11 +12,13 @@ use std::iter;
 use std::ops::Bound;
 
 /// The most bytes of a page that holds more than one row.
-pub const PAGE_BYTES_MAX: usize = 64 << 10;
+pub const PAGE_BYTES_MAX: usize = 4 << 10;
+/// What older versions wrote is read, and split when a row of it changes.
+const PAGE_BYTES_READ_MAX: usize = 64 << 10;
 /// A split fills pages up to here, and a merge never beyond: room to grow before the next split.
-const PAGE_BYTES_SPLIT: usize = 48 << 10;
+const PAGE_BYTES_SPLIT: usize = 3 << 10;
 /// A page below this is merged with a neighbour, if both fit.
-const PAGE_BYTES_SMALL: usize = 16 << 10;
+const PAGE_BYTES_SMALL: usize = 1 << 10;
 /// What a page without rows has: the table's number, the count of rows, the hash.
 const PAGE_BYTES_FIXED: usize = 1 + 4 + HASH_BYTES;
 /// What a row has beside key and value: their lengths.
@@ -290,7 +292,7 @@ fn decode(id: u64, bytes: &[u8]) -> Result<(Table, Vec<Row>), LocalError> {
     let (table, rows): (u8, Vec<Row>) =
         borsh::from_slice(unseal(id, bytes)?).map_err(|_| damaged(id, "is malformed"))?;
     let table = *Table::ALL.get(usize::from(table)).ok_or_else(|| damaged(id, "is of no known table"))?;
-    if rows.is_empty() || (rows.len() > 1 && bytes.len() > PAGE_BYTES_MAX) {
+    if rows.is_empty() || (rows.len() > 1 && bytes.len() > PAGE_BYTES_READ_MAX) {
         return Err(damaged(id, "has the wrong size"));
     }
     if rows.iter().any(|(key, value)| key.len() > KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX) {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use tidelock_core::{Change, Collection, Operation};
+use tidelock_sim::device::Disk;
 use tidelock_sim::world::World;
 
 const RECORDS: u64 = 20_000;
@@ -80,6 +81,23 @@ fn an_import_looks_at_each_entry_once() {
     write(&mut world, 0, entry);
     let work = world.devices[0].disk.take_work();
     assert!(work.gets <= RECORDS + RECORDS / 20, "{} rows were read for {RECORDS} entries", work.gets);
+}
+
+#[test]
+fn a_put_in_a_store_of_pages_rewrites_16_kib_at_most() {
+    let mut world = World::new(6);
+    let at = world.add_with(Disk::paged());
+    world.create_on(at).unwrap();
+    write(&mut world, at, put);
+    world.sync(at).unwrap();
+    for number in 0..100 {
+        world.devices[at].disk.take_work();
+        let now = world.devices[at].now(world.now_ms);
+        world.devices[at].engine.write(&[put(number * 7_919 % RECORDS)], now).unwrap();
+        world.devices[at].drain(world.now_ms);
+        let bytes = world.devices[at].disk.take_work().page_bytes;
+        assert!((1..=16 << 10).contains(&bytes), "put {number} rewrote {bytes} B");
+    }
 }
 
 /// Several chunks are on their way at once, and the index and the manifest that name them only when all are there.
