@@ -20,7 +20,8 @@ const CONNECT: Duration = Duration::from_secs(20);
 
 type Answer = Result<Response, TransportFailure>;
 
-/// One store's transport. Made with the first request: an HTTP client reads the system's certificates.
+/// One store's transport. Made with the first request: an HTTP client for TLS reads the system's certificates, which takes longer
+/// than all else that a poll does.
 pub(crate) enum Transport {
     Http(reqwest::Client, Duration),
     Folder(Arc<Folder>),
@@ -32,6 +33,10 @@ impl Transport {
     pub(crate) fn of(options: &Options) -> Result<Self, Error> {
         match (&options.store, &options.transport) {
             (StoreUri::S3(_), Some(custom)) => Ok(Self::Custom(custom.clone())),
+            // A signer may be reached by TLS where the store is not.
+            (StoreUri::S3(s3), None) if options.presign.is_none() && !s3.uses_tls() && !proxy_uses_tls() => {
+                Ok(Self::Http(built(reqwest::Client::builder().tls_certs_only([]))?, options.timeout))
+            }
             (store, _) => Self::new(store, options.timeout),
         }
     }
@@ -70,6 +75,12 @@ pub(crate) fn http_client() -> Result<reqwest::Client, Error> {
 /// The same for what is on this machine, which is no proxy's business.
 pub(crate) fn direct_http_client() -> Result<reqwest::Client, Error> {
     built(reqwest::Client::builder().no_proxy())
+}
+
+/// Whether a proxy for unencrypted requests is reached by TLS.
+fn proxy_uses_tls() -> bool {
+    let is_tls = |name| std::env::var(name).is_ok_and(|proxy| proxy.to_ascii_lowercase().starts_with("https:"));
+    ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].into_iter().any(is_tls)
 }
 
 fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {

@@ -66,6 +66,11 @@ impl S3Store {
         self.endpoint.as_ref()
     }
 
+    /// Whether requests go over TLS.
+    pub fn uses_tls(&self) -> bool {
+        self.endpoint.as_ref().is_none_or(|endpoint| endpoint.scheme() == "https")
+    }
+
     /// Whether the bucket stands in the path rather than in the host name.
     pub fn path_style(&self) -> bool {
         self.path_style
