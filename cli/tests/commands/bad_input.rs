@@ -1,7 +1,7 @@
 //! A table of what goes wrong outside Tidelock: each row is refused with its exit code, names its cause and the next
 //! step, and loses nothing. Disks are small ones of the test's own.
 
-use crate::device::{Device, Ran};
+use crate::device::{Device, Ran, write_secret};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -294,7 +294,7 @@ impl Stage {
             vaults,
         };
         let passphrase = stage.folder.path().join("passphrase");
-        fs::write(&passphrase, "correct horse battery staple").unwrap();
+        write_secret(&passphrase, "correct horse battery staple");
         for kind in [Server, Folder] {
             let store = stage.vault(kind).store.clone();
             let arguments = ["init", "--store", &store, "--passphrase-file", passphrase.to_str().unwrap()];
