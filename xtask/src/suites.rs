@@ -108,7 +108,7 @@ pub(crate) const SUITES: &[Suite] = &[
         needs: &[C_COMPILER, WASM, NODE],
         steps: &[
             step("cargo xtask packages tests/sim"),
-            step("cargo xtask sim --seeds 5000 --twice 100"),
+            step("cargo xtask sim --seeds 2000 --twice 50"),
             step("cargo build --package tidelock-sim --example seeds --target wasm32-unknown-unknown"),
             step("node tests/sim/wasm/hashes.mjs 50"),
             step("cargo xtask sim --planted table"),
@@ -186,6 +186,13 @@ pub(crate) const SUITES: &[Suite] = &[
             ..step("cargo xtask packages tests/conformance")
         }],
         is_slow: false,
+    },
+    Suite {
+        name: "seeds",
+        proves: "devices stay in step in more schedules than a change should wait for",
+        needs: &[C_COMPILER],
+        steps: &[step("cargo xtask sim --seeds 10000 --twice 100")],
+        is_slow: true,
     },
     Suite {
         name: "ceph",

@@ -81,9 +81,32 @@ impl SlotRecord {
         if let SlotName::Passphrase(stretching) = &self.name {
             stretching.params.check()?;
         }
-        encapsulate(self, &[], &mut HedgedRng::new(&[0; 32])).map_err(|_| corrupt(&self.name.path()))?;
-        Ok(())
+        match is_of_small_order(&self.public_key) {
+            true => Err(corrupt(&self.name.path())),
+            false => Ok(()),
+        }
     }
+}
+
+/// Whether an X25519 public key gives the same secret to everybody, so that HPKE refuses to seal to it (RFC 9180 §7.1.4). These are all
+/// there are (<https://cr.yp.to/ecdh.html#validate>), but for the highest bit, which RFC 7748 §5 ignores.
+fn is_of_small_order(public_key: &[u8; 32]) -> bool {
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09,
+            0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
+        ],
+        [
+            0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b, 0x04, 0x44,
+            0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
+        ],
+    ];
+    let mut key = *public_key;
+    key[31] &= 0x7f;
+    // 0 and 1, and p - 1, p and p + 1 of p = 2^255 - 19.
+    let is_small = key[0] <= 1 && key[1..].iter().all(|byte| *byte == 0);
+    let is_near_p = (0xec..=0xee).contains(&key[0]) && key[1..31].iter().all(|byte| *byte == 0xff) && key[31] == 0x7f;
+    is_small || is_near_p || ORDER_8.contains(&key)
 }
 
 impl Drop for SlotRecord {

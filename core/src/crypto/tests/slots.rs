@@ -172,3 +172,30 @@ fn records_have_one_encoding() {
         );
     }
 }
+
+/// The keys that a record is refused for are those that HPKE does not seal to.
+#[test]
+fn a_record_is_refused_where_no_slot_can_be_sealed_from_it() {
+    let near_p = |low: u8| [&[low][..], &[0xff; 30], &[0x7f]].concat().try_into().unwrap();
+    let order_8 = "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800";
+    let other_8 = "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157";
+    let of_hex = |text: &str| -> [u8; 32] {
+        let byte = |at: usize| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap();
+        std::array::from_fn(byte)
+    };
+    let low = |first: u8| -> [u8; 32] { std::array::from_fn(|at| if at == 0 { first } else { 0 }) };
+    let small = [low(0), low(1), near_p(0xec), near_p(0xed), near_p(0xee), of_hex(order_8), of_hex(other_8)];
+    let good = [low(2), low(9), near_p(0xeb), near_p(0xef), Opener::device(&device()).record().public_key];
+    for (keys, is_good) in [(&small[..], false), (&good[..], true)] {
+        for key in keys {
+            for highest_bit in [0, 0x80] {
+                let mut public_key = *key;
+                public_key[31] |= highest_bit;
+                let record = SlotRecord { public_key, ..Opener::device(&device()).record() };
+                assert_eq!(record.check().is_ok(), is_good, "{public_key:02x?}");
+                let sealed = seal_slot(&record, &payload(), &device(), &mut Frozen);
+                assert_eq!(sealed.is_ok(), is_good, "{public_key:02x?}");
+            }
+        }
+    }
+}
