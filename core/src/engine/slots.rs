@@ -1,11 +1,11 @@
 //! Slots in the bucket: reading one's own, sealing everybody's again, and the keys that come with them.
 
 use super::api::{Recipient, RecipientKind, SyncReport};
-use super::head::{Identity, damaged, local_error};
+use super::head::{Head, Identity, damaged, local_error};
 use super::member::DEVICE_RECORD;
 use super::objects::Found;
 use super::shared::Shared;
-use super::state::{State, Tx, internal, record_key};
+use super::state::{State, Tx, internal, key_of, record_key};
 use super::{people, write};
 use crate::crypto::{
     KeyRing, Opener, RootSecret, SlotName, SlotPayload, SlotRecord, StretchParams, StretchRequest, Stretching,
@@ -20,8 +20,6 @@ use zeroize::Zeroizing;
 /// The most bytes of a slot or keys object: a header, a key, a small payload; every earlier key for the latter.
 const SLOT_BYTES_MAX: u64 = 64 << 10;
 const KEYS_BYTES_MAX: u64 = 1 << 20;
-/// Records of slots read at once.
-const RECORDS_PER_PAGE: u32 = 1_000;
 /// So many bad records are told in one report.
 const BAD_RECORDS_TOLD_MAX: usize = 8;
 
@@ -75,26 +73,24 @@ pub(super) fn recipients(state: &State) -> Result<Vec<Recipient>, Error> {
 }
 
 fn all_records(state: &State) -> Result<Vec<ReadRecord>, Error> {
-    let root = Collection::root();
-    read_records(
-        state.head.collections.get(&root).copied(),
-        |range| state.local.list(Table::Records, range, RECORDS_PER_PAGE).map_err(local_error),
-        |key| Ok(state.slot(&root, key)?.winner().is_some()),
-    )
+    let Some(range) = place_of_records(&state.head) else { return Ok(Vec::new()) };
+    let rows = state.local.list(Table::Records, &range, u32::MAX).map_err(local_error)?;
+    read_records(rows, |key| Ok(state.slot(&Collection::root(), key)?.winner().is_some()))
 }
 
 /// As [`records`], within a step.
 pub(super) fn records_within(tx: &Tx<'_>) -> Result<Vec<SlotRecord>, Error> {
-    let number = tx.head.collections.get(&Collection::root()).copied();
-    let all = read_records(
-        number,
-        |range| tx.list(Table::Records, range, RECORDS_PER_PAGE),
-        |key| match number {
-            Some(number) => Ok(tx.slot(number, key)?.winner().is_some()),
-            None => Ok(false),
-        },
-    )?;
+    let (Some(number), Some(range)) = (tx.head.collections.get(&Collection::root()), place_of_records(tx.head)) else {
+        return Ok(Vec::new());
+    };
+    let rows = tx.list(Table::Records, &range, u32::MAX)?;
+    let all = read_records(rows, |key| Ok(tx.slot(*number, key)?.winner().is_some()))?;
     Ok(all.into_iter().filter_map(|read| read.record).collect())
+}
+
+/// All of them, however many: a member could write a thousand that sort before all others.
+fn place_of_records(head: &Head) -> Option<ByteRange> {
+    head.collections.get(&Collection::root()).map(|number| ByteRange::prefix(&record_key(*number, SLOT_RECORD)))
 }
 
 /// A record of a slot that stands.
@@ -106,33 +102,20 @@ struct ReadRecord {
     record: Option<SlotRecord>,
 }
 
-fn read_records(
-    root: Option<u32>,
-    list: impl Fn(&ByteRange) -> Result<Vec<Row>, Error>,
-    stands: impl Fn(&str) -> Result<bool, Error>,
-) -> Result<Vec<ReadRecord>, Error> {
-    let Some(root) = root else { return Ok(Vec::new()) };
-    let mut range = ByteRange::prefix(&record_key(root, SLOT_RECORD));
+fn read_records(rows: Vec<Row>, stands: impl Fn(&str) -> Result<bool, Error>) -> Result<Vec<ReadRecord>, Error> {
     let mut records = Vec::new();
-    // All of them, page by page: a member could write a thousand that sort before all others.
-    loop {
-        let rows = list(&range)?;
-        let Some((last, _)) = rows.last() else { return Ok(records) };
-        range.start = [last, &[0][..]].concat();
-        for (row, bytes) in rows {
-            let slot: Slot = damaged(decode(&bytes, "a record"))?;
-            let Some(winner) = slot.winner() else { continue };
-            let place = String::from_utf8_lossy(row.get(4..).unwrap_or_default()).into_owned();
-            let author = winner.dot.device;
-            // What a newer version wrote of a slot is its own affair.
-            let Some(Ok(record)) = winner.action.value().map(|value| decode::<SlotRecord>(value, "a slot's record"))
-            else {
-                continue;
-            };
-            let is_good = judged(&record, &place, author, &stands)?;
-            records.push(ReadRecord { place, author, added_ms: winner.stamp.ms, record: is_good.then_some(record) });
-        }
+    for (row, bytes) in rows {
+        let slot: Slot = damaged(decode(&bytes, "a record"))?;
+        let Some(winner) = slot.winner() else { continue };
+        // What a newer version wrote of a slot is its own affair.
+        let Some(Ok(record)) = winner.action.value().map(|value| decode::<SlotRecord>(value, "a slot's record")) else {
+            continue;
+        };
+        let (place, author) = (key_of(&row)?, winner.dot.device);
+        let is_good = judged(&record, &place, author, &stands)?;
+        records.push(ReadRecord { place, author, added_ms: winner.stamp.ms, record: is_good.then_some(record) });
     }
+    Ok(records)
 }
 
 /// Whether keys are handed out by a record: it lies at its own place, a slot can be sealed from it, and a device's was written
