@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read};
 use std::path::Path;
-use tidelock::{Error, ErrorKind};
+use tidelock::{Error, ErrorKind, is_open_to_others};
 use tidelock_core::json::JSON_TEXT_BYTES_MAX;
 use tidelock_core::replica::RECORD_VALUE_BYTES_MAX;
 use zeroize::Zeroizing;
@@ -73,14 +73,9 @@ pub(crate) fn secret_from_stdin() -> Result<Zeroizing<String>> {
 pub(crate) fn secret_from_file(file: &Path) -> Result<Zeroizing<String>> {
     let name = file.display().to_string();
     let opened = File::open(file).map_err(|error| unreadable(&name, &error))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let metadata = opened.metadata().map_err(|error| unreadable(&name, &error))?;
-        if metadata.permissions().mode() & 0o077 != 0 {
-            let error = Error::new(ErrorKind::Invalid, format!("the secret in {name} is open to other users"));
-            return Err(error.next_step(format!("run `chmod 600 {name}`")).into());
-        }
+    if is_open_to_others(&opened).map_err(|error| unreadable(&name, &error))? {
+        let error = Error::new(ErrorKind::Invalid, format!("the secret in {name} is open to other users"));
+        return Err(error.next_step(format!("run `chmod 600 {name}`")).into());
     }
     secret_line(BufReader::new(opened), &name)
 }

@@ -61,7 +61,7 @@ pub use events::{Awaited, Event, Events, Listener, Waiting};
 pub use local::Local;
 pub use options::{CredentialCallback, CredentialSource, Options, Passphrase};
 pub use presign::{Presign, SignerToken};
-pub use secret::parse_secret;
+pub use secret::{is_open_to_others, parse_secret};
 pub use tidelock_client::archive::ArchiveImport;
 #[cfg(fuzzing)]
 pub use tidelock_client::archive::fuzzing;

@@ -1,6 +1,8 @@
-//! Telling a recovery code from a passphrase.
+//! Secrets that a person gives: telling a recovery code from a passphrase, and whether a file keeps one to its owner.
 
 use crate::{Error, RecoveryCode, Secret};
+use std::fs::File;
+use std::io;
 use zeroize::Zeroizing;
 
 /// What `text` is: a recovery code if it reads as one, else a passphrase. One line break at its end is no part of it.
@@ -14,6 +16,21 @@ pub fn parse_secret(text: &str) -> Result<Secret, Error> {
         Err(error) if looks_like_a_code(text) => Err(error),
         Err(_) => Ok(Secret::Passphrase(Zeroizing::new(text.to_owned()))),
     }
+}
+
+/// Whether users other than its owner may read or write a file, by its mode. Where files have none, they may not.
+///
+/// # Errors
+/// What the system says of the file.
+#[cfg_attr(not(unix), allow(unused_variables))]
+pub fn is_open_to_others(file: &File) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    Ok(false)
 }
 
 /// Without the line break that editors and `echo` leave.

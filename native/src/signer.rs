@@ -1,12 +1,13 @@
 //! A signer over HTTP: one question a request, one URL in answer. The protocol is in `docs/PRESIGN.md`.
 
 use crate::presign::{self, SignerToken, Source};
+use crate::secret::is_open_to_others;
 use crate::transport::{Begun, direct_http_client};
 use crate::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -167,19 +168,15 @@ fn token_in(file: &Path) -> Result<Zeroizing<String>, Error> {
         let message = format!("the signer's token in {} {why}", file.display());
         Error::new(ErrorKind::Auth, message).next_step(step)
     };
-    let opened = File::open(file).map_err(|error| failed(format!("can't be read: {error}"), "check the file"))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = opened.metadata().map_err(|error| failed(format!("can't be read: {error}"), "check the file"))?;
-        if mode.permissions().mode() & 0o077 != 0 {
-            return Err(failed("is open to other users".to_owned(), "`chmod 600` it, and get a new token"));
-        }
+    let unreadable = |error: io::Error| failed(format!("can't be read: {error}"), "check the file");
+    let opened = File::open(file).map_err(unreadable)?;
+    if is_open_to_others(&opened).map_err(unreadable)? {
+        return Err(failed("is open to other users".to_owned(), "`chmod 600` it, and get a new token"));
     }
     // Of its full size from the start: growing would leave copies behind.
     let mut line = Zeroizing::new(String::with_capacity(TOKEN_BYTES_MAX as usize + 1));
     let mut input = BufReader::new(opened.take(TOKEN_BYTES_MAX));
-    input.read_line(&mut line).map_err(|error| failed(format!("can't be read: {error}"), "check the file"))?;
+    input.read_line(&mut line).map_err(unreadable)?;
     while line.ends_with(['\n', '\r']) {
         line.pop();
     }
