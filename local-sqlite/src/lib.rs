@@ -179,3 +179,26 @@ fn revision(connection: &Connection) -> Result<Revision, LocalError> {
 fn bytes(value: ValueRef<'_>) -> rusqlite::Result<Vec<u8>> {
     Ok(value.as_blob()?.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn a_page_is_listed_by_a_statement_that_is_prepared_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteLocal::open(folder.path().join("store.db")).unwrap();
+        let range = ByteRange { start: vec![1], end: Some(vec![2]) };
+        for limit in 1..=5 {
+            store.list(Table::Records, &range, limit).unwrap();
+        }
+        let prepared_again = |sql| {
+            let count = |connection: &mut Connection| {
+                Ok(connection.prepare_cached(sql).map_err(said)?.get_status(StatementStatus::RePrepare))
+            };
+            store.connection.call(count).unwrap()
+        };
+        assert_eq!(prepared_again(LIST_TO), 0);
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::error::{failed, said};
 use crate::{GET, REVISION};
+use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::ffi::{OsStr, OsString};
@@ -80,6 +81,8 @@ fn connect(path: impl AsRef<Path>, more: OpenFlags) -> rusqlite::Result<Connecti
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX)?;
+    // Without it, a bound LIMIT has SQLite parse and plan the statement anew at each call. The plan is the primary key's anyway.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 
