@@ -1,5 +1,5 @@
-//! What a device's own work costs: user CPU time, peak memory and the local store's size of a push, a join, an import and their
-//! kin. Each step is a process of its own; the embedded server is in another one and is not counted.
+//! What a device's own work costs: user CPU time, peak memory, the local store's size, requests and bytes of a push, a join, an
+//! import and their kin. Each step is a process of its own; the embedded server is in another one and is not counted.
 //!
 //! `cargo bench -p tidelock-conformance --bench cost -- [--records N] [--against EXE] [STEP...]`. `EXE` is this benchmark as
 //! another commit built it: each step then runs by both, one after the other, and the table gives ratios. Linux only.
@@ -13,7 +13,8 @@ use std::process::Command;
 use tempfile::TempDir;
 use tidelock::RecoveryCode;
 use tidelock::{
-    Change, Collection, CredentialSource, Credentials, Imported, Importer, KeyRange, Local, Options, Secret, Vault,
+    Change, Collection, CredentialSource, Credentials, Imported, Importer, KeyRange, Local, Meter, Options, Secret,
+    Vault,
 };
 use tidelock_cli::serve::{ServeHandle, ServeKeys, ServeOptions};
 
@@ -29,11 +30,11 @@ const READS: usize = 50_000;
 /// Ticks a second of `/proc/self/stat`.
 const TICKS: f64 = 100.0;
 
-/// What a step does.
-type Work = fn(&Step);
+/// What a step does; gives the requests and bytes of the device's whole life so far.
+type Work = fn(&Step) -> Meter;
 
 /// A step's name, the vault that it works on, and what it does.
-const STEPS: [(&str, &str, Work); 13] = [
+const STEPS: [(&str, &str, Work); 14] = [
     ("write", "records", write_records),
     ("push", "records", push),
     ("join", "records", join),
@@ -47,6 +48,7 @@ const STEPS: [(&str, &str, Work); 13] = [
     ("docs-push", "documents", push),
     ("docs-join", "documents", join),
     ("docs-get", "documents", get_documents),
+    ("docs-list", "documents", list_documents),
 ];
 
 /// One step of one program's vault.
@@ -72,13 +74,13 @@ impl Step {
         vault
     }
 
-    fn write(&self, batch: usize, change: impl Fn(usize) -> Change) {
+    fn write(&self, batch: usize, change: impl Fn(usize) -> Change) -> Meter {
         let vault = self.create();
         for start in (0..self.records).step_by(batch) {
             let changes = (start..self.records.min(start + batch)).map(&change).collect();
             block_on(vault.write(changes)).expect("valid changes");
         }
-        block_on(vault.close());
+        closed(vault)
     }
 
     fn local(&self, device: &str) -> Local {
@@ -91,40 +93,49 @@ impl Step {
     }
 }
 
-fn write_records(step: &Step) {
-    step.write(BATCH, |number| Change::Put { collection: records(), key: key(number), value: value(number, 100) });
+fn write_records(step: &Step) -> Meter {
+    step.write(BATCH, |number| Change::Put { collection: records(), key: key(number), value: value(number, 100) })
 }
 
-fn push(step: &Step) {
+fn push(step: &Step) -> Meter {
     let vault = block_on(Vault::open(step.options("one"))).expect("a vault");
     block_on(vault.sync()).expect("a push");
-    block_on(vault.close());
+    closed(vault)
 }
 
-fn join(step: &Step) {
+fn join(step: &Step) -> Meter {
     let code = fs::read_to_string(step.folder.join("code")).expect("the code");
     let code = RecoveryCode::parse(&code).expect("a code that this benchmark wrote");
     let vault = block_on(Vault::join(step.options("two"), Secret::Recovery(code))).expect("a joined vault");
-    block_on(vault.close());
+    closed(vault)
 }
 
-fn get_records(step: &Step) {
+/// Closes a vault; gives what its device has asked for.
+fn closed(vault: Vault) -> Meter {
+    let meter = block_on(vault.status()).expect("an open vault").meter;
+    block_on(vault.close());
+    meter
+}
+
+fn get_records(step: &Step) -> Meter {
     let local = step.local("one");
     for number in step.shuffled() {
         assert!(local.get(&records(), &key(number)).expect("a sound store").is_some(), "record {number}");
     }
+    Meter::default()
 }
 
 /// Imports an archive of a log, which the parent wrote.
-fn import_archive(step: &Step) {
+fn import_archive(step: &Step) -> Meter {
     block_on(step.create().close());
     let mut archive = BufReader::new(File::open(step.folder.join("archive.jsonl")).expect("the archive"));
     let report = step.local("one").import_archive(&mut archive).expect("a sound archive");
     assert_eq!(report.added, step.records as u64);
+    Meter::default()
 }
 
 /// Imports lines, as `tidelock log import` does.
-fn import_lines(step: &Step) {
+fn import_lines(step: &Step) -> Meter {
     block_on(step.create().close());
     let mut importer = Importer::new(log(), "history".to_owned());
     let mut local = step.local("one");
@@ -134,30 +145,43 @@ fn import_lines(step: &Step) {
         let changes: Vec<Change> = lines.map(|line| importer.change(line)).collect();
         local.write(&changes).expect("valid changes");
     }
+    Meter::default()
 }
 
-fn list_log(step: &Step) {
+fn list_log(step: &Step) -> Meter {
     let mut entries = 0;
     for entry in step.local("one").list(log(), KeyRange::default()) {
         entry.expect("a sound store");
         entries += 1;
     }
     assert_eq!(entries, step.records);
+    Meter::default()
 }
 
-fn write_documents(step: &Step) {
+fn write_documents(step: &Step) -> Meter {
     step.write(DOCUMENTS_BATCH, |number| Change::Put {
         collection: documents(),
         key: key(number),
         value: document(number),
-    });
+    })
 }
 
-fn get_documents(step: &Step) {
+fn get_documents(step: &Step) -> Meter {
     let local = step.local("one");
     for number in step.shuffled() {
         assert!(local.document(&documents(), &key(number)).expect("a sound store").is_some(), "document {number}");
     }
+    Meter::default()
+}
+
+fn list_documents(step: &Step) -> Meter {
+    let mut listed = 0;
+    for document in step.local("one").documents(documents(), KeyRange::default()) {
+        document.expect("a sound store");
+        listed += 1;
+    }
+    assert_eq!(listed, step.records);
+    Meter::default()
 }
 
 fn records() -> Collection {
@@ -213,19 +237,23 @@ fn write_archive(path: &Path, records: usize) {
 struct Cost {
     user_seconds: f64,
     peak_mib: f64,
+    requests: f64,
+    moved_mib: f64,
     store_mib: f64,
 }
 
 impl Cost {
     /// This process's so far, without a store.
-    fn of_this_process() -> Self {
+    fn of_this_process(meter: Meter) -> Self {
         let stat = fs::read_to_string("/proc/self/stat").expect("Linux");
         let after_name = stat.rsplit(") ").next().expect("a name in brackets");
         let ticks: f64 = after_name.split(' ').nth(11).and_then(|ticks| ticks.parse().ok()).expect("user time");
         let status = fs::read_to_string("/proc/self/status").expect("Linux");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("peak memory");
         let peak: f64 = peak.trim().trim_end_matches(" kB").parse().expect("kB");
-        Self { user_seconds: ticks / TICKS, peak_mib: peak / 1024.0, store_mib: 0.0 }
+        let moved_mib = (meter.bytes_sent + meter.bytes_received) as f64 / f64::from(1 << 20);
+        let requests = meter.requests() as f64;
+        Self { user_seconds: ticks / TICKS, peak_mib: peak / 1024.0, requests, moved_mib, store_mib: 0.0 }
     }
 }
 
@@ -252,13 +280,14 @@ impl Program {
             .expect("the benchmark's program");
         assert!(output.status.success(), "{step} by {name}: {}", String::from_utf8_lossy(&output.stderr));
         let told = String::from_utf8(output.stdout).expect("text");
-        let [user_seconds, peak_mib] =
+        let [user_seconds, peak_mib, requests, moved_mib] =
             told.split_whitespace().map(|n| n.parse().expect("a number")).collect::<Vec<_>>()[..]
         else {
             panic!("{step} told {told:?}")
         };
         let device = if step.ends_with("join") { "two" } else { "one" };
-        Cost { user_seconds, peak_mib, store_mib: bytes_in(&folder.join(device)) as f64 / f64::from(1 << 20) }
+        let store_mib = bytes_in(&folder.join(device)) as f64 / f64::from(1 << 20);
+        Cost { user_seconds, peak_mib, requests, moved_mib, store_mib }
     }
 }
 
@@ -273,9 +302,9 @@ fn main() {
         && step == "--step"
     {
         let (_, _, run) = STEPS.iter().find(|(known, ..)| known == name).expect("a step's name");
-        run(&Step { uri: uri.clone(), folder: folder.into(), records: records.parse().expect("a number") });
-        let cost = Cost::of_this_process();
-        println!("{} {}", cost.user_seconds, cost.peak_mib);
+        let meter = run(&Step { uri: uri.clone(), folder: folder.into(), records: records.parse().expect("a number") });
+        let Cost { user_seconds, peak_mib, requests, moved_mib, .. } = Cost::of_this_process(meter);
+        println!("{user_seconds} {peak_mib} {requests} {moved_mib}");
         return;
     }
     let mut records = 100_000;
@@ -295,16 +324,21 @@ fn main() {
     fs::create_dir_all(dir.join("bench")).expect("the bucket's folder");
     let keys = ServeKeys { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned().into() };
     let server = ServeHandle::start(ServeOptions { dir, keys }).expect("the embedded server");
-    println!("{records} records\n\n| step | program | user CPU, s | peak memory, MiB | local store, MiB | CPU ratio |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "{records} records\n\n| step | program | user CPU, s | peak memory, MiB | local store, MiB | requests | moved, MiB | CPU ratio |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     for (step, vault, _) in STEPS.iter().filter(|(step, ..)| wanted.is_empty() || wanted.iter().any(|w| w == step)) {
         let mut before: Option<Cost> = None;
         for program in &programs {
             let cost = program.run(step, vault, &server, folder.path(), records);
             let ratio =
                 before.map_or(String::new(), |before| format!("{:.2}", cost.user_seconds / before.user_seconds));
-            let Cost { user_seconds, peak_mib, store_mib } = cost;
-            println!("| {step} | {} | {user_seconds:.2} | {peak_mib:.0} | {store_mib:.0} | {ratio} |", program.name);
+            let Cost { user_seconds, peak_mib, requests, moved_mib, store_mib } = cost;
+            println!(
+                "| {step} | {} | {user_seconds:.2} | {peak_mib:.0} | {store_mib:.0} | {requests} | {moved_mib:.1} | {ratio} |",
+                program.name
+            );
             before = Some(cost);
         }
     }
