@@ -135,6 +135,7 @@ pub mod s3;
 mod vectors;
 #[cfg(tidelock_planted)]
 pub mod weakened;
+mod zstd;
 
 pub use engine::{
     Change, CommitId, Config, Conflict, DeviceState, DeviceStatus, Document, Engine, Entry, Event, KeyRange, Meter,
