@@ -63,8 +63,12 @@ id!(/// A space of a vault; the private one's is derived from the vault id.
     SpaceId, 16);
 id!(/// A device: the first 16 bytes of the BLAKE3 hash of its Ed25519 public key.
     DeviceId, 16);
-id!(/// A segment, a snapshot's index or one of its chunks: random.
+id!(/// A segment, a snapshot's index or one of its chunks, a pack: random.
     ObjectId, 16);
+id!(/// A piece: keyed BLAKE3 of its plaintext.
+    PieceId, 32);
+id!(/// A blob: keyed BLAKE3 of its content, or of its length and its pieces' ids.
+    BlobId, 32);
 id!(/// BLAKE3 of something.
     Hash, 32);
 id!(/// The chain over one line of a device's ops: first 8 bytes of BLAKE3(tag before ‖ op as written).

@@ -119,6 +119,7 @@ macro_rules! weakened {
     };
 }
 
+pub mod blob;
 pub mod cost;
 pub mod crypto;
 pub mod doctor;
@@ -144,5 +145,5 @@ pub use engine::{
     Written,
 };
 pub use error::{Error, ErrorKind};
-pub use ids::{DeviceId, EpochId, Hash, ObjectId, SpaceId, Tag, VaultId};
+pub use ids::{BlobId, DeviceId, EpochId, Hash, ObjectId, PieceId, SpaceId, Tag, VaultId};
 pub use replica::{Collection, Kind, Stamp};

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from parse import Reader, Refused, require, require_rising
 
-SLOT, KEYS, BEACON, MANIFEST, SEGMENT, INDEX, CHUNK = 1, 2, 3, 4, 5, 6, 7
+SLOT, KEYS, BEACON, MANIFEST, SEGMENT, INDEX, CHUNK, PACK = 1, 2, 3, 4, 5, 6, 7, 8
 CHUNK_BYTES, TAG_BYTES, CLEAR_HEADER = 16_384, 16, 19
 MAX_EPOCHS = 4_096
 
@@ -81,22 +81,40 @@ def read_clear_header(sealed: bytes, kind: int) -> Epoch:
     return Epoch.read(r)
 
 
+@dataclass(frozen=True)
+class MessageKeys:
+    """What a message's chunks are sealed with, and what it commits to."""
+
+    key: bytes
+    base_nonce: int
+    commitment: bytes
+
+
+def message_keys(content_key: bytes, salt: bytes, context: bytes) -> MessageKeys:
+    info = b"c2sp.org/chunked-encryption@v1+AEAD_CHACHA20_POLY1305\0" + salt + context
+    made = HKDFExpand(hashes.SHA512(), 76, info).derive(content_key)
+    return MessageKeys(made[:32], int.from_bytes(made[32:44], "big"), made[44:])
+
+
 def open_message(content_key: bytes, context: bytes, message: bytes, wrong_key: str) -> bytes:
     """A message of C2SP chunked-encryption with ChaCha20-Poly1305."""
     r = Reader(message)
     salt, commitment = r.fixed(24), r.fixed(32)
-    info = b"c2sp.org/chunked-encryption@v1+AEAD_CHACHA20_POLY1305\0" + salt + context
-    key_material = HKDFExpand(hashes.SHA512(), 76, info).derive(content_key)
-    key, base_nonce = key_material[:32], int.from_bytes(key_material[32:44], "big")
-    require(hmac.compare_digest(key_material[44:], commitment), wrong_key)
+    keys = message_keys(content_key, salt, context)
+    require(hmac.compare_digest(keys.commitment, commitment), wrong_key)
     chunks = message[56:]
+    require(len(chunks) % (CHUNK_BYTES + TAG_BYTES) >= TAG_BYTES, "the last chunk is not a shorter one")
+    return open_chunks(keys, 0, chunks)
+
+
+def open_chunks(keys: MessageKeys, first: int, chunks: bytes) -> bytes:
+    """Chunks in a row, whose numbers begin with `first`."""
     step = CHUNK_BYTES + TAG_BYTES
-    require(len(chunks) % step >= TAG_BYTES, "the last chunk is not a shorter one")
-    cipher, plaintext = ChaCha20Poly1305(key), []
-    for i in range(len(chunks) // step + 1):
-        nonce = (base_nonce ^ i).to_bytes(12, "big")
+    cipher, plaintext = ChaCha20Poly1305(keys.key), []
+    for i, at in enumerate(range(0, len(chunks), step), first):
+        nonce = (keys.base_nonce ^ i).to_bytes(12, "big")
         try:
-            plaintext.append(cipher.decrypt(nonce, chunks[i * step : (i + 1) * step], None))
+            plaintext.append(cipher.decrypt(nonce, chunks[at : at + step], None))
         except InvalidTag:
             raise Refused(f"chunk {i} does not open") from None
     return b"".join(plaintext)

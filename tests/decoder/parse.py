@@ -12,6 +12,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 MAX_INFLATED = 8_388_608
+MAX_WINDOW = 8_388_608
 
 
 class Refused(Exception):
@@ -140,8 +141,21 @@ def read_frame(r: Reader) -> bytes:
     require(form == 1, "a frame is neither plain nor compressed")
     inflated = r.u32()
     require(inflated <= MAX_INFLATED, "a frame declares more than 8,388,608 bytes")
-    squeezed = r.bytes()
-    inflater = zstandard.ZstdDecompressor(max_window_size=MAX_INFLATED).decompressobj(read_across_frames=False)
+    return inflate(r.bytes(), inflated)
+
+
+def inflate(squeezed: bytes, inflated: int) -> bytes:
+    """What one zstd frame holds, if it is exactly so many bytes."""
+    # A frame without a window descriptor has its content's length for a window.
+    inflater = zstandard.ZstdDecompressor(max_window_size=max(MAX_WINDOW, inflated)).decompressobj(
+        read_across_frames=False
+    )
+    try:
+        window = zstandard.get_frame_parameters(squeezed).window_size
+        single_segment = squeezed[4] & 0x20
+        require(single_segment or window <= MAX_WINDOW, "a frame's window is above 8 MiB")
+    except zstandard.ZstdError:
+        raise Refused("a frame does not inflate") from None
     content = b""
     try:
         # A frame in pieces: it may not run far past the length it declares.

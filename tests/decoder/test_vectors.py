@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from blake3 import blake3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import crypto
 import lines
 from json_form import json_form
 import merge
+import packs
 import run
 import snapshot
 from decode import decode
@@ -238,9 +240,12 @@ def derive(g: Json) -> Json:
 def keyed_hashes(g: Json) -> Json:
     first, secret, of = h(g, "first_root_secret"), h(g, "root_secret"), h(g, "of")
     ring = crypto.KeyRing(h(g, "vault"), {crypto.Epoch(1, b"\x11" * 8): first} | {epoch(g["epoch"]): secret})
+    content = packs.Keys.of(first, ring.vault, ring.space)
     return {
         "private_space": ring.space.hex(),
-        "blob_id": crypto.keyed(crypto.derive(secret, "blob id", ring.vault + ring.space), of, 32).hex(),
+        "piece_id": crypto.keyed(content.piece, of, 32).hex(),
+        "blob_id": crypto.keyed(content.blob, of, 32).hex(),
+        "cut": crypto.keyed(content.cut, of, 32).hex(),
         "digest": crypto.keyed(ring.digest_key, of, 32).hex(),
         "import": crypto.keyed(crypto.derive(first, "import", ring.vault), of, 32).hex(),
     }
@@ -500,6 +505,82 @@ def versions(g: Json) -> Json:
     return {"counts": shown[0] if shown else None, "siblings": shown[1:]}
 
 
+def held_value(held: packs.Held) -> Json:
+    return {
+        "kind": held.kind,
+        "id": held.id.hex(),
+        "at": held.at,
+        "stored": held.stored,
+        "inflated": held.inflated,
+    }
+
+
+def plaintext_value(plaintext: bytes) -> Json:
+    return {"length": len(plaintext), "blake3": crypto.blake(plaintext).hex()}
+
+
+def pack_at(g: Json) -> tuple[packs.PackAt, packs.Keys]:
+    secrets = {epoch(e["epoch"]): h(e, "root_secret") for e in g["ring"]}
+    ring, space = crypto.KeyRing(h(g, "vault"), secrets), h(g, "space")
+    at = packs.PackAt.of(ring, space, g["class"], h(g, "device"), h(g, "pack"), epoch(g["epoch"]))
+    return at, packs.Keys.of(secrets[min(secrets)], ring.vault, space)
+
+
+def pack(g: Json) -> Json:
+    at, keys = pack_at(g)
+    body, held = at.read(h(g, "sealed"))
+    pieces = []
+    for piece in held:
+        plaintext = packs.plaintext(body[piece.at : piece.at + piece.stored], piece.inflated)
+        require(keys.piece_id(plaintext) == piece.id, "a piece's hash is not its id")
+        pieces.append(held_value(piece) | {"plaintext": plaintext_value(plaintext)})
+    return {"path": at.path, "pieces": pieces}
+
+
+def piece(g: Json) -> Json:
+    at, keys = pack_at(g)
+    spot = packs.Spot(g["kind"], g["no"], g["at"], g["stored"], g["inflated"])
+    first, last = spot.sealed_range()
+    plaintext = spot.open_range(at, h(g, "answer"))
+    name = g["name"]
+    if "piece" in name:
+        require(keys.piece_id(plaintext) == h(name, "piece"), "a piece's hash is not its id")
+    else:
+        packs.require_list(keys, plaintext, h(name, "blob"), int(name["len"]))
+    return {"first": first, "last": last, "plaintext": plaintext_value(plaintext)}
+
+
+def pack_id(g: Json) -> Json:
+    told = epoch(g["epoch"]).encoded() + bytes([packs.CLASSES[g["class"]], g["codec"]]) + crypto.blake(h(g, "directory"))
+    key = crypto.derive(h(g, "seed"), "hedge fresh", b"")
+    return crypto.keyed(key, crypto.labelled("pack", h(g, "drawn") + told), 16).hex()
+
+
+def content_keys(g: Json) -> packs.Keys:
+    return packs.Keys.of(h(g, "first_root_secret"), h(g, "vault"), h(g, "space"))
+
+
+def content(g: Json) -> bytes:
+    """Parts in a row: the first bytes of BLAKE3's stream of a text, or one byte again and again."""
+    part = lambda p: (  # noqa: E731
+        blake3(p["stream_of"].encode()).digest(length=p["length"])
+        if "stream_of" in p
+        else bytes([p["byte"]]) * p["length"]
+    )
+    return b"".join(part(p) for p in g["content"])
+
+
+def gear(g: Json) -> Json:
+    read = packs.Gear.of(content_keys(g).cut)
+    numbers = {"first": read.table[0], "last": read.table[255], "early": read.early, "late": read.late}
+    return {name: f"{number:016x}" for name, number in numbers.items()}
+
+
+def blob_id(g: Json) -> Json:
+    blob, pieces = content_keys(g).blob_id(content(g))
+    return {"id": blob.hex(), "pieces": pieces}
+
+
 CHECKS: dict[str, Callable[[Json], Json]] = {
     "derive": derive,
     "keyed-hashes": keyed_hashes,
@@ -542,6 +623,13 @@ CHECKS: dict[str, Callable[[Json], Json]] = {
     "merge": merged,
     "log-entry": log_entry,
     "versions": versions,
+    "directory": lambda g: [held_value(piece) for piece in packs.read_directory(h(g, "body"))],
+    "pack": pack,
+    "piece": piece,
+    "pack-id": pack_id,
+    "gear": gear,
+    "cuts": lambda g: packs.Gear.of(content_keys(g).cut).cuts(content(g)),
+    "blob-id": blob_id,
 }
 
 

@@ -30,7 +30,7 @@ HEADER = re.compile(rb"tidelock 1\nvault ([0-9a-f]{32})\n")
 HEX = r"[0-9a-f]"
 LAYOUT = re.compile(
     rf"tidelock|slots/(passphrase|{HEX}{{32}})|keys/{HEX}{{8}}-{HEX}{{16}}|probes/{HEX}{{32}}|spaces/{HEX}{{32}}/"
-    rf"(beacon|manifests/{HEX}{{32}}|segments/{HEX}{{32}}/{HEX}{{32}}|snapshots/{HEX}{{32}})"
+    rf"(beacon|manifests/{HEX}{{32}}|segments/{HEX}{{32}}/{HEX}{{32}}|snapshots/{HEX}{{32}}|blobs/(att|data|tree)/{HEX}{{32}}/{HEX}{{32}})"
 )
 
 

@@ -5,13 +5,14 @@
 use chacha20poly1305::aead::{AeadInOut, Key, KeyInit, KeySizeUser, Nonce, Tag};
 use hmac::Mac;
 use std::iter::once;
+use std::ops::Range;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 pub(super) const SALT_BYTES: usize = 24;
 const COMMITMENT_BYTES: usize = 32;
 const HEADER_BYTES: usize = SALT_BYTES + COMMITMENT_BYTES;
-const CHUNK_BYTES: usize = 16 * 1024;
+pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 const TAG_BYTES: usize = 16;
 const SEALED_CHUNK_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
 
@@ -79,13 +80,35 @@ pub(super) fn open<S: Suite>(
     if !bool::from(commitment.ct_eq(keys.commitment())) && !weakened!(CommitmentUnchecked) {
         return Err(Refused::NotThisKey);
     }
+    open_chunks::<S>(&keys, 0, body)
+}
+
+/// The plaintext of some chunks in a row, whose numbers begin with `first`, by a salt that is known beforehand. Each opens at
+/// its number alone; the message's commitment is not seen.
+pub(super) fn open_part<S: Suite>(
+    key: &Key<S::Aead>,
+    salt: &[u8; SALT_BYTES],
+    context: &[&[u8]],
+    first: usize,
+    chunks: &[u8],
+) -> Result<Vec<u8>, Refused> {
+    open_chunks::<S>(&MessageKeys::derive::<S>(key, salt, context), first, chunks)
+}
+
+/// Where in a sealed message the chunks are that hold these bytes of its plaintext. The last one may be shorter than is said.
+pub(super) fn chunks_with(plaintext: Range<u64>) -> Range<u64> {
+    let sealed = |chunks: u64| HEADER_BYTES as u64 + chunks * SEALED_CHUNK_BYTES as u64;
+    sealed(plaintext.start / CHUNK_BYTES as u64)..sealed(plaintext.end.div_ceil(CHUNK_BYTES as u64))
+}
+
+fn open_chunks<S: Suite>(keys: &MessageKeys, first: usize, chunks: &[u8]) -> Result<Vec<u8>, Refused> {
     let aead = keys.aead::<S>();
-    let mut out = Vec::with_capacity(plaintext_len);
-    for (number, sealed) in body.chunks(SEALED_CHUNK_BYTES).enumerate() {
-        let (body, tag) = sealed.split_at(sealed.len() - TAG_BYTES);
+    let mut out = Vec::with_capacity(chunks.len());
+    for (number, sealed) in (first..).zip(chunks.chunks(SEALED_CHUNK_BYTES)) {
+        let (body, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(Refused::Damaged)?;
         let start = out.len();
         out.extend_from_slice(body);
-        let tag = Tag::<S::Aead>::try_from(tag).map_err(|_| Refused::Damaged)?;
+        let tag = Tag::<S::Aead>::try_from(&tag[..]).map_err(|_| Refused::Damaged)?;
         aead.decrypt_inout_detached(&keys.nonce::<S>(number), &[], (&mut out[start..]).into(), &tag)
             .map_err(|_| Refused::Damaged)?;
     }

@@ -1,9 +1,10 @@
 //! The envelope: a clear header that says how to open an object, then the object sealed to its place in the bucket.
 
 use super::chunked::{self, ChaCha20Poly1305Sha512};
-use super::labels::{FORMAT, MAGIC, SUITE_CHACHA20_POLY1305};
+use super::labels::{FORMAT, MAGIC, PACK_SALT, SUITE_CHACHA20_POLY1305, labelled};
 use super::{ContentKey, corrupt};
-use crate::{EpochId, Error, VaultId};
+use crate::{EpochId, Error, Hash, VaultId};
+use std::ops::Range;
 
 /// What an object is. The number stands in its clear header: never renumber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,8 +24,8 @@ pub enum ObjectKind {
     SnapshotIndex = 6,
     /// A snapshot's chunk.
     SnapshotChunk = 7,
-    /// A blob, or a piece of one.
-    Blob = 8,
+    /// Pieces of content, and their directory.
+    Pack = 8,
     /// A space's keys for somebody else.
     Grant = 9,
     /// An exported archive.
@@ -68,9 +69,25 @@ impl Place<'_> {
     }
 }
 
-/// Makes each sealed object's keys its own. From `DeviceSecret::salt`, never raw entropy.
+/// Makes each sealed object's keys its own. From `DeviceSecret::salt`, never raw entropy; a pack's from its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Salt(pub(super) [u8; chunked::SALT_BYTES]);
+
+impl Salt {
+    /// The salt of the pack at this path: who knows the path opens any part of it. The path holds what the duty of salts asks
+    /// for: an id that is another for other content.
+    pub fn of_pack(path: &str) -> Self {
+        let mut salt = Self([0; chunked::SALT_BYTES]);
+        let hash = Hash::of(&labelled(PACK_SALT, &[path.as_bytes()]));
+        salt.0.copy_from_slice(&hash.0[..chunked::SALT_BYTES]);
+        salt
+    }
+
+    /// Whether a sealed object has this salt.
+    pub fn is_of(&self, sealed: &[u8]) -> bool {
+        sealed.get(CLEAR_HEADER_BYTES..).is_some_and(|body| body.starts_with(&self.0))
+    }
+}
 
 /// Seals `plaintext` to its place. The result has [`sealed_len`] bytes.
 pub fn seal(key: &ContentKey, place: &Place<'_>, salt: &Salt, plaintext: &[u8]) -> Vec<u8> {
@@ -91,6 +108,44 @@ pub fn open(key: &ContentKey, place: &Place<'_>, sealed: &[u8], plaintext_max: u
         _ => return Err(corrupt(place.path)),
     };
     open_body(key, &place.context(), body, plaintext_max).map_err(|_| corrupt(place.path))
+}
+
+/// First and last byte of the sealed object, to ask for in one request, that hold these bytes of its plaintext (not empty):
+/// whole chunks. Where the object ends before, so does the answer.
+pub fn sealed_part(plaintext: Range<u64>) -> (u64, u64) {
+    let chunks = chunked::chunks_with(plaintext);
+    (CLEAR_HEADER_BYTES as u64 + chunks.start, CLEAR_HEADER_BYTES as u64 + chunks.end - 1)
+}
+
+/// Opens what is at [`sealed_part`] of the same bytes of plaintext, and gives these. The salt must be known beforehand. Clear
+/// header and commitment are not seen: what comes out counts only if its hash is known.
+///
+/// # Errors
+/// `corrupt`, always with the same words, for everything else than these bytes of what [`seal`] made with this key and salt for
+/// this place.
+pub fn open_part(
+    key: &ContentKey,
+    place: &Place<'_>,
+    salt: &Salt,
+    plaintext: Range<u64>,
+    sealed: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let (first, last) = sealed_part(plaintext.clone());
+    let bad = || corrupt(place.path);
+    if sealed.len() as u64 > last - first + 1 {
+        return Err(bad());
+    }
+    let chunk = plaintext.start / chunked::CHUNK_BYTES as u64;
+    let from = usize::try_from(plaintext.start % chunked::CHUNK_BYTES as u64).map_err(|_| bad())?;
+    let len = usize::try_from(plaintext.end - plaintext.start).map_err(|_| bad())?;
+    let chunk = usize::try_from(chunk).map_err(|_| bad())?;
+    let mut opened =
+        chunked::open_part::<ChaCha20Poly1305Sha512>((&key.0).into(), &salt.0, &[&place.context()], chunk, sealed)
+            .map_err(|_| bad())?;
+    let end = from.checked_add(len).filter(|end| *end <= opened.len()).ok_or_else(bad)?;
+    opened.truncate(end);
+    opened.drain(..from);
+    Ok(opened)
 }
 
 /// The epoch in the clear header, to find the key by. Unproven until the object opens.

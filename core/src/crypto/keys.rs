@@ -141,9 +141,24 @@ impl KeyRing {
         self.epochs.get(&epoch).map(|secret| secret.content_key(self.vault, space))
     }
 
-    /// Names a space's blobs of one epoch. `None` for an epoch that is not known here.
-    pub fn blob_id_key(&self, epoch: EpochId, space: SpaceId) -> Option<HashKey> {
-        self.epochs.get(&epoch).map(|secret| HashKey(derive(&secret.0, labels::BLOB_ID, &[&self.vault.0, &space.0])))
+    /// Names a space's pieces. From the first epoch: content keeps its name through every turn of keys, and is sent once.
+    pub fn piece_id_key(&self, space: SpaceId) -> HashKey {
+        self.of_first(labels::PIECE_ID, space)
+    }
+
+    /// Names a space's blobs that have more than one piece. From the first epoch, as [`KeyRing::piece_id_key`].
+    pub fn blob_id_key(&self, space: SpaceId) -> HashKey {
+        self.of_first(labels::BLOB_ID, space)
+    }
+
+    /// Says where a space's content is cut. From the first epoch: equal content is cut alike for ever.
+    pub fn cut_key(&self, space: SpaceId) -> HashKey {
+        self.of_first(labels::CUT, space)
+    }
+
+    fn of_first(&self, label: &str, space: SpaceId) -> HashKey {
+        let first = self.epochs.first_key_value().expect("a ring holds its first epoch").1;
+        HashKey(derive(&first.0, label, &[&self.vault.0, &space.0]))
     }
 
     /// Digests of deleted log entries. From the first epoch: a deletion counts for ever.

@@ -17,12 +17,18 @@ pub(super) const PREFIX: &[u8] = b"tidelock/v1/";
 
 // Under a root secret, with vault ‖ space, or the vault alone.
 pub(super) const CONTENT: &str = "content";
+pub(super) const PIECE_ID: &str = "piece id";
 pub(super) const BLOB_ID: &str = "blob id";
+pub(super) const CUT: &str = "cut";
 pub(super) const DIGEST: &str = "digest";
 pub(super) const IMPORT: &str = "import";
 pub(super) const KEYS: &str = "keys";
 // From the vault id, which is no secret.
 pub(super) const PRIVATE_SPACE: &str = "private space";
+// Of a pack's path, which is no secret.
+pub(super) const PACK_SALT: &str = "pack salt";
+// Under the cut key.
+pub(super) const GEAR: &str = "gear";
 // Under a device's seed.
 pub(super) const DEVICE_SEED: &str = "device seed";
 pub(super) const DEVICE_SIGNING: &str = "device signing";

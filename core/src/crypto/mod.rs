@@ -20,7 +20,7 @@ mod tests;
 
 pub use code::RecoveryCode;
 pub use device::{DeviceSecret, PublicKey, Signature, device_id, verify};
-pub use envelope::{ObjectKind, Place, Salt, epoch_of, open, seal, sealed_len};
+pub use envelope::{ObjectKind, Place, Salt, epoch_of, open, open_part, seal, sealed_len, sealed_part};
 pub use hedge::Entropy;
 pub use keys::{EPOCHS_MAX, KeyRing, RootSecret, Told, keys_path, open_keys, private_space_id, seal_keys};
 pub use secret::{ContentKey, HashKey};

@@ -1,5 +1,6 @@
 //! Secrets of a fixed size: wiped when dropped, redacted when printed.
 
+use super::labels::{GEAR, labelled};
 use crate::Hash;
 
 macro_rules! secret {
@@ -22,12 +23,18 @@ pub(super) use secret;
 
 secret!(/// Seals and opens objects: one per epoch and space, or per `keys/` object.
     pub ContentKey, 32);
-secret!(/// A key of keyed BLAKE3: blob ids, digests of deleted entries, keys of imported entries. One for each use.
+secret!(/// A key of keyed BLAKE3: ids of pieces and blobs, cuts, digests of deleted entries, keys of imported entries. One for
+    /// each use.
     pub HashKey, 32);
 
 impl HashKey {
-    /// Keyed BLAKE3 of `bytes`. A blob's id is this of its plaintext, a digest the first 16 bytes of it.
+    /// Keyed BLAKE3 of `bytes`. A piece's id is this of its plaintext, a digest the first 16 bytes of it.
     pub fn hash(&self, bytes: &[u8]) -> Hash {
         Hash(*blake3::keyed_hash(&self.0, bytes).as_bytes())
+    }
+
+    /// The stream that a cut key gives for the table it cuts by.
+    pub(crate) fn gear_stream(&self) -> blake3::OutputReader {
+        blake3::Hasher::new_keyed(&self.0).update(&labelled(GEAR, &[])).finalize_xof()
     }
 }

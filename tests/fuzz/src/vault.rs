@@ -36,7 +36,7 @@ pub const KINDS: [ObjectKind; 10] = [
     ObjectKind::Segment,
     ObjectKind::SnapshotIndex,
     ObjectKind::SnapshotChunk,
-    ObjectKind::Blob,
+    ObjectKind::Pack,
     ObjectKind::Grant,
     ObjectKind::Archive,
 ];

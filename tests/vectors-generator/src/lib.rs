@@ -7,6 +7,7 @@ mod lines;
 mod manifest;
 mod member;
 mod ops;
+mod packs;
 mod sealing;
 mod snapshot;
 mod subjects;

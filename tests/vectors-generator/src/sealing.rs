@@ -22,6 +22,7 @@ pub(crate) const MANIFEST: u8 = 4;
 pub(crate) const SEGMENT: u8 = 5;
 pub(crate) const INDEX: u8 = 6;
 pub(crate) const CHUNK: u8 = 7;
+pub(crate) const PACK: u8 = 8;
 
 /// BLAKE3.
 pub(crate) fn hash(bytes: &[u8]) -> [u8; 32] {
@@ -88,15 +89,28 @@ pub(crate) struct Place<'a> {
 
 /// Seals; the salt is the hash of all that is sealed, so that vectors come out the same each time.
 pub(crate) fn seal(place: &Place<'_>, plaintext: &[u8]) -> Sealed {
-    let head = clear_header(place.kind, &place.epoch);
-    let context = join(&[&head, &place.vault, place.path.as_bytes()]);
-    chunked(&place.key, head, &context, plaintext)
+    let (head, context) = bound(place);
+    let salt = hash(&join(&[&context, plaintext]));
+    chunked(&place.key, head, &salt[..24], &context, plaintext)
 }
 
-fn chunked(key: &[u8; 32], head: Vec<u8>, context: &[u8], plaintext: &[u8]) -> Sealed {
-    let salt = hash(&join(&[context, plaintext]))[..24].to_vec();
+/// Seals with the salt of a pack, which follows from its path.
+pub(crate) fn seal_pack(place: &Place<'_>, plaintext: &[u8]) -> Sealed {
+    let (head, context) = bound(place);
+    let salt = hash(&labelled("pack salt", place.path.as_bytes()));
+    chunked(&place.key, head, &salt[..24], &context, plaintext)
+}
+
+/// Clear header, and the context with it.
+fn bound(place: &Place<'_>) -> (Vec<u8>, Vec<u8>) {
+    let head = clear_header(place.kind, &place.epoch);
+    let context = join(&[&head, &place.vault, place.path.as_bytes()]);
+    (head, context)
+}
+
+fn chunked(key: &[u8; 32], head: Vec<u8>, salt: &[u8], context: &[u8], plaintext: &[u8]) -> Sealed {
     let name = b"c2sp.org/chunked-encryption@v1+AEAD_CHACHA20_POLY1305\0";
-    let made = expand(key, &join(&[name, &salt, context]), 76);
+    let made = expand(key, &join(&[name, salt, context]), 76);
     let aead = ChaCha20Poly1305::new_from_slice(&made[..32]).expect("32 bytes");
     let chunks = (0..=plaintext.len() / CHUNK_BYTES).map(|number| {
         let mut nonce = [0; 12];
@@ -106,7 +120,7 @@ fn chunked(key: &[u8; 32], head: Vec<u8>, context: &[u8], plaintext: &[u8]) -> S
         let end = plaintext.len().min((number + 1) * CHUNK_BYTES);
         aead.encrypt(&nonce.into(), &plaintext[number * CHUNK_BYTES..end]).expect("a short chunk")
     });
-    Sealed { head, salt: salt.clone(), commitment: made[44..].to_vec(), chunks: chunks.collect() }
+    Sealed { head, salt: salt.to_vec(), commitment: made[44..].to_vec(), chunks: chunks.collect() }
 }
 
 /// HKDF-Expand-SHA-512 from an input key of any length.
@@ -276,7 +290,8 @@ impl SlotWords {
         let mut key = [0; 32];
         context.export(&self.export, &mut key).expect("32 bytes");
         let bound = join(&[&clear, &self.vault, self.envelope_path.as_bytes()]);
-        chunked(&key, join(&[&before_enc, &enc.to_bytes()]), &bound, &self.plaintext)
+        let salt = hash(&join(&[&bound, &self.plaintext]));
+        chunked(&key, join(&[&before_enc, &enc.to_bytes()]), &salt[..24], &bound, &self.plaintext)
     }
 }
 

@@ -18,7 +18,9 @@ fn keys() {
     let newest = ring.current();
     assert_eq!(private_space_id(VAULT).0.to_vec(), field(&model, "private_space"));
     assert_eq!(ring.content_key(newest, SPACE).unwrap().0.to_vec(), field(&model, "content_key"));
-    assert_eq!(ring.blob_id_key(newest, SPACE).unwrap().hash(b"abc").0.to_vec(), field(&model, "blob_id"));
+    assert_eq!(ring.piece_id_key(SPACE).hash(b"abc").0.to_vec(), field(&model, "piece_id"));
+    assert_eq!(ring.blob_id_key(SPACE).hash(b"abc").0.to_vec(), field(&model, "blob_id"));
+    assert_eq!(ring.cut_key(SPACE).hash(b"abc").0.to_vec(), field(&model, "cut"));
     assert_eq!(ring.digest_key().hash(b"abc").0.to_vec(), field(&model, "digest"));
     assert_eq!(ring.import_key().hash(b"abc").0.to_vec(), field(&model, "import"));
     assert_eq!(seal_keys(&ring, &device(), &mut Frozen), field(&model, "keys"));

@@ -235,20 +235,24 @@ fn no_two_keys_are_equal() {
     for epoch in EPOCHS {
         for space in [SPACE, private_space_id(VAULT)] {
             keys.insert(ring.content_key(epoch, space).unwrap().0);
-            keys.insert(ring.blob_id_key(epoch, space).unwrap().0);
         }
         keys.insert(ring.root_secret(epoch).unwrap().0);
     }
-    assert_eq!(keys.len(), 3 + 3 * 5);
+    for space in [SPACE, private_space_id(VAULT)] {
+        keys.extend([ring.piece_id_key(space), ring.blob_id_key(space), ring.cut_key(space)].map(|key| key.0));
+    }
+    assert_eq!(keys.len(), 3 + 3 * 3 + 2 * 3);
     let unknown = EpochId { number: 9, id: [0; 8] };
-    assert!(ring.content_key(unknown, SPACE).is_none() && ring.blob_id_key(unknown, SPACE).is_none());
+    assert!(ring.content_key(unknown, SPACE).is_none());
 }
 
 #[test]
-fn digest_and_import_keys_never_rotate() {
+fn keys_of_digests_imports_and_content_never_rotate() {
     let first = KeyRing::first(VAULT, EPOCHS[0], RootSecret([0xa1; 32])).unwrap();
     assert_eq!(first.digest_key(), ring().digest_key());
     assert_eq!(first.import_key(), ring().import_key());
+    let of_content = |ring: &KeyRing| [ring.piece_id_key(SPACE), ring.blob_id_key(SPACE), ring.cut_key(SPACE)];
+    assert_eq!(of_content(&first), of_content(&ring()));
     assert_eq!(ring().current(), EPOCHS[2], "what was added last");
     assert_eq!(ring().epochs().collect::<Vec<_>>(), EPOCHS);
 }

@@ -13,7 +13,7 @@ fn ring_value(ring: &KeyRing) -> Value {
 
 fn kind(number: u64) -> ObjectKind {
     use ObjectKind::*;
-    let kinds = [Slot, Keys, Beacon, Manifest, Segment, SnapshotIndex, SnapshotChunk, Blob, Grant, Archive];
+    let kinds = [Slot, Keys, Beacon, Manifest, Segment, SnapshotIndex, SnapshotChunk, Pack, Grant, Archive];
     let kind = kinds[usize::try_from(number).unwrap() - 1];
     assert_eq!(kind as u64, number);
     kind
@@ -40,7 +40,9 @@ fn derivations() {
                 let space = private_space_id(vault);
                 json!({
                     "private_space": hex(space.0),
-                    "blob_id": hex(ring.blob_id_key(epoch, space).unwrap().hash(&of).0),
+                    "piece_id": hex(ring.piece_id_key(space).hash(&of).0),
+                    "blob_id": hex(ring.blob_id_key(space).hash(&of).0),
+                    "cut": hex(ring.cut_key(space).hash(&of).0),
                     "digest": hex(ring.digest_key().hash(&of).0),
                     "import": hex(ring.import_key().hash(&of).0),
                 })

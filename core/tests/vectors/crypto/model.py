@@ -186,7 +186,9 @@ def main():
     return {
         "private_space": derive(vault, "private space", length=16),
         "content_key": content,
-        "blob_id": blake3(b"abc", key=derive(root, "blob id", vault, space)).digest(),
+        "piece_id": blake3(b"abc", key=derive(roots[0], "piece id", vault, space)).digest(),
+        "blob_id": blake3(b"abc", key=derive(roots[0], "blob id", vault, space)).digest(),
+        "cut": blake3(b"abc", key=derive(roots[0], "cut", vault, space)).digest(),
         "digest": blake3(b"abc", key=derive(roots[0], "digest", vault)).digest(),
         "import": blake3(b"abc", key=derive(roots[0], "import", vault)).digest(),
         "sealed_blake3": {

@@ -9,9 +9,11 @@ use serde_json::json;
 pub(crate) fn file() -> File {
     let mut file =
         File::new("derivations", "docs/format/crypto.md: Conventions, Keys, Devices; replica.md: Ops (tags)");
-    let labels: [(&str, &[u8]); 14] = [
+    let labels: [(&str, &[u8]); 16] = [
         ("content", &[VAULT, space()].concat()),
+        ("piece id", &[VAULT, space()].concat()),
         ("blob id", &[VAULT, space()].concat()),
+        ("cut", &[VAULT, space()].concat()),
         ("keys", &VAULT),
         ("digest", &VAULT),
         ("import", &VAULT),
@@ -42,6 +44,7 @@ pub(crate) fn file() -> File {
     for (epoch, root) in [(FIRST, ROOTS[0]), (SECOND, ROOTS[1])] {
         let space: Id = space();
         let first = |label| keyed(&derive(&ROOTS[0], label, &VAULT), b"abc");
+        let of_space = |label| keyed(&derive(&ROOTS[0], label, &[VAULT, space].concat()), b"abc");
         let given = json!({
             "vault": hex(VAULT),
             "first_root_secret": hex(ROOTS[0]),
@@ -51,7 +54,9 @@ pub(crate) fn file() -> File {
         });
         let value = json!({
             "private_space": hex(space),
-            "blob_id": hex(keyed(&derive(&root, "blob id", &[VAULT, space].concat()), b"abc")),
+            "piece_id": hex(of_space("piece id")),
+            "blob_id": hex(of_space("blob id")),
+            "cut": hex(of_space("cut")),
             "digest": hex(first("digest")),
             "import": hex(first("import")),
         });

@@ -6,6 +6,7 @@ mod beacons;
 mod buckets;
 mod codes;
 mod copies;
+mod cuts;
 mod derivations;
 mod envelope;
 mod headers;
@@ -16,6 +17,7 @@ mod logs;
 mod manifests;
 mod merges;
 mod objects;
+mod packs;
 mod padding;
 mod records;
 mod segments;
@@ -49,6 +51,8 @@ pub(crate) fn all() -> Vec<File> {
         stamps::file(),
         lines::file(),
         merges::file(),
+        packs::file(),
+        cuts::file(),
         buckets::file(),
         addresses::file(),
         archives::file(),
