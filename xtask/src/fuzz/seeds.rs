@@ -80,6 +80,7 @@ const SUBJECTS: &[Subject] = &[
     subject("snapshots", "index", "index", |given| hex(&given["plaintext"])),
     subject("snapshots", "chunk", "chunk", |given| hex(&given["plaintext"])),
     subject("snapshots", "chunk-range", "chunk", |given| hex(&given["plaintext"])),
+    subject("packs", "directory", "pack", |given| after(0, &given["body"])),
     subject("addresses", "address", "store_uri", |given| text(&given["text"])),
     subject("archives", "archive", "archive", |given| text(&given["text"])),
 ];
