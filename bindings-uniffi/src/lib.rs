@@ -6,11 +6,13 @@
 
 mod archive;
 mod failure;
+mod json;
 mod random;
 mod turns;
 
 pub use archive::{export_archive, import_archive};
 pub use failure::{Failure, error_kinds};
+pub use json::canonical_json;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidelock_client::{

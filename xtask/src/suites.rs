@@ -45,6 +45,22 @@ const NPM: Need = Need::Program { name: "npm", debian: None };
 const CHROMIUM: Need = Need::Program { name: "chromium", debian: Some("chromium") };
 const JAVA: Need = Need::Program { name: "java", debian: Some("openjdk-17-jdk-headless") };
 const MAVEN: Need = Need::Program { name: "mvn", debian: Some("maven") };
+/// Swift 6.0.3, with what Foundation's requests need.
+const SWIFT: Need = Need::Tool(Tool {
+    name: "swift",
+    version: "trixie",
+    source: Source::DebianRoot(&[
+        "swiftlang",
+        "libc6-dev",
+        "libstdc++-14-dev",
+        "gcc",
+        "git",
+        "libcurl4t64",
+        "libxml2",
+        "ca-certificates",
+        "tzdata",
+    ]),
+});
 
 /// All suites, in the order they run: the quick ones first.
 pub(crate) const SUITES: &[Suite] = &[
@@ -146,6 +162,18 @@ pub(crate) const SUITES: &[Suite] = &[
             },
         ],
         is_slow: false,
+    },
+    Suite {
+        name: "swift",
+        proves: "the Swift package does the same, in Swift 6 with complete concurrency checking and without a warning",
+        needs: &[C_COMPILER, SWIFT],
+        steps: &[
+            step("cargo test --no-run --test commands"), // which makes `tidelock`
+            step("cargo build --package tidelock-uniffi"),
+            step("cargo run --package tidelock-uniffi-sources"),
+            Step { servers: &["versitygw", "minio"], ..step("sh bindings-uniffi/swift/scripts/test.sh") },
+        ],
+        is_slow: true,
     },
     Suite {
         name: "npm",

@@ -1,5 +1,7 @@
 //! What suites and servers need on the machine: found, or installed at a pinned version, or named.
 
+mod root;
+
 use crate::{Outcome, process};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,8 @@ pub(crate) enum Source {
     PyPi(&'static str),
     /// Debian, in the system's own release; each program with its package.
     Debian(&'static [(&'static str, &'static str)]),
+    /// Debian, in a root of another release, which the version names; the packages.
+    DebianRoot(&'static [&'static str]),
 }
 
 const GO: Need = Need::Program { name: "go", debian: None };
@@ -59,7 +63,7 @@ impl Tool {
     /// The folder that holds the program, which is built first if the cache lacks it.
     pub(crate) fn provide(self) -> Outcome<PathBuf> {
         match self.source {
-            Source::Crates => {}
+            Source::Crates | Source::DebianRoot(_) => {}
             Source::Go(_) => drop(GO.provide()?),
             Source::PyPi(_) => drop(PYTHON.provide()?),
             Source::Debian(programs) => {
@@ -83,6 +87,7 @@ impl Tool {
             Source::Crates => self.cargo_install(aside.path())?,
             Source::Go(package) => self.go_install(package, aside.path())?,
             Source::PyPi(package) => self.pip_install(package, aside.path())?,
+            Source::DebianRoot(packages) => root::make(self, packages, &aside.path().join("made"))?,
             // It is installed in its place.
             Source::Debian(_) => return Ok(bin),
         }
