@@ -52,13 +52,17 @@ public struct JSONCodec<Value: Codable & Sendable>: Codec {
     }
 
     public func encode(_ value: Value) throws -> Data {
-        let text = try encoder.encode(value)
-        return try throwing { try canonicalJson(text: text) }
+        try canonical(try encoder.encode(value))
     }
 
     public func decode(_ bytes: Data) throws -> Value {
         try decoder.decode(Value.self, from: bytes)
     }
+}
+
+/// The one form of a JSON text.
+func canonical(_ text: Data) throws -> Data {
+    try throwing { try canonicalJson(text: text) }
 }
 
 extension Codec where Self == BytesCodec {
@@ -71,7 +75,7 @@ extension Codec where Self == TextCodec {
     public static var text: TextCodec { TextCodec() }
 }
 
-/// Any JSON value. Literals make one: `["rating": 5, "note": nil]`.
+/// Any JSON value. Literals make one: `["rating": 5, "note": .null]`.
 public enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -112,10 +116,9 @@ extension JSONValue: Codable {
     }
 }
 
-extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
+extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-    public init(nilLiteral: ()) { self = .null }
     public init(booleanLiteral value: Bool) { self = .bool(value) }
     public init(integerLiteral value: Int) { self = .number(Double(value)) }
     public init(floatLiteral value: Double) { self = .number(value) }

@@ -17,14 +17,18 @@ public struct UnsignedRequest: Sendable, CustomStringConvertible {
     public let bodyBytes: Int
 
     public var description: String { "UnsignedRequest(\(method) \(key ?? "a listing"), \(bodyBytes) B)" }
+}
 
+extension UnsignedRequest {
     init(_ data: TidelockInternal.UnsignedRequest) {
-        method = data.method
-        url = data.url
-        key = data.key
-        query = data.query.map(Header.init)
-        headers = data.headers.map(Header.init)
-        bodyBytes = Int(clamping: data.bodyBytes)
+        self.init(
+            method: data.method,
+            url: data.url,
+            key: data.key,
+            query: data.query.map(Header.init),
+            headers: data.headers.map(Header.init),
+            bodyBytes: Int(clamping: data.bodyBytes)
+        )
     }
 }
 

@@ -9,6 +9,13 @@ public struct URLSessionTransport: Transport {
     /// One session for every vault of the process.
     public static let shared = URLSessionTransport()
 
+    /// For this machine alone: a proxy would see what it sends in clear.
+    static let direct: URLSessionTransport = {
+        let configuration = URLSessionConfiguration.ephemeral
+        configuration.connectionProxyDictionary = [:]
+        return URLSessionTransport(configuration)
+    }()
+
     private let exchanges = Exchanges()
     private let session: URLSession
 

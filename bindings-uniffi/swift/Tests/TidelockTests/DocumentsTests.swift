@@ -67,7 +67,7 @@ struct DocumentsTests {
         }
         #expect(try await visits.list().all().map(\.id) == ["1", "2", "3"])
         // A null removes a field; a put removes what it lacks.
-        try await visits.patch("1", ["rating": nil])
+        try await visits.patch("1", ["rating": .null])
         #expect(try await visits.get("1") == Visit(place: "Brest"))
         #expect(try await text.get("1") == #"{"place":"Brest"}"#)
         try await visits.delete("2")
