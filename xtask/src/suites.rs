@@ -172,6 +172,7 @@ pub(crate) const SUITES: &[Suite] = &[
             step("cargo build --package tidelock-uniffi"),
             step("cargo run --package tidelock-uniffi-sources"),
             Step { servers: &["versitygw", "minio"], ..step("sh bindings-uniffi/swift/scripts/test.sh") },
+            Step { servers: &["versitygw"], ..step("sh bindings-uniffi/swift/scripts/test.sh consumer") },
         ],
         is_slow: true,
     },
