@@ -98,12 +98,13 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "targets",
-        proves: "the core compiles for browsers and phones",
+        proves: "the core compiles for browsers and phones, what Kotlin and Swift call for iPhones",
         needs: &[WASM, ANDROID, IOS],
         steps: &[
             step("cargo check --package tidelock-core --features pure --target wasm32-unknown-unknown"),
             step("cargo check --package tidelock-core --features pure --target aarch64-linux-android"),
             step("cargo check --package tidelock-core --features pure --target aarch64-apple-ios"),
+            step("cargo check --package tidelock-uniffi --features tidelock-core/pure --target aarch64-apple-ios"),
         ],
         is_slow: false,
     },
