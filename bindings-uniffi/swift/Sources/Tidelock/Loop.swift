@@ -31,6 +31,7 @@ actor Loop {
 
     deinit {
         alarm?.cancel()
+        listeners.close()
     }
 
     static func open(_ options: Options, create: Bool) async throws -> Loop {
@@ -40,9 +41,8 @@ actor Loop {
     }
 
     private func open(create: Bool) throws {
-        engine = try throwing {
-            try Engine.open(options: options.data, local: options.local.path, create: create, now: .read())
-        }
+        let local = try path(of: options.local)
+        engine = try throwing { try Engine.open(options: options.data, local: local, create: create, now: .read()) }
         if create { excludeFromBackup(options.local) }
     }
 
@@ -79,7 +79,7 @@ actor Loop {
         _ action: @escaping @Sendable (TidelockInternal.Options, _ local: String, Now) throws -> Value
     ) async throws -> Value {
         _ = try requireOpen()
-        let (options, local) = (options.data, options.local.path)
+        let (options, local) = (options.data, try path(of: options.local))
         return try await onThread { try throwing { try action(options, local, .read()) } }
     }
 
@@ -214,6 +214,14 @@ private final class EngineQueue: SerialExecutor {
     }
 }
 
+/// The path that the engine opens.
+func path(of file: URL) throws -> String {
+    guard file.isFileURL else {
+        throw TidelockError(.invalid, "\(file.scheme ?? "it") is no file's URL", nextStep: "name a file or folder of this device")
+    }
+    return file.path
+}
+
 /// Runs what blocks on a thread that may be blocked.
 func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { caller in
@@ -221,13 +229,20 @@ func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) a
     }
 }
 
+extension Duration {
+    /// Whole ones, from none to those of some thousand years.
+    var milliseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        return UInt64(clamping: min(seconds, 1 << 40) * 1_000 + attoseconds / 1_000_000_000_000_000)
+    }
+}
+
 extension Now {
     private static let start = ContinuousClock.now
 
     static func read() -> Now {
-        let passed = start.duration(to: .now).components
-        let monotonic = passed.seconds * 1_000 + passed.attoseconds / 1_000_000_000_000_000
-        return Now(monotonicMs: UInt64(monotonic), unixMs: UInt64(max(0, Date().timeIntervalSince1970 * 1_000)))
+        let unixMs = UInt64(max(0, Date().timeIntervalSince1970 * 1_000))
+        return Now(monotonicMs: start.duration(to: .now).milliseconds, unixMs: unixMs)
     }
 
     /// When the engine's clock shows so many milliseconds.

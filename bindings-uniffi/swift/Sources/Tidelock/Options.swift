@@ -16,7 +16,7 @@ public struct Options: Sendable {
     /// Signs each request elsewhere, so that this device needs no keys for the bucket: ``Signer``, or a function of your own.
     public var presign: (@Sendable (UnsignedRequest) async throws -> SignedURL)?
     /// What people call this device; at most 256 bytes.
-    public var device: String = ProcessInfo.processInfo.hostName
+    public var device: String = system
     /// A request's deadline before its body counts.
     public var timeout: Duration = .seconds(30)
     /// How often one request is tried again.
@@ -45,7 +45,7 @@ extension Options: CustomStringConvertible, CustomReflectable {
             store: store,
             device: device,
             presigned: presign != nil,
-            timeoutMs: UInt64(clamping: timeout.components.seconds * 1_000 + timeout.components.attoseconds / 1_000_000_000_000_000),
+            timeoutMs: timeout.milliseconds,
             retries: UInt32(clamping: retries),
             concurrency: UInt32(clamping: concurrency),
             compression: compression
@@ -60,6 +60,23 @@ extension Options: CustomStringConvertible, CustomReflectable {
         }
     }
 }
+
+/// What this runs on. The host's name would be asked for in the network.
+private let system: String = {
+    #if os(macOS)
+    "Mac"
+    #elseif os(iOS)
+    "iPhone or iPad"
+    #elseif os(watchOS)
+    "Apple Watch"
+    #elseif os(tvOS)
+    "Apple TV"
+    #elseif os(visionOS)
+    "Apple Vision"
+    #else
+    "Linux"
+    #endif
+}()
 
 /// An access key with its secret. Printing it shows nothing.
 public struct Credentials: Sendable, CustomStringConvertible, CustomReflectable {

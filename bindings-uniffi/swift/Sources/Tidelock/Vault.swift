@@ -147,8 +147,9 @@ public actor Vault {
     /// Throws `alreadyExists` if the file is there.
     @discardableResult
     public func exportArchive(to file: URL) async throws -> Int {
-        try await loop.aside { options, local, now in
-            Int(clamping: try TidelockInternal.exportArchive(options: options, local: local, file: file.path, now: now))
+        let file = try path(of: file)
+        return try await loop.aside { options, local, now in
+            Int(clamping: try TidelockInternal.exportArchive(options: options, local: local, file: file, now: now))
         }
     }
 
@@ -158,13 +159,17 @@ public actor Vault {
     /// Throws `invalid` with the line that is none of an archive; what came before it stays imported.
     @discardableResult
     public func importArchive(from file: URL) async throws -> ArchiveImport {
-        let imported = await Task { [loop] in
-            try await loop.aside { options, local, now in
-                try TidelockInternal.importArchive(options: options, local: local, file: file.path, now: now)
+        let file = try path(of: file)
+        do {
+            let imported = try await loop.aside { options, local, now in
+                try TidelockInternal.importArchive(options: options, local: local, file: file, now: now)
             }
-        }.result
-        await loop.announceAll()
-        return ArchiveImport(try imported.get())
+            await loop.announceAll()
+            return ArchiveImport(imported)
+        } catch {
+            await loop.announceAll() // what came before a bad line is here
+            throw error
+        }
     }
 
     /// Cancels what runs and frees the vault. Calling it again does nothing.

@@ -164,6 +164,42 @@ struct SyncTests {
         await a.close()
         await b.close()
     }
+
+    @Test("a watching device publishes soon what is written after a sync, and lists what it published as a report")
+    func watching() async throws {
+        let vault = try await Vault.create(Server.embedded.options("watching")).vault
+        var reports = vault.watch().makeAsyncIterator()
+        _ = await reports.next()
+        let writing = Task { try await vault.notes.put("green", at: "tea") }
+        // By the pace alone it would be 30 s at least.
+        let time = await ContinuousClock().measure { #expect((try? await reports.next()?.get().opsPublished) == 1) }
+        #expect(time < .seconds(25))
+        try await writing.value
+        await vault.close()
+        #expect(await reports.next() == nil)
+    }
+
+    @Test("lists longer than a page, and changes that a reader is behind")
+    func many() async throws {
+        let vault = try await Vault.create(Server.embedded.options("many")).vault
+        let changes = vault.notes.changes()
+        let keys = (0..<600).map { String(10_000 + $0) }
+        for key in keys.prefix(3) { try await vault.notes.put("a value", at: key) }
+        #expect(try await changes.first()?.keys == Set(keys.prefix(3)))
+        try await vault.write { batch in
+            for key in keys { try batch.put("another", in: vault.notes, at: key) }
+        }
+        #expect(try await changes.first()?.keys == nil)
+        #expect(try await vault.notes.list().all().map(\.key) == keys)
+        #expect(try await vault.notes.live().first()?.map(\.key) == keys)
+        await expect(.invalid) {
+            try await vault.write { batch in
+                for number in 0..<5_001 { try batch.put("too many", in: vault.notes, at: "\(number)") }
+            }
+        }
+        await expect(.invalid) { try await vault.exportArchive(to: URL(string: "https://bucket.example/archive")!) }
+        await vault.close()
+    }
 }
 
 /// Two devices of a new vault that hold the same.
