@@ -49,17 +49,20 @@ const MAVEN: Need = Need::Program { name: "mvn", debian: Some("maven") };
 const SWIFT: Need = Need::Tool(Tool {
     name: "swift",
     version: "trixie",
-    source: Source::DebianRoot(&[
-        "swiftlang",
-        "libc6-dev",
-        "libstdc++-14-dev",
-        "gcc",
-        "git",
-        "libcurl4t64",
-        "libxml2",
-        "ca-certificates",
-        "tzdata",
-    ]),
+    source: Source::DebianRoot {
+        packages: &[
+            "swiftlang",
+            "libc6-dev",
+            "libstdc++-14-dev",
+            "gcc",
+            "git",
+            "libcurl4t64",
+            "libxml2",
+            "ca-certificates",
+            "tzdata",
+        ],
+        programs: &["docc", "swift-symbolgraph-extract"],
+    },
 });
 
 /// All suites, in the order they run: the quick ones first.
@@ -173,6 +176,7 @@ pub(crate) const SUITES: &[Suite] = &[
             step("cargo build --package tidelock-uniffi"),
             step("cargo run --package tidelock-uniffi-sources"),
             Step { servers: &["versitygw", "minio"], ..step("sh bindings-uniffi/swift/scripts/test.sh") },
+            step("sh bindings-uniffi/swift/scripts/docs.sh"),
             Step { servers: &["versitygw"], ..step("sh bindings-uniffi/swift/scripts/test.sh consumer") },
         ],
         is_slow: true,

@@ -40,8 +40,13 @@ pub(crate) enum Source {
     PyPi(&'static str),
     /// Debian, in the system's own release; each program with its package.
     Debian(&'static [(&'static str, &'static str)]),
-    /// Debian, in a root of another release, which the version names; the packages.
-    DebianRoot(&'static [&'static str]),
+    /// Debian, in a root of another release, which the version names.
+    DebianRoot {
+        /// What is installed there.
+        packages: &'static [&'static str],
+        /// Other programs of it that are run, beside the tool itself.
+        programs: &'static [&'static str],
+    },
 }
 
 const GO: Need = Need::Program { name: "go", debian: None };
@@ -63,7 +68,7 @@ impl Tool {
     /// The folder that holds the program, which is built first if the cache lacks it.
     pub(crate) fn provide(self) -> Outcome<PathBuf> {
         match self.source {
-            Source::Crates | Source::DebianRoot(_) => {}
+            Source::Crates | Source::DebianRoot { .. } => {}
             Source::Go(_) => drop(GO.provide()?),
             Source::PyPi(_) => drop(PYTHON.provide()?),
             Source::Debian(programs) => {
@@ -87,7 +92,9 @@ impl Tool {
             Source::Crates => self.cargo_install(aside.path())?,
             Source::Go(package) => self.go_install(package, aside.path())?,
             Source::PyPi(package) => self.pip_install(package, aside.path())?,
-            Source::DebianRoot(packages) => root::make(self, packages, &aside.path().join("made"))?,
+            Source::DebianRoot { packages, programs } => {
+                root::make(self, packages, programs, &aside.path().join("made"))?;
+            }
             // It is installed in its place.
             Source::Debian(_) => return Ok(bin),
         }

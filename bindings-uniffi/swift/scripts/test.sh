@@ -16,4 +16,7 @@ case ${1-} in
         set -- --scratch-path "$CARGO_TARGET_DIR/swift-package" -Xlinker --allow-shlib-undefined "$@"
         ;;
 esac
+TMPDIR=$(mktemp -d)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 swift test -Xlinker "-L$library" -Xlinker -rpath -Xlinker "$library" "$@"

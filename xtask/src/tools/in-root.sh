@@ -16,4 +16,5 @@ for host in /*; do
     mkdir -p "$folder/root$host"
     mount --rbind "$host" "$folder/root$host"
 done
-exec chroot "$folder/root" env --chdir="$here" PATH=/usr/sbin:/usr/bin:/sbin:/bin "$(basename "$0")" "$@"
+# The last of these folders is where Debian has what belongs to Swift.
+exec chroot "$folder/root" env --chdir="$here" PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/swift/bin "$(basename "$0")" "$@"

@@ -11,8 +11,9 @@ const DEBOOTSTRAP: Need = Need::Program { name: "debootstrap", debian: Some("deb
 /// What runs a program in it.
 const IN_ROOT: &str = include_str!("in-root.sh");
 
-/// Makes the root `root`, with these packages, and `bin/NAME`, which runs the tool in it. Its version is the release's name.
-pub(super) fn make(tool: Tool, packages: &[&str], made: &Path) -> Outcome<()> {
+/// Makes the root `root`, with these packages, and in `bin` what runs the tool and these other programs in it. The tool's version
+/// is the release's name.
+pub(super) fn make(tool: Tool, packages: &[&str], programs: &[&str], made: &Path) -> Outcome<()> {
     if !cfg!(target_os = "linux") || !rustix::process::geteuid().is_root() {
         return Err(format!("`{}` runs in a root of Debian {}: be root on Linux", tool.name, tool.version));
     }
@@ -26,9 +27,12 @@ pub(super) fn make(tool: Tool, packages: &[&str], made: &Path) -> Outcome<()> {
     install.arg(&root).args(["apt-get", "install", "--yes", "--no-install-recommends"]).args(packages);
     process::run(install.env("DEBIAN_FRONTEND", "noninteractive"))?;
     process::run(Command::new("chroot").arg(&root).args(["apt-get", "clean"]))?;
-    let program = made.join("bin").join(tool.name);
-    std::fs::create_dir(made.join("bin"))
-        .and_then(|()| std::fs::write(&program, IN_ROOT))
-        .and_then(|()| std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)))
-        .map_err(|error| format!("can't write {}: {error}", program.display()))
+    let bin = made.join("bin");
+    let write = |name: &&str| {
+        std::fs::write(bin.join(name), IN_ROOT)?;
+        std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755))
+    };
+    std::fs::create_dir(&bin)
+        .and_then(|()| std::iter::once(&tool.name).chain(programs).try_for_each(write))
+        .map_err(|error| format!("can't write into {}: {error}", bin.display()))
 }

@@ -35,7 +35,7 @@ struct LifecycleTests {
         var times: [Duration] = []
         for _ in 0..<5 {
             let sync = Task { try await vault.sync() }
-            let connection = await server.connection()
+            let connection = try await server.connection()
             times.append(await ContinuousClock().measure {
                 sync.cancel()
                 await #expect(throws: CancellationError.self) { try await sync.value }
@@ -51,7 +51,7 @@ struct LifecycleTests {
     func deadline() async throws {
         let (server, vault) = try await stalling("deadline")
         async let late = expect(.timeout) { try await vault.syncOnce(until: .now + .milliseconds(200)) }
-        await server.connection().closed()
+        try await server.connection().closed()
         #expect(await late?.isRetryable == true)
         await vault.close()
     }
@@ -61,7 +61,7 @@ struct LifecycleTests {
         let (server, vault) = try await stalling("close")
         let (live, changes, reports) = (vault.notes.live(), vault.notes.changes(), vault.reports())
         async let running = expect(.closed) { try await vault.sync() }
-        let connection = await server.connection()
+        let connection = try await server.connection()
         await vault.close()
         #expect(await running != nil)
         await connection.closed()
@@ -81,7 +81,7 @@ struct LifecycleTests {
     func watching() async throws {
         let (server, vault) = try await stalling("watch")
         let watching = Task { try await vault.watch().all() }
-        let connection = await server.connection()
+        let connection = try await server.connection()
         watching.cancel()
         await connection.closed()
         #expect(try await watching.value.isEmpty)

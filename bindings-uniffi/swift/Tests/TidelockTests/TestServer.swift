@@ -51,9 +51,9 @@ final class TestServer: Sendable {
     }
 
     /// The next connection.
-    func connection() async -> Connection {
+    func connection() async throws -> Connection {
         for await connection in accepted { return connection }
-        fatalError("nobody ends it")
+        throw CancellationError() // nobody ends it
     }
 
     /// Writes; false once the client has closed.
