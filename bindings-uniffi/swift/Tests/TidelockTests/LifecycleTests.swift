@@ -105,6 +105,16 @@ struct LifecycleTests {
         #expect(await expect(.network) { try await Vault.create(options) }?.isRetryable == true)
     }
 
+    @Test("what is no TLS is told from what is not there, and not tried again")
+    func tls() async throws {
+        let server = TestServer { socket, _ in _ = TestServer.write(Array("HTTP/1.1 400 No\r\n\r\n".utf8), to: socket) }
+        let options = unreachable(server.endpoint.replacingOccurrences(of: "http:", with: "https:"))
+        let error = await expect(.network) { try await Vault.create(options) }
+        #expect(error?.isRetryable == false, "\(String(describing: error))")
+        let nowhere = await expect(.network) { try await Vault.create(unreachable("http://no-host.invalid")) }
+        #expect(nowhere?.isRetryable == true, "\(String(describing: nowhere))")
+    }
+
     @Test("an answer without an end is read no further than its bound")
     func endless() async throws {
         let server = TestServer { socket, _ in
