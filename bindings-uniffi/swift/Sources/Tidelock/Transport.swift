@@ -113,6 +113,10 @@ private func transportFailure(_ error: any Error) -> TransportFailure {
         .serverCertificateHasUnknownRoot, .serverCertificateNotYetValid, .clientCertificateRejected,
         .clientCertificateRequired, .appTransportSecurityRequiresSecureConnection:
         return .tls(text: text)
+    #if canImport(FoundationNetworking)
+    case .unknown where text.hasPrefix("SSL") || text.hasPrefix("TLS"): // there is no code for it, only curl's words
+        return .tls(text: text)
+    #endif
     default:
         return .reset(text: text)
     }
