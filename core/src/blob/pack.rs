@@ -67,7 +67,8 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// First and last byte of the sealed pack to ask for. A pack that ends before the last has answered all the same.
+    /// First and last byte of the sealed pack to ask for. A pack that ends before the last has answered all the same. A server
+    /// that ignores ranges sends the whole pack: let the answer have [`SEALED_BYTES_MAX`].
     ///
     /// # Errors
     /// `corrupt` for a spot that is in no pack.

@@ -89,7 +89,8 @@ fn a_range_of_anything_else_is_refused() {
 /// The bytes of a request's answer, as the store's client hands them on.
 fn answered(range: (u64, u64), status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let store: StoreUri = "s3://bucket/prefix?endpoint=https://s3.example&region=r".parse().unwrap();
-    let call = Call::GetObject { key: "pack".to_owned(), if_none_match: None, range: Some(range), body_max: 1 << 24 };
+    let call =
+        Call::GetObject { key: "pack".to_owned(), if_none_match: None, range: Some(range), body_max: SEALED_BYTES_MAX };
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let response = Response { status, headers, body: Bytes::copy_from_slice(body) };
     let Ok(Answer::Object { body, .. }) = call.interpret(&store, &response) else { panic!("no object") };
