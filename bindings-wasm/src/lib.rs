@@ -58,6 +58,16 @@ impl Engine {
         given(self.0.list(taken(collection)?, taken(range)?, limit))
     }
 
+    /// What stands of a document, or `undefined`.
+    pub fn document(&self, collection: JsValue, id: &str) -> Given {
+        given(self.0.document(taken(collection)?, id))
+    }
+
+    /// A page of documents.
+    pub fn documents(&self, collection: JsValue, range: JsValue, limit: u32) -> Given {
+        given(self.0.documents(taken(collection)?, taken(range)?, limit))
+    }
+
     /// A page of conflicts.
     pub fn conflicts(&self, after: JsValue, limit: u32) -> Given {
         given(self.0.conflicts(taken(after)?, limit))

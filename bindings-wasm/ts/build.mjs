@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
 // The goal is 350 KB, and 500 KB before the first release. This bar holds what is there now, so that nothing grows unseen.
-const GZIP_BYTES_MAX = 780_000;
+const GZIP_BYTES_MAX = 860_000;
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const dist = join(root, "dist");

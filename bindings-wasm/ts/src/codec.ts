@@ -1,5 +1,6 @@
 /** How values become bytes. */
 
+import { canonical } from "./canonical.js";
 import { TidelockError } from "./errors.js";
 
 /** Turns a value into at most 256 KiB, and back. */
@@ -9,7 +10,7 @@ export interface Codec<T> {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The bytes themselves. */
 export const bytes: Codec<Uint8Array> = {
@@ -30,20 +31,10 @@ export const text: Codec<string> = {
   decode: (value) => decode(value, (content) => content),
 };
 
-/** JSON without white space, properties in the order they were set. */
+/** JSON in the form of RFC 8785: the same bytes in every language, an object's properties in one order. */
 export function json<T>(): Codec<T> {
   return {
-    encode(value) {
-      const content = JSON.stringify(value);
-      if (content === undefined) {
-        throw new TidelockError({
-          kind: "invalid",
-          message: `JSON has no ${typeof value}`,
-          nextStep: "use `delete` to remove a record, or store null",
-        });
-      }
-      return encoder.encode(content);
-    },
+    encode: (value) => encoder.encode(canonical(value)),
     decode: (value) => decode(value, (content) => JSON.parse(content) as T),
   };
 }

@@ -1,19 +1,23 @@
 /** The library's own plain objects, as `client/` in Rust defines them. */
 
 import type { Problem } from "./errors.js";
-import type { Credentials, Progress } from "./types.js";
+import type { Credentials, Progress, Status } from "./types.js";
+
+export type CollectionKind = "map" | "log" | "documents";
 
 export interface CollectionId {
-  kind: "map" | "log";
+  kind: CollectionKind;
   name: string;
 }
 
 export type EngineChange =
   | { kind: "put"; collection: CollectionId; key: string; value: Uint8Array }
   | { kind: "delete"; collection: CollectionId; key: string }
+  | { kind: "patch"; collection: CollectionId; id: string; patch: Uint8Array }
   | { kind: "append"; collection: CollectionId; key?: string; value: Uint8Array }
   | { kind: "import"; collection: CollectionId; source: string; unixMs: number; repeat: number; value: Uint8Array }
-  | { kind: "resolve"; collection: CollectionId; key: string; value?: Uint8Array };
+  | { kind: "resolve"; collection: CollectionId; key: string; value: Uint8Array | undefined }
+  | { kind: "resolveField"; collection: CollectionId; id: string; field: string; value: Uint8Array | undefined };
 
 export type Operation =
   | { kind: "create" | "setPassphrase"; passphrase?: string }
@@ -91,8 +95,35 @@ export interface EngineRecord {
   siblings: number;
 }
 
+export interface EngineDocument {
+  id: string;
+  value: Uint8Array;
+  device: string;
+  unixMs: number;
+  conflicts: number;
+  deletedConcurrently: boolean;
+}
+
 export interface EngineConflict {
   collection: CollectionId;
   key: string;
+  field?: string;
   versions: { value?: Uint8Array; device: string; unixMs: number }[];
+}
+
+/** Where a page of conflicts ended. */
+export interface Position {
+  collection: CollectionId;
+  key: string;
+  field?: string;
+}
+
+/** The reads of an engine by their names, with what they take and give. */
+export interface Reads {
+  get(collection: CollectionId, key: string): EngineRecord | undefined;
+  list(collection: CollectionId, range: { start: string; end?: string | undefined }, limit: number): { key: string; record: EngineRecord }[];
+  document(collection: CollectionId, id: string): EngineDocument | undefined;
+  documents(collection: CollectionId, range: { start: string; end?: string | undefined }, limit: number): EngineDocument[];
+  conflicts(after: Position | undefined, limit: number): EngineConflict[];
+  status(): Status;
 }

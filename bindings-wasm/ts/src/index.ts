@@ -6,11 +6,12 @@
 
 export { bytes, json, text, type Codec } from "./codec.js";
 export { Collection, Log } from "./collection.js";
+export { Documents } from "./documents.js";
 export { ERROR_KINDS, TidelockError, type ErrorKind, type Problem } from "./errors.js";
 export { init, type Source } from "./init.js";
 export { Live } from "./live.js";
 export type {
-  CallOptions, Change, Conflict, Credentials, Device, Entry, Options, Presign, Progress, Range, Secret, SignedUrl, Status,
-  SyncReport, UnsignedRequest, Version,
+  AnyConflict, CallOptions, Change, Conflict, Credentials, Device, Document, Entry, FieldConflict, Options, Patch, Presign, Progress,
+  Range, Recipient, Secret, SignedUrl, Status, SyncReport, UnsignedRequest, Version,
 } from "./types.js";
 export { Vault, type Batch } from "./vault.js";

@@ -1,7 +1,7 @@
 /** Runs an engine: drain, act, sleep until. All that the engine asks for is done here. */
 
 import { breathe, SLICE_MS } from "./breathe.js";
-import type { CollectionId, EngineChange, EngineReport, Input, Operation, Output, Page } from "./engine.js";
+import type { CollectionId, EngineChange, EngineReport, Input, Operation, Output, Page, Reads } from "./engine.js";
 import { TidelockError, thrown } from "./errors.js";
 import { init } from "./init.js";
 import type { Local } from "./local/local.js";
@@ -98,6 +98,11 @@ export class Loop {
     } finally {
       if (this.ended === undefined) this.turn();
     }
+  }
+
+  /** Asks the engine what it has. */
+  async read<Name extends keyof Reads>(name: Name, ...words: Parameters<Reads[Name]>): Promise<ReturnType<Reads[Name]>> {
+    return this.call((engine) => (engine[name] as (...words: unknown[]) => ReturnType<Reads[Name]>)(...words));
   }
 
   /** Applies changes, all or none; ends when they are durable. Gives each one's key. */

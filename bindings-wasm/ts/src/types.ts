@@ -92,7 +92,7 @@ export interface SyncReport {
   notices: TidelockError[];
 }
 
-/** Keys from `start` (included) to `end` (excluded), or all with a `prefix`; at most `limit` of them. */
+/** Keys of records or ids of documents, from `start` (included) to `end` (excluded), or all with a `prefix`; at most `limit` of them. */
 export interface Range {
   start?: string;
   end?: string;
@@ -113,6 +113,24 @@ export interface Entry<T> {
   siblings: number;
 }
 
+/** A document. */
+export interface Document<T> {
+  id: string;
+  /** Of a field's concurrent values the newest. */
+  value: T;
+  /** The device that wrote the newest value in it. */
+  device: string;
+  /** When, by that device's clock. */
+  unixMs: number;
+  /** How many fields have concurrent values. */
+  conflicts: number;
+  /** A device deleted the document without having seen the fields that stand. */
+  deletedConcurrently: boolean;
+}
+
+/** Fields to set, and with null those to remove. */
+export type Patch<T> = { [F in keyof T]?: T[F] | null };
+
 /** One of the concurrent values of a key; without a value: a delete that had not seen the others. */
 export interface Version<T> {
   value: T | undefined;
@@ -126,7 +144,22 @@ export interface Conflict<T> {
   versions: Version<T>[];
 }
 
-/** Which keys a commit changed. */
+/** A field of a document with concurrent values, the one that counts first. */
+export interface FieldConflict {
+  id: string;
+  field: string;
+  versions: Version<unknown>[];
+}
+
+/** A conflict of any collection. */
+export interface AnyConflict extends Conflict<Uint8Array> {
+  kind: "map" | "log" | "documents";
+  collection: string;
+  /** Of documents the field; `key` is the document's id. */
+  field?: string;
+}
+
+/** Which keys, or ids of documents, a commit changed. */
 export interface Change {
   keys: string[] | "many";
 }
@@ -136,9 +169,24 @@ export interface Device {
   id: string;
   name?: string;
   state: "this" | "active" | "retired" | "revoked";
+  /** Of a revoked one: the numbers of its first and last op that do not count. */
+  quarantinedFrom?: number;
+  quarantinedTo?: number;
+  /** The sequence of its newest verified manifest. */
   sequence: number;
+  /** Its ops applied here without a gap. */
   applied: number;
+  /** When a new manifest of it was last seen, by this device's clock. */
   seenMs?: number;
+}
+
+/** What opens the vault without being a device. */
+export interface Recipient {
+  kind: "recoveryCode" | "passphrase";
+  /** The id of the device that made or set it. */
+  addedBy: string;
+  /** When, by that device's clock. */
+  addedMs: number;
 }
 
 /** What is known of the vault, without a request. */
@@ -146,15 +194,24 @@ export interface Status {
   vault?: string;
   device?: string;
   devices: Device[];
-  collections: { kind: "map" | "log"; name: string }[];
+  /** What opens the vault beside its devices. */
+  recipients: Recipient[];
+  /** Every collection with a record. */
+  collections: { kind: "map" | "log" | "documents"; name: string }[];
   /** Own changes not yet published. */
   pending: number;
+  /** The sequence of the newest own manifest. */
+  sequence: number;
+  /** Things named in the bucket that could not be had yet. */
   debts: number;
-  /** Keys with conflicts, up to 1,000. */
+  /** Keys and fields with conflicts, up to 1,000. */
   conflicts: number;
   lastPushMs?: number;
   lastPullMs?: number;
+  /** What the last operation failed with; none once one ended well. */
   lastError?: string;
+  /** Whether the store enforces conditional writes; none: not tried yet. */
+  conditionalWrites?: boolean;
   /** Set while nothing may be published, with the reason. */
   stopped?: Problem;
   /** Set once this device can tell that it was revoked: why, what was not taken, and how to save it. */
@@ -163,4 +220,6 @@ export interface Status {
   untaken: number;
   /** Requests and bytes since this local store was made. */
   meter: { get: number; put: number; delete: number; list: number; head: number; post: number; bytesSent: number; bytesReceived: number };
+  /** When the first of them was counted. */
+  meteredFromMs?: number;
 }

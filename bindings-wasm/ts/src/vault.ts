@@ -1,17 +1,21 @@
 /** The vault: opened, synced, watched, closed. */
 
 import { bytes, type Codec } from "./codec.js";
-import { Collection, Log, conflicts } from "./collection.js";
+import { Collection, Log } from "./collection.js";
+import { Documents } from "./documents.js";
 import type { EngineChange, Operation } from "./engine.js";
 import { TidelockError } from "./errors.js";
 import { Loop } from "./loop.js";
+import { conflicts } from "./records.js";
 import { Pace } from "./tidelock.js";
-import type { CallOptions, Conflict, Device, Options, Secret, Status, SyncReport } from "./types.js";
+import type { AnyConflict, CallOptions, Device, Options, Patch, Secret, Status, SyncReport } from "./types.js";
 
 /** Several changes that are written together. */
 export interface Batch {
   put<T>(collection: Collection<T>, key: string, value: T): void;
-  delete<T>(collection: Collection<T>, key: string): void;
+  put<T extends object>(documents: Documents<T>, id: string, value: T): void;
+  patch<T extends object>(documents: Documents<T>, id: string, patch: Patch<T>): void;
+  delete(from: Collection<any> | Documents<any> | Log<any>, key: string): void;
   append<T>(log: Log<T>, value: T): void;
 }
 
@@ -110,21 +114,29 @@ export class Vault {
     return new Log(this.loop, { kind: "log", name }, codec);
   }
 
+  /** Documents: JSON objects whose fields merge one by one. */
+  documents<T extends object = Record<string, unknown>>(name: string): Documents<T> {
+    return new Documents(this.loop, { kind: "documents", name });
+  }
+
   /** Writes up to 5,000 changes, all or none. Durable when it ends. */
   async write(build: (batch: Batch) => void): Promise<void> {
     const changes: EngineChange[] = [];
     build({
-      put: (collection, key, value) => void changes.push(collection.putting(key, value)),
-      delete: (collection, key) => void changes.push(collection.deleting(key)),
+      put: (to: { putting(key: string, value: any): EngineChange }, key: string, value: unknown) => void changes.push(to.putting(key, value)),
+      patch: (documents, id, patch) => void changes.push(documents.patching(id, patch)),
+      delete: (from, key) => void changes.push(from.deleting(key)),
       append: (log, value) => void changes.push(log.appending(value)),
     });
     await this.loop.write(changes);
   }
 
-  /** Every key with concurrent values, by collection. */
-  async *conflicts(): AsyncGenerator<Conflict<Uint8Array> & { collection: string }, void, undefined> {
-    for await (const { collection, key, versions } of conflicts(this.loop)) {
-      yield { collection: collection.name, key, versions: versions.map((version) => ({ value: undefined, ...version })) };
+  /** Every key and field with concurrent values, by collection. The values are as they are stored, those of fields as JSON. */
+  async *conflicts(): AsyncGenerator<AnyConflict, void, undefined> {
+    for await (const { collection, key, field, versions } of conflicts(this.loop)) {
+      const { kind, name } = collection;
+      const values = versions.map((version) => ({ value: undefined, ...version }));
+      yield { kind, collection: name, key, ...(field !== undefined && { field }), versions: values };
     }
   }
 
@@ -205,7 +217,7 @@ export class Vault {
 
   /** What is known, without a request. */
   async status(): Promise<Status> {
-    return this.loop.call((engine) => engine.status() as Status);
+    return await this.loop.read("status");
   }
 
   /** The vault's devices, this one included. */
