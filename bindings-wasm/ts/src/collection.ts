@@ -1,8 +1,8 @@
 /** Maps of keys with values, and logs of entries. */
 
+import type { Access } from "./access.js";
 import type { Codec } from "./codec.js";
 import type { CollectionId, EngineChange, EngineRecord } from "./engine.js";
-import type { Loop } from "./loop.js";
 import { checked, Records } from "./records.js";
 import type { Conflict, Entry } from "./types.js";
 
@@ -10,11 +10,11 @@ import type { Conflict, Entry } from "./types.js";
 abstract class Coded<T> extends Records<Entry<T>> {
   /** @internal */
   constructor(
-    loop: Loop,
+    access: Access,
     id: CollectionId,
     protected readonly codec: Codec<T>,
   ) {
-    super(loop, id);
+    super(access, id);
   }
 
   /** The value at a key; `undefined` where none is. */
@@ -23,12 +23,12 @@ abstract class Coded<T> extends Records<Entry<T>> {
   }
 
   async entry(key: string): Promise<Entry<T> | undefined> {
-    const record = await this.loop.read("get", this.id, checked(key));
+    const record = await this.access.read("get", this.id, checked(key));
     return record && this.decoded(key, record);
   }
 
   protected async page(range: { start: string; end: string | undefined }, limit: number): Promise<[string, () => Entry<T>][]> {
-    const page = await this.loop.read("list", this.id, range, limit);
+    const page = await this.access.read("list", this.id, range, limit);
     return page.map(({ key, record }) => [key, () => this.decoded(key, record)]);
   }
 
@@ -41,7 +41,7 @@ abstract class Coded<T> extends Records<Entry<T>> {
 export class Collection<T> extends Coded<T> {
   /** Sets a value; durable when it ends. */
   async put(key: string, value: T): Promise<void> {
-    await this.loop.write([this.putting(key, value)]);
+    await this.access.write([this.putting(key, value)]);
   }
 
   /** Keys with concurrent values. */
@@ -55,7 +55,7 @@ export class Collection<T> extends Coded<T> {
   /** Ends a conflict with a value, or with none; fails with `not-found` where there is no conflict. */
   async resolve(key: string, value: T | undefined): Promise<void> {
     const bytes = value === undefined ? undefined : this.codec.encode(value);
-    await this.loop.write([{ kind: "resolve", collection: this.id, key: checked(key), value: bytes }]);
+    await this.access.write([{ kind: "resolve", collection: this.id, key: checked(key), value: bytes }]);
   }
 
   /** @internal */
@@ -68,7 +68,7 @@ export class Collection<T> extends Coded<T> {
 export class Log<T> extends Coded<T> {
   /** Adds an entry under a new key, which sorts by time; gives the key. Durable when it ends. */
   async append(value: T): Promise<string> {
-    const [key] = await this.loop.write([this.appending(value)]);
+    const [key] = await this.access.write([this.appending(value)]);
     return key as string;
   }
 

@@ -18,13 +18,13 @@ export class Documents<T extends object> extends Records<Document<T>> {
   }
 
   async entry(id: string): Promise<Document<T> | undefined> {
-    const document = await this.loop.read("document", this.id, checked(id));
+    const document = await this.access.read("document", this.id, checked(id));
     return document && decoded<T>(document);
   }
 
   /** Sets a whole document: fields that it lacks are removed. Durable when it ends. */
   async put(id: string, value: T): Promise<void> {
-    await this.loop.write([this.putting(id, value)]);
+    await this.access.write([this.putting(id, value)]);
   }
 
   /**
@@ -32,7 +32,7 @@ export class Documents<T extends object> extends Records<Document<T>> {
    * merged. A document that is not there is made. Durable when it ends.
    */
   async patch(id: string, patch: Patch<T>): Promise<void> {
-    await this.loop.write([this.patching(id, patch)]);
+    await this.access.write([this.patching(id, patch)]);
   }
 
   /** Fields with concurrent values. */
@@ -49,11 +49,11 @@ export class Documents<T extends object> extends Records<Document<T>> {
   async resolve(id: string, field: string, value: unknown): Promise<void>;
   async resolve(id: string, field: string, value: unknown): Promise<void> {
     const bytes = value === undefined ? undefined : codec.encode(value);
-    await this.loop.write([{ kind: "resolveField", collection: this.id, id: checked(id), field: checked(field), value: bytes }]);
+    await this.access.write([{ kind: "resolveField", collection: this.id, id: checked(id), field: checked(field), value: bytes }]);
   }
 
   protected async page(range: { start: string; end: string | undefined }, limit: number): Promise<[string, () => Document<T>][]> {
-    const page = await this.loop.read("documents", this.id, range, limit);
+    const page = await this.access.read("documents", this.id, range, limit);
     return page.map((document) => [document.id, () => decoded<T>(document)]);
   }
 

@@ -48,6 +48,19 @@ export function thrown(cause: unknown): TidelockError {
   return new TidelockError({ kind: "internal", message, nextStep }, { cause });
 }
 
+/** An error as plain data, to cross from one thread or tab to another. */
+export function plain({ kind, message, object, nextStep, retryable }: TidelockError): Problem {
+  const said = object === undefined ? message : message.slice(0, -(object.length + 4)); // the class adds the object to it
+  return { kind, message: said, retryable, ...(object !== undefined && { object }), ...(nextStep !== undefined && { nextStep }) };
+}
+
+/** Somebody else wrote to the local store that this engine was loaded from. */
+export class Stale extends TidelockError {
+  constructor(object: string) {
+    super({ kind: "local-store", message: "another tab wrote to this local store", object, nextStep: "open the vault again" });
+  }
+}
+
 function isProblem(value: unknown): value is Problem {
   const kind = (value as Problem | null | undefined)?.kind;
   return typeof value === "object" && kind !== undefined && ERROR_KINDS.includes(kind);

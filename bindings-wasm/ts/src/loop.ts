@@ -1,9 +1,9 @@
 /** Runs an engine: drain, act, sleep until. All that the engine asks for is done here. */
 
 import { breathe, SLICE_MS } from "./breathe.js";
-import type { CollectionId, EngineChange, EngineReport, Input, Operation, Output, Page, Reads } from "./engine.js";
-import { TidelockError, thrown } from "./errors.js";
-import { init } from "./init.js";
+import type { Access, Happening, Listener, Outcome } from "./access.js";
+import type { EngineChange, Input, Operation, Output, Page, Reads } from "./engine.js";
+import { Stale, TidelockError, thrown } from "./errors.js";
 import type { Local } from "./local/local.js";
 import { openLocal } from "./local/open.js";
 import { presignOf, presigned } from "./presign.js";
@@ -11,12 +11,6 @@ import { stretch } from "./stretch.js";
 import { Engine, Loader } from "./tidelock.js";
 import { send } from "./transport.js";
 import type { CallOptions, Options, Presign, Progress } from "./types.js";
-
-/** What an operation ends with. */
-export interface Outcome {
-  recoveryCode?: string;
-  report?: EngineReport;
-}
 
 interface Running {
   resolve: (outcome: Outcome) => void;
@@ -30,9 +24,6 @@ interface Waiting {
   reject: (reason: unknown) => void;
 }
 
-/** Told of each commit's changes; `undefined`: more than 256 keys. */
-export type ChangeListener = (collection: CollectionId, keys: string[] | undefined) => void;
-
 /** The two clocks, as every call of the engine takes them. */
 function now(): [monotonicMs: number, unixMs: number] {
   return [Math.floor(performance.now()), Date.now()];
@@ -45,8 +36,12 @@ function defaultDevice(): string {
 }
 
 /** One open vault: its engine, its local store, and whatever is under way. */
-export class Loop {
-  readonly listeners = new Set<ChangeListener>();
+export class Loop implements Access {
+  readonly listeners = new Set<Listener>();
+  /** Ends with the loop, by whatever way. */
+  readonly over: Promise<void>;
+  private isOver = () => {};
+  private closing: Promise<void> | undefined;
   private readonly running = new Map<number, Running>();
   private readonly requests = new Map<number, AbortController>();
   private waiting: Waiting[] = [];
@@ -54,7 +49,7 @@ export class Loop {
   private unsaved: { commit: number; pages: Page[] }[] = [];
   private saving: Promise<void> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private turning = false;
+  private stepping = false;
   /** Why nothing works any more: closed, or a defect of the library. */
   private ended: TidelockError | undefined;
   private readonly presign: Presign | undefined;
@@ -65,11 +60,11 @@ export class Loop {
     private readonly options: Options,
   ) {
     this.presign = presignOf(options);
+    this.over = new Promise((resolve) => (this.isOver = resolve));
   }
 
   /** Opens what this device has. */
   static async open(options: Options): Promise<Loop> {
-    await init();
     const local = await openLocal(options.local);
     try {
       const pages = new Loader();
@@ -96,7 +91,7 @@ export class Loop {
       if (cause instanceof WebAssembly.RuntimeError) this.end(error);
       throw error;
     } finally {
-      if (this.ended === undefined) this.turn();
+      if (this.ended === undefined) this.step();
     }
   }
 
@@ -143,11 +138,20 @@ export class Loop {
     });
   }
 
+  /** There is one engine: no other has the turn. */
+  turn(): Promise<() => void> {
+    return Promise.resolve(() => {});
+  }
+
   /** Ends what runs, waits for what is being stored, and gives the local store back. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return (this.closing ??= this.shut());
+  }
+
+  private async shut(): Promise<void> {
     if (this.ended === undefined) {
       for (const op of this.running.keys()) this.engine.cancel(op, ...now());
-      this.turn();
+      this.step();
       this.end(new TidelockError({ kind: "closed", message: "the vault was closed", nextStep: "open it again" }));
     }
     await this.saving;
@@ -163,7 +167,12 @@ export class Loop {
     for (const { reject } of this.waiting) reject(error);
     this.running.clear();
     this.waiting = [];
-    for (const listener of [...this.listeners]) listener({ kind: "map", name: "" }, undefined);
+    this.isOver();
+    this.tell({ kind: "anything" });
+  }
+
+  private tell(happening: Happening): void {
+    for (const listener of [...this.listeners]) listener(happening);
   }
 
   /** Why the loop ended, if it did. */
@@ -176,9 +185,9 @@ export class Loop {
   }
 
   /** Does all that the engine asks for, and sets the clock for what it does next. */
-  private turn(): void {
-    if (this.turning) return; // the turn under way drains again
-    this.turning = true;
+  private step(): void {
+    if (this.stepping) return; // the step under way drains again
+    this.stepping = true;
     clearTimeout(this.timer);
     const began = performance.now();
     try {
@@ -192,7 +201,7 @@ export class Loop {
     } catch (cause) {
       this.end(thrown(cause));
     } finally {
-      this.turning = false;
+      this.stepping = false;
     }
   }
 
@@ -222,16 +231,20 @@ export class Loop {
       case "stretch":
         return this.stretch(output.id);
       case "finished":
-        this.running.get(output.op)?.resolve(output);
-        return void this.running.delete(output.op);
+        this.running.get(output.op)?.resolve({
+          ...(output.recoveryCode !== undefined && { recoveryCode: output.recoveryCode }),
+          ...(output.report !== undefined && { report: output.report }),
+        });
+        this.running.delete(output.op);
+        return this.tell({ kind: "status" });
       case "failed":
         this.running.get(output.op)?.reject(new TidelockError(output.problem));
-        return void this.running.delete(output.op);
+        this.running.delete(output.op);
+        return this.tell({ kind: "status" });
       case "durable":
         return this.settle(output.commit);
       case "changed":
-        for (const listener of [...this.listeners]) listener(output.collection, output.keys);
-        return;
+        return this.tell(output);
       case "progressed":
         for (const { onProgress } of this.running.values()) onProgress?.(output.progress);
         return;
@@ -287,6 +300,7 @@ export class Loop {
         this.handle({ kind: "persisted", commit });
       } catch (cause) {
         const error = thrown(cause);
+        if (error instanceof Stale) this.end(error);
         this.handle({ kind: "notPersisted", commit, text: error.message });
         for (const { reject } of this.waiting) reject(error);
         this.waiting = [];

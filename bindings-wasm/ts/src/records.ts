@@ -1,10 +1,10 @@
 /** What maps, logs and documents have in common. */
 
+import type { Access, Happening } from "./access.js";
 import { breathe, SLICE_MS } from "./breathe.js";
 import type { CollectionId, EngineChange, EngineConflict, Position } from "./engine.js";
 import { TidelockError } from "./errors.js";
 import { Live } from "./live.js";
-import type { Loop } from "./loop.js";
 import { Latest } from "./queue.js";
 import type { Change, Range } from "./types.js";
 
@@ -17,7 +17,7 @@ const KEYS_MAX = 256;
 export abstract class Records<E> {
   /** @internal */
   constructor(
-    protected readonly loop: Loop,
+    protected readonly access: Access,
     protected readonly id: CollectionId,
   ) {}
 
@@ -51,17 +51,17 @@ export abstract class Records<E> {
 
   /** Removes a record, a document, or an entry for ever. Durable when it ends; removing what is not there is no error. */
   async delete(key: string): Promise<void> {
-    await this.loop.write([this.deleting(key)]);
+    await this.access.write([this.deleting(key)]);
   }
 
   /** The keys that change from now on, by whatever way: writes here and what syncs bring. */
   changes({ signal }: { signal?: AbortSignal } = {}): AsyncIterableIterator<Change> {
-    const listener = ({ kind, name }: CollectionId, keys: string[] | undefined) => {
-      if (this.loop.closed !== undefined) changes.end();
-      else if (kind === this.id.kind && name === this.id.name) changes.push({ keys: keys ?? "many" });
+    const listener = (happening: Happening) => {
+      if (this.access.closed !== undefined) changes.end();
+      else if (this.isMeant(happening)) changes.push({ keys: keysOf(happening) ?? "many" });
     };
-    const changes = new Latest(both, () => this.loop.listeners.delete(listener), signal);
-    if (!signal?.aborted) this.loop.listeners.add(listener);
+    const changes = new Latest(both, () => this.access.listeners.delete(listener), signal);
+    if (!signal?.aborted) this.access.listeners.add(listener);
     return changes;
   }
 
@@ -86,18 +86,23 @@ export abstract class Records<E> {
   /** Its conflicts, in pages. @internal */
   protected async *conflicting(): AsyncGenerator<EngineConflict, void, undefined> {
     const { kind, name } = this.id;
-    for await (const conflict of conflicts(this.loop, { collection: this.id, key: "" })) {
+    for await (const conflict of conflicts(this.access, { collection: this.id, key: "" })) {
       if (conflict.collection.kind !== kind || conflict.collection.name !== name) return;
       yield conflict;
     }
   }
 
   private listen(isWanted: (keys: string[] | undefined) => boolean, changed: () => void): () => void {
-    const listener = ({ kind, name }: CollectionId, keys: string[] | undefined) => {
-      if (this.loop.closed !== undefined || (kind === this.id.kind && name === this.id.name && isWanted(keys))) changed();
+    const listener = (happening: Happening) => {
+      if (this.isMeant(happening) && isWanted(keysOf(happening))) changed();
     };
-    this.loop.listeners.add(listener);
-    return () => this.loop.listeners.delete(listener);
+    this.access.listeners.add(listener);
+    return () => this.access.listeners.delete(listener);
+  }
+
+  private isMeant(happening: Happening): boolean {
+    if (happening.kind !== "changed") return happening.kind === "anything";
+    return happening.collection.kind === this.id.kind && happening.collection.name === this.id.name;
   }
 
   /** @internal */
@@ -107,15 +112,20 @@ export abstract class Records<E> {
 }
 
 /** Every conflict after a place, by collection, in pages. */
-export async function* conflicts(loop: Loop, after?: Position): AsyncGenerator<EngineConflict, void, undefined> {
+export async function* conflicts(access: Access, after?: Position): AsyncGenerator<EngineConflict, void, undefined> {
   for (;;) {
-    const page = await loop.read("conflicts", after, PAGE_ENTRIES);
+    const page = await access.read("conflicts", after, PAGE_ENTRIES);
     yield* page;
     const last = page.at(-1);
     if (last === undefined) return;
     const { collection, key, field } = last;
     after = { collection, key, ...(field !== undefined && { field }) };
   }
+}
+
+/** `undefined`: any. */
+function keysOf(happening: Happening): string[] | undefined {
+  return happening.kind === "changed" ? happening.keys : undefined;
 }
 
 function both(older: Change, newer: Change): Change {

@@ -1,7 +1,7 @@
 /** Argon2id for a passphrase: in a short-lived worker, so that no page stands still; without workers in this thread. */
 
 import { breathe } from "./breathe.js";
-import { thrown, type Problem, type TidelockError } from "./errors.js";
+import { plain, thrown, type Problem } from "./errors.js";
 import { library } from "./init.js";
 import { runStretch } from "./tidelock.js";
 
@@ -62,8 +62,4 @@ async function inWorker(message: unknown): Promise<Stretched | undefined> {
     worker.once("error", reject);
     worker.postMessage(message);
   }).finally(() => worker.terminate());
-}
-
-function plain({ kind, message, object, nextStep, retryable }: TidelockError): Problem {
-  return { kind, message, retryable, ...(object !== undefined && { object }), ...(nextStep !== undefined && { nextStep }) };
 }

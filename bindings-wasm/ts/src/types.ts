@@ -45,7 +45,10 @@ export type Secret = { recoveryCode: string } | { passphrase: string };
 export interface Options {
   /** The bucket side: `s3://bucket/prefix?region=…&endpoint=…`. */
   store: string | URL;
-  /** This device's side: an IndexedDB database's name in browsers, a folder under Node, or `"memory"` for nothing kept. */
+  /**
+   * This device's side: an IndexedDB database's name in browsers, a folder under Node, or `"memory"` for nothing kept. Tabs
+   * share a database: the options of the one that leads count.
+   */
   local: string;
   /** Keys for the bucket, or a function that gives them when they are needed. */
   credentials?: Credentials | (() => Promise<Credentials>);

@@ -1,12 +1,14 @@
 /** The vault: opened, synced, watched, closed. */
 
+import { openAccess, type Access } from "./access.js";
 import { bytes, type Codec } from "./codec.js";
 import { Collection, Log } from "./collection.js";
 import { Documents } from "./documents.js";
 import type { EngineChange, Operation } from "./engine.js";
 import { TidelockError } from "./errors.js";
-import { Loop } from "./loop.js";
+import { Live } from "./live.js";
 import { conflicts } from "./records.js";
+import { otherStore } from "./tabs/leader.js";
 import { Pace } from "./tidelock.js";
 import type { AnyConflict, CallOptions, Device, Options, Patch, Secret, Status, SyncReport } from "./types.js";
 
@@ -20,14 +22,14 @@ export interface Batch {
 }
 
 /** Vaults that are open, by their local store: opening one again gives the same engine. */
-const open = new Map<string, { loop: Promise<Loop>; store: string; handles: number }>();
+const open = new Map<string, { access: Promise<Access>; store: string; handles: number }>();
 
 /** One encrypted dataset in a bucket, on this device. */
 export class Vault {
   private isClosed = false;
 
   private constructor(
-    private readonly loop: Loop,
+    private readonly access: Access,
     private readonly release: () => Promise<void>,
   ) {}
 
@@ -51,7 +53,12 @@ export class Vault {
   /** Opens what this device has, without a request. */
   static async open(options: Options): Promise<Vault> {
     const vault = await Vault.attach(options);
-    if ((await vault.status()).vault !== undefined) return vault;
+    try {
+      if ((await vault.status()).vault !== undefined) return vault;
+    } catch (cause) {
+      await vault.close();
+      throw cause;
+    }
     await vault.close();
     throw new TidelockError({
       kind: "not-found",
@@ -64,7 +71,7 @@ export class Vault {
   private static async enter(options: Options & CallOptions, operation: Operation) {
     const vault = await Vault.attach(options);
     try {
-      return { vault, outcome: await vault.loop.run(operation, options) };
+      return { vault, outcome: await vault.access.run(operation, options) };
     } catch (cause) {
       await vault.close();
       throw cause;
@@ -75,25 +82,24 @@ export class Vault {
   private static async attach(options: Options): Promise<Vault> {
     const { local } = options;
     if (local === "memory") {
-      const loop = await Loop.open(options);
-      return new Vault(loop, () => loop.close());
+      const access = await openAccess(options);
+      return new Vault(access, () => access.close());
     }
     const store = String(options.store);
-    const entry = open.get(local) ?? { loop: Loop.open(options), store, handles: 0 };
-    if (entry.store !== store) {
-      const message = "this local store is open for another bucket";
-      throw new TidelockError({ kind: "invalid", message, object: local, nextStep: "give each vault a `local` of its own" });
-    }
+    const entry = open.get(local) ?? { access: openAccess(options), store, handles: 0 };
+    if (entry.store !== store) throw otherStore(local);
     open.set(local, entry);
     entry.handles += 1;
     const release = async () => {
       entry.handles -= 1;
       if (entry.handles > 0) return;
       if (open.get(local) === entry) open.delete(local);
-      await (await entry.loop).close();
+      await (await entry.access).close();
     };
     try {
-      return new Vault(await entry.loop, release);
+      const access = await entry.access;
+      if (access.closed !== undefined) throw access.closed;
+      return new Vault(access, release);
     } catch (cause) {
       if (open.get(local) === entry) open.delete(local);
       throw cause;
@@ -104,19 +110,19 @@ export class Vault {
   collection(name: string): Collection<Uint8Array>;
   collection<T>(name: string, codec: Codec<T>): Collection<T>;
   collection(name: string, codec: Codec<any> = bytes): Collection<any> {
-    return new Collection(this.loop, { kind: "map", name }, codec);
+    return new Collection(this.access, { kind: "map", name }, codec);
   }
 
   /** A log. */
   log(name: string): Log<Uint8Array>;
   log<T>(name: string, codec: Codec<T>): Log<T>;
   log(name: string, codec: Codec<any> = bytes): Log<any> {
-    return new Log(this.loop, { kind: "log", name }, codec);
+    return new Log(this.access, { kind: "log", name }, codec);
   }
 
   /** Documents: JSON objects whose fields merge one by one. */
   documents<T extends object = Record<string, unknown>>(name: string): Documents<T> {
-    return new Documents(this.loop, { kind: "documents", name });
+    return new Documents(this.access, { kind: "documents", name });
   }
 
   /** Writes up to 5,000 changes, all or none. Durable when it ends. */
@@ -128,12 +134,12 @@ export class Vault {
       delete: (from, key) => void changes.push(from.deleting(key)),
       append: (log, value) => void changes.push(log.appending(value)),
     });
-    await this.loop.write(changes);
+    await this.access.write(changes);
   }
 
   /** Every key and field with concurrent values, by collection. The values are as they are stored, those of fields as JSON. */
   async *conflicts(): AsyncGenerator<AnyConflict, void, undefined> {
-    for await (const { collection, key, field, versions } of conflicts(this.loop)) {
+    for await (const { collection, key, field, versions } of conflicts(this.access)) {
       const { kind, name } = collection;
       const values = versions.map((version) => ({ value: undefined, ...version }));
       yield { kind, collection: name, key, ...(field !== undefined && { field }), versions: values };
@@ -167,17 +173,20 @@ export class Vault {
 
   /**
    * Keeps syncing: at once, after local writes, and every 30 to 60 s; every 5 min when nothing happens for long. Gives each
-   * sync's report, or its error, after which it goes on. It ends with `break`, the signal, or the vault.
+   * sync's report, or its error, after which it goes on. It ends with `break`, the signal, or the vault. Of several tabs one does
+   * it at a time; in the others this waits for its turn.
    */
   async *watch({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<SyncReport | TidelockError, void, undefined> {
+    const end = await this.access.turn("watch", signal).catch(() => undefined);
+    if (end === undefined) return;
     const pace = new Pace();
     try {
-      while (!signal?.aborted && this.loop.closed === undefined) {
+      while (!signal?.aborted && this.access.closed === undefined) {
         let result: SyncReport | TidelockError;
         try {
           result = await this.sync(signal && { signal });
         } catch (cause) {
-          if (signal?.aborted || this.loop.closed !== undefined) return;
+          if (signal?.aborted || this.access.closed !== undefined) return;
           result = cause as TidelockError;
         }
         const isActive = !(result instanceof TidelockError) && result.opsApplied + result.opsPublished > 0;
@@ -188,6 +197,7 @@ export class Vault {
         await this.dueOrWritten(due, left, signal);
       }
     } finally {
+      end();
       pace.free();
     }
   }
@@ -195,29 +205,38 @@ export class Vault {
   /** Waits until a time, or for a write that is not among the `left` ones. */
   private async dueOrWritten(due: number, left: number, signal?: AbortSignal): Promise<void> {
     await wait(Math.min(Pace.apartMs(), due - performance.now()), signal);
-    while (performance.now() < due && !signal?.aborted && this.loop.closed === undefined && (await this.pending()) <= left) {
+    while (performance.now() < due && !signal?.aborted && this.access.closed === undefined && (await this.pending()) <= left) {
       await new Promise<void>((resolve) => {
         const end = () => {
           clearTimeout(timer);
           signal?.removeEventListener("abort", end);
-          this.loop.listeners.delete(end);
+          this.access.listeners.delete(end);
           resolve();
         };
         const timer = setTimeout(end, Math.max(0, due - performance.now()));
         signal?.addEventListener("abort", end);
-        this.loop.listeners.add(end);
+        this.access.listeners.add(end);
       });
     }
     await wait(Math.min(Pace.gatherMs(), Math.max(0, due - performance.now())), signal);
   }
 
   private async pending(): Promise<number> {
-    return this.loop.closed === undefined ? (await this.status()).pending : 0;
+    return this.access.closed === undefined ? (await this.status()).pending : 0;
   }
 
   /** What is known, without a request. */
   async status(): Promise<Status> {
-    return await this.loop.read("status");
+    return await this.access.read("status");
+  }
+
+  /** What is known now, and again whenever it may have changed. */
+  liveStatus(): Live<Status> {
+    const read = () => this.status();
+    return new Live(read, (changed) => {
+      this.access.listeners.add(changed);
+      return () => this.access.listeners.delete(changed);
+    });
   }
 
   /** The vault's devices, this one included. */
@@ -237,12 +256,12 @@ export class Vault {
 
   /** Sets, changes or (with `null`) removes the passphrase. */
   async setPassphrase(passphrase: string | null, options?: CallOptions): Promise<void> {
-    await this.loop.run({ kind: "setPassphrase", ...(passphrase !== null && { passphrase }) }, options);
+    await this.access.run({ kind: "setPassphrase", ...(passphrase !== null && { passphrase }) }, options);
   }
 
   /** Replaces the recovery code; gives the new one. */
   async replaceRecoveryCode(options?: CallOptions): Promise<string> {
-    return (await this.loop.run({ kind: "replaceRecoveryCode" }, options)).recoveryCode as string;
+    return (await this.access.run({ kind: "replaceRecoveryCode" }, options)).recoveryCode as string;
   }
 
   /** Cancels what runs, and gives the local store back. */
@@ -253,7 +272,7 @@ export class Vault {
   }
 
   private async synced(operation: Operation, options?: CallOptions): Promise<SyncReport> {
-    const { report } = await this.loop.run(operation, options);
+    const { report } = await this.access.run(operation, options);
     const { opsApplied, opsPublished, debts, reports } = report ?? { opsApplied: 0, opsPublished: 0, debts: 0, reports: [] };
     return { opsApplied, opsPublished, debts, notices: reports.map((problem) => new TidelockError(problem)) };
   }

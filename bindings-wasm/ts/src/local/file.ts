@@ -159,11 +159,11 @@ async function lock({ fs, path }: Node, folder: string): Promise<() => Promise<v
       return () => fs.rm(place, { force: true });
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
-      if (isAlive(Number(await fs.readFile(place, "utf8")))) throw busy(folder, "process");
+      if (isAlive(Number(await fs.readFile(place, "utf8")))) throw busy(folder);
       await fs.rm(place, { force: true });
     }
   }
-  throw busy(folder, "process");
+  throw busy(folder);
 }
 
 function isAlive(pid: number): boolean {

@@ -2,8 +2,8 @@
 
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction } from "idb";
 import type { Page } from "../engine.js";
-import { TidelockError } from "../errors.js";
-import { busy, type Local } from "./local.js";
+import { Stale, TidelockError } from "../errors.js";
+import type { Local } from "./local.js";
 
 interface Schema extends DBSchema {
   pages: { key: number; value: Uint8Array };
@@ -16,7 +16,7 @@ type Database = IDBPDatabase<Schema>;
 /** Pages read at once: 4 MiB. */
 const PAGES_A_READ = 64;
 
-/** Opens the database `tidelock:NAME`; one tab at a time. */
+/** Opens the database `tidelock:NAME`. */
 export async function openIdb(name: string): Promise<Local> {
   if (globalThis.indexedDB === undefined) {
     throw new TidelockError({
@@ -25,15 +25,13 @@ export async function openIdb(name: string): Promise<Local> {
       nextStep: 'open the vault in a browser or a browser\'s worker, or with `local: "memory"`',
     });
   }
-  const release = await lock(`tidelock:${name}`);
   try {
-    const store = new IdbLocal(name, release);
+    const store = new IdbLocal(name);
     await store.connect();
     // A browser under pressure deletes what is not persistent; it may say no.
     void globalThis.navigator?.storage?.persist?.().catch(() => false);
     return store;
   } catch (cause) {
-    release();
     throw failed(name, cause);
   }
 }
@@ -42,10 +40,7 @@ class IdbLocal implements Local {
   private database: Database | undefined;
   private writes = 0;
 
-  constructor(
-    private readonly name: string,
-    private readonly release: () => void,
-  ) {}
+  constructor(private readonly name: string) {}
 
   async connect(): Promise<Database> {
     const database = await openDB<Schema>(`tidelock:${this.name}`, 1, {
@@ -74,10 +69,11 @@ class IdbLocal implements Local {
         transaction.store.getAll(range, PAGES_A_READ),
       ]);
       const last = ids.at(-1);
-      if (last === undefined) return;
+      if (last === undefined) break;
       yield ids.map((id, at) => ({ id, bytes: pages[at] as Uint8Array }));
       after = last;
     }
+    if (((await this.database?.get("meta", "writes")) ?? 0) !== this.writes) throw new Stale(this.name);
   }
 
   async write(pages: Page[]): Promise<void> {
@@ -101,12 +97,7 @@ class IdbLocal implements Local {
     const writes = (await transaction.objectStore("meta").get("writes")) ?? 0;
     if (writes !== this.writes) {
       transaction.abort();
-      throw new TidelockError({
-        kind: "local-store",
-        message: "another tab wrote to this local store",
-        object: this.name,
-        nextStep: "open the vault again",
-      });
+      throw new Stale(this.name);
     }
     put(transaction, pages);
     void transaction.objectStore("meta").put(writes + 1, "writes").catch(() => {});
@@ -117,7 +108,6 @@ class IdbLocal implements Local {
   close(): Promise<void> {
     this.database?.close();
     this.database = undefined;
-    this.release();
     return Promise.resolve();
   }
 }
@@ -127,20 +117,6 @@ function put(transaction: IDBPTransaction<Schema, ["pages", "meta"], "readwrite"
   for (const { id, bytes } of pages) {
     void (bytes === undefined ? store.delete(id) : store.put(bytes, id)).catch(() => {}); // ends the transaction
   }
-}
-
-/** Holds the Web Lock of that name until released; without Web Locks the fence in each transaction has to do. */
-async function lock(name: string): Promise<() => void> {
-  const locks = globalThis.navigator?.locks;
-  if (locks === undefined) return () => {};
-  return await new Promise((resolve, reject) => {
-    locks
-      .request(name, { ifAvailable: true }, (held) => {
-        if (held === null) throw busy(name, "tab");
-        return new Promise<void>((release) => resolve(release));
-      })
-      .catch(reject);
-  });
 }
 
 function isDeadHandle(cause: unknown): boolean {

@@ -12,13 +12,13 @@ export interface Local {
   close(): Promise<void>;
 }
 
-/** A store that somebody else has open. */
-export function busy(name: string, where: string): TidelockError {
+/** A store that another process has open. */
+export function busy(name: string): TidelockError {
   return new TidelockError({
     kind: "busy",
-    message: `another ${where} has this local store open`,
+    message: "another process has this local store open",
     object: name,
-    nextStep: `close the other ${where}, or give this one a \`local\` of its own and join again`,
+    nextStep: "close the other process, or give this one a `local` of its own and join again",
     retryable: true,
   });
 }

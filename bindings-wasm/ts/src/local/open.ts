@@ -7,8 +7,13 @@ import { openMemory } from "./memory.js";
 /** `"memory"`, else a folder where there is a file system, else a database of the browser's. */
 export async function openLocal(name: string): Promise<Local> {
   if (name === "memory") return openMemory();
-  const isServer = typeof process === "object" && typeof process.versions?.node === "string";
-  if (!isServer) return await openIdb(name);
+  if (isBrowserStore(name)) return await openIdb(name);
   const { openFile } = await import("tidelock/local-node");
   return await openFile(name);
+}
+
+/** Whether a name is that of a database of the browser's. */
+export function isBrowserStore(name: string): boolean {
+  const isServer = typeof process === "object" && typeof process.versions?.node === "string";
+  return name !== "memory" && !isServer;
 }
