@@ -3,6 +3,7 @@
 import type { Access } from "./access.js";
 import type { Codec } from "./codec.js";
 import type { CollectionId, EngineChange, EngineRecord } from "./engine.js";
+import type { Live } from "./live.js";
 import { checked, Records } from "./records.js";
 import type { Conflict, Entry } from "./types.js";
 
@@ -50,6 +51,11 @@ export class Collection<T> extends Coded<T> {
       const decoded = versions.map(({ value, ...rest }) => ({ ...rest, value: value && this.codec.decode(value) }));
       yield { key, versions: decoded };
     }
+  }
+
+  /** The conflicts now, and again whenever the map changes. */
+  liveConflicts(): Live<Conflict<T>[]> {
+    return this.liveOf(() => this.conflicts());
   }
 
   /** Ends a conflict with a value, or with none; fails with `not-found` where there is no conflict. */

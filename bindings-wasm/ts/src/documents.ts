@@ -2,6 +2,7 @@
 
 import { json } from "./codec.js";
 import type { EngineChange, EngineDocument } from "./engine.js";
+import type { Live } from "./live.js";
 import { checked, Records } from "./records.js";
 import type { Document, FieldConflict, Patch, Version } from "./types.js";
 
@@ -42,6 +43,11 @@ export class Documents<T extends object> extends Records<Document<T>> {
       const values = versions.map(({ value, ...rest }): Version<unknown> => ({ ...rest, value: value && codec.decode(value) }));
       yield { id, field, versions: values };
     }
+  }
+
+  /** The conflicts now, and again whenever a document changes. */
+  liveConflicts(): Live<FieldConflict[]> {
+    return this.liveOf(() => this.conflicts());
   }
 
   /** Ends the conflict of a field with a value; `undefined` removes the field. Fails with `not-found` where there is no conflict. */

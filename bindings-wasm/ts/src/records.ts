@@ -69,18 +69,18 @@ export abstract class Records<E> {
   live(range: Range = {}): Live<E[]> {
     const { start, end } = bounds(range);
     const isIn = (key: string) => compare(key, start) >= 0 && (end === undefined || compare(key, end) < 0);
-    const read = async () => {
-      const entries: E[] = [];
-      for await (const entry of this.list(range)) entries.push(entry);
-      return entries;
-    };
-    return new Live(read, (changed) => this.listen((keys) => keys === undefined || keys.some(isIn), changed));
+    return new Live(() => collected(this.list(range)), (changed) => this.listen((keys) => keys === undefined || keys.some(isIn), changed));
   }
 
   /** What is at a key now, and again whenever it changes. */
   liveEntry(key: string): Live<{ entry: E | undefined }> {
     const read = async (): Promise<{ entry: E | undefined }> => ({ entry: await this.entry(key) });
     return new Live(read, (changed) => this.listen((keys) => keys === undefined || keys.includes(key), changed));
+  }
+
+  /** What an iteration gives now, and again whenever anything in the collection changes. @internal */
+  protected liveOf<S>(iterate: () => AsyncIterable<S>): Live<S[]> {
+    return new Live(() => collected(iterate()), (changed) => this.listen(() => true, changed));
   }
 
   /** Its conflicts, in pages. @internal */
@@ -121,6 +121,12 @@ export async function* conflicts(access: Access, after?: Position): AsyncGenerat
     const { collection, key, field } = last;
     after = { collection, key, ...(field !== undefined && { field }) };
   }
+}
+
+async function collected<S>(from: AsyncIterable<S>): Promise<S[]> {
+  const all: S[] = [];
+  for await (const one of from) all.push(one);
+  return all;
 }
 
 /** `undefined`: any. */

@@ -27,6 +27,7 @@ const open = new Map<string, { access: Promise<Access>; store: string; handles: 
 /** One encrypted dataset in a bucket, on this device. */
 export class Vault {
   private isClosed = false;
+  private readonly handles = new Map<string, { codec: Codec<any> | undefined; handle: unknown }>();
 
   private constructor(
     private readonly access: Access,
@@ -110,19 +111,29 @@ export class Vault {
   collection(name: string): Collection<Uint8Array>;
   collection<T>(name: string, codec: Codec<T>): Collection<T>;
   collection(name: string, codec: Codec<any> = bytes): Collection<any> {
-    return new Collection(this.access, { kind: "map", name }, codec);
+    return this.once("map", name, codec, () => new Collection(this.access, { kind: "map", name }, codec));
   }
 
   /** A log. */
   log(name: string): Log<Uint8Array>;
   log<T>(name: string, codec: Codec<T>): Log<T>;
   log(name: string, codec: Codec<any> = bytes): Log<any> {
-    return new Log(this.access, { kind: "log", name }, codec);
+    return this.once("log", name, codec, () => new Log(this.access, { kind: "log", name }, codec));
   }
 
   /** Documents: JSON objects whose fields merge one by one. */
   documents<T extends object = Record<string, unknown>>(name: string): Documents<T> {
-    return new Documents(this.access, { kind: "documents", name });
+    return this.once("documents", name, undefined, () => new Documents(this.access, { kind: "documents", name }));
+  }
+
+  /** The same object each time, so that a user interface sees that nothing changed. */
+  private once(kind: string, name: string, codec: Codec<any> | undefined, make: () => unknown): any {
+    const key = `${kind} ${name}`;
+    const known = this.handles.get(key);
+    if (known !== undefined && known.codec === codec) return known.handle;
+    const handle = make();
+    this.handles.set(key, { codec, handle });
+    return handle;
   }
 
   /** Writes up to 5,000 changes, all or none. Durable when it ends. */
