@@ -27,6 +27,8 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.flow.onEach
+import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.withTimeout
 
@@ -92,6 +94,15 @@ class LifecycleTest {
             assertFailsWith<ClosedException> { vault.exportArchive(folder().resolve("archive")) }
             assertEquals(listOf(), vault.watch().toList())
             vault.close()
+        }
+    }
+
+    @Test
+    fun `a watching device publishes soon what is written right after a sync`() = within {
+        Vault.create(Server.embedded.options("watching")).vault.use { vault ->
+            // By the pace alone it would be 30 s at least, beyond what a test may take.
+            val reports = vault.watch().onEach { vault.collection("notes", Codec.Text).put("tea", "green") }.take(2).toList()
+            assertEquals(1, reports.last().getOrThrow().opsPublished)
         }
     }
 

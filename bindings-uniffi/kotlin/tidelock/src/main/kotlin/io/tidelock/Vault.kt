@@ -182,7 +182,8 @@ public class Vault private constructor(private val loop: Loop) : AutoCloseable {
 
     /** Waits for a write beyond the ops that are [left]. */
     private suspend fun localWrite(left: Long) {
-        loop.changesOf { true }.conflate().first { (pendingOrNull() ?: Long.MAX_VALUE) > left }
+        // At once too: what was written before is as good a reason.
+        loop.changesOf(atOnce = true) { true }.conflate().first { (pendingOrNull() ?: Long.MAX_VALUE) > left }
     }
 
     public companion object {
