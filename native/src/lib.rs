@@ -38,6 +38,7 @@ mod documents;
 mod events;
 pub mod folder;
 mod local;
+pub mod mirror;
 mod options;
 mod owner;
 mod presign;

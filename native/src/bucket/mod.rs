@@ -29,12 +29,14 @@ mod tests;
 
 pub use get::Download;
 pub use list::{Listed, Listing};
+pub(crate) use multipart::changed;
+pub(crate) use put::{PART_BYTES, unreadable};
 pub use put::{Put, Source};
 pub use tidelock_core::s3::{Bucket as BucketEntry, ETag, Encryption, Head, ListEntry, Properties};
 
 use crate::{Error, ErrorKind, Options, StoreUri};
 use driver::Driver;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tidelock_core::s3::{
@@ -49,9 +51,9 @@ use tidelock_core::s3::{
 #[derive(Clone)]
 pub struct Bucket {
     driver: Arc<Driver>,
-    /// Where uploads that can be resumed are remembered.
-    uploads: PathBuf,
-    /// Parts of an upload in flight at once.
+    /// This device's folder.
+    local: PathBuf,
+    /// Parts of an upload in flight at once, and files of a mirror.
     concurrency: u32,
 }
 
@@ -74,7 +76,19 @@ impl Bucket {
                 .next_step("use its files as they are, or have `tidelock serve` show the folder above it as S3"));
         }
         let driver = Arc::new(Driver::new(&options)?);
-        Ok(Self { driver, uploads: options.local.join("uploads"), concurrency: options.concurrency })
+        Ok(Self { driver, local: options.local, concurrency: options.concurrency })
+    }
+
+    pub(crate) fn store(&self) -> StoreUri {
+        self.driver.store()
+    }
+
+    pub(crate) fn local(&self) -> &Path {
+        &self.local
+    }
+
+    pub(crate) fn concurrency(&self) -> usize {
+        self.concurrency.max(1) as usize
     }
 
     /// The buckets that belong to the keys' owner, on the server of this one.

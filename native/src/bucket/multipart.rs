@@ -66,6 +66,10 @@ impl Upload<'_> {
             }
             return Err(error);
         }
+        // Parts of two contents make no object; the next run finds another file, and gives this upload up.
+        if !source.is_unchanged() {
+            return Err(changed(self.key));
+        }
         match self.complete(&upload, &parts, len, state.replaces.as_deref()).await {
             Ok(etag) => {
                 memory.forget()?;
@@ -366,10 +370,7 @@ impl Input {
     pub(super) fn unchanged(&self, expected: u64, read: u64) -> Result<(), Error> {
         match expected == read {
             true => Ok(()),
-            false => Err(Error::new(ErrorKind::Busy, "the file changed while it was read")
-                .on(self.name())
-                .next_step("run it again when nobody writes to the file")
-                .retryable()),
+            false => Err(changed(self.name())),
         }
     }
 
@@ -378,6 +379,13 @@ impl Input {
             Self::File { name, .. } | Self::Reader { name, .. } => name,
         }
     }
+}
+
+pub(crate) fn changed(name: &str) -> Error {
+    Error::new(ErrorKind::Busy, "the file changed while it was read")
+        .on(name)
+        .next_step("run it again when nobody writes to the file")
+        .retryable()
 }
 
 fn upload_gone(key: &str) -> Error {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tidelock_core::s3::{Condition, ETag, PARTS_MAX, PutObject, Written};
 
 /// From here on an object is written in parts, of at least this size.
-pub(super) const PART_BYTES: u64 = 8 << 20;
+pub(crate) const PART_BYTES: u64 = 8 << 20;
 
 /// Where an object's content comes from.
 pub enum Source {
@@ -70,10 +70,22 @@ impl Bucket {
         key: &str,
         path: &Path,
         properties: Properties,
+        moved: impl FnMut(u64) + Send,
+    ) -> Result<Put, Error> {
+        let file = File::open(path).map_err(|error| unreadable(&error, &path.display().to_string()))?;
+        self.put_opened(key, file, path, properties, moved).await
+    }
+
+    /// The same of a file that is open, from its beginning. By its path an upload that was interrupted is known again.
+    pub(crate) async fn put_opened(
+        &self,
+        key: &str,
+        file: File,
+        path: &Path,
+        properties: Properties,
         mut moved: impl FnMut(u64) + Send,
     ) -> Result<Put, Error> {
         let unreadable = |error: std::io::Error| unreadable(&error, &path.display().to_string());
-        let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         if metadata.is_dir() {
             return Err(Error::new(ErrorKind::Invalid, "this is a folder")
@@ -93,7 +105,7 @@ impl Bucket {
             return self.put_whole(key, body, properties, moved).await;
         }
         let source = SourceFile::of(path, &metadata).map_err(unreadable)?;
-        let remembered = Remembered::open(&self.uploads, &self.driver.store(), key)?;
+        let remembered = Remembered::open(&self.local.join("uploads"), &self.driver.store(), key)?;
         let upload = multipart::Upload { bucket: self, key, properties, part_bytes: part_bytes(len) };
         upload.file(input, &source, remembered, &mut moved).await
     }
@@ -113,7 +125,7 @@ impl Bucket {
         upload.reader(first, input, &mut moved).await
     }
 
-    async fn put_whole(
+    pub(crate) async fn put_whole(
         &self,
         key: &str,
         body: Bytes,
@@ -137,7 +149,7 @@ fn part_bytes(len: u64) -> u64 {
     len.div_ceil(u64::from(PARTS_MAX)).next_multiple_of(1 << 20).max(PART_BYTES)
 }
 
-pub(super) fn unreadable(error: &std::io::Error, name: &str) -> Error {
+pub(crate) fn unreadable(error: &std::io::Error, name: &str) -> Error {
     let kind = match error.kind() {
         std::io::ErrorKind::NotFound => ErrorKind::NotFound,
         _ => ErrorKind::LocalStore,

@@ -49,6 +49,12 @@ impl SourceFile {
         let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self { path: std::path::absolute(path)?, len: metadata.len(), modified_ns: modified.as_nanos() })
     }
+
+    /// Whether it is still found so.
+    pub(super) fn is_unchanged(&self) -> bool {
+        let now = std::fs::metadata(&self.path).and_then(|metadata| Self::of(&self.path, &metadata));
+        now.is_ok_and(|now| now == *self)
+    }
 }
 
 impl State {

@@ -11,7 +11,7 @@ use std::io;
 use std::path::Path;
 
 /// What stands at a name that is to be a directory.
-pub(super) enum Found {
+pub(crate) enum Found {
     Directory(Dir),
     Nothing,
     /// A link, or a file.
@@ -20,7 +20,7 @@ pub(super) enum Found {
 
 impl Folder {
     /// The root itself. Its own path may have links: the user gave it.
-    pub(super) fn root_directory(&self) -> Result<Dir, Fault> {
+    pub(crate) fn root_directory(&self) -> Result<Dir, Fault> {
         match Dir::open_ambient_dir(self.root(), ambient_authority()) {
             Ok(root) => Ok(root),
             Err(error) if is_absent(&error) => Err(Fault::NoBucket),
@@ -29,7 +29,7 @@ impl Folder {
     }
 
     /// The directory that `path` lies in.
-    pub(super) fn find_parent(&self, path: &Path) -> Result<Found, Fault> {
+    pub(crate) fn find_parent(&self, path: &Path) -> Result<Found, Fault> {
         let mut directory = self.root_directory()?;
         for name in parent(path) {
             match enter(&directory, name)? {
@@ -41,7 +41,7 @@ impl Folder {
     }
 
     /// The same, made where it is missing, durably.
-    pub(super) fn make_parent(&self, path: &Path) -> Result<Dir, Fault> {
+    pub(crate) fn make_parent(&self, path: &Path) -> Result<Dir, Fault> {
         let mut directory = self.root_directory()?;
         for name in parent(path) {
             directory = make(&directory, name)?;
@@ -51,7 +51,7 @@ impl Folder {
 }
 
 /// Makes a directory where there is none, durably, and opens it.
-pub(super) fn make(directory: &Dir, name: &OsStr) -> Result<Dir, Fault> {
+pub(crate) fn make(directory: &Dir, name: &OsStr) -> Result<Dir, Fault> {
     // Somebody else may make or remove it between two looks.
     loop {
         match enter(directory, name)? {
@@ -66,7 +66,7 @@ pub(super) fn make(directory: &Dir, name: &OsStr) -> Result<Dir, Fault> {
     }
 }
 
-pub(super) fn enter(directory: &Dir, name: &OsStr) -> Result<Found, Fault> {
+pub(crate) fn enter(directory: &Dir, name: &OsStr) -> Result<Found, Fault> {
     match directory.open_dir_nofollow(name) {
         Ok(found) => Ok(Found::Directory(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
@@ -81,7 +81,7 @@ pub(super) fn enter(directory: &Dir, name: &OsStr) -> Result<Found, Fault> {
 }
 
 /// Opens the regular file at a name; `None` where there is something else, or nothing.
-pub(super) fn open_file(directory: &Dir, name: &OsStr) -> Result<Option<File>, Fault> {
+pub(crate) fn open_file(directory: &Dir, name: &OsStr) -> Result<Option<File>, Fault> {
     // Looked at first: opening a device may do things.
     if !look(directory, name)?.is_some_and(|metadata| metadata.is_file()) {
         return Ok(None);
@@ -104,7 +104,7 @@ pub(super) fn open_file(directory: &Dir, name: &OsStr) -> Result<Option<File>, F
 }
 
 /// Opens a file of Tidelock's own for reading and writing, made where it is missing.
-pub(super) fn open_own(directory: &Dir, name: &OsStr) -> Result<File, Fault> {
+pub(crate) fn open_own(directory: &Dir, name: &OsStr) -> Result<File, Fault> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).follow(FollowSymlinks::No);
     match directory.open_with(name, &options) {
@@ -117,7 +117,7 @@ pub(super) fn open_own(directory: &Dir, name: &OsStr) -> Result<File, Fault> {
 }
 
 /// What stands at a name, a link as such.
-pub(super) fn look(directory: &Dir, name: &OsStr) -> Result<Option<Metadata>, Fault> {
+pub(crate) fn look(directory: &Dir, name: &OsStr) -> Result<Option<Metadata>, Fault> {
     match directory.symlink_metadata(name) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -127,18 +127,18 @@ pub(super) fn look(directory: &Dir, name: &OsStr) -> Result<Option<Metadata>, Fa
 
 /// Makes a rename, a new file or a removal in this directory survive a power loss.
 #[cfg(unix)]
-pub(super) fn sync(directory: &Dir) -> io::Result<()> {
+pub(crate) fn sync(directory: &Dir) -> io::Result<()> {
     directory.open(".")?.sync_all()
 }
 
 /// Windows has no such call; its file systems keep a journal of names.
 #[cfg(not(unix))]
-pub(super) fn sync(_directory: &Dir) -> io::Result<()> {
+pub(crate) fn sync(_directory: &Dir) -> io::Result<()> {
     Ok(())
 }
 
 /// The last name of a path below the root.
-pub(super) fn name(path: &Path) -> &OsStr {
+pub(crate) fn name(path: &Path) -> &OsStr {
     path.file_name().expect("a path below the root ends in a name")
 }
 

@@ -77,7 +77,7 @@ fn is_reserved(part: &str) -> bool {
 }
 
 /// `NUL`, `com1.txt` and the like open devices on Windows, in any directory. All begin with an ASCII letter.
-fn is_windows_device(part: &str) -> bool {
+pub(crate) fn is_windows_device(part: &str) -> bool {
     let stem = part.split('.').next().unwrap_or(part).trim_end_matches(' ').to_ascii_uppercase();
     if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") {
         return true;

@@ -1,7 +1,7 @@
 //! A directory as a bucket: the store behind `file://` and behind the embedded S3 server.
 
 mod apart;
-mod beneath;
+pub(crate) mod beneath;
 mod fault;
 mod hidden;
 mod key;
@@ -31,6 +31,8 @@ use tidelock_core::{Error, ErrorKind};
 pub use apart::check_apart;
 pub use fault::Fault;
 pub use hidden::{Draft, clear, draft_name};
+#[cfg(windows)]
+pub(crate) use key::is_windows_device;
 pub use list::{Entry, Listing, key_of_token, token_of_key};
 
 /// The longest key in bytes, as in S3.
@@ -154,6 +156,11 @@ impl Meta {
 }
 
 impl Folder {
+    /// A directory that was looked at already, by its absolute path.
+    pub(crate) fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
     /// Opens an existing directory and clears away what killed writers left over a day ago.
     ///
     /// The directory is never created here: a disk that is not mounted must not look like an empty bucket.
@@ -288,7 +295,7 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 /// Times before 1970 are negative; what does not fit (the years before 1678 and after 2261) is the nearest that does.
-fn unix_ns(time: SystemTime) -> i64 {
+pub(crate) fn unix_ns(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
