@@ -1,8 +1,8 @@
 //! The command line: what every command knows, and the list of them.
 
 use crate::commands::{
-    access, archive, check, config, conflicts, credentials, demo, devices, doc, doctor, init, log, meta, record, reset,
-    s3, serve, status, sync,
+    access, archive, check, config, conflicts, credentials, demo, devices, doc, doctor, init, log, meta, mirror,
+    record, reset, s3, serve, status, sync,
 };
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -122,6 +122,8 @@ pub(crate) enum Command {
     Credentials(credentials::Credentials),
     Reset(reset::Reset),
     S3(s3::S3),
+    #[command(subcommand)]
+    Mirror(mirror::Mirror),
     Serve(serve::Serve),
     Demo(demo::Demo),
     Completions(meta::Completions),

@@ -15,6 +15,7 @@ mod doctor_json;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod meta;
+pub(crate) mod mirror;
 pub(crate) mod record;
 pub(crate) mod reset;
 pub(crate) mod s3;
@@ -59,6 +60,7 @@ pub(crate) fn run(cli: Cli) -> Result {
         Command::Credentials(command) => command.run(&context),
         Command::Reset(command) => command.run(&context),
         Command::S3(command) => command.run(&context),
+        Command::Mirror(command) => command.run(&context),
         Command::Serve(command) => command.run(&context),
         Command::Demo(command) => command.run(&context),
         Command::Completions(command) => command.run(),

@@ -17,6 +17,7 @@ mod leaks;
 mod local_folder;
 #[cfg(unix)]
 mod logs;
+mod mirrors;
 mod records;
 mod refusals;
 mod repairs;

@@ -60,9 +60,8 @@ enum Command {
 
 impl S3 {
     pub(crate) fn run(self, context: &Context) -> Result {
-        // Not the one that this device remembers: what stands there is a vault's.
-        let store = self.store.or_else(|| context.settings.text(Setting::Store).map(str::to_owned));
-        let at = At { context, store };
+        let mut at = At::of_settings(context);
+        at.store = self.store.or(at.store);
         match self.command {
             Command::Buckets(command) => command.run(&at),
             Command::Ls(command) => command.run(&at),
@@ -77,12 +76,17 @@ impl S3 {
 }
 
 /// Where a command works.
-struct At<'a> {
+pub(super) struct At<'a> {
     context: &'a Context,
     store: Option<String>,
 }
 
-impl At<'_> {
+impl<'a> At<'a> {
+    /// In the store that is set. Not the one that this device remembers: what stands there is a vault's.
+    pub(super) fn of_settings(context: &'a Context) -> Self {
+        Self { context, store: context.settings.text(Setting::Store).map(str::to_owned) }
+    }
+
     fn open(&self, store: &str) -> Result<Bucket> {
         Ok(Bucket::new(self.context.options_at(store)?)?)
     }
@@ -92,8 +96,8 @@ impl At<'_> {
         resolve(object, self.store.as_deref())
     }
 
-    /// The bucket that an object is in, and its key there.
-    fn object(&self, object: &str) -> Result<(Bucket, String)> {
+    /// The bucket that an object is in, and its key there; of an address without a key, the empty one.
+    pub(super) fn object(&self, object: &str) -> Result<(Bucket, String)> {
         let (store, key) = self.resolve(object)?;
         Ok((self.open(&store)?, key))
     }
