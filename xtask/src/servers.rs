@@ -7,7 +7,7 @@ use crate::{Outcome, process};
 use kinds::Kind;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -71,6 +71,8 @@ pub(crate) fn build_ahead(names: Vec<&'static str>) {
 struct Running {
     name: String,
     address: SocketAddr,
+    /// What runs it; rclone is a client, too.
+    program: PathBuf,
     process: process::Service,
     folder: TempDir,
 }
@@ -92,7 +94,8 @@ fn start_one(kind: &Kind, bin: &Path) -> Outcome<Running> {
         .and_then(|log| Ok((log.try_clone()?, log)))
         .map_err(|error| format!("no log for {name}: {error}"))?;
     let process = process::serve(command.stdout(log.0).stderr(log.1).current_dir(folder.path()))?;
-    let mut running = Running { name: name.into(), address, process, folder };
+    let program = bin.join(kind.tool.name);
+    let mut running = Running { name: name.into(), address, program, process, folder };
     let start = Instant::now();
     loop {
         match unsigned(address, "GET", "?list-type=2") {
@@ -138,14 +141,16 @@ fn first_ended(running: &mut [Running]) -> Outcome<()> {
     running.iter_mut().try_for_each(Running::must_not_have_ended)
 }
 
-/// What a client needs to reach the servers: an address each, and the keys, which all of them share.
+/// What a client needs to reach the servers: an address each, the program, and the keys, which all of them share.
 fn environment(running: &[Running]) -> Vec<(String, String)> {
     let address = |server: &Running| {
-        (format!("TIDELOCK_TEST_{}", server.name.to_uppercase()), format!("http://{}", server.address))
+        let name = format!("TIDELOCK_TEST_{}", server.name.to_uppercase());
+        let program = (format!("{name}_PROGRAM"), server.program.display().to_string());
+        [(name, format!("http://{}", server.address)), program]
     };
     let keys = [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY), ("AWS_REGION", REGION)];
     let keys = keys.into_iter().map(|(name, value)| (name.into(), value.into()));
-    running.iter().map(address).chain(keys).collect()
+    running.iter().flat_map(address).chain(keys).collect()
 }
 
 /// A loopback port that was free a moment ago.

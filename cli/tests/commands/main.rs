@@ -17,6 +17,8 @@ mod leaks;
 mod local_folder;
 #[cfg(unix)]
 mod logs;
+#[cfg(target_os = "linux")]
+mod mirror_rules;
 mod mirrors;
 mod records;
 mod refusals;

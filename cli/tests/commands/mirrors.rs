@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// A server, a device, and a folder of its own.
-struct Stage {
-    served: Served,
-    device: Device,
+pub(crate) struct Stage {
+    pub(crate) served: Served,
+    pub(crate) device: Device,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let served = Served::new();
         let device = served.device("one");
         let stage = Self { served, device };
@@ -23,42 +23,42 @@ impl Stage {
         stage
     }
 
-    fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.served.folder.path().join("photos")
     }
 
     /// A folder that is not there yet.
-    fn other(&self) -> PathBuf {
+    pub(crate) fn other(&self) -> PathBuf {
         self.served.folder.path().join("back")
     }
 
-    fn write(&self, path: &str, content: &str) {
+    pub(crate) fn write(&self, path: &str, content: &str) {
         write(&self.folder(), path, content);
     }
 
     /// Where the server keeps the objects.
-    fn objects(&self) -> PathBuf {
+    pub(crate) fn objects(&self) -> PathBuf {
         self.served.folder.path().join("buckets/my-bucket/p")
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("s3://my-bucket/p?endpoint=http://{}", self.served.server.address())
     }
 
-    fn up(&self, more: &[&str]) -> Ran {
+    pub(crate) fn up(&self, more: &[&str]) -> Ran {
         let (folder, address) = (self.folder(), self.address());
         let words = [&["mirror", "up", folder.to_str().unwrap(), &address], more].concat();
         self.served.run(&self.device, &words)
     }
 
-    fn down(&self, folder: &Path, more: &[&str]) -> Ran {
+    pub(crate) fn down(&self, folder: &Path, more: &[&str]) -> Ran {
         let address = self.address();
         let words = [&["mirror", "down", &address, folder.to_str().unwrap()], more].concat();
         self.served.run(&self.device, &words)
     }
 }
 
-fn write(folder: &Path, path: &str, content: &str) {
+pub(crate) fn write(folder: &Path, path: &str, content: &str) {
     let path = folder.join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
@@ -66,19 +66,19 @@ fn write(folder: &Path, path: &str, content: &str) {
 
 /// The report, whether the command succeeded or not.
 #[track_caller]
-fn report(ran: Ran) -> Value {
+pub(crate) fn report(ran: Ran) -> Value {
     let text = String::from_utf8(ran.stdout).unwrap();
     let last = text.lines().last().unwrap_or_else(|| panic!("{}: no report: {}", ran.what, ran.stderr));
     serde_json::from_str(last).unwrap()
 }
 
 /// Uploaded, downloaded, deleted, skipped, failed.
-fn counts(report: &Value) -> [u64; 5] {
+pub(crate) fn counts(report: &Value) -> [u64; 5] {
     ["uploaded", "downloaded", "deleted", "skipped", "failed"].map(|name| report[name].as_u64().unwrap())
 }
 
 /// All files below a folder, with their contents.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut left = vec![folder.to_owned()];
     while let Some(directory) = left.pop() {

@@ -31,8 +31,8 @@ pub(super) async fn down<P: FnMut(MirrorEvent<'_>) + Send>(
 ) -> Result<MirrorReport, Error> {
     let root = open(folder, options.dry_run)?;
     let prefix = with_slash(prefix);
-    let mut filter = Filter::new(&root, &options.rules, bucket.local())?;
     let mut memory = Memory::open(bucket.local(), root.path(), &bucket.store(), &prefix)?;
+    let mut filter = Filter::new(&root, &options.rules, bucket.local())?;
     let walked = if root.is_missing {
         mpsc::channel(1).1
     } else {
@@ -141,7 +141,7 @@ impl<P: FnMut(MirrorEvent<'_>) + Send> Run<'_, P> {
             }
             Ok(_) => Some(object),
             Err(error) => {
-                tally.fail(error);
+                tally.fail(error.on(object.path));
                 None
             }
         }

@@ -30,8 +30,9 @@ pub(super) async fn up<P: FnMut(MirrorEvent<'_>) + Send>(
 ) -> Result<MirrorReport, Error> {
     let root = Root::open(folder, options.follow_links)?;
     let prefix = with_slash(prefix);
-    let mut filter = Filter::new(&root, &options.rules, bucket.local())?;
+    // It makes this device's folder, which the filter keeps back.
     let mut memory = Memory::open(bucket.local(), root.path(), &bucket.store(), &prefix)?;
+    let mut filter = Filter::new(&root, &options.rules, bucket.local())?;
     let walked = walk::begin(root.clone(), filter.clone(), prefix.clone(), String::new());
     let mut sides = Sides::new(walked, bucket, &prefix);
     let run = Run::new(bucket, root, prefix, options, Way::Up, progress);
@@ -146,8 +147,7 @@ impl Target {
                     self.doomed.push(object.path);
                 }
             }
-            // The walk tells of it, too.
-            Err(error) => tally.fail(error),
+            Err(error) => tally.fail(error.on(object.path)),
         }
     }
 

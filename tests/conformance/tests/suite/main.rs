@@ -117,6 +117,7 @@ mod evidence;
 mod faults;
 mod kinds;
 mod load;
+mod mirrors;
 mod objects;
 mod odd_keys;
 mod policy;
