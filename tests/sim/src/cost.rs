@@ -200,6 +200,7 @@ fn type_command(world: &mut World, at: usize) {
     world.devices[at].drain(world.now_ms);
 }
 
-fn stored(world: &World) -> u64 {
+/// Bytes in the bucket.
+pub(crate) fn stored(world: &World) -> u64 {
     world.bucket.keys().iter().filter_map(|key| Some(world.bucket.object(key)?.len() as u64)).sum()
 }

@@ -13,6 +13,7 @@ pub mod lives;
 pub mod model;
 pub mod oracle;
 pub mod random;
+pub mod scale;
 pub mod schedule;
 pub mod signer;
 pub mod watch;
