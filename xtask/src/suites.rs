@@ -183,7 +183,8 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "npm",
-        proves: "the npm package does what its README says: in Node and Chromium, on real S3 servers, packed and bundled",
+        proves: "the npm package does what its README says: in Node and Chromium, on real S3 servers, packed and bundled, \
+                 and in an app",
         needs: &[C_COMPILER, WASM, NODE, NPM, CHROMIUM],
         steps: &[
             step("cargo test --no-run --test commands"), // which makes `tidelock`
@@ -192,6 +193,8 @@ pub(crate) const SUITES: &[Suite] = &[
             step("npm --prefix bindings-wasm ci --no-audit --no-fund"),
             step("npm --prefix bindings-wasm run build"),
             Step { servers: &["versitygw"], ..step("npm --prefix bindings-wasm test") },
+            step("npm --prefix examples/notes-web ci --no-audit --no-fund"),
+            step("npm --prefix examples/notes-web test"),
         ],
         is_slow: true,
     },
