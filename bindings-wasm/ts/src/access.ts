@@ -6,6 +6,7 @@ import { init } from "./init.js";
 import { isBrowserStore } from "./local/open.js";
 import { Loop } from "./loop.js";
 import { Tab } from "./tabs/tab.js";
+import type { Turn } from "./tabs/turn.js";
 import type { CallOptions, Options } from "./types.js";
 
 /** What an operation ends with. */
@@ -30,8 +31,8 @@ export interface Access {
   write(changes: EngineChange[]): Promise<string[]>;
   /** Runs an operation to its end; the signal cancels it. */
   run(operation: Operation, options?: CallOptions): Promise<Outcome>;
-  /** Waits until no other tab has this turn; gives how to end it. */
-  turn(name: string, signal?: AbortSignal): Promise<() => void>;
+  /** Waits for the turn to do what one tab does for all; fails once the signal aborts, or the vault is closed. */
+  turn(name: string, mayTake: boolean, signal?: AbortSignal): Promise<Turn>;
   /** Ends what runs, and gives the local store back. */
   close(): Promise<void>;
 }

@@ -8,6 +8,7 @@ import type { Local } from "./local/local.js";
 import { openLocal } from "./local/open.js";
 import { presignOf, presigned } from "./presign.js";
 import { stretch } from "./stretch.js";
+import type { Turn } from "./tabs/turn.js";
 import { Engine, Loader } from "./tidelock.js";
 import { send } from "./transport.js";
 import type { CallOptions, Options, Presign, Progress } from "./types.js";
@@ -139,8 +140,8 @@ export class Loop implements Access {
   }
 
   /** There is one engine: no other has the turn. */
-  turn(): Promise<() => void> {
-    return Promise.resolve(() => {});
+  turn(_name: string, _mayTake: boolean, signal: AbortSignal = new AbortController().signal): Promise<Turn> {
+    return Promise.resolve({ signal, end() {} });
   }
 
   /** Ends what runs, waits for what is being stored, and gives the local store back. */

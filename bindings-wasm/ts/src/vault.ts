@@ -9,6 +9,7 @@ import { TidelockError } from "./errors.js";
 import { Live } from "./live.js";
 import { conflicts } from "./records.js";
 import { otherStore } from "./tabs/leader.js";
+import type { Turn } from "./tabs/turn.js";
 import { Pace } from "./tidelock.js";
 import type { AnyConflict, CallOptions, Device, Options, Patch, Secret, Status, SyncReport } from "./types.js";
 
@@ -185,19 +186,25 @@ export class Vault {
   /**
    * Keeps syncing: at once, after local writes, and every 30 to 60 s; every 5 min when nothing happens for long. Gives each
    * sync's report, or its error, after which it goes on. It ends with `break`, the signal, or the vault. Of several tabs one does
-   * it at a time; in the others this waits for its turn.
+   * it at a time, the one that a person looked at last; in the others this waits for its turn.
    */
   async *watch({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<SyncReport | TidelockError, void, undefined> {
-    const end = await this.access.turn("watch", signal).catch(() => undefined);
-    if (end === undefined) return;
+    for (let mayTake = true; ; mayTake = false) {
+      const turn = await this.access.turn("watch", mayTake, signal).catch(() => undefined);
+      if (turn === undefined || signal?.aborted || this.access.closed !== undefined) return;
+      yield* this.watchFor(turn);
+    }
+  }
+
+  private async *watchFor({ signal, end }: Turn): AsyncGenerator<SyncReport | TidelockError, void, undefined> {
     const pace = new Pace();
     try {
-      while (!signal?.aborted && this.access.closed === undefined) {
+      while (!signal.aborted && this.access.closed === undefined) {
         let result: SyncReport | TidelockError;
         try {
-          result = await this.sync(signal && { signal });
+          result = await this.sync({ signal });
         } catch (cause) {
-          if (signal?.aborted || this.access.closed !== undefined) return;
+          if (signal.aborted || this.access.closed !== undefined) return;
           result = cause as TidelockError;
         }
         const isActive = !(result instanceof TidelockError) && result.opsApplied + result.opsPublished > 0;

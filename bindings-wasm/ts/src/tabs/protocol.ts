@@ -5,6 +5,9 @@
  * lock to the next tab, which announces itself. Followers then post again what no leader accepted. Of what the lost one had
  * accepted they repeat reads and writes, which may have been done already: each means the same the second time (an append has
  * its key). Operations, such as a sync, they fail with `network`, retryable.
+ *
+ * Browsers freeze tabs in the background, with the lock. A tab in front that hears nothing of its call for long, neither
+ * `accepted` nor `opening`, takes the lock.
  */
 
 import type { Happening } from "../access.js";
@@ -22,6 +25,7 @@ export type Call =
   | { kind: "run"; operation: Operation };
 
 export type Message = { version: number } & (
+  | { kind: "opening" }
   | { kind: "leader"; epoch: string }
   /** `since`: the follower's oldest call without an end. */
   | { kind: "call"; from: string; id: number; since: number; store: string; call: Call }

@@ -7,6 +7,10 @@ import { Loop } from "../loop.js";
 import type { CallOptions, Options, Progress } from "../types.js";
 import { Leader } from "./leader.js";
 import { perform, unique, VERSION, type Call, type Message } from "./protocol.js";
+import { isSeen, turn, type Turn } from "./turn.js";
+
+/** A leader says at once that it has a call. One that is silent for so long, in ms, is frozen: the tab in front takes its place. */
+const SILENCE_MS = 10_000;
 
 interface Pending {
   call: Call;
@@ -32,6 +36,9 @@ export class Tab implements Access {
   private leader: Leader | undefined;
   private ended: TidelockError | undefined;
   private lastId = 0;
+  /** Ends the wait for the lock, to take it. */
+  private waiting = new AbortController();
+  private silence: ReturnType<typeof setTimeout> | undefined;
   private lastKey = { ms: 0, count: 0 };
 
   constructor(private readonly options: Options) {
@@ -60,17 +67,8 @@ export class Tab implements Access {
     return this.call({ kind: "run", operation }, options);
   }
 
-  turn(name: string, signal?: AbortSignal): Promise<() => void> {
-    const stop = new AbortController();
-    for (const either of [signal, this.stop.signal]) {
-      if (either?.aborted) stop.abort();
-      else either?.addEventListener("abort", () => stop.abort(), { once: true, signal: stop.signal });
-    }
-    return new Promise((resolve, reject) => {
-      navigator.locks
-        .request(`${this.name}:${name}`, { signal: stop.signal }, () => new Promise<void>((end) => resolve(end)))
-        .catch(reject);
-    });
+  turn(name: string, mayTake: boolean, signal?: AbortSignal): Promise<Turn> {
+    return turn(`${this.name}:${name}`, mayTake, [this.stop.signal, ...(signal ? [signal] : [])]);
   }
 
   async close(): Promise<void> {
@@ -109,6 +107,7 @@ export class Tab implements Access {
     if (sent === undefined) return;
     if (leader === undefined) {
       const [since = id] = pending.keys();
+      this.silence ??= setTimeout(() => this.takeOver(), SILENCE_MS);
       return this.post({ version: VERSION, kind: "call", from: me, id, since, store, call: sent.call });
     }
     const { call, signal, onProgress } = sent;
@@ -122,11 +121,13 @@ export class Tab implements Access {
   private take(message: Message): void {
     if (this.leader !== undefined) return this.leader.take(message);
     if (message.version !== VERSION) return;
+    if (message.kind === "opening") return this.heard();
     if (message.kind === "leader") return this.follow(message.epoch);
     if (message.kind === "happened") return this.tell(message.happening);
     if (!("to" in message) || message.to !== this.me) return;
     const sent = this.pending.get(message.id);
     if (sent === undefined) return;
+    this.heard();
     if (message.kind === "accepted") sent.acceptedBy = message.epoch;
     else if (message.kind === "progress") sent.onProgress?.(message.progress);
     else if (message.kind === "answer") sent.resolve(message.value);
@@ -167,13 +168,29 @@ export class Tab implements Access {
     );
   }
 
+  private heard(): void {
+    if (this.silence === undefined) return;
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.takeOver(), SILENCE_MS);
+  }
+
+  /** If nobody answered. Taking the lock loses nothing: of a leader that wakes up the fence in each transaction takes no page. */
+  private takeOver(): void {
+    this.silence = undefined;
+    const isWaiting = [...this.pending.values()].some(({ acceptedBy }) => acceptedBy === undefined);
+    if (this.leader === undefined && isWaiting && isSeen()) this.waiting.abort();
+  }
+
   /** Waits for the lock, leads until the engine ends, and waits again; ends with the tab. */
   private async lead(): Promise<void> {
     while (this.ended === undefined) {
       let loop: Loop | undefined;
+      const how = this.waiting.signal.aborted ? { steal: true } : { signal: this.waiting.signal };
+      if ("steal" in how) this.waiting = new AbortController();
       try {
-        await navigator.locks.request(this.name, { signal: this.stop.signal }, async () => {
-          loop = await Loop.open(this.options);
+        await navigator.locks.request(this.name, how, async () => {
+          const opening = setInterval(() => this.post({ version: VERSION, kind: "opening" }), SILENCE_MS / 5);
+          loop = await Loop.open(this.options).finally(() => clearInterval(opening));
           if (this.ended === undefined) this.rule(loop);
           else await loop.close();
           await loop.over;
@@ -181,7 +198,7 @@ export class Tab implements Access {
         });
       } catch (cause) {
         // The lock was stolen, or what was loaded was written to meanwhile: this engine counts no more.
-        const isLost = cause instanceof Stale || (loop !== undefined && (cause as Error).name === "AbortError");
+        const isLost = cause instanceof Stale || (cause as Error).name === "AbortError";
         if (!isLost) this.end(thrown(cause));
       }
       this.leader = undefined;
@@ -206,6 +223,8 @@ export class Tab implements Access {
     if (this.ended !== undefined) return;
     this.ended = error;
     this.stop.abort();
+    this.waiting.abort();
+    clearTimeout(this.silence);
     for (const { reject } of [...this.pending.values()]) reject(error);
     this.tell({ kind: "anything" });
     if (this.leader === undefined) this.channel.close();
