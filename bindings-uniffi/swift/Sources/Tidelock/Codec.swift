@@ -15,12 +15,18 @@ public protocol Codec<Value>: Sendable {
 
 /// The bytes themselves.
 public struct BytesCodec: Codec {
+    /// As `.bytes`.
+    public init() {}
+
     public func encode(_ value: Data) -> Data { value }
     public func decode(_ bytes: Data) -> Data { bytes }
 }
 
 /// UTF-8.
 public struct TextCodec: Codec {
+    /// As `.text`.
+    public init() {}
+
     public func encode(_ value: String) -> Data { Data(value.utf8) }
 
     public func decode(_ bytes: Data) throws -> String {
