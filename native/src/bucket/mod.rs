@@ -65,7 +65,7 @@ impl std::fmt::Debug for Bucket {
 
 impl Bucket {
     /// The bucket of `options.store`; of the other options `local` (uploads that can be resumed are remembered in its
-    /// folder `uploads`), `credentials` or `presign`, `timeout`, `retries` and `concurrency` count. Sends nothing.
+    /// folder `uploads`, mirrors in `mirrors`), `credentials` or `presign`, `timeout`, `retries` and `concurrency` count. Sends nothing.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the store is a folder.

@@ -137,6 +137,9 @@ fn futures_can_be_spawned() {
     spawnable(bucket.get("k", 1));
     spawnable(bucket.list("", None, 1).next());
     spawnable(bucket.buckets());
+    let options = crate::mirror::MirrorOptions::default();
+    spawnable(bucket.mirror_up(Path::new("/nowhere"), "", &options, |_| ()));
+    spawnable(bucket.mirror_down("", Path::new("/nowhere"), &options, |_| ()));
 }
 
 fn state(store: &str, source: &SourceFile, properties: &Properties) -> State {

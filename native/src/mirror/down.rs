@@ -118,20 +118,21 @@ impl Drafts {
 impl<P: FnMut(MirrorEvent<'_>) + Send> Run<'_, P> {
     /// An object that is to be a file. A placeholder makes its folder; what no path can be, and what is left out, is none.
     fn wanted(&self, filter: &mut Filter, tally: &mut Tally, object: Object) -> Option<Object> {
-        let is_folder = object.path.ends_with('/') && object.size == 0;
-        let path = if is_folder { object.path.trim_end_matches('/') } else { &object.path };
-        if object.path.is_empty() || is_folder && path.is_empty() {
+        let (path, is_folder) = match object.path.strip_suffix('/') {
+            Some(folder) if object.size == 0 => (folder, true),
+            _ => (object.path.as_str(), false),
+        };
+        if object.path.is_empty() {
             // The prefix itself has a placeholder.
             return None;
         }
-        let path = if is_folder && object.path.len() == path.len() + 1 { path } else { &object.path };
         let judged = names::check(&self.prefix, path).and_then(|()| filter.why(path, is_folder));
         match judged {
             Ok(why) if !why.taken => None,
             Ok(_) if is_folder => {
                 let made = match self.options.dry_run {
                     true => Ok(()),
-                    // A file in it is not made: it only has the folders before its name.
+                    // What is made are the folders before a name.
                     false => self.root.folder.make_parent(Path::new(&format!("{path}/x"))).map(drop),
                 };
                 if let Err(fault) = made {

@@ -80,7 +80,7 @@ impl Filter {
             add(&mut lines, &shown, &read(file, &shown)?)?;
         }
         rules.exclude.iter().try_for_each(|line| add(&mut lines, "--exclude", line))?;
-        for line in &rules.include {
+        for line in rules.include.iter().flat_map(|lines| lines.lines()) {
             add(&mut lines, "--include", &format!("!{line}"))?;
         }
         let options = Arc::new(built(&lines, "--exclude")?);

@@ -249,7 +249,7 @@ fn kill_at(place: &Place, way: &[&str], number: usize) -> bool {
     place.faults().set(move |_, _| {
         asked += 1;
         // It waits for the answer until it is killed.
-        (asked >= number).then_some(Fault::Silence { after_effect: number % 2 == 0 })
+        (asked >= number).then_some(Fault::Silence { after_effect: number.is_multiple_of(2) })
     });
     let before = place.faults().met();
     let mut child = command(place, "cli", way).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
