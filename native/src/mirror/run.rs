@@ -106,11 +106,14 @@ impl<'a, P: FnMut(MirrorEvent<'_>) + Send> Run<'a, P> {
         match head.properties.metadata.get(MTIME).and_then(|text| same::from_text(text)) {
             Some(modified_ns) => same::agree(modified_ns, local.modified_ns),
             None => {
-                let written = head.last_modified.as_deref().or(object.last_modified.as_deref());
-                written.and_then(same::last_modified_ns).is_some_and(|written_ns| match self.way {
-                    Way::Up => written_ns >= local.modified_ns,
-                    Way::Down => local.modified_ns >= written_ns,
-                })
+                // Headers have whole seconds, listings may be finer.
+                let at = |text: &Option<String>| text.as_deref().and_then(same::last_modified_ns);
+                let (in_head, in_list) = (at(&head.last_modified), at(&object.last_modified));
+                match self.way {
+                    Way::Up => in_head.max(in_list).is_some_and(|written_ns| written_ns >= local.modified_ns),
+                    // Where nothing else was known, the file got the header's time.
+                    Way::Down => in_head.or(in_list).is_some_and(|written_ns| local.modified_ns >= written_ns),
+                }
             }
         }
     }

@@ -46,9 +46,9 @@ mod ten_thousand_unchanged_in_ten_lists {
 on_dialect! { any_keys: AnyKeys; keys_that_are_no_paths }
 on_dialect! { any_keys_not_encoded: EncodingOnlyClaimed; keys_that_are_no_paths }
 
-/// Names that some server, header, URL or document changes if nobody takes care. Of control characters the real servers list
-/// some as U+FFFD, so that no client finds them again: those are for dialects.
-const NAMES: [&str; 15] = [
+/// Names that some server, header, URL or document changes if nobody takes care. Of control characters some servers list
+/// U+FFFD, so that no client finds them again, and moto answers a line feed with a web page: those are for dialects. No two are one name to who composes accents.
+const NAMES: [&str; 14] = [
     "a",
     "a-b",
     "a.d/x",
@@ -56,11 +56,10 @@ const NAMES: [&str; 15] = [
     "d e/f  g",
     "trailing ",
     " leading",
-    "ü/ö",
+    "é/ö",
     "u\u{308}",
     "plus+and%20percent%41",
     "<&>\"'`$",
-    "line\nfeed",
     "-rf",
     ".hidden/.x",
     "🦀",
@@ -77,12 +76,16 @@ fn a_folder_comes_back_as_it_was(place: &Place) {
     }
     write(&folder, "empty", b"");
     write(&folder, "big", &noise(BIG));
+    // A store without metadata tells an object's time in whole seconds.
+    for name in ["empty", "big"] {
+        set_time(&folder.join(name), 1_600_000_001_000_000_000);
+    }
     let first = up(place, &folder, &[]);
-    assert_eq!(counts(&first), [17, 0, 0, 0, 0], "{first}");
+    assert_eq!(counts(&first), [16, 0, 0, 0, 0], "{first}");
 
     let back = place.local("back");
     let down = json(place, "cli", &["down", "m", back.to_str().unwrap()]);
-    assert_eq!(counts(&down), [0, 17, 0, 0, 0], "{down}");
+    assert_eq!(counts(&down), [0, 16, 0, 0, 0], "{down}");
     assert_same(&folder, &back);
     if place.store() != Store::Embedded {
         // It keeps no metadata.
@@ -90,19 +93,19 @@ fn a_folder_comes_back_as_it_was(place: &Place) {
     }
     for device in ["cli", "another"] {
         // The other one remembers nothing, and asks for each.
-        assert_eq!(counts(&json(place, device, &["up", folder.to_str().unwrap(), "m"])), [0, 0, 0, 17, 0], "{device}");
-        assert_eq!(counts(&json(place, device, &["down", "m", back.to_str().unwrap()])), [0, 0, 0, 17, 0], "{device}");
+        assert_eq!(counts(&json(place, device, &["up", folder.to_str().unwrap(), "m"])), [0, 0, 0, 16, 0], "{device}");
+        assert_eq!(counts(&json(place, device, &["down", "m", back.to_str().unwrap()])), [0, 0, 0, 16, 0], "{device}");
     }
     if place.store() != Store::Embedded {
         set_time(&folder.join("big"), 1_700_000_000_000_000_000);
-        assert_eq!(counts(&up(place, &folder, &["--checksum"])), [0, 0, 0, 17, 0]);
-        assert_eq!(counts(&up(place, &folder, &["--dry-run"])), [0, 0, 0, 17, 0], "that is remembered");
+        assert_eq!(counts(&up(place, &folder, &["--checksum"])), [0, 0, 0, 16, 0]);
+        assert_eq!(counts(&up(place, &folder, &["--dry-run"])), [0, 0, 0, 16, 0], "that is remembered");
         let elsewhere = json(place, "another", &["up", folder.to_str().unwrap(), "m", "--dry-run"]);
-        assert_eq!(counts(&elsewhere), [1, 0, 0, 16, 0], "by its time it is another");
+        assert_eq!(counts(&elsewhere), [1, 0, 0, 15, 0], "by its time it is another");
         // Of the same size and time, and another content.
         write(&folder, "a", b"b");
         set_time(&folder.join("a"), 1_600_000_000_123_456_789);
-        assert_eq!(counts(&up(place, &folder, &["--checksum", "--dry-run"])), [1, 0, 0, 16, 0]);
+        assert_eq!(counts(&up(place, &folder, &["--checksum", "--dry-run"])), [1, 0, 0, 15, 0]);
     }
 }
 
@@ -158,7 +161,7 @@ fn ten_thousand_unchanged_in_ten_lists(place: &Place) {
 
 /// Keys by which of them are files, and what becomes of the others.
 fn keys_that_are_no_paths(place: &Place) {
-    let good = ["a b", "ü/ö", "dir/x", "control\u{1}", "...", "a..", "~", "%2e%2e/x"];
+    let good = ["a b", "ü/ö", "dir/x", "control\u{1}", "line\nfeed", "...", "a..", "~", "%2e%2e/x"];
     let too_long = "long/".to_owned() + &"x".repeat(256);
     let bad = [
         "..",
@@ -282,7 +285,7 @@ mod rclone_reads_and_agrees {
         }
         write(&folder, "empty", b"");
         write(&folder, "big", &noise(BIG));
-        assert_eq!(counts(&up(place, &folder, &[]))[0], 17);
+        assert_eq!(counts(&up(place, &folder, &[]))[0], 16);
         let (ours, here) = (format!("{}/m", remote(place)), folder.to_str().unwrap());
         rclone(place, &["check", "--download", here, &ours]);
         let told = rclone(place, &["sync", "--dry-run", here, &ours]);
@@ -291,7 +294,7 @@ mod rclone_reads_and_agrees {
         let theirs = format!("{}/theirs", remote(place));
         rclone(place, &["copy", here, &theirs]);
         let folder_up = json(place, "cli", &["up", here, "theirs"]);
-        assert_eq!(counts(&folder_up), [0, 0, 0, 17, 0], "{folder_up}");
+        assert_eq!(counts(&folder_up), [0, 0, 0, 16, 0], "{folder_up}");
         let back = place.local("back");
         json(place, "cli", &["down", "theirs", back.to_str().unwrap()]);
         assert_same(&folder, &back);
