@@ -52,7 +52,7 @@ struct Server: Sendable, CustomTestStringConvertible {
         let serve = Process()
         serve.executableURL = URL(fileURLWithPath: "/bin/sh")
         serve.arguments = [
-            "-c", "\"$@\" & read -r nothing; kill $!",
+            "-c", "\"$@\" & read -r nothing; kill -KILL $!", // what Foundation starts has the others blocked
             "sh", program, "serve", embeddedBucket.deletingLastPathComponent().path, "--port", "0",
         ]
         serve.environment = ["AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey]
