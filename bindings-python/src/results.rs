@@ -7,7 +7,8 @@ use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyTuple};
 use serde_json::value::RawValue;
 use tidelock::{
     Access, ArchiveImport, ChangedKeys, Collection, Conflict, Cors, DeviceState, DeviceStatus, Diagnosis, Document,
-    Entry, EtagForm, Finding, Kind, ListVersion, Meter, Phase, Progress, Record, Status, SyncReport, Verdict, Version,
+    Entry, EtagForm, Finding, Kind, ListVersion, Meter, Phase, Progress, Recipient, RecipientKind, Record, Status,
+    SyncReport, Verdict, Version,
 };
 
 type Made<'py> = PyResult<Bound<'py, PyAny>>;
@@ -111,11 +112,15 @@ pub(crate) fn import_report(py: Python<'_>, report: ArchiveImport) -> PyResult<P
 
 pub(crate) fn status(py: Python<'_>, status: Status) -> PyResult<Py<PyAny>> {
     let devices = status.devices.iter().map(|status| device(py, status)).collect::<PyResult<Vec<_>>>()?;
+    let recipients = status.recipients.iter().map(|one| recipient(py, one)).collect::<PyResult<Vec<_>>>()?;
+    let left = status.left.iter().map(ToString::to_string);
     let collections: Vec<_> = status.collections.iter().filter_map(collection).collect();
     let made = make!(py, "Status", {
         vault: status.vault.map(|id| id.to_string()),
         device: status.device.map(|id| id.to_string()),
         devices: PyTuple::new(py, devices)?,
+        recipients: PyTuple::new(py, recipients)?,
+        left: PyTuple::new(py, left.collect::<Vec<_>>())?,
         collections: PyTuple::new(py, collections)?,
         pending: status.pending,
         sequence: status.sequence,
@@ -160,6 +165,14 @@ fn device<'py>(py: Python<'py>, device: &DeviceStatus) -> Made<'py> {
         applied: device.applied,
         seen_ms: device.seen_ms,
     })
+}
+
+fn recipient<'py>(py: Python<'py>, Recipient { kind, added_by, added_ms }: &Recipient) -> Made<'py> {
+    let kind = match kind {
+        RecipientKind::RecoveryCode => "recovery-code",
+        RecipientKind::Passphrase => "passphrase",
+    };
+    make!(py, "Recipient", { kind: kind, added_by: added_by.to_string(), added_ms: *added_ms })
 }
 
 fn meter<'py>(py: Python<'py>, meter: &Meter) -> Made<'py> {

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import stat
 import subprocess
 import sys
@@ -204,6 +205,42 @@ def test_a_passphrase_and_a_code_open_a_vault(served: str, tmp_path: Path) -> No
         vault.set_passphrase(None)
         with pytest.raises(WrongKeyError):
             tidelock.Vault.join(served, tmp_path / "gone", "other words")
+
+
+def test_recipients_are_listed_with_who_added_them(served: str, tmp_path: Path) -> None:
+    def kinds(vault: tidelock.Vault) -> list[str]:
+        return sorted(one.kind for one in vault.status().recipients)
+
+    with tidelock.Vault.create(served, tmp_path / "laptop") as (laptop, code):
+        laptop.sync()
+        assert kinds(laptop) == ["recovery-code"]
+        with tidelock.Vault.join(served, tmp_path / "phone", code) as phone:
+            phone.set_passphrase("correct horse battery staple")
+            laptop.sync()
+            assert kinds(laptop) == kinds(phone) == ["passphrase", "recovery-code"]
+            by = {one.kind: one.added_by for one in laptop.status().recipients}
+            assert by == {"recovery-code": laptop.status().device, "passphrase": phone.status().device}
+            for one in laptop.status().recipients:
+                assert abs(one.added_at.timestamp() - time.time()) < 60
+            phone.set_passphrase(None)
+            laptop.sync()
+            assert kinds(laptop) == ["recovery-code"]
+
+
+def test_a_copied_store_says_which_device_it_was(served: str, tmp_path: Path) -> None:
+    with tidelock.Vault.create(served, tmp_path / "laptop") as (laptop, _):
+        laptop.sync()
+        was = laptop.status().device
+    shutil.copytree(tmp_path / "laptop", tmp_path / "copy")
+    with tidelock.Vault.open(served, tmp_path / "laptop") as laptop:
+        laptop["notes"]["a"] = b"laptop"
+        laptop.sync()
+        assert laptop.status().left == () and laptop.status().device == was
+    with tidelock.Vault.open(served, tmp_path / "copy") as copy:
+        copy["notes"]["b"] = b"copy"
+        copy.sync()
+        assert copy.status().left == (was,) and copy.status().device != was
+        assert dict(copy["notes"]) == {"a": b"laptop", "b": b"copy"}
 
 
 def test_devices_are_retired_revoked_and_adopted(served_pair: Pair) -> None:

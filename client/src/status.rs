@@ -16,6 +16,8 @@ pub struct Status {
     pub devices: Vec<DeviceStatus>,
     /// Those that can open the vault without being a device.
     pub recipients: Vec<Recipient>,
+    /// Ids of devices that this store was before: it was copied or restored, and took a new id.
+    pub left: Vec<String>,
     /// Every collection with a record.
     pub collections: Vec<Collection>,
     /// Own ops not yet published.
@@ -138,6 +140,7 @@ impl From<core::Status> for Status {
             device: status.device.map(|id| id.to_string()),
             devices: status.devices.into_iter().map(Into::into).collect(),
             recipients: status.recipients.into_iter().map(Into::into).collect(),
+            left: status.left.iter().map(ToString::to_string).collect(),
             collections: status.collections.into_iter().map(Into::into).collect(),
             pending: status.pending,
             sequence: status.sequence,

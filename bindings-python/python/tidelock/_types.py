@@ -191,12 +191,33 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipient:
+    """What gets the vault's keys and is no device."""
+
+    kind: Literal["recovery-code", "passphrase"]
+    added_by: str
+    """The id of the device that made or set it."""
+    added_ms: int
+    """When, in ms since 1970 by that device's clock."""
+
+    @property
+    def added_at(self) -> datetime:
+        """`added_ms` as a time in UTC."""
+        return datetime.fromtimestamp(self.added_ms / 1000, timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of a vault on this device. No request is made for it."""
 
     vault: str | None
     device: str | None
     devices: tuple[Device, ...]
+    """Every device known, this one included."""
+    recipients: tuple[Recipient, ...]
+    """What else can open the vault."""
+    left: tuple[str, ...]
+    """The devices that this store was before: it was copied or restored, and took a new id."""
     collections: tuple[tuple[Literal["map", "log", "documents"], str], ...]
     """Kind and name of each."""
     pending: int

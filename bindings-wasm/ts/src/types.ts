@@ -199,6 +199,8 @@ export interface Status {
   devices: Device[];
   /** What opens the vault beside its devices. */
   recipients: Recipient[];
+  /** Ids of devices that this store was before: it was copied or restored, and took a new id. */
+  left: string[];
   /** Every collection with a record. */
   collections: { kind: "map" | "log" | "documents"; name: string }[];
   /** Own changes not yet published. */

@@ -45,6 +45,8 @@ public struct Status: Hashable, Sendable {
     public let devices: [Device]
     /// Those that can open the vault without being a device.
     public let recipients: [Recipient]
+    /// Ids of devices that this store was before: it was copied or restored, and took a new id.
+    public let left: [String]
     /// Every collection with a record.
     public let collections: [CollectionID]
     /// Own ops that are not published yet.
@@ -182,6 +184,7 @@ extension Status {
             device: data.device,
             devices: data.devices.map(Device.init),
             recipients: data.recipients.map(Recipient.init),
+            left: data.left,
             collections: data.collections.map(CollectionID.init),
             pending: Int(clamping: data.pending),
             sequence: Int(clamping: data.sequence),

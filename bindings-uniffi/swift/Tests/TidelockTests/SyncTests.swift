@@ -116,6 +116,7 @@ struct SyncTests {
         await expect(.invalid) { try await join(.recovery("TIDE-LOCK")) }
         try await join(.recovery(code.reveal())).close()
         #expect(Set(try await a.recipients().map(\.kind)) == [.recoveryCode, .passphrase])
+        #expect(try await a.status().left.isEmpty)
 
         try await a.sync()
         let other = try #require(try await b.status().device)

@@ -5,6 +5,7 @@ import io.tidelock.KeyRange
 import io.tidelock.AlreadyExistsException
 import io.tidelock.NotFoundException
 import io.tidelock.Progress
+import io.tidelock.RecipientKind
 import io.tidelock.Secret
 import io.tidelock.Vault
 import io.tidelock.WrongKeyException
@@ -128,6 +129,10 @@ class SyncTest {
         assertFailsWith<NotFoundException> { Vault.join(server.options("nothing"), Secret.Passphrase("correct horse")) }
         a.setPassphrase("correct horse")
         assertFailsWith<WrongKeyException> { Vault.join(server.options("secrets"), Secret.Passphrase("wrong")) }
+        val recipients = a.status().recipients
+        assertEquals(setOf(RecipientKind.RECOVERY_CODE, RecipientKind.PASSPHRASE), recipients.map { it.kind }.toSet())
+        assertEquals(setOf(a.status().device), recipients.map { it.addedBy }.toSet())
+        assertEquals(emptyList(), a.status().left)
         val b = Vault.join(server.options("secrets"), Secret.Passphrase("correct horse"))
         b.notes().put("b", "was here")
         b.sync()

@@ -3,6 +3,7 @@ package io.tidelock
 import io.tidelock.data.ArchiveImport as ArchiveImportData
 import io.tidelock.data.DeviceStatus as DeviceData
 import io.tidelock.data.Progress as ProgressData
+import io.tidelock.data.Recipient as RecipientData
 import io.tidelock.data.Status as StatusData
 import io.tidelock.data.SyncReport as SyncReportData
 import java.time.Instant
@@ -46,6 +47,10 @@ public data class Status(
     public val device: String?,
     /** Every device known, this one included. */
     public val devices: List<Device>,
+    /** What else can open the vault. */
+    public val recipients: List<Recipient>,
+    /** Ids of devices that this store was before: it was copied or restored, and took a new id. */
+    public val left: List<String>,
     /** Every collection with a record. */
     public val collections: List<CollectionId>,
     /** Own ops that are not published yet. */
@@ -79,6 +84,8 @@ public data class Status(
         data.vault,
         data.device,
         data.devices.map(::Device),
+        data.recipients.map(::Recipient),
+        data.left,
         data.collections,
         data.pending.toLong(),
         data.sequence.toLong(),
@@ -94,6 +101,18 @@ public data class Status(
         data.meter,
         data.meteredFromMs?.let(::instant),
     )
+}
+
+/** What gets the vault's keys and is no device. */
+public data class Recipient(
+    /** What opens the vault. */
+    public val kind: RecipientKind,
+    /** The id of the device that made or set it. */
+    public val addedBy: String,
+    /** When, by that device's clock. */
+    public val added: Instant,
+) {
+    internal constructor(data: RecipientData) : this(data.kind, data.addedBy, instant(data.addedMs))
 }
 
 /** What is known of a device. */

@@ -9,6 +9,7 @@ public typealias CollectionKind = io.tidelock.data.CollectionKind
 public typealias DeviceState = io.tidelock.data.DeviceState
 public typealias Meter = io.tidelock.data.Meter
 public typealias Phase = io.tidelock.data.Phase
+public typealias RecipientKind = io.tidelock.data.RecipientKind
 public typealias Header = io.tidelock.data.Header
 
 /** A new vault and the code that joins it. */
