@@ -7,6 +7,6 @@ use crate::failure::Failure;
 /// # Errors
 /// `invalid`, with the byte at which the text is refused.
 #[uniffi::export]
-pub fn canonical_json(text: &[u8]) -> Result<Vec<u8>, Failure> {
-    Ok(tidelock_core::json::canonical(text)?)
+pub fn canonical_json(text: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    Ok(tidelock_core::json::canonical(&text)?)
 }

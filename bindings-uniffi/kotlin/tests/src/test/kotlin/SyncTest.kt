@@ -108,7 +108,7 @@ class SyncTest {
         val b = Vault.join(server.options("typed"), Secret.Recovery(created.recoveryCode.reveal()))
         b.sync()
         assertEquals(Visit("Grace", 20), b.collection("visits", jsonCodec<Visit>()).get("2"))
-        assertEquals("""{"patient":"Ada","minutes":15}""", b.collection("visits", Codec.Text).get("1"))
+        assertEquals("""{"minutes":15,"patient":"Ada"}""", b.collection("visits", Codec.Text).get("1"))
         assertEquals(listOf("2"), visits.list(KeyRange("2")).toList().map { it.key })
         assertEquals(listOf("1"), visits.list(KeyRange.prefix("1")).toList().map { it.key })
         assertEquals("second", b.log("history", Codec.Text).get(second))

@@ -5,6 +5,7 @@ import io.tidelock.Options
 import io.tidelock.Secret
 import io.tidelock.TidelockException
 import io.tidelock.Vault
+import io.tidelock.jsonCodec
 import java.nio.file.Path
 import java.util.Base64
 import java.util.HexFormat
@@ -18,6 +19,7 @@ import kotlin.test.assertTrue
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.runBlocking
 import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.encodeToJsonElement
 import kotlinx.serialization.json.jsonArray
@@ -49,7 +51,7 @@ class VectorsTest {
         case.assertFails(ErrorKind.NOT_FOUND) { Vault.join(Server.embedded.options("codes"), secret) }
     }
 
-    /** As a field of a document; beside "64 deep", which is one deeper there. */
+    /** As a field of a document and by the codec; beside "64 deep", which is one deeper in a document. */
     @TestFactory
     fun json() = cases("json", "json-form") { case ->
         if (case.name == "64 deep") return@cases
@@ -60,6 +62,8 @@ class VectorsTest {
             documents.put("1", document)
             val form = bytes(checkNotNull(case.value).jsonPrimitive.content).decodeToString()
             assertEquals("""{"v":$form}""", documents.get("1")?.decodeToString())
+            val element = Json.parseToJsonElement(bytes(case.text("text")).decodeToString())
+            assertEquals(form, jsonCodec<JsonElement>().encode(element).decodeToString())
             documents.delete("1")
         }
     }

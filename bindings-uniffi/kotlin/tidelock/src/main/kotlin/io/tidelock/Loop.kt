@@ -201,7 +201,7 @@ private fun monotonicMs() = (System.nanoTime() - START_NS) / 1_000_000
 
 private fun now() = Now(monotonicMs().toULong(), System.currentTimeMillis().toULong())
 
-private fun <T> throwing(call: () -> T): T = try {
+internal fun <T> throwing(call: () -> T): T = try {
     call()
 } catch (failure: Failure.Failed) {
     throw TidelockException.of(failure.problem)
