@@ -44,7 +44,7 @@ const PEAK: u64 = 3;
 const WRITES_A_PREFIX: u64 = 3_500;
 const READS_A_PREFIX: u64 = 5_500;
 
-/// What [`SAMPLE`] users did in [`COUNTED_DAYS`].
+/// What the sample of users did in the days that count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     /// Requests and bytes of all devices of all users.
