@@ -144,9 +144,12 @@ fn first_ended(running: &mut [Running]) -> Outcome<()> {
 /// What a client needs to reach the servers: an address each, the program, and the keys, which all of them share.
 fn environment(running: &[Running]) -> Vec<(String, String)> {
     let address = |server: &Running| {
-        let name = format!("TIDELOCK_TEST_{}", server.name.to_uppercase());
-        let program = (format!("{name}_PROGRAM"), server.program.display().to_string());
-        [(name, format!("http://{}", server.address)), program]
+        let name = server.name.to_uppercase();
+        let program = server.program.display().to_string();
+        [
+            (format!("TIDELOCK_TEST_{name}"), format!("http://{}", server.address)),
+            (format!("TIDELOCK_PROGRAM_{name}"), program),
+        ]
     };
     let keys = [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY), ("AWS_REGION", REGION)];
     let keys = keys.into_iter().map(|(name, value)| (name.into(), value.into()));

@@ -313,7 +313,7 @@ mod rclone_reads_and_agrees {
     }
 
     fn rclone(place: &Place, arguments: &[&str]) -> String {
-        let program = std::env::var("TIDELOCK_TEST_RCLONE_PROGRAM").expect("cargo xtask servers rclone names it");
+        let program = std::env::var("TIDELOCK_PROGRAM_RCLONE").expect("cargo xtask servers rclone names it");
         let uri = place.direct_uri();
         let endpoint = uri.split("endpoint=").nth(1).and_then(|rest| rest.split('&').next()).unwrap();
         let (access_key, secret_key) = place.keys().unwrap();
