@@ -143,7 +143,7 @@ struct LifecycleTests {
         let refused = await expect(.auth) { try await Vault.create(refusing) }
         #expect(refused?.message.contains("not today") == true, "\(String(describing: refused))")
 
-        let asked = Shared(0)
+        let asked = Locked(0)
         var wrong = Server.embedded.options("presign")
         wrong.presign = { request in
             asked.withLock { $0 += 1 }
@@ -197,14 +197,14 @@ struct LifecycleTests {
     @Test("a transport of the application's own sends every request")
     func ownTransport() async throws {
         struct Counting: Transport {
-            let sent: Shared<Int>
+            let sent: Locked<Int>
             func send(_ request: HTTPRequest) async throws -> HTTPResponse {
                 sent.withLock { $0 += 1 }
                 return try await URLSessionTransport.shared.send(request)
             }
         }
         var options = Server.embedded.options("transport")
-        let sent = Shared(0)
+        let sent = Locked(0)
         options.transport = Counting(sent: sent)
         let vault = try await Vault.create(options).vault
         try await vault.sync()

@@ -12,7 +12,7 @@ struct ReachTests {
         try await a.sync()
         await a.close()
 
-        let signed = Shared<Set<String>>([])
+        let signed = Locked<Set<String>>([])
         var keyless = Options(store: server.uri("presigned"), local: folder())
         keyless.presign = { request in
             signed.withLock { _ = $0.insert(request.method) }
@@ -32,7 +32,7 @@ struct ReachTests {
     @Test("a device syncs through a signer at a URL")
     func signer() async throws {
         let server = Server.embedded
-        let asked = Shared<[String]>([])
+        let asked = Locked<[String]>([])
         let signs = TestServer { socket, received in
             let (head, body) = TestServer.request(received, socket)
             asked.withLock { $0.append(head.lowercased()) }
@@ -56,7 +56,7 @@ struct ReachTests {
 
     @Test("a signer's no is told, its failure tried again")
     func refusals() async throws {
-        let said = Shared("")
+        let said = Locked("")
         let signs = TestServer { socket, received in
             _ = TestServer.request(received, socket)
             _ = TestServer.write(Array(said.withLock { $0 }.utf8), to: socket)

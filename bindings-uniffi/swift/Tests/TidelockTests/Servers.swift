@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-import Tidelock
+@testable import Tidelock
 
 /// A real S3 server with an empty bucket `tidelock`; every store is a prefix of its own.
 struct Server: Sendable, CustomTestStringConvertible {
@@ -67,7 +67,7 @@ struct Server: Sendable, CustomTestStringConvertible {
     }()
 
     /// Processes whose input stays open.
-    private static let kept = Shared<[Process]>([])
+    private static let kept = Locked<[Process]>([])
 }
 
 /// The first line of what a process says.
@@ -88,21 +88,6 @@ func folder() -> URL {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tidelock-\(UUID().uuidString)")
     try! FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
     return folder
-}
-
-/// A value that several tasks use.
-final class Shared<Value>: @unchecked Sendable {
-    // All of it is read and written with the lock held.
-    private let lock = NSLock()
-    private var value: Value
-
-    init(_ value: Value) {
-        self.value = value
-    }
-
-    func withLock<Result>(_ use: (inout Value) throws -> Result) rethrows -> Result {
-        try lock.withLock { try use(&value) }
-    }
 }
 
 extension AsyncSequence {

@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-import Tidelock
+@testable import Tidelock
 
 extension Vault {
     nonisolated var notes: Collection<String> { collection("notes", codec: .text) }
@@ -148,7 +148,7 @@ struct SyncTests {
         let (changes, live) = (a.notes.changes(), a.notes.live())
         try await b.notes.put("black", at: "tea")
         try await b.sync()
-        let progress = Shared<[Vault.Progress]>([])
+        let progress = Locked<[Vault.Progress]>([])
         let report = try await a.sync { step in progress.withLock { $0.append(step) } }
         #expect(report.opsApplied >= 1)
         #expect(progress.withLock { !$0.isEmpty })
