@@ -50,6 +50,7 @@ mod tags;
 #[cfg(test)]
 mod vectors;
 mod wait;
+mod waiting;
 mod write;
 
 pub use api::{
