@@ -63,6 +63,12 @@ id!(/// A space of a vault; the private one's is derived from the vault id.
     SpaceId, 16);
 id!(/// A device: the first 16 bytes of the BLAKE3 hash of its Ed25519 public key.
     DeviceId, 16);
+id!(/// A person among those who share spaces: from the hash of their first public keys.
+    PersonId, 16);
+id!(/// One person's place in one shared space.
+    MemberId, 16);
+id!(/// A member's role from its grant to its end: random. Zeros stand for the owner, who has none.
+    TermId, 16);
 id!(/// A segment, a snapshot's index or one of its chunks, a pack: random.
     ObjectId, 16);
 id!(/// A piece: keyed BLAKE3 of its plaintext.

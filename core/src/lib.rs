@@ -145,5 +145,5 @@ pub use engine::{
     Written,
 };
 pub use error::{Error, ErrorKind};
-pub use ids::{BlobId, DeviceId, EpochId, Hash, ObjectId, PieceId, SpaceId, Tag, VaultId};
+pub use ids::{BlobId, DeviceId, EpochId, Hash, MemberId, ObjectId, PersonId, PieceId, SpaceId, Tag, TermId, VaultId};
 pub use replica::{Collection, Kind, Stamp};

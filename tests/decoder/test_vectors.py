@@ -15,6 +15,7 @@ import lines
 from json_form import json_form
 import merge
 import packs
+import persons
 import run
 import snapshot
 from decode import decode
@@ -581,6 +582,52 @@ def blob_id(g: Json) -> Json:
     return {"id": blob.hex(), "pieces": pieces}
 
 
+def person(g: Json) -> Json:
+    seed, vault = h(g, "seed"), h(g, "vault")
+    secret = crypto.derive(seed, "member secret", vault + h(g, "member"))
+    return {
+        "card": persons.make_card(seed, g["name"]).hex(),
+        "member_secret": secret.hex(),
+        "slot_psk": crypto.derive(secret, "member slot psk", b"").hex(),
+        "letter_key": crypto.derive(secret, "letter", b"").hex(),
+        "notice_key": crypto.derive(secret, "notice", b"").hex(),
+        "owner_slot_psk": crypto.derive(seed, "owner slot psk", vault).hex(),
+        "owner_member": crypto.derive(vault, "owner", b"", 16).hex(),
+        "space": crypto.derive(vault, "shared space", b"", 16).hex(),
+    }
+
+
+def card(g: Json) -> Json:
+    read = Reader.whole(h(g, "bytes"), persons.Card.read)
+    return {
+        "signing": read.signing.hex(),
+        "sealing": read.sealing.hex(),
+        "name": read.name,
+        "person": read.person().hex(),
+        "code": read.code(),
+    }
+
+
+def known_person(g: Json) -> persons.Known:
+    card = Reader.whole(h(g, "card"), persons.Card.read)
+    return persons.Known.pinned(h(g, "person"), g["number"], card)
+
+
+def known_value(known: persons.Known) -> Json:
+    return {"number": known.number(), "card": known.cards[known.number()].encoded.hex()}
+
+
+def successions(g: Json) -> Json:
+    chain = [Reader.whole(bytes.fromhex(one), persons.Succession.read) for one in g["chain"]]
+    return known_value(known_person(g).learn(chain))
+
+
+def voucher(g: Json) -> Json:
+    read = Reader.whole(h(g, "voucher"), persons.Voucher.read)
+    known = read.verify(h(g, "vault"), h(g, "space"), h(g, "member"), h(g, "public_key"), known_person(g))
+    return {"number": read.number, "term": read.term.hex(), "name": read.name, "known": known_value(known)}
+
+
 CHECKS: dict[str, Callable[[Json], Json]] = {
     "derive": derive,
     "keyed-hashes": keyed_hashes,
@@ -630,6 +677,10 @@ CHECKS: dict[str, Callable[[Json], Json]] = {
     "gear": gear,
     "cuts": lambda g: packs.Gear.of(content_keys(g).cut).cuts(content(g)),
     "blob-id": blob_id,
+    "person": person,
+    "card": card,
+    "successions": successions,
+    "voucher": voucher,
 }
 
 

@@ -7,7 +7,7 @@ use crate::{Error, ErrorKind, Hash};
 use zeroize::Zeroizing;
 
 /// <https://www.crockford.com/base32.html>, without its check symbols.
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+pub(super) const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const CODE_SYMBOLS: usize = 32;
 const CHECK_SYMBOLS: usize = 4;
 const SYMBOLS: usize = CODE_SYMBOLS + CHECK_SYMBOLS;

@@ -41,12 +41,30 @@ pub(super) const RECOVERY_NAME: &str = "recovery slot name";
 pub(super) const RECOVERY_CHECKSUM: &str = "recovery checksum";
 // Under a stretched passphrase.
 pub(super) const PASSPHRASE_SLOT: SlotLabels = SlotLabels { key: "passphrase slot key", psk: "passphrase slot psk" };
+// Under a person's seed, for a shared vault and its members.
+pub(super) const PERSON_SIGNING: &str = "person signing";
+pub(super) const PERSON_SLOT_KEY: &str = "person slot key";
+pub(super) const MEMBER_SECRET: &str = "member secret";
+pub(super) const OWNER_SLOT_PSK: &str = "owner slot psk";
+// Under a member's secret.
+pub(super) const MEMBER_SLOT_PSK: &str = "member slot psk";
+pub(super) const LETTER: &str = "letter";
+pub(super) const NOTICE: &str = "notice";
+// From a shared vault's id, which is no secret.
+pub(super) const OWNER: &str = "owner";
+pub(super) const SHARED_SPACE: &str = "shared space";
+// What is hashed or signed of persons.
+pub(super) const PERSON: &str = "person";
+pub(super) const CARD: &str = "card";
+pub(super) const SUCCESSION: &str = "succession";
+pub(super) const VOUCHER: &str = "voucher";
 // HPKE's own inputs.
 pub(super) const SLOT_INFO: &str = "slot";
 pub(super) const SLOT_PSK_ID: &[u8] = b"tidelock/v1/slot psk";
 pub(super) const SLOT_EXPORT: &[u8] = b"tidelock/v1/slot content";
 // What fresh bytes are for.
 pub(super) const FRESH_ROOT: &str = "root secret";
+pub(super) const FRESH_PERSON: &str = "person seed";
 pub(super) const FRESH_CODE: &str = "recovery code";
 pub(super) const FRESH_SLOT: &str = "slot ephemeral";
 

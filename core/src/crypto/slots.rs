@@ -90,7 +90,7 @@ impl SlotRecord {
 
 /// Whether an X25519 public key gives the same secret to everybody, so that HPKE refuses to seal to it (RFC 9180 §7.1.4). These are all
 /// there are (<https://cr.yp.to/ecdh.html#validate>), but for the highest bit, which RFC 7748 §5 ignores.
-fn is_of_small_order(public_key: &[u8; 32]) -> bool {
+pub(super) fn is_of_small_order(public_key: &[u8; 32]) -> bool {
     const ORDER_8: [[u8; 32]; 2] = [
         [
             0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09,

@@ -8,6 +8,7 @@ mod manifest;
 mod member;
 mod ops;
 mod packs;
+mod persons;
 mod sealing;
 mod snapshot;
 mod subjects;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test it is the failure")]
 
 mod model;
+mod persons;
 mod refusals;
 mod shared;
 mod slots;

@@ -19,6 +19,7 @@ mod merges;
 mod objects;
 mod packs;
 mod padding;
+mod persons;
 mod records;
 mod segments;
 mod signatures;
@@ -53,6 +54,7 @@ pub(crate) fn all() -> Vec<File> {
         merges::file(),
         packs::file(),
         cuts::file(),
+        persons::file(),
         buckets::file(),
         addresses::file(),
         archives::file(),
