@@ -16,6 +16,7 @@ from json_form import json_form
 import merge
 import packs
 import persons
+import rosters
 import run
 import snapshot
 from decode import decode
@@ -628,6 +629,16 @@ def voucher(g: Json) -> Json:
     return {"number": read.number, "term": read.term.hex(), "name": read.name, "known": known_value(known)}
 
 
+def roster(g: Json) -> Json:
+    read = rosters.read_roster(h(g, "vault"), known_person(g), h(g, "signed"))
+    return {
+        "version": str(read.version),
+        "live": [id.hex() for id in read.live()],
+        "gone": len(read.gone),
+        "commits": read.commits_to(h(g, "vault"), epoch(g["epoch"]), h(g, "root_secret")),
+    }
+
+
 CHECKS: dict[str, Callable[[Json], Json]] = {
     "derive": derive,
     "keyed-hashes": keyed_hashes,
@@ -681,6 +692,7 @@ CHECKS: dict[str, Callable[[Json], Json]] = {
     "card": card,
     "successions": successions,
     "voucher": voucher,
+    "roster": roster,
 }
 
 

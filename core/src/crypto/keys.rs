@@ -4,7 +4,7 @@ use super::envelope::{ObjectKind, Place, open, seal};
 use super::labels::{self, derive};
 use super::secret::{ContentKey, HashKey, secret};
 use super::{DeviceSecret, Entropy, corrupt};
-use crate::{EpochId, Error, SpaceId, VaultId};
+use crate::{EpochId, Error, Hash, SpaceId, VaultId};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -23,6 +23,11 @@ impl RootSecret {
     /// A new secret, hedged by the device; `context` is what is new about it, such as the epoch.
     pub fn generate(device: &DeviceSecret, entropy: &mut dyn Entropy, context: &[u8]) -> Self {
         Self(device.fresh(labels::FRESH_ROOT, entropy, &[context]))
+    }
+
+    /// What a roster made for an epoch with this root secret says of it: only who has the secret can tell.
+    pub fn commit(&self, vault: VaultId, epoch: EpochId) -> Hash {
+        Hash(derive(&self.0, labels::COMMIT, &[&vault.0, &epoch.number.to_le_bytes(), &epoch.id]))
     }
 
     fn content_key(&self, vault: VaultId, space: SpaceId) -> ContentKey {

@@ -23,6 +23,7 @@ pub(super) const CUT: &str = "cut";
 pub(super) const DIGEST: &str = "digest";
 pub(super) const IMPORT: &str = "import";
 pub(super) const KEYS: &str = "keys";
+pub(super) const COMMIT: &str = "commit";
 // From the vault id, which is no secret.
 pub(super) const PRIVATE_SPACE: &str = "private space";
 // Of a pack's path, which is no secret.

@@ -8,6 +8,8 @@ mod lines;
 mod log;
 mod manifest;
 mod op;
+mod roster;
+mod signed_roster;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,8 @@ pub(crate) use manifest::{
 };
 pub(crate) use op::whole_calls;
 pub use op::{Logged, Op, Run, first_tag};
+pub use roster::{LABEL_BYTES_MAX, MEMBERS_MAX, Member, Role, Roster, Statements, TERMS_MAX, Term};
+pub use signed_roster::{SIGNED_ROSTER_BYTES_MAX, SignedRoster};
 pub(crate) use stamp::SUSPICIOUS_AHEAD_MS;
 pub use stamp::Stamp;
 pub use vector::{Context, Dot, Further, Point, Vector};

@@ -1,6 +1,7 @@
 //! Persons' keys, cards, successions and vouchers: the shared vectors, and what tells forks from forgeries.
 
 use super::*;
+use crate::replica::{MEMBERS_MAX, Member, Role, Roster, SignedRoster};
 use crate::vectors::{Given, hex, run, vectors};
 use crate::{ErrorKind, MemberId, PersonId, TermId};
 use serde_json::{Value, json};
@@ -70,6 +71,64 @@ fn persons() {
             other => panic!("{other}"),
         })
     });
+}
+
+#[test]
+fn rosters() {
+    run(vectors!("rosters"), |check, given| {
+        assert_eq!(check, "roster");
+        let signed = SignedRoster::decode(&given.hex("signed"))?;
+        assert_eq!(signed.encode(), given.hex("signed"));
+        signed.verify(given.vault(), &known(given)?)?;
+        let secret = RootSecret(given.fixed("root_secret"));
+        let live = signed.roster.terms.keys().filter(|term| signed.roster.is_live(**term));
+        Ok(json!({
+            "version": signed.version.to_string(),
+            "live": live.map(|term| hex(term.0)).collect::<Vec<_>>(),
+            "gone": signed.roster.gone.len(),
+            "commits": signed.commits_to(given.vault(), given.epoch("epoch"), &secret),
+        }))
+    });
+}
+
+#[test]
+fn a_roster_that_is_written_is_read_and_bound_to_its_epoch() {
+    let [owner, guest, next, _] = seeds();
+    let known = KnownPerson::first(owner.card("Olga").unwrap());
+    let device = device();
+    let (space, member) = (shared_space_id(VAULT), owner_member_id(VAULT));
+    let vouched = Vouched { vault: VAULT, space, member, device: device.public_key() };
+    let voucher = owner.vouch(known.person(), 0, &[], &vouched, TermId::default(), "laptop").unwrap();
+    let card = guest.card("Gustav").unwrap();
+    let chain = [guest.succeed(card.first_of(), 1, &next, "Gustav").unwrap()].into();
+    let member = Member { cards: [card].into(), seed: 0, chain, label: "Dad".into() };
+    assert_eq!(member.known().unwrap().number(), 1);
+    let mut roster = Roster { members: [(MemberId([3; 16]), member)].into(), ..Roster::default() };
+    roster.grant(TermId([4; 16]), MemberId([3; 16]), Role::Write, 5).unwrap();
+
+    let (secret, other) = (RootSecret([6; 32]), RootSecret([7; 32]));
+    let made_for = Some((NEWEST, &secret));
+    let signed = SignedRoster::sign(&device, voucher.clone(), VAULT, made_for, 1, roster.clone()).unwrap();
+    let read = SignedRoster::decode(&signed.encode()).unwrap();
+    assert_eq!(read, signed);
+    assert_eq!(read.device(), device.device_id());
+    read.verify(VAULT, &known).unwrap();
+    assert!(read.commits_to(VAULT, NEWEST, &secret));
+    assert!(!read.commits_to(VAULT, EPOCHS[1], &secret) && !read.commits_to(VAULT, NEWEST, &other));
+    let stated = SignedRoster::sign(&device, voucher.clone(), VAULT, None, 2, roster.clone()).unwrap();
+    assert!(!stated.commits_to(VAULT, EpochId::default(), &secret));
+
+    let mut bytes = signed.encode();
+    for at in 0..bytes.len() {
+        bytes[at] ^= 1;
+        let came = SignedRoster::decode(&bytes).and_then(|read| read.verify(VAULT, &known));
+        assert!(came.is_err(), "byte {at} altered");
+        bytes[at] ^= 1;
+    }
+    let members = (0..=MEMBERS_MAX).map(|at| (MemberId([at as u8; 16]), roster.members[&MemberId([3; 16])].clone()));
+    let many = Roster { members: members.collect(), ..roster };
+    let refused = SignedRoster::sign(&device, voucher, VAULT, None, 3, many).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unsupported);
 }
 
 fn seeds() -> [PersonSecret; 4] {

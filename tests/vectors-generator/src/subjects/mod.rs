@@ -21,6 +21,7 @@ mod packs;
 mod padding;
 mod persons;
 mod records;
+mod rosters;
 mod segments;
 mod signatures;
 mod slots;
@@ -55,6 +56,7 @@ pub(crate) fn all() -> Vec<File> {
         packs::file(),
         cuts::file(),
         persons::file(),
+        rosters::file(),
         buckets::file(),
         addresses::file(),
         archives::file(),
