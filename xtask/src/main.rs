@@ -1,6 +1,7 @@
 //! `cargo xtask …`: the project's own tasks, with everything they need installed on the way.
 
 mod fuzz;
+mod package;
 mod packages;
 mod process;
 mod servers;
@@ -47,6 +48,8 @@ enum Task {
         #[arg(required = true)]
         folder: Vec<String>,
     },
+    /// Pack what registries take as source, the crates and the pip package, into `dist/` with checksums
+    Package,
     /// Run seeds of the simulator: --seeds N [--seed S] [--faults LIST] [--planted NAME]
     ///
     /// LIST: names of faults or of families, apart by commas, or `none`. NAME: a planted bug, or `all`, or `table`. Prints
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         }
         Task::Test { suite, all, .. } => test::run(&suite, all),
         Task::Packages { all_but, folder } => packages::run(&folder, all_but),
+        Task::Package => package::run(),
         Task::Fuzz { minutes, target } => fuzz::run(&target, minutes),
         Task::Sim { words } => sim::run(&words),
         Task::Servers { name, command } => servers::run(&name, &command),
