@@ -39,6 +39,8 @@ const IOS: Need = Need::RustTarget("aarch64-apple-ios");
 /// The keyring's tests have a bus and a daemon of their own.
 const DBUS: Need = Need::Program { name: "dbus-run-session", debian: Some("dbus") };
 const GNOME_KEYRING: Need = Need::Program { name: "gnome-keyring-daemon", debian: Some("gnome-keyring") };
+/// The hooks of examples/shell-history run in it.
+const ZSH: Need = Need::Program { name: "zsh", debian: Some("zsh") };
 /// Node 20 or newer, which Debian 12 does not have.
 const NODE: Need = Need::Program { name: "node", debian: None };
 const NPM: Need = Need::Program { name: "npm", debian: None };
@@ -114,7 +116,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "unit",
         proves: "each package does what its own tests and its documentation's examples say",
-        needs: &[C_COMPILER, DBUS, GNOME_KEYRING],
+        needs: &[C_COMPILER, DBUS, GNOME_KEYRING, ZSH],
         // A language's packages are tested from that language, in suites of their own.
         steps: &[
             step("cargo xtask packages --all-but tests/sim tests/conformance"),
