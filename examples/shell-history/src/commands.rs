@@ -4,10 +4,14 @@ use clap::{Parser, Subcommand, ValueEnum};
 use futures::executor::block_on;
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tidelock::{DeviceId, Error, ErrorKind, Options, Vault, names_a_key, parse_secret};
-use tidelock_shell_history::{BucketBackend, ENTRY_BYTES_MAX, Entry, Home, Ran, Shell, literally, search};
+use tidelock_shell_history::{
+    BucketBackend, ENTRY_BYTES_MAX, Entry, HishtoryConfig, HishtorySource, HistoryBackend as _, Home, HttpBackend,
+    Migrated, Ran, Shell, literally, migrate, read_bucket, search,
+};
 use zeroize::Zeroizing;
 
 /// A recovery code or a passphrase has less.
@@ -78,6 +82,15 @@ enum Command {
         /// Only if no sync was begun in the last SECONDS, and none runs
         #[arg(long, value_name = "SECONDS")]
         after: Option<u64>,
+    },
+    /// Take over a hiSHtory history, from its server or its bucket, which are left as they are; repeating it adds nothing twice
+    Migrate {
+        /// hiSHtory's configuration, which has the secret and says where the history is [default: ~/.hishtory/.hishtory.config]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Where everything is written to first, in clear, for you alone
+        #[arg(long, value_name = "FILE", default_value = "hishtory-backup.jsonl")]
+        backup: PathBuf,
     },
     /// Say how it stands; makes no request
     Status,
@@ -209,6 +222,29 @@ impl Cli {
                     warn(&report.reports);
                     writeln!(out, "{} published, {} received.", report.ops_published, report.ops_applied)?;
                 }
+            }
+            Command::Migrate { config, backup } => {
+                let to = self::backend(&home)?;
+                let config = config.unwrap_or_else(|| {
+                    PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".hishtory/.hishtory.config")
+                });
+                let HishtoryConfig { user, device, source } =
+                    HishtoryConfig::read(&config, &home.options()?.local, |name| std::env::var(name).ok())?;
+                let (received, deletions) = match source {
+                    HishtorySource::Bucket(options) => read_bucket(*options, &user)?,
+                    HishtorySource::Server(server) => {
+                        let from = HttpBackend::new(&server, user, device)?;
+                        (from.bootstrap()?, from.deletion_requests()?)
+                    }
+                };
+                let migrated = migrate(received, &deletions, &to, &backup)?;
+                warn(&migrated.refused);
+                let Migrated { entries, deleted, refused } = migrated;
+                let refused = refused.len();
+                writeln!(
+                    out,
+                    "{entries} entries migrated, {deleted} left out because somebody deleted them, {refused} not readable."
+                )?;
             }
             Command::Status => {
                 let backend = backend(&home)?;
