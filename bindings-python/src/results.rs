@@ -142,7 +142,7 @@ pub(crate) fn status(py: Python<'_>, status: Status) -> PyResult<Py<PyAny>> {
 /// Kind and name; Tidelock's own records are nobody's collection.
 fn collection(collection: &Collection) -> Option<(&'static str, &str)> {
     match collection.kind {
-        Kind::Root => None,
+        Kind::Root | Kind::Places => None,
         Kind::Map => Some(("map", &collection.name)),
         Kind::Log => Some(("log", &collection.name)),
         Kind::Documents => Some(("documents", &collection.name)),

@@ -86,7 +86,7 @@ impl Line {
     /// `None` for Tidelock's own records: they belong to their vault.
     fn new(collection: &Collection, key: &str, value: &[u8], stamp: Stamp, sibling: bool) -> Option<Self> {
         let kind = match collection.kind {
-            Kind::Root => return None,
+            Kind::Root | Kind::Places => return None,
             Kind::Map => LineKind::Map,
             Kind::Log => LineKind::Log,
             Kind::Documents => LineKind::Document,
@@ -119,7 +119,7 @@ pub fn export(engine: &Engine, unix_ms: u64, out: &mut impl Write) -> Result<u64
     for collection in &status.collections {
         records += match collection.kind {
             Kind::Documents => export_documents(engine, collection, out)?,
-            Kind::Root | Kind::Map | Kind::Log => export_entries(engine, collection, out)?,
+            Kind::Root | Kind::Places | Kind::Map | Kind::Log => export_entries(engine, collection, out)?,
         };
     }
     export_siblings(engine, out)?;

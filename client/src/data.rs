@@ -221,7 +221,7 @@ impl From<CollectionKind> for core::Kind {
 impl From<core::Kind> for CollectionKind {
     fn from(kind: core::Kind) -> Self {
         match kind {
-            core::Kind::Root => Self::Root,
+            core::Kind::Root | core::Kind::Places => Self::Root, // Tidelock's own, which no caller reads apart
             core::Kind::Map => Self::Map,
             core::Kind::Log => Self::Log,
             core::Kind::Documents => Self::Documents,
@@ -311,7 +311,7 @@ impl From<core::Conflict> for Conflict {
     fn from(core::Conflict { collection, key, versions }: core::Conflict) -> Self {
         let (key, field) = match collection.kind {
             core::Kind::Documents => split_document_key(&key),
-            core::Kind::Root | core::Kind::Map | core::Kind::Log => (&*key, None),
+            core::Kind::Root | core::Kind::Places | core::Kind::Map | core::Kind::Log => (&*key, None),
         };
         let (key, field) = (key.to_owned(), field.map(str::to_owned));
         Self { collection: collection.into(), key, field, versions: versions.into_iter().map(Into::into).collect() }

@@ -67,6 +67,7 @@ fn shown(world: &World, device: usize, report: &SyncReport) -> Value {
     let status = engine.status().unwrap();
     let (mut maps, mut logs) = (Map::new(), Map::new());
     let conflicts = engine.conflicts(None, 100).unwrap();
+    assert!(!conflicts.iter().any(|conflict| conflict.collection.kind.is_own()), "{conflicts:?}");
     for collection in &status.collections {
         let mut records = Map::new();
         for entry in engine.list(collection, &KeyRange::default(), 100).unwrap() {

@@ -19,7 +19,7 @@ import lineage
 import merge
 import snapshot
 from parse import Refused, reading, require
-from replica import DOCUMENTS, LOG, MAP, ROOT, Collection, Entry, Point, Vector, split_key
+from replica import DOCUMENTS, LOG, MAP, PLACES, ROOT, Collection, Entry, Point, PutWith, Vector, split_key
 from run import Op, Run, Void
 from snapshot import RowKey, Standing
 from vault import Bucket, Vault, read_vault
@@ -131,7 +131,7 @@ def check_root_records(vault: Vault, state: merge.State) -> tuple[dict[bytes, sn
     devices, slots = {}, set()
     for (collection, key), slot in state.rows.items():
         current = merge.versions(collection, slot)
-        if collection.kind != ROOT or not current or current[0].action is None:
+        if collection.kind != ROOT or not current or not isinstance(current[0].action, bytes):
             continue
         with reading(f"root record {key}"):
             if key.startswith("devices/"):
@@ -158,7 +158,7 @@ def check_root_records(vault: Vault, state: merge.State) -> tuple[dict[bytes, sn
 def described(vault: Vault, state: merge.State, waiting: list[str]) -> dict[str, Any]:
     """The whole state in plain values."""
     devices, slot_records = check_root_records(vault, state)
-    by_kind: dict[int, dict[str, Any]] = {MAP: {}, LOG: {}, DOCUMENTS: {}}
+    by_kind: dict[int, dict[str, Any]] = {MAP: {}, LOG: {}, PLACES: {}, DOCUMENTS: {}}
     for row, slot in merge.settled(state).items():
         if row.collection.kind != ROOT:
             by_kind[row.collection.kind].setdefault(row.collection.name, {})[row.key] = _slot(row.collection, slot)
@@ -210,6 +210,7 @@ def described(vault: Vault, state: merge.State, waiting: list[str]) -> dict[str,
         "vector": _vector(state.vector),
         "maps": by_kind[MAP],
         "logs": by_kind[LOG],
+        "places": by_kind[PLACES].get("", {}),
         "documents": {name: _documents(registers) for name, registers in by_kind[DOCUMENTS].items()},
         "deletions": sorted(d.hex() for d in state.deletions),
         "waiting": waiting,
@@ -265,7 +266,10 @@ def _standing(s: Standing) -> dict[str, Any]:
         "tag": s.dot.tag.hex(),
         "stamp": {"ms": s.stamp.ms, "counter": s.stamp.counter},
     }
-    if s.action is not None:
+    if isinstance(s.action, PutWith):
+        shown["value"] = base64.b64encode(s.action.value).decode()
+        shown["attached"] = [{"name": a.name, "id": a.id.hex(), "len": a.length} for a in s.action.attached]
+    elif s.action is not None:
         shown["value"] = base64.b64encode(s.action).decode()
     if not s.context.is_empty():
         shown["context"] = {

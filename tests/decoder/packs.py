@@ -36,7 +36,7 @@ class Keys:
     def blob_id(self, content: bytes) -> tuple[bytes, int]:
         """A blob's id, and how many pieces it has."""
         ids = [self.piece_id(content[at : at + PIECE_BYTES]) for at in range(0, len(content), PIECE_BYTES)]
-        return (ids[0] if len(ids) == 1 else self.list_id(len(content), b"".join(ids))), len(ids)
+        return (self.list_id(len(content), b"".join(ids)) if len(ids) > 1 else self.piece_id(content)), len(ids)
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,24 @@ class PackAt:
         return crypto.open_chunks(keys, first, chunks)
 
 
+PACK_PIECES, MAX_PACKS = 7, 2_048
+BLOB_BYTES = MAX_PACKS * PACK_PIECES * PIECE_BYTES
+
+
+def require_laid(r: Reader) -> None:
+    """A record of the places says where a blob can lie."""
+    form = r.u8()
+    require(form in (1, 2), "a blob's place is none of 1, 2")
+    if form == 1:
+        r.fixed(16 + 16 + 12)
+        spot = Spot.read(r, CONTENT)
+        require((spot.inflated or spot.stored) <= PIECE_BYTES, "a blob of one piece is longer than a piece")
+    else:
+        r.fixed(12 + 16)
+        require(1 <= len(r.list(lambda r: r.fixed(16))) <= MAX_PACKS, "a blob in no pack, or in more than 2,048")
+        Spot.read(r, LIST)
+
+
 @dataclass(frozen=True)
 class Spot:
     """Where a piece lies in its pack, and what kind it is."""
@@ -124,6 +142,12 @@ class Spot:
     at: int
     stored: int
     inflated: int
+
+    @classmethod
+    def read(cls, r: Reader, kind: int) -> "Spot":
+        spot = cls(kind, r.u16(), r.u32(), r.u32(), r.u32())
+        spot.sealed_range()
+        return spot
 
     def sealed_range(self) -> tuple[int, int]:
         """First and last byte of the sealed pack that a reader asks for."""

@@ -1,16 +1,19 @@
 """Names, points, contexts and actions: what everything inside sealed objects is made of (docs/format/replica.md)."""
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from json_form import json_form
+from packs import BLOB_BYTES, require_laid
 from parse import Reader, counted, require, require_rising, u32, u64
 
-ROOT, MAP, LOG, DOCUMENTS = 0, 1, 2, 5
-KINDS = {ROOT: "root", MAP: "map", LOG: "log", DOCUMENTS: "documents"}
+ROOT, MAP, LOG, PLACES, DOCUMENTS = 0, 1, 2, 4, 5
+KINDS = {ROOT: "root", MAP: "map", LOG: "log", PLACES: "places", DOCUMENTS: "documents"}
 MAX_KEY, MAX_NAME, MAX_VALUE = 512, 128, 262_144
 MAX_ID, MAX_FIELD = 256, 200
+MAX_ATTACHED, MAX_ATTACHMENT_NAME = 64, 255
 EXISTS = b"{}"
 
 
@@ -114,9 +117,9 @@ class Collection(NamedTuple):
     @classmethod
     def read(cls, r: Reader) -> "Collection":
         kind, name = r.u8(), r.text()
-        require(kind in KINDS, "a collection's kind is none of 0, 1, 2, 5")
-        if kind == ROOT:
-            require(name == "", "a root collection has a name")
+        require(kind in KINDS, "a collection's kind is none of 0, 1, 2, 4, 5")
+        if kind in (ROOT, PLACES):
+            require(name == "", "a collection of Tidelock's own has a name")
         else:
             require(1 <= len(name.encode()) <= MAX_NAME, "a collection's name does not have 1 to 128 bytes")
             require(all(unicodedata.category(c) != "Cc" for c in name), "a collection's name has a control character")
@@ -142,22 +145,58 @@ class Context:
         return not self.vector and not self.dots
 
 
-Action = bytes | None
-"""A put's value, or None: a delete."""
+class Attached(NamedTuple):
+    """An attachment of a record: its name, the blob's id, and its bytes."""
+
+    name: str
+    id: bytes
+    length: int
+
+    @classmethod
+    def read(cls, r: Reader) -> "Attached":
+        attached = cls(r.text(), r.fixed(32), r.u64())
+        require(
+            1 <= len(attached.name.encode()) <= MAX_ATTACHMENT_NAME, "an attachment's name does not have 1 to 255 bytes"
+        )
+        require(attached.length <= BLOB_BYTES, "an attachment is longer than its packs hold")
+        return attached
+
+    def encoded(self) -> bytes:
+        return counted(self.name.encode()) + self.id + u64(self.length)
+
+
+class PutWith(NamedTuple):
+    """A put with attachments."""
+
+    value: bytes
+    attached: tuple[Attached, ...]
+
+
+Action = bytes | PutWith | None
+"""A put's value, alone or with attachments, or None: a delete."""
 
 
 def read_action(r: Reader) -> Action:
     action = r.u8()
-    require(action in (1, 2), "an action is neither put nor delete")
+    require(action in (1, 2, 3), "an action is none of 1, 2, 3")
     if action == 2:
         return None
     value = r.bytes()
     require(len(value) <= MAX_VALUE, "a value is longer than 262,144 bytes")
-    return value
+    if action == 1:
+        return value
+    attached = r.list(Attached.read)
+    require(1 <= len(attached) <= MAX_ATTACHED, "a put with no attachments, or with more than 64")
+    require_rising([a.name for a in attached], "the attachments' names")
+    return PutWith(value, tuple(attached))
 
 
 def encode_action(action: Action) -> bytes:
-    return b"\2" if action is None else b"\1" + counted(action)
+    if action is None:
+        return b"\2"
+    if isinstance(action, PutWith):
+        return b"\3" + counted(action.value) + u32(len(action.attached)) + b"".join(a.encoded() for a in action.attached)
+    return b"\1" + counted(action)
 
 
 def read_key(r: Reader) -> str:
@@ -172,7 +211,19 @@ def split_key(key: str) -> tuple[str, str | None]:
     return document, field_name if nul else None
 
 
-def require_register(key: str, action: Action) -> None:
+def require_action(kind: int, key: str, action: Action) -> None:
+    """A collection of this kind may have the action at the key."""
+    if isinstance(action, PutWith):
+        require(kind == MAP, "a put with attachments is in no map")
+    elif kind == DOCUMENTS:
+        require_register(key, action)
+    elif kind == PLACES:
+        require(re.fullmatch("[0-9a-f]{64}", key) is not None, "a place is at no blob's id")
+        if action is not None:
+            Reader.whole(action, require_laid)
+
+
+def require_register(key: str, action: bytes | None) -> None:
     """A document's register has such a key, and a value in canonical form."""
     document, field_name = split_key(key)
     require(1 <= len(document.encode()) <= MAX_ID, "a document's id does not have 1 to 256 bytes")

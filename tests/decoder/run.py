@@ -7,7 +7,6 @@ import crypto
 from lines import Forks, join_vectors
 from parse import Reader, counted, read_frame, require, require_rising
 from replica import (
-    DOCUMENTS,
     LOG,
     Action,
     Collection,
@@ -23,7 +22,7 @@ from replica import (
     read_key,
     read_place,
     read_vector,
-    require_register,
+    require_action,
 )
 
 
@@ -205,8 +204,7 @@ def _run(device: bytes, start: int, before: bytes, heads: Heads, payloads: list[
         require(taken[head.collection] < len(payloads[head.collection]), "fewer payloads than op heads")
         key, action = payloads[head.collection][taken[head.collection]]
         taken[head.collection] += 1
-        if collection.kind == DOCUMENTS:
-            require_register(key, action)
+        require_action(collection.kind, key, action)
         require(collection.kind != LOG or head.context.is_empty(), "an op of a log has a context")
         tag = next_tag(tag, seen, head.stamp, collection, key, action, head.context)
         ops.append(Op(Dot(device, n, tag), seen, head.stamp, collection, key, action, head.context))

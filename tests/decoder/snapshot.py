@@ -9,7 +9,6 @@ from lines import Forks, Fork, Island
 from manifest import ObjectRef
 from parse import Reader, read_frame, require, require_rising
 from replica import (
-    DOCUMENTS,
     LOG,
     Action,
     Collection,
@@ -21,7 +20,7 @@ from replica import (
     read_key,
     read_place,
     read_vector,
-    require_register,
+    require_action,
 )
 
 
@@ -131,9 +130,8 @@ def read_chunk(r: Reader) -> Rows:
         before, before_bytes = collection, len(frame)
         for key, slot in slots:
             _check_slot(collection, slot)
-            if collection.kind == DOCUMENTS:
-                for write in slot:
-                    require_register(key, write.action)
+            for write in slot:
+                require_action(collection.kind, key, write.action)
             rows.append((RowKey(collection, key), slot))
     require(bool(rows), "a chunk has no rows")
     require_rising([key for key, _ in rows], "a chunk's rows")

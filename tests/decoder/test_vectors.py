@@ -23,6 +23,8 @@ from decode import decode
 from manifest import Manifest, ObjectRef, read_beacon, read_manifest
 from parse import Reader, Refused, require, u32, u64
 from replica import (
+    Attached,
+    PutWith,
     KINDS,
     LOG,
     Action,
@@ -110,10 +112,16 @@ def stamp(value: Json) -> Stamp:
     return Stamp(int(value["ms"]), value["counter"])
 
 
+def action(value: Json) -> Action:
+    if value == "delete":
+        return None
+    attached = tuple(Attached(a["name"], h(a, "id"), int(a["len"])) for a in value.get("attached", []))
+    return PutWith(h(value, "put"), attached) if attached else h(value, "put")
+
+
 def standing(value: Json) -> Standing:
-    action = None if value["action"] == "delete" else h(value["action"], "put")
     context = Context(vector(value["context"]["vector"]), frozenset(dot(d) for d in value["context"]["dots"]))
-    return Standing(dot(value["dot"]), stamp(value["stamp"]), action, context)
+    return Standing(dot(value["dot"]), stamp(value["stamp"]), action(value["action"]), context)
 
 
 def slot(value: Json) -> list[Standing]:
@@ -153,7 +161,12 @@ def collection_value(c: Collection) -> Json:
 
 
 def action_value(action: Action) -> Json:
-    return "delete" if action is None else {"put": action.hex()}
+    if action is None:
+        return "delete"
+    if isinstance(action, PutWith):
+        attached = [{"name": a.name, "id": a.id.hex(), "len": str(a.length)} for a in action.attached]
+        return {"put": action.value.hex(), "attached": attached}
+    return {"put": action.hex()}
 
 
 def context_value(c: Context) -> Json:

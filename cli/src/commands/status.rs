@@ -147,6 +147,7 @@ fn status_json(status: &tidelock::Status, store: &str) -> Value {
 pub(crate) fn collection_json(collection: &tidelock::Collection) -> Value {
     let kind = match collection.kind {
         Kind::Root => "root",
+        Kind::Places => "places",
         Kind::Map => "map",
         Kind::Log => "log",
         Kind::Documents => "documents",

@@ -7,6 +7,7 @@ mod builder;
 mod cut;
 mod directory;
 mod keys;
+mod laid;
 mod pack;
 mod piece;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub use builder::{FullPack, PACK_BYTES, PACK_BYTES_MAX, PACK_BYTES_MIN, PackBuil
 pub use cut::{CUT_BYTES_MAX, CUT_BYTES_MIN, Cutter, Gear};
 pub use directory::{HELD_MAX, Held};
 pub use keys::{Keys, Name};
+pub use laid::{Laid, PACKS_MAX, PIECES_PER_PACK, Place};
 pub use pack::{Class, Pack, PackAt, SEALED_BYTES_MAX, Spot, Wanted, pack_path};
 pub use piece::{Piece, PieceKind};
 

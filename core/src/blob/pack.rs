@@ -55,6 +55,18 @@ pub struct Spot {
     pub inflated: u32,
 }
 
+impl Spot {
+    /// A piece's bytes in the padded plaintext. `None` if no pack has a piece of this kind there.
+    pub(super) fn range(&self, kind: PieceKind) -> Option<Range<u64>> {
+        let start = BODY_AT + u64::from(self.at);
+        let range = start..start + u64::from(self.stored);
+        let possible = usize::from(self.no) < HELD_MAX
+            && is_possible(kind, self.stored, self.inflated)
+            && range.end < SEALED_BYTES_MAX;
+        possible.then_some(range)
+    }
+}
+
 /// A piece to be read: where it is said to lie, and what it must be. No byte of it counts before its hash fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -78,13 +90,7 @@ impl Wanted {
 
     /// Its bytes in the padded plaintext.
     fn plaintext_range(&self) -> Result<Range<u64>, Error> {
-        let spot = self.spot;
-        let start = BODY_AT + u64::from(spot.at);
-        let range = start..start + u64::from(spot.stored);
-        let possible = usize::from(spot.no) < HELD_MAX
-            && is_possible(self.kind, spot.stored, spot.inflated)
-            && range.end < SEALED_BYTES_MAX;
-        if possible { Ok(range) } else { Err(bad("a piece is said to lie where none can")) }
+        self.spot.range(self.kind).ok_or_else(|| bad("a piece is said to lie where none can"))
     }
 
     fn checked(&self, keys: &Keys, stored: &[u8]) -> Result<Vec<u8>, Error> {

@@ -44,18 +44,20 @@ pub(super) fn begin(tx: &mut Tx<'_>, identity: &Arc<Identity>) -> Result<(), Err
     for (collection, key, value) in written {
         match collection.kind {
             Kind::Log => append(tx, &collection, &key, &value).map(|_| ())?,
-            Kind::Map | Kind::Root | Kind::Documents => put_or_delete(tx, &collection, &key, Action::Put(value))?,
+            Kind::Map | Kind::Root | Kind::Places | Kind::Documents => {
+                put_or_delete(tx, &collection, &key, Action::Put(value))?;
+            }
         }
     }
     Ok(())
 }
 
 /// The callers' own values that stand, in the order they were written: imported entries keep theirs. Others' are of another
-/// vault: they stay there.
+/// vault: they stay there, and so do attachments, which are named by its keys.
 fn written_here(tx: &Tx<'_>) -> Result<Vec<(Collection, String, Vec<u8>)>, Error> {
     let own = tx.head.identity.as_ref().map(|identity| identity.device);
     let mut written = Vec::new();
-    for (collection, number) in tx.head.collections.iter().filter(|(collection, _)| collection.kind != Kind::Root) {
+    for (collection, number) in tx.head.collections.iter().filter(|(collection, _)| !collection.kind.is_own()) {
         for (row, slot) in tx.list(Table::Records, &ByteRange::prefix(&number.to_be_bytes()), u32::MAX)? {
             let slot: Slot = damaged(decode(&slot, "a record"))?;
             let mine = slot.puts().filter(|write| own.is_none_or(|own| write.dot.device == own));

@@ -275,8 +275,10 @@ fn apply_log_op(tx: &mut Tx<'_>, op: &Op, dot: Dot) -> Result<(), Error> {
             tx.set(Table::Deletions, digest.to_vec(), Some(Vec::new()));
             Slot::default()
         }
-        Action::Put(_) if tx.is_deleted(&digest)? && !planted!(DeletionForgotten) => Slot::default(),
-        Action::Put(_) => {
+        Action::Put(_) | Action::PutWith { .. } if tx.is_deleted(&digest)? && !planted!(DeletionForgotten) => {
+            Slot::default()
+        }
+        Action::Put(_) | Action::PutWith { .. } => {
             let new = Standing { dot, stamp: op.stamp, action: op.action.clone(), context: Context::default() };
             lowest(before.clone(), new)
         }

@@ -29,7 +29,7 @@ pub(super) fn record(collection: &Collection, slot: &Slot) -> Option<Record> {
 pub(super) fn winner<'a>(collection: &Collection, slot: &'a Slot) -> Option<&'a Standing> {
     match collection.kind {
         Kind::Log => slot.puts().min_by_key(|write| (write.stamp, write.dot)),
-        Kind::Map | Kind::Root | Kind::Documents => slot.winner(),
+        Kind::Map | Kind::Root | Kind::Places | Kind::Documents => slot.winner(),
     }
 }
 
@@ -197,7 +197,7 @@ pub(super) fn status(state: &State) -> Result<Status, Error> {
         devices,
         recipients: slots::recipients(state)?,
         left: head.left.iter().copied().collect(),
-        collections: head.collections.keys().filter(|collection| collection.kind != Kind::Root).cloned().collect(),
+        collections: head.collections.keys().filter(|collection| !collection.kind.is_own()).cloned().collect(),
         pending: head.clock.n.saturating_sub(head.published.n),
         sequence: head.published.sequence,
         debts: pull::debts(head),

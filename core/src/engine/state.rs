@@ -309,9 +309,10 @@ impl Tx<'_> {
     pub(super) fn set_slot(&mut self, number: u32, key: &str, slot: &Slot, before: &Slot) {
         let row = record_key(number, key);
         let (conflict, tombstone) = (slot.siblings() > 0, slot.is_tombstone());
-        // Two devices may say the same of a third at once: no person is asked about root records.
-        let is_root = self.head.collections.get(&Collection::root()) == Some(&number);
-        if !is_root && conflict != (before.siblings() > 0) && !planted!(ConflictNotListed) {
+        // Two devices may say the same of a third at once, or where a blob lies: no person is asked about these.
+        let own = [Collection::root(), Collection::places()];
+        let is_own = own.iter().any(|own| self.head.collections.get(own) == Some(&number));
+        if !is_own && conflict != (before.siblings() > 0) && !planted!(ConflictNotListed) {
             self.set(Table::Conflicts, row.clone(), conflict.then(Vec::new));
         }
         if tombstone != before.is_tombstone() {

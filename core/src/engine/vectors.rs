@@ -14,12 +14,12 @@ use crate::crypto::{
     private_space_id, unpad_padme, unpad_to_power_of_two,
 };
 use crate::replica::{
-    Action, Beacon, Collection, Context, Dot, Fork, Forks, Further, Home, Index, Island, Kind, Logged, Manifest,
-    ObjectRef, Op, Point, Row, RowKey, Run, Sighting, Slot, SnapshotRef, Stamp, Standing, Vector, append_key, decode,
-    decode_chunk, decode_deletions, decode_segment, decode_tail, deletion_digest, import_key, place,
+    Action, Attached, Beacon, Collection, Context, Dot, Fork, Forks, Further, Home, Index, Island, Kind, Logged,
+    Manifest, ObjectRef, Op, Point, Row, RowKey, Run, Sighting, Slot, SnapshotRef, Stamp, Standing, Vector, append_key,
+    decode, decode_chunk, decode_deletions, decode_segment, decode_tail, deletion_digest, import_key, place,
 };
 use crate::vectors::{Given, epoch, hex, run, tag, unhex, vectors};
-use crate::{DeviceId, Hash, ObjectId, Tag, VaultId};
+use crate::{BlobId, DeviceId, Hash, ObjectId, Tag, VaultId};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -365,12 +365,21 @@ fn stamp(value: &Value) -> Stamp {
 
 fn standing(value: &Value) -> Standing {
     let action = match value["action"]["put"].as_str() {
-        Some(put) => Action::Put(unhex(put)),
+        Some(put) => Action::put(unhex(put), attached(&value["action"]["attached"])),
         None => Action::Delete,
     };
     let context = &value["context"];
     let context = Context { vector: vector(&context["vector"]), dots: dots(&context["dots"]) };
     Standing { dot: dot(&value["dot"]), stamp: stamp(&value["stamp"]), action, context }
+}
+
+fn attached(value: &Value) -> Vec<Attached> {
+    let one = |value: &Value| Attached {
+        name: value["name"].as_str().unwrap().to_owned(),
+        id: BlobId::from_hex(value["id"].as_str().unwrap()).unwrap(),
+        len: value["len"].as_str().unwrap().parse().unwrap(),
+    };
+    value.as_array().into_iter().flatten().map(one).collect()
 }
 
 fn slot(value: &Value) -> Slot {
@@ -381,6 +390,7 @@ fn row_key(value: &Value) -> RowKey {
     let name = value["collection"]["name"].as_str().unwrap();
     let collection = match value["collection"]["kind"].as_str().unwrap() {
         "root" => Collection::root(),
+        "places" => Collection::places(),
         "map" => Collection::map(name),
         "documents" => Collection::documents(name),
         _ => Collection::log(name),
@@ -414,6 +424,7 @@ fn stamp_value(stamp: Stamp) -> Value {
 fn collection_value(collection: &Collection) -> Value {
     let kind = match collection.kind {
         Kind::Root => "root",
+        Kind::Places => "places",
         Kind::Map => "map",
         Kind::Log => "log",
         Kind::Documents => "documents",
@@ -422,7 +433,12 @@ fn collection_value(collection: &Collection) -> Value {
 }
 
 fn action_value(action: &Action) -> Value {
-    action.value().map_or(json!("delete"), |value| json!({"put": hex(value)}))
+    let Some(value) = action.value() else { return json!("delete") };
+    let one = |one: &Attached| json!({"name": one.name, "id": hex(one.id.0), "len": one.len.to_string()});
+    match action.attached() {
+        [] => json!({"put": hex(value)}),
+        attached => json!({"put": hex(value), "attached": attached.iter().map(one).collect::<Value>()}),
+    }
 }
 
 fn context_value(context: &Context) -> Value {

@@ -48,8 +48,7 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
         }
         Change::Put { collection, key, value } => {
             check(collection, Kind::Map, key)?;
-            check_value(key, value)?;
-            put_or_delete(tx, collection, key, Action::Put(value.to_vec()))?;
+            put(tx, collection, key, value)?;
             Ok(key.clone())
         }
         Change::Delete { collection, key } => {
@@ -59,7 +58,7 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
                 Kind::Log => delete_entry(tx, collection, key)?,
                 Kind::Map => delete(tx, collection, key)?,
                 Kind::Documents => documents::delete(tx, collection, key)?,
-                Kind::Root => return Err(foreign_kind(collection)),
+                Kind::Root | Kind::Places => return Err(foreign_kind(collection)),
             }
             Ok(key.clone())
         }
@@ -104,10 +103,7 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
                 return Err(no_conflict(key));
             }
             match value {
-                Some(value) => {
-                    check_value(key, value)?;
-                    put_or_delete(tx, collection, key, Action::Put(value.to_vec()))?;
-                }
+                Some(value) => put(tx, collection, key, value)?,
                 None => put_or_delete(tx, collection, key, Action::Delete)?,
             }
             Ok(key.clone())
@@ -141,6 +137,14 @@ pub(super) fn no_conflict(key: &str) -> Error {
     Error::new(ErrorKind::NotFound, "no conflict stands at this key")
         .on(key)
         .next_step("`conflicts` lists those there are; to set a value anyway, use `put`")
+}
+
+/// A put to a map keeps the attachments of all that it replaces: who edits a text need not know of them.
+fn put(tx: &mut Tx<'_>, collection: &Collection, key: &str, value: &[u8]) -> Result<(), Error> {
+    let number = tx.collection(collection);
+    let action = Action::put(value.to_vec(), tx.slot(number, key)?.attached());
+    action.check(collection.kind, key)?;
+    put_or_delete(tx, collection, key, action)
 }
 
 /// A delete of a key where nothing stands is no op: there is nothing that it has seen.

@@ -22,6 +22,8 @@ pub enum Kind {
     Map = 1,
     /// Entries that are added and removed, never changed; deletion wins.
     Log = 2,
+    /// Where the blobs of attachments lie: each at its id in hex. A map that no caller writes; its concurrent values are no conflict.
+    Places = 4,
     /// Sets of fields that merge field by field: registers under a map's rules.
     Documents = 5,
 }
@@ -29,9 +31,9 @@ pub enum Kind {
 /// (kind, name) is a collection's identity, so two devices that create it offline create the same one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Collection {
-    /// Map, log or documents.
+    /// Map, log or documents; or one of Tidelock's own.
     pub kind: Kind,
-    /// 1 to 128 bytes; empty for the root records alone.
+    /// 1 to 128 bytes; empty for the root records and the places alone.
     pub name: String,
 }
 
@@ -56,10 +58,15 @@ impl Collection {
         Self { kind: Kind::Root, name: String::new() }
     }
 
+    /// The places of blobs.
+    pub(crate) fn places() -> Self {
+        Self { kind: Kind::Places, name: String::new() }
+    }
+
     /// Whether it follows the rules; every collection from a caller or the bucket passes here.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let fits = match self.kind {
-            Kind::Root => self.name.is_empty(),
+            Kind::Root | Kind::Places => self.name.is_empty(),
             Kind::Map | Kind::Log | Kind::Documents => (1..=COLLECTION_NAME_BYTES_MAX).contains(&self.name.len()),
         };
         if fits && !self.name.chars().any(char::is_control) {
@@ -70,10 +77,18 @@ impl Collection {
     }
 }
 
+impl Kind {
+    /// Tidelock's own records: no caller writes them, and nobody is asked about their concurrent values.
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::Root | Self::Places)
+    }
+}
+
 impl fmt::Display for Collection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             Kind::Root => f.write_str("root"),
+            Kind::Places => f.write_str("places"),
             Kind::Map => write!(f, "map {}", self.name),
             Kind::Log => write!(f, "log {}", self.name),
             Kind::Documents => write!(f, "documents {}", self.name),

@@ -1,7 +1,12 @@
 //! What stands at a key, and the one place where writes meet: exact causality, no guess from clocks.
 
-use super::{Context, Dot, Forks, Stamp, Vector};
+use super::{
+    Attached, Context, Dot, Forks, Kind, Stamp, Vector, check_attached, check_place, check_register, check_value,
+};
+use crate::{Error, ErrorKind};
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// What a write did.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -12,14 +17,53 @@ pub enum Action {
     Put(Vec<u8>) = 1,
     /// Removed what it had seen.
     Delete = 2,
+    /// Set the value, with attachments: one at least, in the order of their names. In maps alone.
+    PutWith {
+        /// The value.
+        value: Vec<u8>,
+        /// The attachments.
+        attached: Vec<Attached>,
+    } = 3,
 }
 
 impl Action {
+    /// A put with attachments, which may be none.
+    pub(crate) fn put(value: Vec<u8>, attached: Vec<Attached>) -> Self {
+        match attached.is_empty() {
+            true => Self::Put(value),
+            false => Self::PutWith { value, attached },
+        }
+    }
+
     /// The value, if it set one.
     pub fn value(&self) -> Option<&[u8]> {
         match self {
-            Self::Put(value) => Some(value),
+            Self::Put(value) | Self::PutWith { value, .. } => Some(value),
             Self::Delete => None,
+        }
+    }
+
+    /// The attachments that it set, in the order of their names.
+    pub fn attached(&self) -> &[Attached] {
+        match self {
+            Self::PutWith { attached, .. } => attached,
+            Self::Put(_) | Self::Delete => &[],
+        }
+    }
+
+    /// Whether it may stand at a key of such a collection; the key itself is checked before.
+    pub(crate) fn check(&self, kind: Kind, key: &str) -> Result<(), Error> {
+        check_value(key, self.value().unwrap_or_default())?;
+        if let Self::PutWith { attached, .. } = self {
+            if kind != Kind::Map || attached.is_empty() {
+                return Err(Error::new(ErrorKind::Invalid, "a put with attachments has none, or is in no map"));
+            }
+            check_attached(key, attached)?;
+        }
+        match kind {
+            Kind::Documents => check_register(key, self.value()),
+            Kind::Places => check_place(key, self.value()),
+            Kind::Root | Kind::Map | Kind::Log => Ok(()),
         }
     }
 }
@@ -55,10 +99,21 @@ impl Slot {
         self.standing.iter().filter(|write| write.action != Action::Delete)
     }
 
-    /// Puts beside the winner whose values differ from it. Equal values are no conflict.
+    /// Puts beside the winner whose values or attachments differ from its own. Equal ones are no conflict.
     pub fn siblings(&self) -> usize {
         let Some(winner) = self.winner() else { return 0 };
         self.puts().filter(|write| write.action != winner.action).count()
+    }
+
+    /// The attachments of all puts, in the order of their names: the winner's, then those of the others whose names are free.
+    pub(crate) fn attached(&self) -> Vec<Attached> {
+        let mut puts: Vec<&Standing> = self.puts().collect();
+        puts.sort_by_key(|write| Reverse((write.stamp, write.dot)));
+        let mut by_name = BTreeMap::new();
+        for attached in puts.into_iter().flat_map(|write| write.action.attached()) {
+            by_name.entry(&attached.name).or_insert(attached);
+        }
+        by_name.into_values().cloned().collect()
     }
 
     /// Whether nothing but tombstones stands here.

@@ -1,5 +1,6 @@
 //! The replicated data, without a bucket: stamps, vectors, ops, what stands at a key, and how they are encoded.
 
+mod attached;
 mod collection;
 mod document;
 mod entry;
@@ -16,6 +17,8 @@ mod tests;
 mod vector;
 mod wire;
 
+pub use attached::{ATTACHED_MAX, ATTACHMENT_BYTES_MAX, ATTACHMENT_NAME_BYTES_MAX, Attached};
+pub(crate) use attached::{check_attached, check_place};
 pub use collection::{COLLECTION_NAME_BYTES_MAX, Collection, Kind, RECORD_KEY_BYTES_MAX, RECORD_VALUE_BYTES_MAX};
 pub(crate) use collection::{check_key, check_value};
 pub use document::{

@@ -1,9 +1,6 @@
 //! Ops as written, their tags, and runs of them as they are published.
 
-use super::{
-    Action, Collection, Context, Forks, Kind, Point, Stamp, Vector, check_key, check_register, check_value,
-    split_document_key,
-};
+use super::{Action, Collection, Context, Forks, Kind, Point, Stamp, Vector, check_key, split_document_key};
 use crate::{DeviceId, Error, ErrorKind, Tag};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeSet;
@@ -405,14 +402,9 @@ impl Columns {
                     collections_used = collections_used.max(at + 1);
                     let payload =
                         payloads.get_mut(at).and_then(Iterator::next).ok_or_else(|| bad("lacks a payload"))?;
-                    let value = payload.action.value();
                     let collection = self.collections[at].clone();
                     check_key(&payload.key)
-                        .and_then(|()| check_value(&payload.key, value.unwrap_or_default()))
-                        .and_then(|()| match collection.kind {
-                            Kind::Documents => check_register(&payload.key, value),
-                            Kind::Root | Kind::Map | Kind::Log => Ok(()),
-                        })
+                        .and_then(|()| payload.action.check(collection.kind, &payload.key))
                         .map_err(|_| bad("has an impossible key or value"))?;
                     if collection.kind == Kind::Log && !context.is_empty() {
                         return Err(bad("has a context in a log"));

@@ -264,7 +264,7 @@ pub(crate) fn decode_chunk(plaintext: &[u8]) -> Result<Vec<(Collection, Vec<Row>
     Ok(out)
 }
 
-/// A row's key, values and order; of a log, that there are only entries, each value once; of documents, their form.
+/// A row's key, actions and order; of a log, that there are only entries, each value once.
 fn check_row(kind: Kind, row: &Row) -> Result<(), Error> {
     let bad = |what: &str| Error::new(ErrorKind::Corrupt, format!("a row {what}"));
     super::check_key(&row.key).map_err(|_| bad("has an impossible key"))?;
@@ -273,11 +273,7 @@ fn check_row(kind: Kind, row: &Row) -> Result<(), Error> {
         return Err(bad("has nothing standing, or out of order"));
     }
     for (at, write) in standing.iter().enumerate() {
-        let value = write.action.value();
-        super::check_value(&row.key, value.unwrap_or_default()).map_err(|_| bad("has an impossible value"))?;
-        if kind == Kind::Documents {
-            super::check_register(&row.key, value).map_err(|_| bad("is none of a document"))?;
-        }
+        write.action.check(kind, &row.key).map_err(|_| bad("has an impossible key or value"))?;
         let is_entry = write.action != Action::Delete
             && write.context.is_empty()
             && standing[..at].iter().all(|other| other.action != write.action);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 pub(crate) const ROOT: u8 = 0;
 pub(crate) const MAP: u8 = 1;
 pub(crate) const LOG: u8 = 2;
+pub(crate) const PLACES: u8 = 4;
 pub(crate) const DOCUMENTS: u8 = 5;
 
 /// A collection: kind and name, also ones that may not be.
@@ -26,6 +27,10 @@ pub(crate) fn documents(name: &str) -> Collection {
     (DOCUMENTS, name.as_bytes().to_vec())
 }
 
+pub(crate) fn places() -> Collection {
+    (PLACES, Vec::new())
+}
+
 pub(crate) fn root() -> Collection {
     (ROOT, Vec::new())
 }
@@ -38,6 +43,7 @@ pub(crate) fn collection_value((kind, name): &Collection) -> Value {
     let kind = match *kind {
         ROOT => "root",
         MAP => "map",
+        PLACES => "places",
         DOCUMENTS => "documents",
         _ => "log",
     };
@@ -48,6 +54,7 @@ pub(crate) fn collection_value((kind, name): &Collection) -> Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Put(Vec<u8>),
+    PutWith(Vec<u8>, Vec<Attached>),
     Delete,
     Raw(Vec<u8>),
 }
@@ -57,6 +64,9 @@ impl Action {
         match self {
             Self::Put(value) => join(&[&[1], &blob(value)]),
             Self::Delete => vec![2],
+            Self::PutWith(value, attached) => {
+                join(&[&[3], &blob(value), &list(&attached.iter().map(Attached::bytes).collect::<Vec<_>>())])
+            }
             Self::Raw(bytes) => bytes.clone(),
         }
     }
@@ -64,8 +74,33 @@ impl Action {
     pub(crate) fn value(&self) -> Value {
         match self {
             Self::Put(value) => json!({"put": hex(value)}),
+            Self::PutWith(value, attached) => {
+                json!({"put": hex(value), "attached": attached.iter().map(Attached::value).collect::<Value>()})
+            }
             Self::Delete | Self::Raw(_) => json!("delete"),
         }
+    }
+}
+
+/// An attachment of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Attached {
+    pub(crate) name: Vec<u8>,
+    pub(crate) id: [u8; 32],
+    pub(crate) len: u64,
+}
+
+impl Attached {
+    pub(crate) fn new(name: &str, id: u8, len: u64) -> Self {
+        Self { name: name.as_bytes().to_vec(), id: [id; 32], len }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        join(&[&blob(&self.name), &self.id, &self.len.to_le_bytes()])
+    }
+
+    fn value(&self) -> Value {
+        json!({"name": String::from_utf8_lossy(&self.name), "id": hex(self.id), "len": self.len.to_string()})
     }
 }
 

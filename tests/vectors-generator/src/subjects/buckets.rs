@@ -4,7 +4,7 @@ use crate::bytes::{Entry, blob, join, one_line};
 use crate::case::{File, hex};
 use crate::lines::Island;
 use crate::manifest::{Manifest, ObjectRef, SegmentRef};
-use crate::ops::{Action, Op, Run, log, map, root};
+use crate::ops::{Action, Attached, Op, Run, log, map, places, root};
 use crate::sealing::{
     BEACON, CHUNK, Epoch, INDEX, KEYS, MANIFEST, Opener, Place, SEGMENT, SlotWords, code_text, derive, hash, keyed,
     pad, public_key, seal,
@@ -203,6 +203,20 @@ fn single(file: &mut File) {
         &[],
         &[Held::new(&[end, two.tail.end()], maps, json!({}))],
     );
+
+    let mut bucket = Bucket::new();
+    let scan = |id| Action::PutWith(b"a".to_vec(), vec![Attached::new("scan.pdf", id, 5)]);
+    let laid = |device: usize| {
+        let spot = [0u8, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0];
+        let place = join(&[&[1], &devices()[device].0, &[0xb1; 16], &[1; 12], &spot]);
+        Op::new(places(), &"01".repeat(32), Action::Put(place))
+    };
+    let one = first(0, vec![Op::new(map("m"), "k", scan(1)), laid(0)], &[]);
+    let two = first(1, vec![Op::new(map("m"), "k", scan(1)).at(MS + 1, 0), laid(1)], &[]);
+    bucket.manifest(&one);
+    bucket.manifest(&two);
+    let held = Held::new(&[one.tail.end(), two.tail.end()], json!({"m": {"k": ["a"]}}), json!({}));
+    case(file, "one attachment twice, and two places of it", &[&bucket], &[], &[held]);
 
     let mut bucket = Bucket::new();
     let other = ENTRY.replace('a', "b");

@@ -2,7 +2,7 @@
 
 use crate::bytes::Entry;
 use crate::case::File;
-use crate::ops::{entries_value, entry_value};
+use crate::ops::{Action, Attached, entries_value, entry_value};
 use crate::snapshot::{Standing, slot_value};
 use crate::world::{MS, devices};
 use serde_json::{Value, json};
@@ -583,6 +583,25 @@ fn versions(file: &mut File) {
         &[&equal, &x],
     );
     case("a sibling equal to what counts is none", "map", &[x.clone(), y.clone(), third.clone()], Some(&third), &[&y]);
+    let with = |device, id| {
+        let action = Action::PutWith(b"x".to_vec(), vec![Attached::new("scan.pdf", id, 5)]);
+        Standing { action, ..write(device, "", MS, 0) }
+    };
+    case(
+        "equal values with equal attachments are no conflict",
+        "map",
+        &[with(0, 1), with(1, 1)],
+        Some(&with(1, 1)),
+        &[],
+    );
+    let (bare, other) = (write(0, "x", MS, 0), with(1, 2));
+    case(
+        "equal values with other attachments, or with none, are siblings",
+        "map",
+        &[bare.clone(), other.clone(), with(2, 1)],
+        Some(&with(2, 1)),
+        &[&other, &bare],
+    );
     case("a later tombstone hides no put", "map", &[x.clone(), delete(1, 1).at(MS + 9, 0)], Some(&x), &[]);
     case("a tombstone is no sibling", "map", &[delete(0, 1), y.clone()], Some(&y), &[]);
     case("in a log the lowest dot", "log", &[x.clone(), y.clone()], Some(&x), &[&y]);

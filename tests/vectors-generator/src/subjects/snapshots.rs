@@ -4,7 +4,10 @@ use crate::bytes::{Entry, Id, Lines, join, list, one_line, stored};
 use crate::case::{File, hex};
 use crate::lines::{Fork, Island};
 use crate::manifest::ObjectRef;
-use crate::ops::{Action, Collection, ROOT, collection_bytes, entries_value, log, map, raw_frame, root, vector_value};
+use crate::ops::{
+    Action, Attached, Collection, ROOT, collection_bytes, entries_value, log, map, places, raw_frame, root,
+    vector_value,
+};
 use crate::snapshot::{Index, Row, Standing, chunk, chunk_value, deletions, row, rows_bytes};
 use crate::world::{MS, OTHER_VAULT, VAULT, devices, space};
 use serde_json::{Value, json};
@@ -259,6 +262,12 @@ fn chunks(file: &mut File) {
     let contexts: Parts =
         vec![(map("m"), vec![row("k", &[Standing::put(a, "v").seeing(&[(c.0, 9, [9; 8])], &[(c.0, 3, [3; 8])])])])];
     take("a context's dot that its own vector covers", &chunk(&contexts), &contexts);
+    let scan = |dot, id| Standing {
+        action: Action::PutWith(b"x".to_vec(), vec![Attached::new("a", id, 5)]),
+        ..Standing::put(dot, "")
+    };
+    let attached: Parts = vec![(map("m"), vec![row("k", &[scan(a, 1), scan(b, 2), Standing::put(c, "x")])])];
+    take("attachments beside other ones, and beside none", &chunk(&attached), &attached);
 
     let mut refuse = |name: &str, bytes: &[u8]| {
         file.refused(format!("chunk: {name}"), "chunk", plaintext(bytes), "corrupt");
@@ -289,7 +298,17 @@ fn chunks(file: &mut File) {
     spoil("writes that fall", &|p| p[1].1[0].1.swap(0, 1));
     spoil("a write twice", &|p| p[1].1[0].1[1] = p[1].1[0].1[0].clone());
     spoil("a write of number 0", &|p| p[1].1[0].1[0].dot.1 = 0);
-    spoil("an action of 3", &|p| p[1].1[0].1[0].action = Action::Raw(vec![3]));
+    spoil("an action of 4", &|p| p[1].1[0].1[0].action = Action::Raw(vec![4]));
+    let with = |attached: &[Attached]| Action::PutWith(b"x".to_vec(), attached.to_vec());
+    spoil("attachments of a root record", &|p| p[0].1[0].1[0].action = with(&[Attached::new("a", 1, 5)]));
+    spoil("attachments of a log's entry", &|p| p[2].1[0].1[0].action = with(&[Attached::new("a", 1, 5)]));
+    spoil("attachments that are none", &|p| p[1].1[0].1[0].action = with(&[]));
+    spoil("attachments that fall", &|p| {
+        p[1].1[0].1[0].action = with(&[Attached::new("b", 1, 5), Attached::new("a", 1, 5)]);
+    });
+    spoil("a blob's place that can't be", &|p| {
+        p.insert(2 + 1, (places(), vec![row(&"0f".repeat(32), &[Standing::put(a, "x")])]))
+    });
     spoil("a context's dots that fall", &|p| p[1].1[1].1[0].context.dots.reverse());
     spoil("a context's dot of number 0", &|p| p[1].1[1].1[0].context.dots[0].1 = 0);
     spoil("a context's vector with a point of 0", &|p| p[1].1[1].1[0].context.vector[0].first.1 = 0);

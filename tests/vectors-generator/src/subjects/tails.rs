@@ -2,7 +2,9 @@
 
 use crate::bytes::{Entry, Lines, count, join, one_line};
 use crate::case::{File, hex};
-use crate::ops::{Action, Columns, Context, LOG, MAP, Op, ROOT, Run, documents, log, map, root};
+use crate::ops::{
+    Action, Attached, Columns, Context, LOG, MAP, Op, PLACES, ROOT, Run, documents, log, map, places, root,
+};
 use crate::world::{MS, devices};
 use serde_json::{Value, json};
 
@@ -74,6 +76,29 @@ pub(crate) fn file() -> File {
     take("a field's name with a NUL", &Run::first(own, vec![visits("42\0a\0b", "1")]));
     take("a field's deepest value", &Run::first(own, vec![visits("42\0a", &nested(63))]));
     take("a register that is removed", &Run::first(own, vec![Op::new(documents("visits"), "42", Action::Delete)]));
+
+    let scan = || vec![Attached::new("a.pdf", 1, 5), Attached::new("scan.pdf", 2, 1 << 33)];
+    let with = |attached: Vec<Attached>| Op::new(map("m"), "k", Action::PutWith(b"v".to_vec(), attached));
+    take("attachments", &Run::first(own, vec![with(scan()), put()]));
+    take("an attachment of no byte, beside an empty value", &{
+        let action = Action::PutWith(vec![], vec![Attached::new("empty", 1, 0)]);
+        Run::first(own, vec![Op { action, ..put() }])
+    });
+    take("the longest attachment", &Run::first(own, vec![with(vec![Attached::new("film", 1, 14_336 << 20)])]));
+    take("an attachment's longest name", &Run::first(own, vec![with(vec![Attached::new(&"n".repeat(255), 1, 1)])]));
+    take("names by their bytes, shorter first", &{
+        Run::first(
+            own,
+            vec![with(["a", "a\u{0}", "b", "\u{ffff}", "\u{10000}"].map(|name| Attached::new(name, 1, 1)).into())],
+        )
+    });
+    take("64 attachments", &Run::first(own, vec![with(numbered(64))]));
+    let laid = |value: Vec<u8>| Op::new(places(), &"0f".repeat(32), Action::Put(value));
+    let no_place = Op::new(places(), &"0f".repeat(32), Action::Delete);
+    take("a blob's place, and no more", &Run::first(own, vec![laid(one(spot(9, 77, 5, 0))), no_place]));
+    take("a blob of one piece, squeezed", &Run::first(own, vec![laid(one(spot(0, 0, 9, 1 << 20)))]));
+    take("a blob in packs of its own", &Run::first(own, vec![laid(own_packs(3, spot(7, 7 << 20, 640, 0)))]));
+    take("a blob in 2,048 packs", &Run::first(own, vec![laid(own_packs(2_048, spot(7, 7 << 20, 458_752, 0)))]));
 
     let mut forked = |name: &str, run: Run| file.value(name, "tail", given(&run, &run.tail()), run.value());
     let lines = |first: (u64, u8), further: &[(u64, u8, u64)]| Lines {
@@ -225,6 +250,53 @@ pub(crate) fn file() -> File {
         change(&mut run.ops[0]);
         refuse(name, &run, run.tail());
     };
+    // Attachments, and where they lie.
+    for (name, attached) in [
+        ("a put with attachments that has none", vec![]),
+        ("65 attachments", numbered(65)),
+        ("attachments that fall", scan().into_iter().rev().collect()),
+        ("one attachment's name twice", vec![Attached::new("a", 1, 1), Attached::new("a", 2, 1)]),
+        ("an attachment without a name", vec![Attached::new("", 1, 1)]),
+        ("an attachment's name of 256 bytes", vec![Attached::new(&"n".repeat(256), 1, 1)]),
+        ("an attachment's name that is not UTF-8", vec![Attached { name: vec![0xff], ..Attached::new("", 1, 1) }]),
+        ("an attachment longer than 2,048 packs hold", vec![Attached::new("film", 1, (14_336 << 20) + 1)]),
+    ] {
+        wrong(name, &|op| op.action = Action::PutWith(b"v".to_vec(), attached.clone()));
+    }
+    let attached = Action::PutWith(b"{}".to_vec(), scan());
+    for (name, collection, key) in [
+        ("attachments of a root record", root(), "x"),
+        ("attachments of a log's entry", log("l"), "k"),
+        ("attachments of a document", documents("d"), "k"),
+        ("attachments of a place", places(), &"0f".repeat(32)),
+    ] {
+        wrong(name, &|op| *op = Op::new(collection.clone(), key, attached.clone()));
+    }
+    wrong("places with a name", &|op| *op = Op { collection: (PLACES, b"p".to_vec()), ..laid(one(spot(0, 0, 5, 0))) });
+    for (name, key) in [
+        ("a place at half an id", "0f".repeat(16)),
+        ("a place at an id in capitals", "0F".repeat(32)),
+        ("a place at no id", "x".repeat(64)),
+    ] {
+        wrong(name, &|op| *op = Op { key: key.clone().into_bytes(), ..laid(one(spot(0, 0, 5, 0))) });
+    }
+    for (name, value) in [
+        ("a place of form 0", join(&[&[0], &one(spot(0, 0, 5, 0))[1..]])),
+        ("a place of form 3", join(&[&[3], &one(spot(0, 0, 5, 0))[1..]])),
+        ("a place with a byte behind", join(&[&one(spot(0, 0, 5, 0)), &[0]])),
+        ("a place a byte short", own_packs(1, spot(0, 0, 5, 0)).split_last().expect("some bytes").1.to_vec()),
+        ("a place in number 4,096", one(spot(4_096, 0, 5, 0))),
+        ("a place of no byte", one(spot(0, 0, 0, 0))),
+        ("a place whose frame is not shorter", one(spot(0, 0, 5, 5))),
+        ("a place of more than one piece", one(spot(0, 0, (1 << 20) + 1, 0))),
+        ("a squeezed place of more than one piece", one(spot(0, 0, 5, (1 << 20) + 1))),
+        ("a place behind every pack", one(spot(0, (16 << 20) - 9, 5, 0))),
+        ("a blob in no pack", own_packs(0, spot(0, 0, 64, 0))),
+        ("a blob in 2,049 packs", own_packs(2_049, spot(0, 0, 64, 0))),
+        ("a blob whose list no pack has", own_packs(1, spot(0, 0, (4 << 20) + 1, 0))),
+    ] {
+        wrong(name, &|op| *op = laid(value.clone()));
+    }
     // What an op holds.
     wrong("an empty key", &|op| op.key.clear());
     wrong("a key of 513 bytes", &|op| op.key = vec![b'k'; 513]);
@@ -241,7 +313,7 @@ pub(crate) fn file() -> File {
     wrong("a root collection with a name", &|op| op.collection = (ROOT, b"x".to_vec()));
     wrong("a kind of 3", &|op| op.collection = (3, b"m".to_vec()));
     wrong("an action of 0", &|op| op.action = Action::Raw(vec![0]));
-    wrong("an action of 3", &|op| op.action = Action::Raw(vec![3]));
+    wrong("an action of 4", &|op| op.action = Action::Raw(vec![4]));
     wrong("a value beyond the tail's end", &|op| op.action = Action::Raw(b"\x01\xff\xff\xff\xffv".to_vec()));
     wrong("a log's op with a context", &|op| {
         op.collection = log("l");
@@ -273,6 +345,29 @@ pub(crate) fn file() -> File {
 
 fn vector_of(entries: &[Entry]) -> Vec<u8> {
     crate::bytes::vector(&one_line(entries))
+}
+
+fn numbered(count: u8) -> Vec<Attached> {
+    (0..count).map(|n| Attached::new(&format!("{n:02}"), n, 1)).collect()
+}
+
+/// Number, bytes before it, bytes in the pack, bytes of plaintext.
+fn spot(no: u16, at: u32, stored: u32, inflated: u32) -> Vec<u8> {
+    join(&[&no.to_le_bytes(), &at.to_le_bytes(), &stored.to_le_bytes(), &inflated.to_le_bytes()])
+}
+
+/// Epoch number 1.
+const EPOCH: [u8; 12] = [1, 0, 0, 0, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11];
+
+/// A blob of one piece.
+fn one(spot: Vec<u8>) -> Vec<u8> {
+    join(&[&[1], &devices()[0].0, &[0xb1; 16], &EPOCH, &spot])
+}
+
+/// A longer blob, in so many packs.
+fn own_packs(packs: usize, list: Vec<u8>) -> Vec<u8> {
+    let ids = (0..packs).flat_map(|n| [&(n as u64).to_be_bytes()[..], &[0xb2; 8]].concat()).collect::<Vec<_>>();
+    join(&[&[2], &EPOCH, &devices()[0].0, &count(packs), &ids, &list])
 }
 
 /// Makes room in the table for one more device of base.
