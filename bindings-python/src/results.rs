@@ -30,7 +30,7 @@ fn types(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 
 /// `(key, value, unix_ms, device, siblings)`.
 pub(crate) fn entry(py: Python<'_>, Entry { key, record }: Entry) -> PyResult<Py<PyAny>> {
-    let Record { value, stamp, device, siblings } = record;
+    let Record { value, stamp, device, siblings, attached: _ } = record;
     Ok((key, PyBytes::new(py, &value), stamp.ms, device.to_string(), siblings).into_pyobject(py)?.into_any().unbind())
 }
 
@@ -71,7 +71,7 @@ fn conflict<'py>(py: Python<'py>, kind: &str, collection: &str, conflict: &Confl
     })
 }
 
-fn version<'py>(py: Python<'py>, Version { value, stamp, device }: &Version) -> Made<'py> {
+fn version<'py>(py: Python<'py>, Version { value, stamp, device, attached: _ }: &Version) -> Made<'py> {
     let value = value.as_ref().map(|value| PyBytes::new(py, value));
     make!(py, "Version", { value: value, unix_ms: stamp.ms, device: device.to_string() })
 }

@@ -277,7 +277,7 @@ impl From<core::Written> for Written {
 }
 
 impl From<core::Record> for Record {
-    fn from(core::Record { value, stamp, device, siblings }: core::Record) -> Self {
+    fn from(core::Record { value, stamp, device, siblings, attached: _ }: core::Record) -> Self {
         Self { value: value.into(), device: device.to_string(), unix_ms: stamp.ms, siblings }
     }
 }
@@ -302,7 +302,7 @@ impl From<KeyRange> for core::KeyRange {
 }
 
 impl From<core::Version> for Version {
-    fn from(core::Version { value, stamp, device }: core::Version) -> Self {
+    fn from(core::Version { value, stamp, device, attached: _ }: core::Version) -> Self {
         Self { value: value.map(Into::into), device: device.to_string(), unix_ms: stamp.ms }
     }
 }

@@ -146,4 +146,4 @@ pub use engine::{
 };
 pub use error::{Error, ErrorKind};
 pub use ids::{BlobId, DeviceId, EpochId, Hash, MemberId, ObjectId, PersonId, PieceId, SpaceId, Tag, TermId, VaultId};
-pub use replica::{Collection, Kind, Stamp};
+pub use replica::{Attached, Collection, Kind, Stamp};

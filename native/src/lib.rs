@@ -73,12 +73,12 @@ pub use tidelock_core::engine::{
     Recipient, RecipientKind, Record, Secret, SignedUrl, Status, SyncReport, TransportFailure, UnsignedRequest,
     Version, Written,
 };
-pub use tidelock_core::replica::{Collection, Kind, Stamp};
+pub use tidelock_core::replica::{Attached, Collection, Kind, Stamp};
 pub use tidelock_core::s3::{
     ConditionalWrites, Credentials, HttpRequest, ListVersion, Method, Profile, Response, StoreUri, names_a_key,
     take_keys,
 };
-pub use tidelock_core::{DeviceId, Error, ErrorKind, VaultId};
+pub use tidelock_core::{BlobId, DeviceId, Error, ErrorKind, VaultId};
 pub use tidelock_sqlite::Fork;
 pub use vault::Vault;
 pub use watch::Watch;

@@ -3,7 +3,7 @@
 use super::presign::UnsignedRequest;
 use crate::crypto::{RecoveryCode, StretchRequest};
 use crate::local::Page;
-use crate::replica::{Collection, Kind, Stamp, place};
+use crate::replica::{Attached, Collection, Kind, Stamp, place};
 use crate::s3::{Method, RequestKind, StoreUri};
 use crate::{DeviceId, Error, VaultId};
 use bytes::Bytes;
@@ -66,12 +66,26 @@ pub enum Change {
     /// Sets a record of a map; or a whole document: all of its fields are set, and those that stand here and that it lacks
     /// are removed.
     Put {
-        /// A map or documents.
+        /// A map or documents. In a map the record keeps the attachments of all that the put replaces: of what counted, and of
+        /// the versions beside it those whose names are free. An error if these are more than 64.
         collection: Collection,
         /// 1 to 512 bytes; a document's id: 1 to 256 bytes without NUL.
         key: String,
         /// ≤ 256 KiB; a document: a JSON object with at most 1,000 fields, in any form (see [`crate::json`]).
         value: Bytes,
+    },
+    /// Sets a record of a map, and which attachments it has: these, and no other ones. A [`Self::Put`] leaves it those that it has.
+    /// Not for people yet: nothing removes content from the bucket that no record names any more.
+    PutWith {
+        /// A map.
+        collection: Collection,
+        /// 1 to 512 bytes.
+        key: String,
+        /// ≤ 256 KiB.
+        value: Bytes,
+        /// At most 64, in any order, each name once. What their content is, is for the caller to see to: nothing here asks whether
+        /// a pack has it.
+        attached: Vec<Attached>,
     },
     /// Removes a record of a map, or what stands here of a document; removing what is not there is no error. Or an entry of a
     /// log, for ever, also if it is not here yet; an error where no entry can have such a key.
@@ -122,7 +136,8 @@ pub enum Change {
         /// ≤ 256 KiB.
         value: Bytes,
     },
-    /// Ends a conflict: like a put (or, with `None`, a delete), but an error where no conflict stands.
+    /// Ends a conflict: like a put (or, with `None`, a delete), but an error where no conflict stands. So the record keeps the
+    /// attachments of all versions.
     Resolve {
         /// A map.
         collection: Collection,
@@ -164,8 +179,10 @@ pub struct Record {
     pub stamp: Stamp,
     /// Who wrote it.
     pub device: DeviceId,
-    /// How many other versions stand beside it, with other values.
+    /// How many other versions stand beside it, with other values or attachments.
     pub siblings: u32,
+    /// The winner's attachments, in the order of their names.
+    pub attached: Vec<Attached>,
 }
 
 /// A record and its key.
@@ -225,6 +242,8 @@ pub struct Version {
     pub stamp: Stamp,
     /// Who wrote it.
     pub device: DeviceId,
+    /// Its attachments, in the order of their names.
+    pub attached: Vec<Attached>,
 }
 
 /// A key where writes that had not seen each other stand side by side.

@@ -22,6 +22,7 @@ pub(super) fn record(collection: &Collection, slot: &Slot) -> Option<Record> {
         stamp: winner.stamp,
         device: winner.dot.device,
         siblings: u32::try_from(slot.siblings()).unwrap_or(u32::MAX),
+        attached: winner.action.attached().to_vec(),
     })
 }
 
@@ -154,7 +155,12 @@ pub(super) fn conflicts(state: &State, after: Option<&Position>, limit: u32) -> 
 }
 
 fn version(write: &Standing) -> Version {
-    Version { value: write.action.value().map(Bytes::copy_from_slice), stamp: write.stamp, device: write.dot.device }
+    Version {
+        value: write.action.value().map(Bytes::copy_from_slice),
+        stamp: write.stamp,
+        device: write.dot.device,
+        attached: write.action.attached().to_vec(),
+    }
 }
 
 pub(super) fn status(state: &State) -> Result<Status, Error> {

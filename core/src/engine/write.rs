@@ -51,6 +51,15 @@ fn write_one(tx: &mut Tx<'_>, change: &Change) -> Result<String, Error> {
             put(tx, collection, key, value)?;
             Ok(key.clone())
         }
+        Change::PutWith { collection, key, value, attached } => {
+            check(collection, Kind::Map, key)?;
+            let mut attached = attached.clone();
+            attached.sort_by(|one, other| one.name.cmp(&other.name));
+            let action = Action::put(value.to_vec(), attached);
+            action.check(collection.kind, key)?;
+            put_or_delete(tx, collection, key, action)?;
+            Ok(key.clone())
+        }
         Change::Delete { collection, key } => {
             collection.check()?;
             check_key(key)?;
