@@ -8,7 +8,6 @@ use super::objects::{Opened, snapshot_path};
 use super::revoked;
 use super::shared::Shared;
 use super::state::{Tx, key_of, record_key};
-use super::waiting::Waiting;
 use crate::crypto::{ObjectKind, unpad_padme};
 use crate::local::{ByteRange, Table};
 use crate::replica::{
@@ -194,14 +193,27 @@ async fn take(
         }
     }
     let total = index.chunks.len() as u64;
+    let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
     let ends = index.chunks.iter().skip(1).map(|chunk| Some(chunk.first.clone())).chain([None]);
     let wanted: Vec<(ChunkRef, Option<RowKey>)> =
         index.chunks.iter().cloned().zip(ends).filter(|(_, end)| end.as_ref().is_none_or(|end| from < end)).collect();
-    let mut waiting = Waiting::begin(cx)?;
-    if let Err(error) = fetch_all(cx, identity, &path, wanted, total, &mut waiting).await? {
-        waiting.drop_all(cx)?;
-        return Ok(Err(error));
+    // All of it is fetched and read before any of it is merged: two devices could else stick half-way in each other's
+    // snapshots (found by the model), and half of a bad one would count. Chunks are held compressed.
+    let mut chunks = stream::iter(wanted)
+        .map(|(chunk, end)| async move { (fetch(cx, identity, &chunk.object, chunk.content).await, chunk.first, end) })
+        .buffered(width);
+    let mut fetched = Vec::new();
+    while let Some((chunk, first, end)) = chunks.next().await {
+        match cx.spare(chunk).await? {
+            Ok(plaintext) => match read_rows(&plaintext, &first, end.as_ref()) {
+                Ok(_) => fetched.push((plaintext, first, end)),
+                Err(error) => return Ok(Err(bad(&path, &error))),
+            },
+            Err(error) => return Ok(Err(error)),
+        }
+        cx.progress(Phase::Pulling, fetched.len() as u64, total);
     }
+    drop(chunks);
     if planted!(AdoptedBeforeRows) {
         cx.step(|tx| adopt(tx, &index))?;
     }
@@ -213,13 +225,10 @@ async fn take(
         debt: None,
     };
     take_deletions(cx, &merging, &digests).await?;
-    while let Some((plaintext, (first, end))) = waiting.pop(cx)? {
+    for (plaintext, first, end) in fetched {
         let rows = match read_rows(&plaintext, &first, end.as_ref()) {
             Ok(rows) => rows,
-            Err(error) => {
-                waiting.drop_all(cx)?;
-                return Ok(Err(bad(&path, &error)));
-            }
+            Err(error) => return Ok(Err(bad(&path, &error))),
         };
         let rows =
             rows.into_iter().flat_map(|(collection, rows)| rows.into_iter().map(move |row| (collection.clone(), row)));
@@ -244,36 +253,6 @@ async fn take(
         }
         Ok(())
     })?;
-    Ok(Ok(()))
-}
-
-/// A chunk's first row, and the first row after it.
-type Range = (RowKey, Option<RowKey>);
-
-/// Fetches chunks and reads them, before any of them is merged: two devices could else stick half-way in each other's snapshots
-/// (found by the model), and half of a bad one would count. They wait compressed.
-async fn fetch_all(
-    cx: &Shared,
-    identity: &Identity,
-    path: &str,
-    wanted: Vec<(ChunkRef, Option<RowKey>)>,
-    total: u64,
-    waiting: &mut Waiting<Range>,
-) -> Result<Result<(), Error>, Error> {
-    let width = cx.read(|state| state.config.concurrency.max(1)) as usize;
-    let mut chunks = stream::iter(wanted)
-        .map(|(chunk, end)| async move { (fetch(cx, identity, &chunk.object, chunk.content).await, chunk.first, end) })
-        .buffered(width);
-    while let Some((chunk, first, end)) = chunks.next().await {
-        match cx.spare(chunk).await? {
-            Ok(plaintext) => match read_rows(&plaintext, &first, end.as_ref()) {
-                Ok(_) => waiting.push(cx, plaintext, (first, end))?,
-                Err(error) => return Ok(Err(bad(path, &error))),
-            },
-            Err(error) => return Ok(Err(error)),
-        }
-        cx.progress(Phase::Pulling, waiting.len() as u64, total);
-    }
     Ok(Ok(()))
 }
 

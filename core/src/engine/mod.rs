@@ -50,7 +50,6 @@ mod tags;
 #[cfg(test)]
 mod vectors;
 mod wait;
-mod waiting;
 mod write;
 
 pub use api::{

@@ -42,13 +42,11 @@ pub enum Table {
     Tags = 9,
     /// collection number ‖ place, of a log's imported entries, in the order they are listed → nothing.
     Places = 10,
-    /// n → a chunk of a snapshot that waits until all of them are there.
-    Waiting = 11,
 }
 
 impl Table {
     /// Every table, in the order of the numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::Head,
         Self::Records,
         Self::Collections,
@@ -60,7 +58,6 @@ impl Table {
         Self::Unnamed,
         Self::Tags,
         Self::Places,
-        Self::Waiting,
     ];
 }
 

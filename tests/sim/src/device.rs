@@ -54,8 +54,6 @@ pub struct Work {
     pub writes_max: usize,
     /// Bytes of the pages that were handed out, of a store that keeps pages.
     pub page_bytes: usize,
-    /// Chunks of snapshots that were put aside until all of them are there.
-    pub waiting: usize,
 }
 
 impl Disk {
@@ -172,8 +170,6 @@ impl LocalStore for Disk {
         let mut platter = self.locked();
         platter.commits += 1;
         platter.work.writes_max = platter.work.writes_max.max(batch.writes.len());
-        let waits = batch.writes.iter().filter(|write| write.table == Table::Waiting && write.value.is_some());
-        platter.work.waiting += waits.count();
         if platter.cut_at.is_some_and(|at| platter.commits > at) {
             return Err(LocalError::Other("killed".to_owned()));
         }
