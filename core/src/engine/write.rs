@@ -151,9 +151,10 @@ pub(super) fn no_conflict(key: &str) -> Error {
 /// A put to a map keeps the attachments of all that it replaces: who edits a text need not know of them.
 fn put(tx: &mut Tx<'_>, collection: &Collection, key: &str, value: &[u8]) -> Result<(), Error> {
     let number = tx.collection(collection);
-    let action = Action::put(value.to_vec(), tx.slot(number, key)?.attached());
+    let before = tx.slot(number, key)?;
+    let action = Action::put(value.to_vec(), before.attached());
     action.check(collection.kind, key)?;
-    put_or_delete(tx, collection, key, action)
+    replace(tx, collection, key, &before, action)
 }
 
 /// A delete of a key where nothing stands is no op: there is nothing that it has seen.
@@ -169,6 +170,12 @@ fn delete(tx: &mut Tx<'_>, collection: &Collection, key: &str) -> Result<(), Err
 pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str, action: Action) -> Result<(), Error> {
     let number = tx.collection(collection);
     let before = tx.slot(number, key)?;
+    replace(tx, collection, key, &before, action)
+}
+
+/// The same, where what stands at the key is read already.
+fn replace(tx: &mut Tx<'_>, collection: &Collection, key: &str, before: &Slot, action: Action) -> Result<(), Error> {
+    let number = tx.collection(collection);
     let prefix = tx.head.vector();
     let forks = tx.head.forks.clone();
     let mut context = Context::default();
@@ -194,7 +201,7 @@ pub(super) fn put_or_delete(tx: &mut Tx<'_>, collection: &Collection, key: &str,
         void(tx, replaced.dot, dot.n)?;
     }
     let standing = Standing { dot, stamp: op.stamp, action: op.action, context: op.context };
-    tx.set_slot(number, key, &Slot { standing: vec![standing] }, &before);
+    tx.set_slot(number, key, &Slot { standing: vec![standing] }, before);
     tx.note_change(collection, key);
     Ok(())
 }

@@ -74,6 +74,18 @@ fn a_join_reads_no_row_by_itself() {
 }
 
 #[test]
+fn a_put_reads_what_stands_there_once() {
+    let mut world = World::new(5);
+    world.create().unwrap();
+    write(&mut world, 0, put);
+    world.sync(0).unwrap();
+    world.devices[0].disk.take_work();
+    write(&mut world, 0, put);
+    let work = world.devices[0].disk.take_work();
+    assert!(work.gets <= RECORDS + RECORDS / 20, "{} rows were read for {RECORDS} puts", work.gets);
+}
+
+#[test]
 fn an_import_looks_at_each_entry_once() {
     let mut world = World::new(4);
     world.create().unwrap();
