@@ -2,7 +2,8 @@
 
 use crate::{Change, Collection, Entry, Error, Event, Events, KeyRange, Record, Vault};
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use tidelock_core::Hash;
 
 /// Entries fetched at once by [`Entries`].
 const PAGE_ENTRIES: u32 = 256;
@@ -114,11 +115,15 @@ impl Log {
         entries: impl IntoIterator<Item = Imported>,
     ) -> Result<(), Error> {
         let mut importer = Importer::new(self.collection.clone(), source.into());
-        let changes: Vec<Change> = entries.into_iter().map(|entry| importer.change(entry)).collect();
-        for batch in changes.chunks(WRITE_CHANGES_MAX) {
-            self.vault.write(batch.to_vec()).await?;
+        let mut entries = entries.into_iter();
+        loop {
+            let batch: Vec<Change> =
+                entries.by_ref().take(WRITE_CHANGES_MAX).map(|entry| importer.change(entry)).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.vault.write(batch).await?;
         }
-        Ok(())
     }
 
     /// An entry by its key.
@@ -158,12 +163,13 @@ pub struct Imported {
     pub value: Bytes,
 }
 
-/// Turns the entries of one source into changes, in order: it counts equal ones.
+/// Turns the entries of one source into changes, in order: it counts equal ones. It keeps 16 bytes of each entry's hash, not the
+/// entry, so that a history of any length takes little memory.
 #[derive(Debug)]
 pub struct Importer {
     collection: Collection,
     source: String,
-    seen: std::collections::BTreeMap<Imported, u32>,
+    seen: BTreeMap<[u8; 16], u32>,
 }
 
 impl Importer {
@@ -174,7 +180,10 @@ impl Importer {
 
     /// The next entry's change.
     pub fn change(&mut self, entry: Imported) -> Change {
-        let repeat = self.seen.entry(entry.clone()).and_modify(|count| *count += 1).or_default();
+        let hash = Hash::of(&[&entry.unix_ms.to_le_bytes(), &*entry.value].concat());
+        let mut name = [0; 16];
+        name.copy_from_slice(&hash.0[..16]);
+        let repeat = self.seen.entry(name).and_modify(|count| *count += 1).or_default();
         Change::Import {
             collection: self.collection.clone(),
             source: self.source.clone(),
@@ -275,5 +284,23 @@ impl Changes {
                 _ => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_importer_counts_equal_entries_and_keeps_none() {
+        let mut importer = Importer::new(Collection::log("shell"), "history".to_owned());
+        let mut repeats = Vec::new();
+        for (unix_ms, value) in [(1, "ls"), (1, "ls"), (1, "cd"), (2, "ls"), (1, "ls")] {
+            let change = importer.change(Imported { unix_ms, value: Bytes::from(value.as_bytes().to_vec()) });
+            let Change::Import { repeat, value, .. } = change else { panic!("an import") };
+            assert!(value.is_unique(), "the importer keeps an entry");
+            repeats.push(repeat);
+        }
+        assert_eq!(repeats, [0, 1, 0, 0, 2]);
     }
 }
